@@ -1,0 +1,94 @@
+#include "tool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <math.h>
+
+#include "kernel/kernel.h"
+
+static const char *program = "inkpipe";
+static const char *usage_text = "";
+
+void tool_init(const char *name, const char *usage)
+{
+    program = name;
+    usage_text = usage;
+}
+
+int tool_error(const struct err *e)
+{
+    char text[640];
+    fprintf(stderr, "%s: %s\n", program, err_text(e, text, sizeof text));
+    return EXIT_FAILED;
+}
+
+void tool_warn(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "%s: ", program);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+_Noreturn void tool_help(void)
+{
+    fputs(usage_text, stdout);
+    exit(tool_close(EXIT_OK));
+}
+
+_Noreturn void tool_version(void)
+{
+    printf("%s (inkpipe) %s, %s kernels\n", program, VERSION, kernel_best()->name);
+    exit(tool_close(EXIT_OK));
+}
+
+_Noreturn void tool_usage(const char *format, ...)
+{
+    if (format) {
+        va_list args;
+        va_start(args, format);
+        fprintf(stderr, "%s: ", program);
+        vfprintf(stderr, format, args);
+        fputc('\n', stderr);
+        va_end(args);
+    }
+    int first_line = (int)strcspn(usage_text, "\n");
+    fprintf(stderr, "%.*s\n", first_line, usage_text);
+    exit(EXIT_USAGE);
+}
+
+long tool_int(int option, const char *text, long low, long high)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (end == text || *end || errno || n < low || n > high)
+        tool_usage("-%c %s: not a whole number from %ld to %ld", option, text, low, high);
+    return n;
+}
+
+double tool_real(int option, const char *text, double low, double high)
+{
+    char *end;
+    double x = strtod(text, &end);
+    if (end == text || *end || !isfinite(x) || x < low || x > high)
+        tool_usage("-%c %s: not a number from %g to %g", option, text, low, high);
+    return x;
+}
+
+int tool_close(int status)
+{
+    int failed = ferror(stdout);
+    if (fflush(stdout) || failed || (fclose(stdout) && errno != EBADF)) {
+        if (errno != EPIPE) {
+            tool_warn("standard output: %s", strerror(errno));
+            return status == EXIT_OK ? EXIT_FAILED : status;
+        }
+    }
+    return status;
+}

@@ -1,0 +1,38 @@
+/* What every program's main shares: how it talks and how it ends. */
+#ifndef INKPIPE_TOOL_H
+#define INKPIPE_TOOL_H
+
+#include "err.h"
+
+/* Exit statuses, the same in every program. */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
+
+/* Remember the program's name and usage text ("usage: ..." lines; one screen). First call. */
+void tool_init(const char *name, const char *usage);
+
+/* Print `program: file: frame N: what went wrong` on stderr. Returns EXIT_FAILED. */
+int tool_error(const struct err *e);
+
+/* Print `program: ` and a message on stderr. */
+void tool_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* -h: usage on stdout, exit 0. */
+_Noreturn void tool_help(void);
+
+/* -V: name, version and kernel level on stdout, exit 0. */
+_Noreturn void tool_version(void);
+
+/* A wrong option or operand: message, then the usage's first line, exit 2. format NULL: getopt
+ * has said what is wrong already. */
+_Noreturn void tool_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The value of an option as a number within [low, high]; otherwise tool_usage names option and
+ * value. */
+long tool_int(int option, const char *text, long low, long high);
+double tool_real(int option, const char *text, double low, double high);
+
+/* The last call of main: flush and close stdout; a failed write (full disk) turns EXIT_OK into
+ * EXIT_FAILED with a message. Returns the status to exit with. */
+int tool_close(int status);
+
+#endif

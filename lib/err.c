@@ -1,0 +1,62 @@
+#include "err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void make_printable(char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < ' ' || *s == 127)
+            *s = '?';
+}
+
+int err_set(struct err *e, const char *format, ...)
+{
+    if (!e)
+        return -1;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(e->what, sizeof e->what, format, args);
+    va_end(args);
+    make_printable(e->what);
+    return -1;
+}
+
+int err_errno(struct err *e, const char *format, ...)
+{
+    const char *reason = strerror(errno);
+    if (!e)
+        return -1;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(e->what, sizeof e->what, format, args);
+    va_end(args);
+    size_t n = strlen(e->what);
+    snprintf(e->what + n, sizeof e->what - n, ": %s", reason);
+    make_printable(e->what);
+    return -1;
+}
+
+int err_at(struct err *e, const char *file, long long frame)
+{
+    if (!e)
+        return -1;
+    if (file && !e->file[0]) {
+        snprintf(e->file, sizeof e->file, "%s", file);
+        make_printable(e->file);
+    }
+    if (frame >= 0 && e->frame < 0)
+        e->frame = frame;
+    return -1;
+}
+
+char *err_text(const struct err *e, char *text, size_t size)
+{
+    char frame[32] = "";
+    if (e->frame >= 0)
+        snprintf(frame, sizeof frame, "frame %lld: ", e->frame);
+    snprintf(text, size, "%s%s%s%s", e->file, e->file[0] ? ": " : "", frame, e->what);
+    return text;
+}

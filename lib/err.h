@@ -1,0 +1,33 @@
+/* Errors as values. A function of lib/ that can fail takes a `struct err *` as its last
+ * argument, returns -1 (or NULL) on failure and has then filled it; lib/ itself never prints
+ * and never exits. `main` prints it as `program: file: frame N: what went wrong`. */
+#ifndef INKPIPE_ERR_H
+#define INKPIPE_ERR_H
+
+#include <stddef.h>
+
+struct err {
+    char what[320]; /* what went wrong, one line, no newline; "" when there is no error */
+    char file[256]; /* the file or device it is about; "" when not known or not about one */
+    long long frame; /* the frame in that file, from 0; -1 when it is not about a frame */
+};
+
+/* An err with nothing in it. */
+#define ERR_NONE {"", "", -1}
+
+/* Fill e->what from a printf format; file and frame are left for the caller that knows them.
+ * Control characters in the result become '?', so that hostile names cannot steer a terminal.
+ * e may be NULL. Returns -1, so that `return err_set(e, ...)` reads well. */
+int err_set(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same, followed by ": " and strerror(errno). Returns -1. */
+int err_errno(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Say which file (NULL: unchanged) and frame (-1: unchanged) e is about, unless it already
+ * says so: the innermost caller that knows wins. Returns -1. */
+int err_at(struct err *e, const char *file, long long frame);
+
+/* Write `file: frame N: what` into text (leaving out what is not known). Returns text. */
+char *err_text(const struct err *e, char *text, size_t size);
+
+#endif

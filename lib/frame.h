@@ -1,0 +1,97 @@
+/* The frame stream: raw PGM images one after another, with facts in their header comments.
+ * pgm-stream(5) is the format's description.
+ *
+ * A frame is 8-bit gray: 0 black, 255 white, rows from the top, no padding between rows.
+ * Samples of another maxval (1..65535) are scaled to 0..255 by maxval when read. */
+#ifndef INKPIPE_FRAME_H
+#define INKPIPE_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+
+#include "err.h"
+
+/* Beyond these a frame is an error, before anything is allocated. */
+#define FRAME_MAX_SIDE 16384
+#define FRAME_MAX_PIXELS (1L << 28)
+#define FRAME_MAX_HEADER 65536
+
+/* A frame owns its pixels and facts; all-zero is an empty frame. Reading into a frame again
+ * reuses its memory. */
+struct frame {
+    int width, height;  /* pixels, 1..FRAME_MAX_SIDE */
+    uint8_t *gray;      /* [height][width] */
+    size_t gray_size;   /* bytes allocated at gray */
+    char *facts;        /* "key=value\n" lines as they stand in the header without "# "; NULL: none */
+    size_t facts_len, facts_size; /* bytes used (without the final NUL) and allocated */
+};
+
+void frame_free(struct frame *f);
+
+/* Make f width x height with undefined pixels and no facts removed. Returns 0, or -1 when the
+ * size is beyond the limits or memory is short. */
+int frame_resize(struct frame *f, int width, int height, struct err *e);
+
+/* The value of fact `key`, copied into value (cut to size - 1), or NULL when it is not there. */
+const char *frame_fact(const struct frame *f, const char *key, char *value, size_t size);
+
+/* Add or replace a fact; value NULL removes it. Returns 0 or -1. The value must hold no newline:
+ * one that does is refused. */
+int frame_set_fact(struct frame *f, const char *key, const char *value, struct err *e);
+
+/* Make to's facts those of from. Returns 0 or -1. */
+int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e);
+
+/* The label of a frame: 0..9, -1 when there is none, -2 when it is not a digit. */
+int frame_label(const struct frame *f);
+
+/* A file name or device as it may stand in a fact or an answer: bytes outside printable ASCII,
+ * space and '%' become %XX. Writes at most size bytes with the NUL; returns text. */
+char *percent_encode(const char *name, char *text, size_t size);
+
+/* A stream being read: one file descriptor, owned by the reader (standard input is not closed). */
+struct frame_reader;
+
+/* Open a named file; NULL or "-" is standard input. Returns NULL on failure. */
+struct frame_reader *frame_open(const char *name, struct err *e);
+void frame_close(struct frame_reader *r);
+
+/* Read the next frame. Returns 1, 0 at the stream's end (also for an empty stream), -1 on a bad
+ * or truncated frame: e then names file and frame, and nothing more can be read from r. P5 is
+ * read here; P1..P4, P6 and P7 through libnetpbm, turned to gray by luma. A frame that carries
+ * no `source` or `frame` fact is given none: see frame_source and frame_number. */
+int frame_read(struct frame_reader *r, struct frame *f, struct err *e);
+
+/* True when the next frame_read would have to wait for the writer: nothing is buffered and the
+ * descriptor is not readable. Programs flush their output before they wait. */
+bool frame_would_block(struct frame_reader *r);
+
+/* The name of the stream as it was opened ("-" for standard input). Owned by r. */
+const char *frame_stream_name(const struct frame_reader *r);
+
+/* True when a sample above maxval was met in the last frame read (it was clipped). */
+bool frame_was_clipped(const struct frame_reader *r);
+
+/* Source and number of the frame last read: its facts where it has them, else the stream's name
+ * (percent-encoded) and the count in the stream from 0. */
+const char *frame_source(const struct frame_reader *r, const struct frame *f, char *text,
+                         size_t size);
+long long frame_number(const struct frame_reader *r, const struct frame *f);
+
+/* Write a frame with its facts to fd in as few write calls as possible (one, when it fits).
+ * Returns 0; -1 with errno set in e (EPIPE among them: frame_pipe_closed tells). */
+int frame_write(int fd, const struct frame *f, struct err *e);
+
+/* Append the frame as it stands on the wire to a growing buffer (*buf of *len bytes, *size
+ * allocated, owned by the caller, released with free). Returns 0 or -1. */
+int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, struct err *e);
+
+/* Write all of len bytes to fd, over short writes and EINTR. Returns 0, or -1 with errno set. */
+int write_all(int fd, const void *data, size_t len);
+
+/* For live streams: shrink the pipe at fd to one page, so that no more than a few small frames
+ * can wait in it. Does nothing where fd is no pipe or the system cannot. */
+void pipe_shrink(int fd);
+
+#endif

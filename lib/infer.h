@@ -1,0 +1,34 @@
+/* Running a network: a plan made once (batch norm folded into the convolution before it, relu and
+ * bias fused, weights packed for the kernels, all memory allocated), then run for any number of
+ * batches. */
+#ifndef INKPIPE_INFER_H
+#define INKPIPE_INFER_H
+
+#include <stdint.h>
+
+#include "net.h"
+#include "threads.h"
+#include "kernel/kernel.h"
+
+struct infer;
+
+/* Plan net for batches of up to `batch` images on the threads of t (owned by the caller, must
+ * outlive the plan) with kernels k (kernel_best() unless a test forces a level). The net is not
+ * needed afterwards. A softmax at the end is left out: the results are logits. Returns NULL on
+ * failure; free with infer_free. */
+struct infer *infer_new(const struct net *net, int batch, struct threads *t,
+                        const struct kernels *k, struct err *e);
+void infer_free(struct infer *p);
+
+/* Run n images (1..batch): x [n][C][H][W] scaled as the net wants them -> logits [n][K]. Never
+ * allocates, never fails. The result for one image does not depend on n nor on the threads. */
+void infer_run(struct infer *p, const float *x, int n, float *logits);
+
+/* Turn pixels 0..255 [n][count] into the net's scale: (pixel * scale - mean) / std. */
+void infer_scale(const uint8_t *pixels, long count, double scale, double mean, double std,
+                 float *x);
+
+/* p[i] = softmax(logits / temperature), k of them, in double. */
+void softmax(const float *logits, int k, double temperature, double *p);
+
+#endif
