@@ -58,8 +58,21 @@ $(B)/gen/%.o: $(B)/gen/%.c
 	$(CC) $(ALL_CFLAGS) -Wno-pedantic -c -o $@ $<
 $(B)/lib/onnx.o: $(B)/gen/onnx.pb-c.h
 
+# Unit tests: tests/unit/NAME.c is a program. Fuzz targets: tests/fuzz/NAME.c, built by clang.
+UNIT = $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
+unit: $(UNIT)
+$(B)/unit/%: tests/unit/%.c $(B)/libinkpipe.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libinkpipe.a $(LIBS_base)
+
+FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
+fuzz: $(FUZZ)
+$(B)/fuzz/%: tests/fuzz/%.c $(B)/libinkpipe.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libinkpipe.a $(LIBS_base)
+
 clean:
 	rm -rf $(B)
 
-.PHONY: all clean
+.PHONY: all unit fuzz clean
 -include $(wildcard $(B)/*/*.d $(B)/lib/kernel/*.d)

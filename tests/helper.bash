@@ -1,0 +1,37 @@
+# Loaded by every *.bats: the programs under test are those of $B (default: build/ in the tree).
+TREE=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+B=${B:-$TREE/build}
+case $B in /*) ;; *) B=$TREE/$B ;; esac
+PATH=$B:$TREE/scripts:$PATH
+export LC_ALL=C.UTF-8
+DATA=$TREE/tests/data
+
+# pipe 'a | b | c': run a pipeline as a user's shell would, failing when any part fails.
+pipe() {
+    bash -o pipefail -c "$1"
+}
+
+# background COMMAND...: start a program beside the test; it is killed when the test ends. fd 3 is
+# closed in it, since bats waits for whoever holds that.
+background() {
+    "$@" 3>&- &
+    BACKGROUND+=($!)
+}
+
+# Call from teardown() in files that use background.
+kill_background() {
+    for pid in "${BACKGROUND[@]}"; do
+        kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    done
+    BACKGROUND=()
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds; fail after SECONDS.
+wait_for() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        ((SECONDS < end)) || return 1
+        sleep 0.05
+    done
+}
