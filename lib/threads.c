@@ -1,0 +1,143 @@
+#include "threads.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+typedef void work_fn(void *arg, int item, int thread);
+
+struct worker {
+    struct threads *pool;
+    pthread_t id;
+    int number; /* 1..count-1; the caller is 0 */
+};
+
+struct threads {
+    int count;
+    struct worker *worker; /* [count]; worker[0] is not used */
+    pthread_mutex_t lock;
+    pthread_cond_t start, done;
+    unsigned long job; /* counts jobs, so that a sleeper knows a new one */
+    bool quit;
+    int busy; /* workers that have not finished the job at hand */
+    work_fn *work;
+    void *arg;
+    int items;
+    atomic_int next; /* the next item nobody has taken */
+};
+
+static void take_items(struct threads *t, int thread)
+{
+    int item;
+    while ((item = atomic_fetch_add(&t->next, 1)) < t->items)
+        t->work(t->arg, item, thread);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct threads *t = w->pool;
+    unsigned long seen = 0;
+    pthread_mutex_lock(&t->lock);
+    for (;;) {
+        while (t->job == seen && !t->quit)
+            pthread_cond_wait(&t->start, &t->lock);
+        if (t->quit)
+            break;
+        seen = t->job;
+        pthread_mutex_unlock(&t->lock);
+        take_items(t, w->number);
+        pthread_mutex_lock(&t->lock);
+        if (--t->busy == 0)
+            pthread_cond_signal(&t->done);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+struct threads *threads_new(int n, struct err *e)
+{
+    struct threads *t = calloc(1, sizeof *t);
+    struct worker *worker = calloc((size_t)(n > 0 ? n : 1), sizeof *worker);
+    if (!t || !worker) {
+        free(t);
+        free(worker);
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->start, NULL);
+    pthread_cond_init(&t->done, NULL);
+    t->worker = worker;
+    for (t->count = 1; t->count < n; t->count++) {
+        struct worker *w = &worker[t->count];
+        w->pool = t;
+        w->number = t->count;
+        int failed = pthread_create(&w->id, NULL, worker_main, w);
+        if (failed) {
+            errno = failed;
+            err_errno(e, "cannot start thread %d of %d", t->count + 1, n);
+            threads_free(t);
+            return NULL;
+        }
+    }
+    return t;
+}
+
+void threads_free(struct threads *t)
+{
+    if (!t)
+        return;
+    pthread_mutex_lock(&t->lock);
+    t->quit = true;
+    pthread_cond_broadcast(&t->start);
+    pthread_mutex_unlock(&t->lock);
+    for (int i = 1; i < t->count; i++)
+        pthread_join(t->worker[i].id, NULL);
+    pthread_cond_destroy(&t->start);
+    pthread_cond_destroy(&t->done);
+    pthread_mutex_destroy(&t->lock);
+    free(t->worker);
+    free(t);
+}
+
+int threads_count(const struct threads *t)
+{
+    return t->count;
+}
+
+void threads_run(struct threads *t, int items, work_fn *work, void *arg)
+{
+    if (t->count == 1 || items == 1) {
+        for (int i = 0; i < items; i++)
+            work(arg, i, 0);
+        return;
+    }
+    pthread_mutex_lock(&t->lock);
+    t->work = work;
+    t->arg = arg;
+    t->items = items;
+    atomic_store(&t->next, 0);
+    t->busy = t->count - 1;
+    t->job++;
+    pthread_cond_broadcast(&t->start);
+    pthread_mutex_unlock(&t->lock);
+    take_items(t, 0);
+    pthread_mutex_lock(&t->lock);
+    while (t->busy)
+        pthread_cond_wait(&t->done, &t->lock);
+    pthread_mutex_unlock(&t->lock);
+}
+
+int threads_available(void)
+{
+    cpu_set_t set;
+    if (!sched_getaffinity(0, sizeof set, &set))
+        return CPU_COUNT(&set);
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (int)n : 1;
+}
