@@ -1,78 +1,114 @@
 # inkpipe: make, make test, make install. What one may set is in config.mk.
 include config.mk
 
-# The pattern of the tree: cmd/NAME.c is a program, lib/NAME.c a module, lib/kernel/kernel.c
-# is compiled once for each instruction set. Objects and programs go under build/.
+# The tree's pattern: cmd/NAME.c is a program, lib/NAME.c a module, lib/kernel/kernel.c is compiled
+# once for each level of instruction set; tests/unit, tests/fuzz and tests/bench hold programs too,
+# one a file. Everything made goes under $(B).
 B = build
 PROGRAMS = $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
-ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+UNIT = $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
+FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
+BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
+ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
 LEVELS_x86_64 = portable avx2 avx512
 LEVELS_aarch64 = portable neon
 LEVELS = $(or $(LEVELS_$(ARCH)),portable)
 FLAGS_avx2 = -mavx2 -mfma
 FLAGS_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+KERNELS = $(LEVELS:%=$(B)/lib/kernel/kernel_%.o)
+OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(wildcard lib/*.c)) $(KERNELS) $(B)/gen/onnx.pb-c.o
 
 WARN = -Wall -Wextra -Wpedantic
 ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
 	-Ilib -I$(B)/gen -pthread -MMD -MP -ffp-contract=off $(CFLAGS)
-
-# Libraries a module needs; a program is linked with those of the modules it uses.
-LIBS_capture = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil
-LIBS_window = -lX11 -lXext
+LIBS_camgrab = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil
+LIBS_xcanvas = -lX11 -lXext
+LIBS_xview = -lX11 -lXext
 LIBS_base = -lnetpbm -lprotobuf-c -lz -lm
-LIBS_camgrab = $(LIBS_capture)
-LIBS_xcanvas = $(LIBS_window)
-LIBS_xview = $(LIBS_window)
-
-OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(wildcard lib/*.c)) \
-	$(LEVELS:%=$(B)/lib/kernel/kernel_%.o) $(B)/gen/onnx.pb-c.o
+LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^)
 
 all: $(PROGRAMS:%=$(B)/%)
+unit: $(UNIT)
+fuzz: $(FUZZ)
 
 $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/libinkpipe.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS_$*) $(LIBS_base)
+	$(LINK) $(LIBS_$*) $(LIBS_base)
 
 $(B)/libinkpipe.a: $(OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(B)/cmd/%.o: cmd/%.c
+$(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(B)/lib/%.o: lib/%.c
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
-
-$(B)/lib/kernel/kernel_%.o: lib/kernel/kernel.c
+$(KERNELS): $(B)/lib/kernel/kernel_%.o: lib/kernel/kernel.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
 # The ONNX project's schema, as C.
-ONNX_PROTO = /usr/include/onnx/onnx.proto
 $(B)/gen/onnx.pb-c.c $(B)/gen/onnx.pb-c.h &: $(ONNX_PROTO)
 	@mkdir -p $(@D)
 	protoc-c --proto_path=$(dir $<) --c_out=$(B)/gen $<
-$(B)/gen/%.o: $(B)/gen/%.c
+$(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
 	$(CC) $(ALL_CFLAGS) -Wno-pedantic -c -o $@ $<
-$(B)/lib/onnx.o: $(B)/gen/onnx.pb-c.h
+$(OBJ): | $(B)/gen/onnx.pb-c.h
 
-# Unit tests: tests/unit/NAME.c is a program. Fuzz targets: tests/fuzz/NAME.c, built by clang.
-UNIT = $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
-unit: $(UNIT)
-$(B)/unit/%: tests/unit/%.c $(B)/libinkpipe.a
+$(UNIT) $(BENCH): $(B)/%: tests/%.c $(B)/libinkpipe.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libinkpipe.a $(LIBS_base)
+	$(LINK) $(LIBS_$(*F)) $(LIBS_base)
+$(FUZZ): $(B)/%: tests/%.c $(B)/libinkpipe.a
+	@mkdir -p $(@D)
+	$(LINK) -fsanitize=fuzzer $(LIBS_$(*F)) $(LIBS_base)
 
-FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
-fuzz: $(FUZZ)
-$(B)/fuzz/%: tests/fuzz/%.c $(B)/libinkpipe.a
+# Compiler and flags as they were last time: other ones, and everything is made again.
+export FLAGS = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(foreach l,$(LEVELS),$l $(FLAGS_$l))
+$(B)/flags: FORCE
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(B)/libinkpipe.a $(LIBS_base)
+	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
+
+# make models/NAME.onnx trains models/NAME.net anew, with the options in models/NAME.opt. Nothing
+# else asks for a model to be made: a plain make, or the dates of a fresh clone, never retrain one.
+MNIST = data/train-images-idx3-ubyte data/train-labels-idx1-ubyte
+$(MNIST) &:
+	scripts/fetch-mnist data
+models/%.onnx: models/%.net models/%.opt $(MNIST) all FORCE
+	PATH="$(abspath $(B)):$$PATH"; mnist2pgm $(MNIST) | \
+		cnn-train $$(cat models/$*.opt) -n models/$*.net -o $@
+
+test: all unit
+	B=$(B) tests/run
+sanitize:
+	$(MAKE) B=$(B)/asan CC=clang CFLAGS='$(SANITIZE)' all unit fuzz
+bench: all $(BENCH)
+	B=$(B) tests/bench/run
+
+# Scripts are installed under names that tell what they are of: inkpipe-draw.
+BIN = $(DESTDIR)$(PREFIX)/bin
+SHARE = $(DESTDIR)$(PREFIX)/share
+SCRIPTS = $(patsubst scripts/%,%,$(wildcard scripts/draw scripts/camera scripts/classify-folder))
+PAGES = $(patsubst man/%,%,$(wildcard man/*.[1-8]))
+MODELS = $(patsubst models/%,%,$(wildcard models/*.net models/default.onnx models/seed.onnx))
+install: all
+	install -d $(BIN) $(SHARE)/inkpipe $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man7
+	install $(PROGRAMS:%=$(B)/%) $(BIN)
+	for s in $(SCRIPTS); do install scripts/$$s $(BIN)/inkpipe-$${s%-folder}; done
+	for p in $(PAGES); do install -m 644 man/$$p $(SHARE)/man/man$${p##*.}; done
+	for m in $(MODELS); do install -m 644 models/$$m $(SHARE)/inkpipe; done
+uninstall:
+	rm -f $(PROGRAMS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/inkpipe-%) $(BIN)/inkpipe-classify
+	rm -f $(foreach p,$(PAGES),$(SHARE)/man/man$(subst .,,$(suffix $p))/$p)
+	rm -rf $(SHARE)/inkpipe
+
+# The tree as it is committed, the same bytes whenever and wherever it is packed.
+dist:
+	@mkdir -p $(B)
+	git archive --prefix=inkpipe-$(VERSION)/ HEAD | gzip -9n >$(B)/inkpipe-$(VERSION).tar.gz
 
 clean:
 	rm -rf $(B)
 
-.PHONY: all unit fuzz clean
+FORCE:
+.PHONY: all unit fuzz test sanitize bench install uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/lib/kernel/*.d)

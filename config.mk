@@ -6,3 +6,10 @@ CC = cc
 AR = ar
 CFLAGS = -O2 -g
 LDFLAGS =
+
+# make sanitize: the same programs and tests under build/asan, watched; the fuzz targets too.
+SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
+	-fno-sanitize-recover=undefined
+
+# The ONNX project's schema.
+ONNX_PROTO = /usr/include/onnx/onnx.proto
