@@ -43,6 +43,9 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
+# Loops over pixels that run in the shadow of the training.
+$(B)/lib/augment.o: ALL_CFLAGS += -O3
+
 $(KERNELS): $(B)/lib/kernel/kernel_%.o: lib/kernel/kernel.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
