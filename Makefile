@@ -1,4 +1,5 @@
 # inkpipe: make, make test, make install. What one may set is in config.mk.
+MAKEFLAGS += -rR # no rules but those below
 include config.mk
 
 # The tree's pattern: cmd/NAME.c is a program, lib/NAME.c a module, lib/kernel/kernel.c is compiled
@@ -48,7 +49,7 @@ $(B)/lib/augment.o: ALL_CFLAGS += -O3
 
 $(KERNELS): $(B)/lib/kernel/kernel_%.o: lib/kernel/kernel.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
 # The ONNX project's schema, as C.
 $(B)/gen/onnx.pb-c.c $(B)/gen/onnx.pb-c.h &: $(ONNX_PROTO)

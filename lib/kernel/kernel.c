@@ -1,4 +1,6 @@
-/* The kernels of one level; see kernel.h. LEVEL is the level's name, given by the Makefile. */
+/* The kernels of one level; see kernel.h. The Makefile gives LEVEL, the level's name; what follows
+ * from it is the vector's width and how many vectors and pixels a tile has, so that a tile's sums
+ * stay in registers. */
 #include "kernel.h"
 
 #define NAME2(a, b) a##_##b
@@ -6,5 +8,438 @@
 #define TEXT2(a) #a
 #define TEXT(a) TEXT2(a)
 
+#if defined(__AVX512F__)
+#define VW 16     /* floats in a vector */
+#define VECTORS 2 /* of output channels in a tile: two blocks */
+#define PIXELS 14 /* in a tile, at most: 28 sums, 2 weights, 1 input */
+#define CHANNELS 8
+#elif defined(__AVX2__)
+#define VW 8
+#define VECTORS 2
+#define PIXELS 6
+#define CHANNELS 4
+#elif defined(__aarch64__)
+#define VW 4
+#define VECTORS 4
+#define PIXELS 6
+#define CHANNELS 4
+#else
+#define VW 4
+#define VECTORS 4
+#define PIXELS 2
+#define CHANNELS 2
+#endif
+
+#define PER_BLOCK (BLOCK / VW) /* vectors in a block */
+
+typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
+typedef int32_t vi __attribute__((vector_size(VW * 4), aligned(4), may_alias));
+typedef uint32_t vu __attribute__((vector_size(VW * 4), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+INLINE vf load(const float *p)
+{
+    return *(const vf *)p;
+}
+
+INLINE void store(float *p, vf x)
+{
+    *(vf *)p = x;
+}
+
+/* Where the mask is all ones x, else 0. */
+INLINE vf keep(vf x, vi mask)
+{
+    return (vf)((vi)x & mask);
+}
+
+INLINE vf positive(vf x)
+{
+    return keep(x, x > 0);
+}
+
+/* The place of vector j of a tile in a tensor whose blocks are `block` floats apart. */
+INLINE long at(int j, long block)
+{
+    return j / PER_BLOCK * block + j % PER_BLOCK * VW;
+}
+
+/* What happens to a finished sum before it is stored: k is its first channel. */
+INLINE void finish(const struct conv *v, long k, vf sum, float *y)
+{
+    if (v->relu)
+        sum = positive(sum);
+    if (v->scale)
+        sum = sum * load(v->scale + k) + load(v->shift + k);
+    store(y, sum);
+}
+
+/* P pixels by N vectors of output channels, from channel k on; X is the step between the pixels'
+ * inputs. */
+INLINE void conv_tile(const struct conv *v, const float *x, long k, float *y, const int P,
+                      const int N, const long X)
+{
+    vf sum[PIXELS][VECTORS];
+    long w_block = (long)v->runs * v->run * BLOCK;
+    const float *w = v->w + k / BLOCK * w_block;
+    UNROLL for (int j = 0; j < N; j++) {
+        vf bias = v->bias ? load(v->bias + k + at(j, BLOCK)) : (vf){0};
+        UNROLL for (int p = 0; p < P; p++) sum[p][j] = bias;
+    }
+    for (int i = 0; i < v->runs; i++) {
+        const float *xi = x + v->offset[i];
+        for (int c = 0; c < v->run; c++, xi++, w += BLOCK) {
+            vf wj[VECTORS];
+            UNROLL for (int j = 0; j < N; j++) wj[j] = load(w + at(j, w_block));
+            UNROLL for (int p = 0; p < P; p++) {
+                float xp = xi[p * X];
+                UNROLL for (int j = 0; j < N; j++) sum[p][j] += wj[j] * xp;
+            }
+        }
+    }
+    UNROLL for (int p = 0; p < P; p++)
+        UNROLL for (int j = 0; j < N; j++)
+            finish(v, k + at(j, BLOCK), sum[p][j], y + p * BLOCK + at(j, v->y_block));
+}
+
+/* One row of pixels in tiles of nearly equal width. */
+INLINE void conv_row(const struct conv *v, const float *x, long k, float *y, const int N,
+                     const long X)
+{
+    int tiles = (v->pixels + PIXELS - 1) / PIXELS;
+    for (int t = 0, p = 0; t < tiles; t++) {
+        int width = (v->pixels - p + tiles - t - 1) / (tiles - t);
+        const float *xp = x + p * X;
+        float *yp = y + p * BLOCK;
+        switch (width) {
+#define WIDTH(n)                                                                                   \
+    case n:                                                                                        \
+        conv_tile(v, xp, k, yp, n, N, X);                                                          \
+        break;
+            WIDTH(1)
+            WIDTH(2)
+#if PIXELS > 2
+            WIDTH(3)
+            WIDTH(4)
+            WIDTH(5)
+            WIDTH(6)
+#endif
+#if PIXELS > 6
+            WIDTH(7)
+            WIDTH(8)
+            WIDTH(9)
+            WIDTH(10)
+            WIDTH(11)
+            WIDTH(12)
+            WIDTH(13)
+            WIDTH(14)
+#endif
+#undef WIDTH
+        }
+        p += width;
+    }
+}
+
+INLINE void conv_rows(const struct conv *v, const float *x, float *y, const long X)
+{
+    const int group = VECTORS / PER_BLOCK; /* blocks a tile */
+    int b = 0;
+    for (; b + group <= v->blocks; b += group)
+        for (int p = 0; p < v->rows; p++)
+            conv_row(v, x + p * v->x_row, b * BLOCK, y + b * v->y_block + p * v->y_row, VECTORS, X);
+    for (; b < v->blocks; b++)
+        for (int p = 0; p < v->rows; p++)
+            conv_row(v, x + p * v->x_row, b * BLOCK, y + b * v->y_block + p * v->y_row, PER_BLOCK,
+                     X);
+}
+
+/* The step between pixels is a constant where it matters, so that it stands in the instruction. */
+static void conv(const struct conv *v, const float *x, float *y)
+{
+    if (v->x_pixel == BLOCK)
+        conv_rows(v, x, y, BLOCK);
+    else if (v->x_pixel == 1)
+        conv_rows(v, x, y, 1);
+    else
+        conv_rows(v, x, y, v->x_pixel);
+}
+
+/* The gradient for C input channels and N vectors of output channels: the sums stay in registers
+ * over the whole image. */
+INLINE void grad_tile(const struct conv_grad *v, const float *x, const float *dy, float *dw,
+                      const int C, const int N)
+{
+    vf sum[CHANNELS][VECTORS];
+    long w_block = (long)v->runs * v->run * BLOCK;
+    UNROLL for (int c = 0; c < C; c++)
+        UNROLL for (int j = 0; j < N; j++)
+            sum[c][j] = v->first ? (vf){0} : load(dw + c * BLOCK + at(j, w_block));
+    for (int p = 0; p < v->rows; p++) {
+        const float *xq = x + p * v->x_row, *dyq = dy + p * v->dy_row;
+        for (int q = 0; q < v->pixels; q++, xq += v->x_pixel, dyq += BLOCK) {
+            vf d[VECTORS];
+            UNROLL for (int j = 0; j < N; j++) d[j] = load(dyq + at(j, v->dy_block));
+            UNROLL for (int c = 0; c < C; c++)
+                UNROLL for (int j = 0; j < N; j++) sum[c][j] += d[j] * xq[c];
+        }
+    }
+    UNROLL for (int c = 0; c < C; c++)
+        UNROLL for (int j = 0; j < N; j++) store(dw + c * BLOCK + at(j, w_block), sum[c][j]);
+}
+
+INLINE void grad_blocks(const struct conv_grad *v, const float *x, const float *dy, float *dw,
+                        const int N)
+{
+    for (int i = 0; i < v->runs; i++) {
+        const float *xi = x + v->offset[i];
+        int c = 0;
+        for (; c + CHANNELS <= v->run; c += CHANNELS, dw += CHANNELS * BLOCK)
+            grad_tile(v, xi + c, dy, dw, CHANNELS, N);
+        for (; c < v->run; c++, dw += BLOCK)
+            grad_tile(v, xi + c, dy, dw, 1, N);
+    }
+}
+
+static void conv_grad(const struct conv_grad *v, const float *x, const float *dy, float *dw)
+{
+    const int group = VECTORS / PER_BLOCK;
+    long w_block = (long)v->runs * v->run * BLOCK;
+    int b = 0;
+    for (; b + group <= v->blocks; b += group)
+        grad_blocks(v, x, dy + b * v->dy_block, dw + b * w_block, VECTORS);
+    for (; b < v->blocks; b++)
+        grad_blocks(v, x, dy + b * v->dy_block, dw + b * w_block, PER_BLOCK);
+}
+
+/* A loop over all vectors of a block: p rows, i floats from the row's start, j its place in the
+ * block. */
+#define EACH_VECTOR                                                                                \
+    for (int p = 0; p < rows; p++)                                                                 \
+        for (long i = 0; i < (long)pixels * BLOCK; i += VW)
+
+static void affine(int rows, int pixels, const float *x, long x_row, const float *scale,
+                   const float *shift, float *y, long y_row)
+{
+    for (int j = 0; j < BLOCK; j += VW) {
+        vf a = load(scale + j), b = load(shift + j);
+        for (int p = 0; p < rows; p++)
+            for (long i = j; i < (long)pixels * BLOCK; i += BLOCK)
+                store(y + p * y_row + i, a * load(x + p * x_row + i) + b);
+    }
+}
+
+static void moments(int rows, int pixels, const float *x, long x_row, float *sum, float *square)
+{
+    for (int j = 0; j < BLOCK; j += VW) {
+        vf s[2] = {{0}, {0}}, t[2] = {{0}, {0}};
+        for (int p = 0; p < rows; p++) {
+            const float *xi = x + p * x_row + j;
+            for (int q = 0; q < pixels; q++, xi += BLOCK) {
+                vf v = load(xi);
+                s[q & 1] += v;
+                t[q & 1] += v * v;
+            }
+        }
+        store(sum + j, s[0] + s[1]);
+        store(square + j, t[0] + t[1]);
+    }
+}
+
+static void batchnorm_sums(int rows, int pixels, const float *dy, long dy_row, const float *x,
+                           long x_row, const float *mean, float *sum, float *dot)
+{
+    for (int j = 0; j < BLOCK; j += VW) {
+        vf m = load(mean + j), s[2] = {{0}, {0}}, t[2] = {{0}, {0}};
+        for (int p = 0; p < rows; p++) {
+            const float *d = dy + p * dy_row + j, *xi = x + p * x_row + j;
+            for (int q = 0; q < pixels; q++, d += BLOCK, xi += BLOCK) {
+                vf v = load(d);
+                s[q & 1] += v;
+                t[q & 1] += v * (load(xi) - m);
+            }
+        }
+        store(sum + j, s[0] + s[1]);
+        store(dot + j, t[0] + t[1]);
+    }
+}
+
+static void batchnorm_grad(int rows, int pixels, const float *dy, long dy_row, const float *x,
+                           long x_row, const float *a, const float *b, const float *c, bool relu,
+                           float *dx, long dx_row)
+{
+    for (int j = 0; j < BLOCK; j += VW) {
+        vf aj = load(a + j), bj = load(b + j), cj = load(c + j);
+        for (int p = 0; p < rows; p++)
+            for (long i = j; i < (long)pixels * BLOCK; i += BLOCK) {
+                vf xi = load(x + p * x_row + i);
+                vf d = aj * load(dy + p * dy_row + i) + bj * xi + cj;
+                store(dx + p * dx_row + i, relu ? keep(d, xi > 0) : d);
+            }
+    }
+}
+
+static void relu(int rows, int pixels, const float *x, long x_row, float *y, long y_row)
+{
+    EACH_VECTOR store(y + p * y_row + i, positive(load(x + p * x_row + i)));
+}
+
+static void relu_grad(int rows, int pixels, const float *dy, long dy_row, const float *y, long y_row,
+                      float *dx, long dx_row)
+{
+    EACH_VECTOR store(dx + p * dx_row + i,
+                      keep(load(dy + p * dy_row + i), load(y + p * y_row + i) > 0));
+}
+
+static void add(int rows, int pixels, const float *x, long x_row, bool relu, float *y, long y_row)
+{
+    EACH_VECTOR {
+        vf sum = load(y + p * y_row + i) + load(x + p * x_row + i);
+        store(y + p * y_row + i, relu ? positive(sum) : sum);
+    }
+}
+
+/* A loop over the vectors of a pooled block: p, q the output pixel, j the vector in it. */
+#define EACH_POOLED                                                                                \
+    for (int p = 0; p < v->rows; p++)                                                              \
+        for (int q = 0; q < v->pixels; q++)                                                        \
+            for (int j = 0; j < BLOCK; j += VW)
+#define WINDOW(base, row) ((base) + p * v->stride_h * (row) + q * v->stride_w * BLOCK + j)
+
+static void maxpool(const struct pool *v, const float *x, float *y)
+{
+    EACH_POOLED {
+        const float *window = WINDOW(x, v->x_row);
+        vf most = load(window);
+        for (int r = 0; r < v->r; r++)
+            for (int s = 0; s < v->s; s++) {
+                vf xi = load(window + r * v->x_row + s * BLOCK);
+                vi more = xi > most;
+                most = keep(xi, more) + keep(most, ~more);
+            }
+        store(y + p * v->y_row + q * BLOCK + j, most);
+    }
+}
+
+static void maxpool_grad(const struct pool *v, const float *x, const float *y, const float *dy,
+                         long dy_row, float *dx, long dx_row)
+{
+    EACH_POOLED {
+        const float *window = WINDOW(x, v->x_row);
+        float *dwindow = WINDOW(dx, dx_row);
+        vf most = load(y + p * v->y_row + q * BLOCK + j);
+        vf d = load(dy + p * dy_row + q * BLOCK + j);
+        vi open = ~(vi){0}; /* where nobody has taken the gradient yet */
+        for (int r = 0; r < v->r; r++)
+            for (int s = 0; s < v->s; s++) {
+                vi here = (load(window + r * v->x_row + s * BLOCK) == most) & open;
+                float *to = dwindow + r * dx_row + s * BLOCK;
+                store(to, load(to) + keep(d, here));
+                open &= ~here;
+            }
+    }
+}
+
+static void sumpool(const struct pool *v, float factor, const float *x, float *y)
+{
+    EACH_POOLED {
+        const float *window = WINDOW(x, v->x_row);
+        vf sum = {0};
+        for (int r = 0; r < v->r; r++)
+            for (int s = 0; s < v->s; s++)
+                sum += load(window + r * v->x_row + s * BLOCK);
+        store(y + p * v->y_row + q * BLOCK + j, sum * factor);
+    }
+}
+
+static void sumpool_grad(const struct pool *v, float factor, const float *dy, long dy_row, float *dx,
+                         long dx_row)
+{
+    EACH_POOLED {
+        float *window = WINDOW(dx, dx_row);
+        vf d = load(dy + p * dy_row + q * BLOCK + j) * factor;
+        for (int r = 0; r < v->r; r++)
+            for (int s = 0; s < v->s; s++) {
+                float *to = window + r * dx_row + s * BLOCK;
+                store(to, load(to) + d);
+            }
+    }
+}
+
+/* The finaliser "lowbias32" of Chris Wellons' hash prospector. */
+INLINE vu hash(vu x)
+{
+    x ^= x >> 16;
+    x *= 0x7feb352dU;
+    x ^= x >> 15;
+    x *= 0x846ca68bU;
+    x ^= x >> 16;
+    return x;
+}
+
+static void dropout(int rows, int pixels, const float *x, long x_row, uint32_t key, uint32_t index,
+                    uint32_t threshold, float factor, float *y, long y_row)
+{
+    vu lane;
+    for (int k = 0; k < VW; k++)
+        lane[k] = (uint32_t)k;
+    EACH_VECTOR {
+        vu n = lane + (index + (uint32_t)(p * pixels * BLOCK + i));
+        vi kept = (vi)(hash(hash(n) ^ key) >= threshold);
+        store(y + p * y_row + i, keep(load(x + p * x_row + i) * factor, kept));
+    }
+}
+
+static void adamw(long n, const struct update *u, float *restrict w, const float *restrict g,
+                  float *restrict m, float *restrict v, float *restrict a)
+{
+    const struct update c = *u;
+    for (long i = 0; i < n; i++) {
+        m[i] += (g[i] - m[i]) * (1 - c.beta1);
+        v[i] += (g[i] * g[i] - v[i]) * (1 - c.beta2);
+        w[i] -= c.decay * w[i] +
+                c.rate * (m[i] * c.correct1) / (__builtin_sqrtf(v[i] * c.correct2) + c.epsilon);
+    }
+    if (a)
+        for (long i = 0; i < n; i++)
+            a[i] = w[i] + c.ema * (a[i] - w[i]);
+}
+
+static void sgd(long n, const struct update *u, float *restrict w, const float *restrict g,
+                float *restrict m, float *restrict a)
+{
+    const struct update c = *u;
+    for (long i = 0; i < n; i++) {
+        m[i] = c.beta1 * m[i] + (g[i] + c.decay * w[i]);
+        w[i] -= c.rate * m[i];
+    }
+    if (a)
+        for (long i = 0; i < n; i++)
+            a[i] = w[i] + c.ema * (a[i] - w[i]);
+}
+
 extern const struct kernels NAME(kernels, LEVEL);
-const struct kernels NAME(kernels, LEVEL) = {.name = TEXT(LEVEL)};
+const struct kernels NAME(kernels, LEVEL) = {
+    .name = TEXT(LEVEL),
+    .conv = conv,
+    .conv_grad = conv_grad,
+    .affine = affine,
+    .moments = moments,
+    .batchnorm_sums = batchnorm_sums,
+    .batchnorm_grad = batchnorm_grad,
+    .relu = relu,
+    .relu_grad = relu_grad,
+    .add = add,
+    .maxpool = maxpool,
+    .maxpool_grad = maxpool_grad,
+    .sumpool = sumpool,
+    .sumpool_grad = sumpool_grad,
+    .dropout = dropout,
+    .adamw = adamw,
+    .sgd = sgd,
+};
