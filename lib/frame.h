@@ -7,10 +7,11 @@
 #define INKPIPE_FRAME_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "err.h"
+#include "files.h" /* write_all */
 
 /* Beyond these a frame is an error, before anything is allocated. */
 #define FRAME_MAX_SIDE 16384
@@ -23,11 +24,25 @@ struct frame {
     int width, height;  /* pixels, 1..FRAME_MAX_SIDE */
     uint8_t *gray;      /* [height][width] */
     size_t gray_size;   /* bytes allocated at gray */
-    char *facts;        /* "key=value\n" lines as they stand in the header without "# "; NULL: none */
+    char *facts;        /* "key=value\n" lines as in the header without "# ", printable ASCII (other
+                           bytes are read as '?'); NULL or "": none */
     size_t facts_len, facts_size; /* bytes used (without the final NUL) and allocated */
 };
 
+/* The one checked multiply, for every reader: *product = a * b, false when it overflows. */
+static inline bool size_mul(size_t a, size_t b, size_t *product)
+{
+    return !__builtin_mul_overflow(a, b, product);
+}
+
+/* Check a size against the limits. Returns 0 or -1. */
+int frame_check_size(long long width, long long height, struct err *e);
+
 void frame_free(struct frame *f);
+
+/* Make room for n bytes at f->gray of the `total` that are to come, in doubling steps: a reader
+ * calls it as bytes arrive, so that a header that lies costs nothing. Returns 0 or -1. */
+int frame_reserve(struct frame *f, size_t n, size_t total, struct err *e);
 
 /* Make f width x height with undefined pixels and no facts removed. Returns 0, or -1 when the
  * size is beyond the limits or memory is short. */
@@ -36,8 +51,9 @@ int frame_resize(struct frame *f, int width, int height, struct err *e);
 /* The value of fact `key`, copied into value (cut to size - 1), or NULL when it is not there. */
 const char *frame_fact(const struct frame *f, const char *key, char *value, size_t size);
 
-/* Add or replace a fact; value NULL removes it. Returns 0 or -1. The value must hold no newline:
- * one that does is refused. */
+/* Add or replace a fact; value NULL removes it. Returns 0; -1 when memory is short, when key is not
+ * of letters, digits, '_', '-' and '.', or when value has a byte outside printable ASCII (see
+ * percent_encode). A header with several lines of one key: the first counts. */
 int frame_set_fact(struct frame *f, const char *key, const char *value, struct err *e);
 
 /* Make to's facts those of from. Returns 0 or -1. */
@@ -63,9 +79,14 @@ void frame_close(struct frame_reader *r);
  * no `source` or `frame` fact is given none: see frame_source and frame_number. */
 int frame_read(struct frame_reader *r, struct frame *f, struct err *e);
 
-/* True when the next frame_read would have to wait for the writer: nothing is buffered and the
- * descriptor is not readable. Programs flush their output before they wait. */
+/* True when the next frame_read would have to wait for the writer: no whole frame is buffered, all
+ * that has arrived was taken into the buffer, and the descriptor is not readable. Programs flush
+ * their output before they wait. Never waits itself. A frame larger than the reader's buffer
+ * (128 KiB) that has filled it counts as being there: its writer is at work. */
 bool frame_would_block(struct frame_reader *r);
+
+/* The descriptor, for poll(2); ask frame_would_block first, since frames may be buffered. */
+int frame_fd(const struct frame_reader *r);
 
 /* The name of the stream as it was opened ("-" for standard input). Owned by r. */
 const char *frame_stream_name(const struct frame_reader *r);
@@ -80,15 +101,12 @@ const char *frame_source(const struct frame_reader *r, const struct frame *f, ch
 long long frame_number(const struct frame_reader *r, const struct frame *f);
 
 /* Write a frame with its facts to fd in as few write calls as possible (one, when it fits).
- * Returns 0; -1 with errno set in e (EPIPE among them: frame_pipe_closed tells). */
+ * Returns 0; -1 with errno as write(2) left it (EPIPE: the reader is gone). */
 int frame_write(int fd, const struct frame *f, struct err *e);
 
 /* Append the frame as it stands on the wire to a growing buffer (*buf of *len bytes, *size
  * allocated, owned by the caller, released with free). Returns 0 or -1. */
 int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, struct err *e);
-
-/* Write all of len bytes to fd, over short writes and EINTR. Returns 0, or -1 with errno set. */
-int write_all(int fd, const void *data, size_t len);
 
 /* For live streams: shrink the pipe at fd to one page, so that no more than a few small frames
  * can wait in it. Does nothing where fd is no pipe or the system cannot. */

@@ -1,0 +1,191 @@
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int write_all(int fd, const void *data, size_t len)
+{
+    const char *p = data;
+    while (len) {
+        ssize_t n = write(fd, p, len);
+        if (n >= 0) {
+            p += n;
+            len -= (size_t)n;
+        } else if (errno == EAGAIN) {
+            struct pollfd wait = {.fd = fd, .events = POLLOUT};
+            poll(&wait, 1, -1);
+        } else if (errno != EINTR) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Open a new file beside `name`; its own name goes to temp. Returns the descriptor or -1. */
+static int open_beside(const char *name, char temp[PATH_MAX], struct err *e)
+{
+    const char *slash = strrchr(name, '/');
+    int dir = slash ? (int)(slash - name) + 1 : 0;
+    for (int i = 0; i < 1000; i++) {
+        int n = snprintf(temp, PATH_MAX, "%.*s.%.200s.%ld.%d", dir, name, name + dir,
+                         (long)getpid(), i);
+        if (n >= PATH_MAX) {
+            errno = ENAMETOOLONG;
+            break;
+        }
+        int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0)
+            return fd;
+        if (errno != EEXIST)
+            break;
+    }
+    return err_errno(e, "cannot write");
+}
+
+/* Make a rename in the directory of `name` last. Not every file system can: no error. */
+static void sync_directory(const char *name)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(name, '/');
+    if (slash)
+        snprintf(dir, sizeof dir, "%.*s", (int)(slash - name) + 1, name);
+    else
+        snprintf(dir, sizeof dir, ".");
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
+static int write_special(const char *name, const void *bytes, size_t len, struct err *e)
+{
+    int fd = open(name, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(e, "cannot open for writing");
+    int status = write_all(fd, bytes, len);
+    if (status < 0)
+        err_errno(e, "cannot write");
+    if (close(fd) < 0 && status == 0)
+        status = err_errno(e, "cannot write");
+    return status;
+}
+
+static int replace(const char *name, const struct stat *old, const void *bytes, size_t len,
+                   bool last, struct err *e)
+{
+    char temp[PATH_MAX];
+    int fd = open_beside(name, temp, e);
+    if (fd < 0)
+        return -1;
+    int status = write_all(fd, bytes, len);
+    if (status == 0 && old)
+        status = fchmod(fd, old->st_mode & 07777);
+    if (status == 0 && last)
+        status = fsync(fd);
+    int saved = errno;
+    if (close(fd) < 0 && status == 0) {
+        status = -1;
+        saved = errno;
+    }
+    errno = saved;
+    if (status == 0)
+        status = rename(temp, name);
+    if (status < 0) {
+        err_errno(e, "cannot write");
+        unlink(temp);
+        return -1;
+    }
+    if (last)
+        sync_directory(name);
+    return 0;
+}
+
+static int save(const char *name, const void *bytes, size_t len, bool last, struct err *e)
+{
+    struct stat st;
+    char real[PATH_MAX];
+    if (stat(name, &st) < 0)
+        return replace(name, NULL, bytes, len, last, e);
+    if (S_ISDIR(st.st_mode))
+        return err_set(e, "cannot write: is a directory");
+    if (!S_ISREG(st.st_mode))
+        return write_special(name, bytes, len, e);
+    if (!realpath(name, real))
+        return err_errno(e, "cannot write");
+    return replace(real, &st, bytes, len, last, e);
+}
+
+int file_save(const char *name, const void *bytes, size_t len, struct err *e)
+{
+    return save(name, bytes, len, true, e) < 0 ? err_at(e, name, -1) : 0;
+}
+
+int file_replace(const char *name, const void *bytes, size_t len, struct err *e)
+{
+    return save(name, bytes, len, false, e) < 0 ? err_at(e, name, -1) : 0;
+}
+
+static int too_large(size_t limit, struct err *e)
+{
+    return err_set(e, "larger than %zu bytes, the limit", limit);
+}
+
+/* Read fd to its end into *bytes; on failure the caller frees what is there. */
+static int read_all(int fd, size_t limit, uint8_t **bytes, size_t *len, struct err *e)
+{
+    struct stat st;
+    size_t size = 65536, n = 0;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        if ((unsigned long long)st.st_size > limit)
+            return too_large(limit, e);
+        size = (size_t)st.st_size + 2;
+    }
+    for (;;) {
+        if (!*bytes || n + 1 == size) {
+            size = *bytes ? size * 2 : size;
+            uint8_t *grown = realloc(*bytes, size);
+            if (!grown)
+                return err_errno(e, "cannot read");
+            *bytes = grown;
+        }
+        ssize_t got = read(fd, *bytes + n, size - 1 - n);
+        if (got < 0 && errno == EAGAIN) {
+            struct pollfd wait = {.fd = fd, .events = POLLIN};
+            poll(&wait, 1, -1);
+        } else if (got < 0 && errno != EINTR) {
+            return err_errno(e, "cannot read");
+        } else if (got == 0) {
+            break;
+        } else if (got > 0 && (n += (size_t)got) > limit) {
+            return too_large(limit, e);
+        }
+    }
+    (*bytes)[n] = '\0';
+    *len = n;
+    return 0;
+}
+
+int file_load(const char *name, size_t limit, uint8_t **bytes, size_t *len, struct err *e)
+{
+    *bytes = NULL;
+    *len = 0;
+    bool standard = !name || !strcmp(name, "-");
+    int fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
+    int status = fd < 0 ? err_errno(e, "cannot open") : read_all(fd, limit, bytes, len, e);
+    if (fd >= 0 && !standard)
+        close(fd);
+    if (status == 0)
+        return 0;
+    free(*bytes);
+    *bytes = NULL;
+    return err_at(e, standard ? "standard input" : name, -1);
+}

@@ -1,0 +1,29 @@
+/* Whole files: written so that a reader never sees half of one, read within a bound. */
+#ifndef INKPIPE_FILES_H
+#define INKPIPE_FILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+/* Make `name` a file of these len bytes, or leave it as it was: a temporary file beside it, fsync,
+ * rename, fsync of the directory. A file that was there gives its permissions; a symbolic link
+ * stays and what it points to is replaced; a device or pipe is written as it is. Returns 0, or -1
+ * with e->file = name and no temporary file left. */
+int file_save(const char *name, const void *bytes, size_t len, struct err *e);
+
+/* The same without fsync: for files that are quickly made again. After a power cut the file may be
+ * empty, after a killed program it is whole or absent. */
+int file_replace(const char *name, const void *bytes, size_t len, struct err *e);
+
+/* Read all of a file, a pipe, or standard input (name NULL or "-") of at most `limit` bytes into
+ * *bytes (malloc'd, owned by the caller, a NUL behind the last byte that *len does not count).
+ * Memory grows with what arrives. Returns 0, or -1 with e->file set and *bytes NULL. */
+int file_load(const char *name, size_t limit, uint8_t **bytes, size_t *len, struct err *e);
+
+/* Write all of len bytes to fd, over short writes, EINTR and EAGAIN. Returns 0, or -1 with errno
+ * set. */
+int write_all(int fd, const void *data, size_t len);
+
+#endif

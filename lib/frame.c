@@ -1,0 +1,663 @@
+#include "frame.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pnm.h"
+
+/* Holds the longest header with room for a pipe's worth behind it. */
+#define BUFFER (2 * FRAME_MAX_HEADER)
+
+struct frame_reader {
+    int fd;
+    char *name;
+    size_t pos, len;        /* buf[pos..len) has arrived and is not yet used */
+    bool ended;             /* read(2) has said end of file */
+    int read_errno;         /* of a failed read(2), until frame_read reports it */
+    bool have_header;       /* header is that of the frame at pos, whose bytes are all there */
+    struct pnm_header header;
+    long long frames;       /* read so far */
+    bool clipped, failed;
+    struct err failure;     /* given again once failed */
+    uint8_t buf[BUFFER];
+};
+
+/* ---- frames and facts ---- */
+
+int frame_check_size(long long width, long long height, struct err *e)
+{
+    if (width < 1 || height < 1 || width > FRAME_MAX_SIDE || height > FRAME_MAX_SIDE)
+        return err_set(e, "size %lldx%lld: a side must be 1 to %d", width, height, FRAME_MAX_SIDE);
+    if (width * height > FRAME_MAX_PIXELS)
+        return err_set(e, "size %lldx%lld: over %ld pixels, the limit", width, height,
+                       FRAME_MAX_PIXELS);
+    return 0;
+}
+
+void frame_free(struct frame *f)
+{
+    free(f->gray);
+    free(f->facts);
+    *f = (struct frame){0};
+}
+
+int frame_reserve(struct frame *f, size_t n, size_t total, struct err *e)
+{
+    if (n <= f->gray_size)
+        return 0;
+    size_t size = f->gray_size < 65536 ? 65536 : f->gray_size * 2;
+    if (size < n)
+        size = n;
+    if (size > total)
+        size = total;
+    uint8_t *grown = realloc(f->gray, size);
+    if (!grown)
+        return err_set(e, "out of memory for %zu bytes of pixels", size);
+    f->gray = grown;
+    f->gray_size = size;
+    return 0;
+}
+
+int frame_resize(struct frame *f, int width, int height, struct err *e)
+{
+    if (frame_check_size(width, height, e) < 0)
+        return -1;
+    size_t n = (size_t)width * (size_t)height;
+    if (frame_reserve(f, n, n, e) < 0)
+        return -1;
+    f->width = width;
+    f->height = height;
+    return 0;
+}
+
+static int reserve_facts(struct frame *f, size_t n, struct err *e)
+{
+    if (n <= f->facts_size)
+        return 0;
+    size_t size = n < 256 ? 256 : n * 2;
+    char *grown = realloc(f->facts, size);
+    if (!grown)
+        return err_set(e, "out of memory for a frame's facts");
+    if (!f->facts)
+        grown[0] = '\0';
+    f->facts = grown;
+    f->facts_size = size;
+    return 0;
+}
+
+/* The first line of `key` at or after `from`: its offset, or facts_len. *end is behind its newline. */
+static size_t find_fact(const struct frame *f, size_t from, const char *key, size_t *end)
+{
+    size_t key_len = strlen(key);
+    while (from < f->facts_len) {
+        const char *line = f->facts + from;
+        const char *newline = memchr(line, '\n', f->facts_len - from);
+        *end = newline ? (size_t)(newline - f->facts) + 1 : f->facts_len;
+        if (*end - from > key_len && line[key_len] == '=' && !memcmp(line, key, key_len))
+            return from;
+        from = *end;
+    }
+    *end = f->facts_len;
+    return f->facts_len;
+}
+
+const char *frame_fact(const struct frame *f, const char *key, char *value, size_t size)
+{
+    size_t end, start = find_fact(f, 0, key, &end);
+    if (start == f->facts_len || size == 0)
+        return NULL;
+    start += strlen(key) + 1;
+    size_t n = end - 1 - start;
+    if (n > size - 1)
+        n = size - 1;
+    memcpy(value, f->facts + start, n);
+    value[n] = '\0';
+    return value;
+}
+
+static bool is_key_char(int c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '_' || c == '-' || c == '.';
+}
+
+static bool is_printable(int c)
+{
+    return c >= ' ' && c <= '~';
+}
+
+static int check_fact(const char *key, const char *value, struct err *e)
+{
+    const char *p = key;
+    while (is_key_char((unsigned char)*p))
+        p++;
+    if (p == key || *p)
+        return err_set(e, "fact %s: not a name of letters, digits, '_', '-' and '.'", key);
+    for (p = value; p && *p; p++)
+        if (!is_printable((unsigned char)*p))
+            return err_set(e, "fact %s: byte 0x%02x in its value is not printable ASCII", key,
+                           (unsigned char)*p);
+    return 0;
+}
+
+static void cut_facts(struct frame *f, size_t start, size_t end)
+{
+    memmove(f->facts + start, f->facts + end, f->facts_len - end);
+    f->facts_len -= end - start;
+    f->facts[f->facts_len] = '\0';
+}
+
+int frame_set_fact(struct frame *f, const char *key, const char *value, struct err *e)
+{
+    if (check_fact(key, value, e) < 0)
+        return -1;
+    size_t key_len = strlen(key), value_len = value ? strlen(value) : 0;
+    size_t line = value ? key_len + value_len + 2 : 0;
+    if (line > FRAME_MAX_HEADER)
+        return err_set(e, "fact %s: longer than a header may be", key);
+    if (value && reserve_facts(f, f->facts_len + line + 1, e) < 0)
+        return -1;
+    size_t end, at = find_fact(f, 0, key, &end);
+    for (size_t start = at; start < f->facts_len; start = find_fact(f, at, key, &end))
+        cut_facts(f, start, end);
+    if (!value)
+        return 0;
+    char *p = f->facts + at;
+    memmove(p + line, p, f->facts_len - at);
+    memcpy(p, key, key_len);
+    p[key_len] = '=';
+    memcpy(p + key_len + 1, value, value_len);
+    p[line - 1] = '\n';
+    f->facts_len += line;
+    f->facts[f->facts_len] = '\0';
+    return 0;
+}
+
+int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e)
+{
+    if (to == from)
+        return 0;
+    if (reserve_facts(to, from->facts_len + 1, e) < 0)
+        return -1;
+    if (from->facts_len)
+        memcpy(to->facts, from->facts, from->facts_len);
+    to->facts_len = from->facts_len;
+    to->facts[to->facts_len] = '\0';
+    return 0;
+}
+
+int frame_label(const struct frame *f)
+{
+    char label[3];
+    if (!frame_fact(f, "label", label, sizeof label))
+        return -1;
+    return label[0] >= '0' && label[0] <= '9' && !label[1] ? label[0] - '0' : -2;
+}
+
+char *percent_encode(const char *name, char *text, size_t size)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t n = 0;
+    for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
+        bool plain = *p > ' ' && *p <= '~' && *p != '%';
+        if (n + (plain ? 1 : 3) >= size)
+            break;
+        if (plain) {
+            text[n++] = (char)*p;
+        } else {
+            text[n++] = '%';
+            text[n++] = hex[*p >> 4];
+            text[n++] = hex[*p & 15];
+        }
+    }
+    if (size)
+        text[n] = '\0';
+    return text;
+}
+
+/* ---- taking bytes from the descriptor ---- */
+
+static ssize_t read_some(int fd, void *to, size_t n)
+{
+    for (;;) {
+        ssize_t got = read(fd, to, n);
+        if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+            return got;
+        if (errno == EAGAIN) {
+            struct pollfd wait = {.fd = fd, .events = POLLIN};
+            poll(&wait, 1, -1);
+        }
+    }
+}
+
+/* Put what can be had in the buffer. Returns 1, 0 at the end, -1 on an error, which r keeps. */
+static int fill(struct frame_reader *r)
+{
+    if (r->ended)
+        return 0;
+    if (r->pos) {
+        memmove(r->buf, r->buf + r->pos, r->len - r->pos);
+        r->len -= r->pos;
+        r->pos = 0;
+    }
+    ssize_t got = read_some(r->fd, r->buf + r->len, BUFFER - r->len);
+    if (got > 0) {
+        r->len += (size_t)got;
+        return 1;
+    }
+    if (got < 0)
+        r->read_errno = errno;
+    r->ended = true;
+    return got < 0 ? -1 : 0;
+}
+
+/* Take up to n bytes of a raster; long stretches go past the buffer. A pnm_source. */
+static ssize_t take(void *arg, void *to, size_t n)
+{
+    struct frame_reader *r = arg;
+    if (r->pos == r->len) {
+        if (n >= BUFFER / 2 && !r->ended) {
+            ssize_t got = read_some(r->fd, to, n);
+            if (got < 0)
+                r->read_errno = errno;
+            r->ended = got <= 0;
+            return got;
+        }
+        int got = fill(r);
+        if (got <= 0)
+            return got;
+    }
+    if (n > r->len - r->pos)
+        n = r->len - r->pos;
+    memcpy(to, r->buf + r->pos, n);
+    r->pos += n;
+    return (ssize_t)n;
+}
+
+/* ---- reading frames ---- */
+
+static const char *shown_name(const struct frame_reader *r)
+{
+    return r->fd == STDIN_FILENO ? "standard input" : r->name;
+}
+
+static int cannot_read(struct frame_reader *r, struct err *e)
+{
+    errno = r->read_errno;
+    return err_errno(e, "cannot read");
+}
+
+/* Netpbm allows white space between images. */
+static void skip_space(struct frame_reader *r)
+{
+    while (r->frames && r->pos < r->len &&
+           (r->buf[r->pos] == ' ' || (r->buf[r->pos] >= '\t' && r->buf[r->pos] <= '\r')))
+        r->pos++;
+}
+
+/* Look at the header at pos with what is buffered: 1 whole, 0 not yet, -1 bad. */
+static int look(struct frame_reader *r, struct err *e)
+{
+    if (r->have_header)
+        return 1;
+    skip_space(r);
+    if (r->pos == r->len)
+        return 0;
+    int got = pnm_read_header(r->buf + r->pos, r->len - r->pos, &r->header, e);
+    r->have_header = got == 1;
+    return got;
+}
+
+/* Get the next header into the buffer: 1, 0 when the stream ends before it, -1. */
+static int next_header(struct frame_reader *r, struct err *e)
+{
+    for (;;) {
+        int got = look(r, e);
+        if (got)
+            return got;
+        got = fill(r);
+        if (got < 0)
+            return cannot_read(r, e);
+        if (got == 0 && r->read_errno)
+            return cannot_read(r, e);
+        if (got == 0)
+            return r->pos == r->len ? 0 : err_set(e, "truncated: ends inside a frame's header");
+    }
+}
+
+/* One comment, from behind its #: a fact, when it reads key=value. facts has room for it. */
+static void keep_fact(struct frame *f, const uint8_t *p, const uint8_t *end)
+{
+    while (p < end && (*p == ' ' || *p == '\t'))
+        p++;
+    const uint8_t *key = p;
+    while (p < end && is_key_char(*p))
+        p++;
+    if (p == key || p == end || *p != '=')
+        return;
+    char *to = f->facts + f->facts_len;
+    for (p = key; p < end; p++)
+        *to++ = (char)(is_printable(*p) ? *p : '?');
+    *to++ = '\n';
+    f->facts_len = (size_t)(to - f->facts);
+}
+
+static int read_facts(const uint8_t *p, size_t n, struct frame *f, struct err *e)
+{
+    const uint8_t *end = p + n;
+    f->facts_len = 0;
+    if (f->facts)
+        f->facts[0] = '\0';
+    while ((p = memchr(p, '#', (size_t)(end - p)))) {
+        const uint8_t *stop = ++p;
+        while (stop < end && *stop != '\n' && *stop != '\r')
+            stop++;
+        if (reserve_facts(f, n + 1, e) < 0)
+            return -1;
+        keep_fact(f, p, stop);
+        p = stop;
+    }
+    if (f->facts)
+        f->facts[f->facts_len] = '\0';
+    return 0;
+}
+
+static int truncated(struct frame_reader *r, size_t got, size_t total, struct err *e)
+{
+    if (r->read_errno)
+        return cannot_read(r, e);
+    return err_set(e, "truncated: %zu of %zu bytes of pixels", got, total);
+}
+
+/* A raster of bytes with maxval 255. */
+static int read_bytes(struct frame_reader *r, struct frame *f, size_t total, struct err *e)
+{
+    for (size_t got = 0; got < total;) {
+        if (frame_reserve(f, got + 1, total, e) < 0)
+            return -1;
+        size_t room = f->gray_size < total ? f->gray_size : total;
+        ssize_t n = take(r, f->gray + got, room - got);
+        if (n <= 0)
+            return truncated(r, got, total, e);
+        got += (size_t)n;
+    }
+    return 0;
+}
+
+/* Scale n samples to 0..255, rounding; true when one was above maxval. */
+static bool scale_bytes(const uint8_t *from, size_t n, unsigned maxval, uint8_t *to)
+{
+    uint8_t table[256];
+    for (unsigned v = 0; v < 256; v++)
+        table[v] = (uint8_t)(v > maxval ? 255 : (v * 255 + maxval / 2) / maxval);
+    unsigned largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        largest = from[i] > largest ? from[i] : largest;
+        to[i] = table[from[i]];
+    }
+    return largest > maxval;
+}
+
+static bool scale_words(const uint8_t *from, size_t n, unsigned maxval, uint8_t *to)
+{
+    unsigned largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned v = (unsigned)from[2 * i] << 8 | from[2 * i + 1];
+        largest = v > largest ? v : largest;
+        v = v > maxval ? maxval : v;
+        to[i] = (uint8_t)((v * 255 + maxval / 2) / maxval);
+    }
+    return largest > maxval;
+}
+
+/* A raster of another maxval, scaled as it arrives. */
+static int read_scaled(struct frame_reader *r, struct frame *f, size_t pixels, struct err *e)
+{
+    unsigned maxval = (unsigned)r->header.maxval;
+    size_t width = maxval > 255 ? 2 : 1;
+    for (size_t done = 0; done < pixels;) {
+        size_t n = (r->len - r->pos) / width;
+        if (n == 0) {
+            if (fill(r) <= 0)
+                return truncated(r, done * width + r->len - r->pos, pixels * width, e);
+            continue;
+        }
+        if (n > pixels - done)
+            n = pixels - done;
+        if (frame_reserve(f, done + n, pixels, e) < 0)
+            return -1;
+        const uint8_t *from = r->buf + r->pos;
+        r->clipped |= width == 2 ? scale_words(from, n, maxval, f->gray + done)
+                                 : scale_bytes(from, n, maxval, f->gray + done);
+        r->pos += n * width;
+        done += n;
+    }
+    return 0;
+}
+
+static int read_frame(struct frame_reader *r, struct frame *f, struct err *e)
+{
+    int got = next_header(r, e);
+    if (got <= 0)
+        return got;
+    const struct pnm_header *h = &r->header;
+    if (read_facts(r->buf + r->pos, h->length, f, e) < 0)
+        return -1;
+    r->pos += h->length;
+    r->have_header = false;
+    r->clipped = false;
+    f->width = h->width;
+    f->height = h->height;
+    size_t pixels = (size_t)h->width * (size_t)h->height;
+    if (h->format != '5')
+        got = pnm_decode(h, take, r, f, e);
+    else if (h->maxval == 255)
+        got = read_bytes(r, f, pixels, e);
+    else
+        got = read_scaled(r, f, pixels, e);
+    if (got < 0)
+        return -1;
+    r->frames++;
+    return 1;
+}
+
+struct frame_reader *frame_open(const char *name, struct err *e)
+{
+    struct frame_reader *r = malloc(sizeof *r);
+    if (!name)
+        name = "-";
+    char *copy = strdup(name);
+    int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    if (!r || !copy || fd < 0) {
+        err_errno(e, "cannot open");
+        err_at(e, name, -1);
+        if (fd > STDIN_FILENO)
+            close(fd);
+        free(copy);
+        free(r);
+        return NULL;
+    }
+    memset(r, 0, offsetof(struct frame_reader, buf));
+    r->fd = fd;
+    r->name = copy;
+    return r;
+}
+
+void frame_close(struct frame_reader *r)
+{
+    if (!r)
+        return;
+    if (r->fd != STDIN_FILENO)
+        close(r->fd);
+    free(r->name);
+    free(r);
+}
+
+int frame_read(struct frame_reader *r, struct frame *f, struct err *e)
+{
+    if (!r->failed) {
+        struct err local = ERR_NONE;
+        int got = read_frame(r, f, &local);
+        if (got >= 0)
+            return got;
+        r->failed = true;
+        r->failure = local;
+        err_at(&r->failure, shown_name(r), r->frames);
+    }
+    if (e)
+        *e = r->failure;
+    return -1;
+}
+
+/* The frame at pos can be read without waiting. */
+static bool is_buffered(struct frame_reader *r)
+{
+    if (r->failed || r->ended)
+        return true;
+    int got = look(r, NULL);
+    if (got <= 0)
+        return got < 0;
+    size_t raster = pnm_raster_size(&r->header);
+    return raster && r->len - r->pos >= r->header.length + raster;
+}
+
+bool frame_would_block(struct frame_reader *r)
+{
+    while (!is_buffered(r)) {
+        if (r->len - r->pos == BUFFER)
+            return false;
+        struct pollfd ready = {.fd = r->fd, .events = POLLIN};
+        if (poll(&ready, 1, 0) == 0)
+            return true;
+        fill(r);
+    }
+    return false;
+}
+
+int frame_fd(const struct frame_reader *r)
+{
+    return r->fd;
+}
+
+const char *frame_stream_name(const struct frame_reader *r)
+{
+    return r->name;
+}
+
+bool frame_was_clipped(const struct frame_reader *r)
+{
+    return r->clipped;
+}
+
+const char *frame_source(const struct frame_reader *r, const struct frame *f, char *text,
+                         size_t size)
+{
+    if (frame_fact(f, "source", text, size))
+        return text;
+    return percent_encode(r->name, text, size);
+}
+
+long long frame_number(const struct frame_reader *r, const struct frame *f)
+{
+    char text[24], *end;
+    if (frame_fact(f, "frame", text, sizeof text)) {
+        errno = 0;
+        long long n = strtoll(text, &end, 10);
+        if (end != text && !*end && !errno && n >= 0)
+            return n;
+    }
+    return r->frames ? r->frames - 1 : 0;
+}
+
+/* ---- writing frames ---- */
+
+/* Bytes of f's header on the wire, at most. */
+static size_t header_bound(const struct frame *f)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < f->facts_len; i++)
+        lines += f->facts[i] == '\n';
+    return sizeof "P5\n16384 16384\n255\n" + f->facts_len + 2 * lines;
+}
+
+static char *put_number(char *to, int n)
+{
+    char digits[12];
+    int i = 0;
+    do
+        digits[i++] = (char)('0' + n % 10);
+    while (n /= 10);
+    while (i)
+        *to++ = digits[--i];
+    return to;
+}
+
+/* Put f's header at `to`; returns behind it. */
+static char *put_header(char *to, const struct frame *f)
+{
+    memcpy(to, "P5\n", 3);
+    to += 3;
+    for (size_t at = 0; at < f->facts_len;) {
+        const char *line = f->facts + at;
+        const char *newline = memchr(line, '\n', f->facts_len - at);
+        size_t n = newline ? (size_t)(newline - line) + 1 : f->facts_len - at;
+        *to++ = '#';
+        *to++ = ' ';
+        memcpy(to, line, n);
+        to += n;
+        at += n;
+    }
+    to = put_number(to, f->width);
+    *to++ = ' ';
+    to = put_number(to, f->height);
+    memcpy(to, "\n255\n", 5);
+    return to + 5;
+}
+
+int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, struct err *e)
+{
+    if (frame_check_size(f->width, f->height, e) < 0)
+        return -1;
+    size_t header = header_bound(f);
+    if (header > FRAME_MAX_HEADER)
+        return err_set(e, "facts are longer than a header may be (%d bytes)", FRAME_MAX_HEADER);
+    size_t pixels = (size_t)f->width * (size_t)f->height;
+    size_t need = *len + header + pixels;
+    if (need > *size) {
+        size_t grown_size = need < 2 * *size ? 2 * *size : need;
+        char *grown = realloc(*buf, grown_size);
+        if (!grown)
+            return err_set(e, "out of memory for a %dx%d frame", f->width, f->height);
+        *buf = grown;
+        *size = grown_size;
+    }
+    char *to = put_header(*buf + *len, f);
+    memcpy(to, f->gray, pixels);
+    *len = (size_t)(to - *buf) + pixels;
+    return 0;
+}
+
+int frame_write(int fd, const struct frame *f, struct err *e)
+{
+    char *buf = NULL;
+    size_t len = 0, size = 0;
+    if (frame_append(&buf, &len, &size, f, e) < 0)
+        return -1;
+    int status = write_all(fd, buf, len);
+    if (status < 0)
+        err_errno(e, "cannot write");
+    int saved = errno;
+    free(buf);
+    errno = saved;
+    return status;
+}
+
+void pipe_shrink(int fd)
+{
+    fcntl(fd, F_SETPIPE_SZ, (int)sysconf(_SC_PAGESIZE));
+}
