@@ -1,0 +1,252 @@
+/* mnist2pgm: IDX images and labels, as MNIST has them, to a stream of frames. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "frame.h"
+#include "idx.h"
+#include "tool.h"
+
+static const char usage[] =
+    "usage: mnist2pgm [-hTV] [-d dir] [-r from:to] images [labels]\n"
+    "  -d dir      write dir/LABEL/NNNNN.pgm files instead of a stream\n"
+    "  -h          this help\n"
+    "  -r from:to  only images from..to-1, counted from 0; either may be left out\n"
+    "  -T          rows and columns are exchanged, as in EMNIST\n"
+    "  -V          version\n"
+    "Reads IDX files, plain or gzip; - is standard input. Frames carry the facts\n"
+    "source, frame and, when there are labels, label.\n"
+    "example: mnist2pgm t10k-images-idx3-ubyte t10k-labels-idx1-ubyte | preproc |\n"
+    "         cnn-predict -e\n";
+
+struct options {
+    const char *dir;
+    uint32_t from, to;
+    bool transposed;
+    const char *images, *labels;
+};
+
+/* One conversion under way. */
+struct job {
+    const struct options *o;
+    struct idx *images, *labels;
+    struct frame frame;
+    uint8_t *item; /* an image as it is stored */
+    char *out;     /* frames on their way to standard output */
+    size_t out_len, out_size;
+};
+
+/* A pipe's worth. */
+#define OUT_BYTES 65536
+
+static uint32_t range_end(const char *text, uint32_t absent, char **end)
+{
+    *end = (char *)text;
+    if (*text < '0' || *text > '9')
+        return absent;
+    errno = 0;
+    unsigned long n = strtoul(text, end, 10);
+    if (errno || n > UINT32_MAX)
+        *end = "?";
+    return (uint32_t)n;
+}
+
+static void parse_range(const char *text, struct options *o)
+{
+    char *end;
+    o->from = range_end(text, 0, &end);
+    if (*end == ':') {
+        o->to = range_end(end + 1, UINT32_MAX, &end);
+        if (!*end && o->from <= o->to)
+            return;
+    }
+    tool_usage("-r %s: not a range like 0:1000", text);
+}
+
+static void parse(int argc, char **argv, struct options *o)
+{
+    for (int c; (c = getopt(argc, argv, "d:hr:TV")) != -1;) {
+        switch (c) {
+        case 'd': o->dir = optarg; break;
+        case 'h': tool_help();
+        case 'r': parse_range(optarg, o); break;
+        case 'T': o->transposed = true; break;
+        case 'V': tool_version();
+        default: tool_usage(NULL);
+        }
+    }
+    if (argc - optind < 1 || argc - optind > 2)
+        tool_usage("one file of images is needed, and one of labels may follow");
+    o->images = argv[optind];
+    o->labels = argv[optind + 1];
+    if (!o->dir && isatty(STDOUT_FILENO))
+        tool_usage("frames are not for a terminal: use a pipe, a file or -d");
+}
+
+static int open_files(struct job *j, struct err *e)
+{
+    const struct options *o = j->o;
+    if (!(j->images = idx_open(o->images, e)))
+        return -1;
+    if (!idx_has_images(j->images)) {
+        err_set(e, "is a file of labels: images come first");
+        return err_at(e, o->images, -1);
+    }
+    if (!o->labels)
+        return 0;
+    if (!(j->labels = idx_open(o->labels, e)))
+        return -1;
+    if (idx_has_images(j->labels))
+        err_set(e, "is a file of images: labels were expected");
+    else if (idx_count(j->labels) != idx_count(j->images))
+        err_set(e, "%lu labels for %lu images", (unsigned long)idx_count(j->labels),
+                (unsigned long)idx_count(j->images));
+    else
+        return 0;
+    return err_at(e, o->labels, -1);
+}
+
+static void warn_emnist(const struct options *o)
+{
+    const char *slash = strrchr(o->images, '/');
+    if (!o->transposed && !strncmp(slash ? slash + 1 : o->images, "emnist-", 7))
+        tool_warn("%s: EMNIST stores images transposed: -T is probably wanted", o->images);
+}
+
+static int flush(struct job *j, struct err *e)
+{
+    int status = write_all(STDOUT_FILENO, j->out, j->out_len);
+    j->out_len = 0;
+    if (status == 0)
+        return 0;
+    if (errno == EPIPE)
+        exit(EXIT_OK);
+    err_errno(e, "cannot write");
+    return err_at(e, "standard output", -1);
+}
+
+static int make_dir(const char *path, struct err *e)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return 0;
+    err_errno(e, "cannot make directory");
+    return err_at(e, path, -1);
+}
+
+/* Write the frame to DIR/LABEL/NNNNN.pgm. */
+static int write_file(struct job *j, uint32_t number, int label, struct err *e)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s", j->o->dir);
+    if (label >= 0 && n < PATH_MAX) {
+        n += snprintf(path + n, sizeof path - (size_t)n, "/%d", label);
+        if (n < PATH_MAX && make_dir(path, e) < 0)
+            return -1;
+    }
+    if (n < PATH_MAX)
+        n += snprintf(path + n, sizeof path - (size_t)n, "/%05lu.pgm", (unsigned long)number);
+    if (n >= PATH_MAX)
+        return err_set(e, "%s: name too long", j->o->dir);
+    j->out_len = 0;
+    if (frame_append(&j->out, &j->out_len, &j->out_size, &j->frame, e) < 0)
+        return -1;
+    return file_replace(path, j->out, j->out_len, e);
+}
+
+static int set_facts(struct job *j, uint32_t number, int label, struct err *e)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%lu", (unsigned long)number);
+    if (frame_set_fact(&j->frame, "frame", text, e) < 0)
+        return -1;
+    if (label < 0)
+        return 0;
+    if (label > 9) {
+        err_set(e, "label %d is not a digit", label);
+        return err_at(e, j->o->labels, number);
+    }
+    snprintf(text, sizeof text, "%d", label);
+    return frame_set_fact(&j->frame, "label", text, e);
+}
+
+/* Convert image `number`, the next. Returns 1, 0 when there is none, -1. */
+static int convert(struct job *j, uint32_t number, struct err *e)
+{
+    uint8_t label_byte;
+    int label = -1, width = idx_width(j->images), height = idx_height(j->images);
+    int got = idx_read(j->images, j->o->transposed ? j->item : j->frame.gray, e);
+    if (got <= 0)
+        return got;
+    if (j->labels) {
+        if (idx_read(j->labels, &label_byte, e) < 0)
+            return -1;
+        label = label_byte;
+    }
+    if (j->o->transposed)
+        idx_transpose(j->item, width, height, j->frame.gray);
+    if (set_facts(j, number, label, e) < 0)
+        return -1;
+    if (j->o->dir)
+        return write_file(j, number, label, e) < 0 ? -1 : 1;
+    if (frame_append(&j->out, &j->out_len, &j->out_size, &j->frame, e) < 0)
+        return -1;
+    return j->out_len >= OUT_BYTES && flush(j, e) < 0 ? -1 : 1;
+}
+
+static int prepare(struct job *j, struct err *e)
+{
+    const struct options *o = j->o;
+    char source[FRAME_MAX_HEADER / 4];
+    if (open_files(j, e) < 0)
+        return -1;
+    warn_emnist(o);
+    int width = idx_width(j->images), height = idx_height(j->images);
+    if (frame_resize(&j->frame, o->transposed ? height : width, o->transposed ? width : height,
+                     e) < 0)
+        return -1;
+    if (o->transposed && !(j->item = malloc((size_t)width * (size_t)height)))
+        return err_set(e, "out of memory");
+    if (frame_set_fact(&j->frame, "source", percent_encode(o->images, source, sizeof source),
+                       e) < 0)
+        return -1;
+    if (o->dir && make_dir(o->dir, e) < 0)
+        return -1;
+    if (idx_skip(j->images, o->from, e) < 0)
+        return -1;
+    return j->labels ? idx_skip(j->labels, o->from, e) : 0;
+}
+
+static int run(const struct options *o)
+{
+    struct job j = {.o = o};
+    struct err e = ERR_NONE;
+    int status = prepare(&j, &e), got = status == 0;
+    for (uint32_t i = o->from; got == 1 && i < o->to; i++)
+        got = convert(&j, i, &e);
+    if (got < 0)
+        status = -1;
+    struct err unwritten = ERR_NONE;
+    if (!o->dir && flush(&j, &unwritten) < 0) {
+        e = unwritten;
+        status = -1;
+    }
+    idx_close(j.images);
+    idx_close(j.labels);
+    frame_free(&j.frame);
+    free(j.item);
+    free(j.out);
+    return status < 0 ? tool_error(&e) : EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.to = UINT32_MAX};
+    tool_init("mnist2pgm", usage);
+    parse(argc, argv, &o);
+    return tool_close(run(&o));
+}
