@@ -34,7 +34,7 @@ struct options {
 /* One conversion under way. */
 struct job {
     const struct options *o;
-    struct idx *images, *labels;
+    struct idx_pair idx;
     struct frame frame;
     uint8_t *item; /* an image as it is stored */
     char *out;     /* frames on their way to standard output */
@@ -84,31 +84,10 @@ static void parse(int argc, char **argv, struct options *o)
         tool_usage("one file of images is needed, and one of labels may follow");
     o->images = argv[optind];
     o->labels = argv[optind + 1];
+    if (o->labels && !strcmp(o->images, "-") && !strcmp(o->labels, "-"))
+        tool_usage("images and labels cannot both come from standard input");
     if (!o->dir && isatty(STDOUT_FILENO))
         tool_usage("frames are not for a terminal: use a pipe, a file or -d");
-}
-
-static int open_files(struct job *j, struct err *e)
-{
-    const struct options *o = j->o;
-    if (!(j->images = idx_open(o->images, e)))
-        return -1;
-    if (!idx_has_images(j->images)) {
-        err_set(e, "is a file of labels: images come first");
-        return err_at(e, o->images, -1);
-    }
-    if (!o->labels)
-        return 0;
-    if (!(j->labels = idx_open(o->labels, e)))
-        return -1;
-    if (idx_has_images(j->labels))
-        err_set(e, "is a file of images: labels were expected");
-    else if (idx_count(j->labels) != idx_count(j->images))
-        err_set(e, "%lu labels for %lu images", (unsigned long)idx_count(j->labels),
-                (unsigned long)idx_count(j->images));
-    else
-        return 0;
-    return err_at(e, o->labels, -1);
 }
 
 static void warn_emnist(const struct options *o)
@@ -177,18 +156,12 @@ static int set_facts(struct job *j, uint32_t number, int label, struct err *e)
 /* Convert image `number`, the next. Returns 1, 0 when there is none, -1. */
 static int convert(struct job *j, uint32_t number, struct err *e)
 {
-    uint8_t label_byte;
-    int label = -1, width = idx_width(j->images), height = idx_height(j->images);
-    int got = idx_read(j->images, j->o->transposed ? j->item : j->frame.gray, e);
+    int label;
+    int got = idx_pair_read(&j->idx, j->item ? j->item : j->frame.gray, &label, e);
     if (got <= 0)
         return got;
-    if (j->labels) {
-        if (idx_read(j->labels, &label_byte, e) < 0)
-            return -1;
-        label = label_byte;
-    }
-    if (j->o->transposed)
-        idx_transpose(j->item, width, height, j->frame.gray);
+    if (j->item)
+        idx_transpose(j->item, j->frame.height, j->frame.width, j->frame.gray);
     if (set_facts(j, number, label, e) < 0)
         return -1;
     if (j->o->dir)
@@ -201,46 +174,40 @@ static int convert(struct job *j, uint32_t number, struct err *e)
 static int prepare(struct job *j, struct err *e)
 {
     const struct options *o = j->o;
-    char source[FRAME_MAX_HEADER / 4];
-    if (open_files(j, e) < 0)
+    char source[PATH_MAX];
+    if (idx_pair_open(&j->idx, o->images, o->labels, e) < 0)
         return -1;
     warn_emnist(o);
-    int width = idx_width(j->images), height = idx_height(j->images);
+    int width = idx_width(j->idx.images), height = idx_height(j->idx.images);
+    if (o->transposed && !(j->item = malloc((size_t)width * (size_t)height)))
+        return err_set(e, "out of memory");
     if (frame_resize(&j->frame, o->transposed ? height : width, o->transposed ? width : height,
                      e) < 0)
         return -1;
-    if (o->transposed && !(j->item = malloc((size_t)width * (size_t)height)))
-        return err_set(e, "out of memory");
-    if (frame_set_fact(&j->frame, "source", percent_encode(o->images, source, sizeof source),
-                       e) < 0)
+    percent_encode(o->images, source, sizeof source);
+    if (frame_set_fact(&j->frame, "source", source, e) < 0)
         return -1;
     if (o->dir && make_dir(o->dir, e) < 0)
         return -1;
-    if (idx_skip(j->images, o->from, e) < 0)
-        return -1;
-    return j->labels ? idx_skip(j->labels, o->from, e) : 0;
+    return idx_pair_skip(&j->idx, o->from, e);
 }
 
 static int run(const struct options *o)
 {
     struct job j = {.o = o};
-    struct err e = ERR_NONE;
-    int status = prepare(&j, &e), got = status == 0;
+    struct err e = ERR_NONE, unwritten = ERR_NONE;
+    int got = prepare(&j, &e) == 0 ? 1 : -1;
     for (uint32_t i = o->from; got == 1 && i < o->to; i++)
         got = convert(&j, i, &e);
-    if (got < 0)
-        status = -1;
-    struct err unwritten = ERR_NONE;
     if (!o->dir && flush(&j, &unwritten) < 0) {
         e = unwritten;
-        status = -1;
+        got = -1;
     }
-    idx_close(j.images);
-    idx_close(j.labels);
+    idx_pair_close(&j.idx);
     frame_free(&j.frame);
     free(j.item);
     free(j.out);
-    return status < 0 ? tool_error(&e) : EXIT_OK;
+    return got < 0 ? tool_error(&e) : EXIT_OK;
 }
 
 int main(int argc, char **argv)

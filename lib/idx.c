@@ -181,6 +181,64 @@ int idx_skip(struct idx *x, uint32_t n, struct err *e)
     return 0;
 }
 
+static int check_pair(const struct idx_pair *p, struct err *e)
+{
+    if (!p->images->images) {
+        err_set(e, "is a file of labels: images come first");
+        return err_at(e, p->images->name, -1);
+    }
+    if (!p->labels)
+        return 0;
+    if (p->labels->images)
+        err_set(e, "is a file of images: labels were expected");
+    else if (p->labels->count != p->images->count)
+        err_set(e, "%lu labels for %lu images", (unsigned long)p->labels->count,
+                (unsigned long)p->images->count);
+    else
+        return 0;
+    return err_at(e, p->labels->name, -1);
+}
+
+int idx_pair_open(struct idx_pair *p, const char *images_name, const char *labels_name,
+                  struct err *e)
+{
+    *p = (struct idx_pair){.images = idx_open(images_name, e)};
+    if (p->images && labels_name)
+        p->labels = idx_open(labels_name, e);
+    if (p->images && (p->labels || !labels_name) && check_pair(p, e) == 0)
+        return 0;
+    idx_pair_close(p);
+    return -1;
+}
+
+void idx_pair_close(struct idx_pair *p)
+{
+    idx_close(p->images);
+    idx_close(p->labels);
+    *p = (struct idx_pair){0};
+}
+
+int idx_pair_read(struct idx_pair *p, uint8_t *image, int *label, struct err *e)
+{
+    uint8_t byte;
+    *label = -1;
+    int got = idx_read(p->images, image, e);
+    if (got < 0 || !p->labels)
+        return got;
+    if (idx_read(p->labels, &byte, e) < 0)
+        return -1;
+    if (got)
+        *label = byte;
+    return got;
+}
+
+int idx_pair_skip(struct idx_pair *p, uint32_t n, struct err *e)
+{
+    if (idx_skip(p->images, n, e) < 0)
+        return -1;
+    return p->labels ? idx_skip(p->labels, n, e) : 0;
+}
+
 void idx_transpose(const uint8_t *from, int width, int height, uint8_t *to)
 {
     for (int y = 0; y < height; y++)

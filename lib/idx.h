@@ -36,6 +36,21 @@ int idx_read(struct idx *x, uint8_t *item, struct err *e);
 /* Go past the next n items, or to the end when fewer are left. Returns 0 or -1. */
 int idx_skip(struct idx *x, uint32_t n, struct err *e);
 
+/* Images and, unless NULL, the labels that go with them. */
+struct idx_pair {
+    struct idx *images, *labels;
+};
+
+/* Open both (labels_name NULL: images alone) and check that they are what they should be and as
+ * many. Returns 0, or -1 with nothing left open. */
+int idx_pair_open(struct idx_pair *p, const char *images_name, const char *labels_name,
+                  struct err *e);
+void idx_pair_close(struct idx_pair *p);
+
+/* idx_read of both; *label is 0..255, or -1 without labels. */
+int idx_pair_read(struct idx_pair *p, uint8_t *image, int *label, struct err *e);
+int idx_pair_skip(struct idx_pair *p, uint32_t n, struct err *e);
+
 /* An image of width columns and height rows with rows and columns exchanged (EMNIST stores them
  * so): to has height columns and width rows. The two must not overlap. */
 void idx_transpose(const uint8_t *from, int width, int height, uint8_t *to);
