@@ -270,7 +270,7 @@ static void batchnorm_sums(int rows, int pixels, const float *dy, long dy_row, c
 }
 
 static void batchnorm_grad(int rows, int pixels, const float *dy, long dy_row, const float *x,
-                           long x_row, const float *a, const float *b, const float *c, bool relu,
+                           long x_row, const float *a, const float *b, const float *c, bool rectified,
                            float *dx, long dx_row)
 {
     for (int j = 0; j < BLOCK; j += VW) {
@@ -279,7 +279,7 @@ static void batchnorm_grad(int rows, int pixels, const float *dy, long dy_row, c
             for (long i = j; i < (long)pixels * BLOCK; i += BLOCK) {
                 vf xi = load(x + p * x_row + i);
                 vf d = aj * load(dy + p * dy_row + i) + bj * xi + cj;
-                store(dx + p * dx_row + i, relu ? keep(d, xi > 0) : d);
+                store(dx + p * dx_row + i, rectified ? keep(d, xi > 0) : d);
             }
     }
 }
@@ -296,11 +296,12 @@ static void relu_grad(int rows, int pixels, const float *dy, long dy_row, const 
                       keep(load(dy + p * dy_row + i), load(y + p * y_row + i) > 0));
 }
 
-static void add(int rows, int pixels, const float *x, long x_row, bool relu, float *y, long y_row)
+static void add(int rows, int pixels, const float *a, long a_row, const float *b, long b_row,
+                bool rectify, float *y, long y_row)
 {
     EACH_VECTOR {
-        vf sum = load(y + p * y_row + i) + load(x + p * x_row + i);
-        store(y + p * y_row + i, relu ? positive(sum) : sum);
+        vf sum = load(a + p * a_row + i) + load(b + p * b_row + i);
+        store(y + p * y_row + i, rectify ? positive(sum) : sum);
     }
 }
 

@@ -79,16 +79,17 @@ struct kernels {
     /* sum = sum of dy, dot = sum of dy * (x - mean) */
     void (*batchnorm_sums)(int rows, int pixels, const float *dy, long dy_row, const float *x,
                            long x_row, const float *mean, float *sum, float *dot);
-    /* dx = a * dy + b * x + c; 0 where relu and x <= 0 (x is then a relu's output) */
+    /* dx = a * dy + b * x + c; 0 where rectified and x <= 0 (x is then a relu's output) */
     void (*batchnorm_grad)(int rows, int pixels, const float *dy, long dy_row, const float *x,
-                           long x_row, const float *a, const float *b, const float *c, bool relu,
-                           float *dx, long dx_row);
+                           long x_row, const float *a, const float *b, const float *c,
+                           bool rectified, float *dx, long dx_row);
     /* y = max(x, 0), and its gradient: dx = y > 0 ? dy : 0 */
     void (*relu)(int rows, int pixels, const float *x, long x_row, float *y, long y_row);
     void (*relu_grad)(int rows, int pixels, const float *dy, long dy_row, const float *y, long y_row,
                       float *dx, long dx_row);
-    /* y += x; then relu if asked */
-    void (*add)(int rows, int pixels, const float *x, long x_row, bool relu, float *y, long y_row);
+    /* y = a + b; then relu if asked */
+    void (*add)(int rows, int pixels, const float *a, long a_row, const float *b, long b_row,
+                bool rectify, float *y, long y_row);
     /* y = the window's maximum; the gradient adds dy to dx at the first place that holds it */
     void (*maxpool)(const struct pool *v, const float *x, float *y);
     void (*maxpool_grad)(const struct pool *v, const float *x, const float *y, const float *dy,

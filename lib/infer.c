@@ -1,0 +1,639 @@
+/* The plan is a list of steps over values in one arena a thread. Convolutions and pools run image
+ * by image, so that an image stays in the cache from layer to layer; from the first dense layer on
+ * a step runs over all images of a chunk at once ("rows", layout.h), so that a weight read from
+ * memory serves them all. */
+#include "infer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "layout.h"
+
+#define CHUNK 64 /* images a thread takes at once, at most */
+
+enum kind { STEP_CONV, STEP_AFFINE, STEP_RELU, STEP_ADD, STEP_MAXPOOL, STEP_SUMPOOL, STEP_PAD, STEP_ROWS };
+
+/* The output of a step. */
+struct value {
+    bool rows;            /* of all images of the chunk: [rows_blocks(shape)][chunk][BLOCK] */
+    struct shape shape;   /* before flattening */
+    struct border border; /* where !rows */
+    struct layout layout; /* the same */
+    long place, size;     /* floats from the arena's start */
+    int born, last;       /* the steps that write it and read it last */
+};
+
+struct step {
+    enum kind kind;
+    int x, x2, y; /* values; x2: of STEP_ADD */
+    long start;   /* STEP_CONV and pools: where in x the first window begins */
+    struct conv conv;
+    struct pool pool;
+    float factor;        /* STEP_SUMPOOL */
+    float fill;          /* STEP_PAD: what the border holds */
+    bool relu;           /* STEP_ADD */
+    float *memory;       /* owned: weights, bias, scale and shift */
+    int *offset;         /* owned */
+};
+
+struct infer {
+    const struct kernels *k;
+    struct threads *threads;
+    int chunk, values, steps, outputs;
+    struct value *value;
+    struct step *step;
+    int input, output;  /* values */
+    long arena_size;    /* floats a thread */
+    float **arena;      /* [threads] */
+    const float *x;     /* of the run at hand */
+    float *logits;
+    int n, share;       /* images of the run, and a chunk of it */
+};
+
+/* ---- Making the plan ---- */
+
+struct planner {
+    const struct net *net;
+    struct infer *p;
+    int *uses;     /* [layers] how many layers read it */
+    int *reader;   /* [layers] the last that does */
+    int *value_of; /* [layers] */
+    struct err *e;
+};
+
+static int new_value(struct infer *p, bool rows, struct shape shape, struct border border, bool flat)
+{
+    struct value *v = &p->value[p->values];
+    *v = (struct value){.rows = rows, .shape = shape, .border = border, .born = p->steps,
+                        .last = p->steps};
+    v->layout = layout_of(shape, border, flat);
+    v->size = rows ? (long)rows_blocks(shape) * p->chunk * BLOCK : v->layout.size;
+    return p->values++;
+}
+
+static struct step *new_step(struct infer *p, enum kind kind, int x, int y)
+{
+    struct step *s = &p->step[p->steps++];
+    *s = (struct step){.kind = kind, .x = x, .x2 = -1, .y = y};
+    p->value[x].last = p->steps - 1;
+    return s;
+}
+
+/* The only reader of layer i, over dropout (which does nothing here), if it is of this op, else -1. */
+static int only_reader(const struct planner *b, int i, enum op op)
+{
+    do {
+        if (b->uses[i] != 1)
+            return -1;
+        i = b->reader[i];
+    } while (b->net->layer[i].op == OP_DROPOUT);
+    return b->net->layer[i].op == op ? i : -1;
+}
+
+static bool has_border(struct border b)
+{
+    return b.top || b.left || b.bottom || b.right;
+}
+
+/* The border that the value of layer i is written with: its only reader's padding, if that is a
+ * convolution. Other readers with padding copy it (pad_input). */
+static struct border border_for(const struct planner *b, int i)
+{
+    int reader = only_reader(b, i, OP_CONV);
+    return reader < 0 ? (struct border){0} : layer_border(&b->net->layer[reader]);
+}
+
+/* The value that conv or pool l reads, with the padding that l needs, filled with `fill`; *start is
+ * where in it the first window begins. */
+static int pad_input(struct planner *b, const struct layer *l, float fill, long *start)
+{
+    int x = b->value_of[l->in[0]];
+    struct border need = layer_border(l);
+    struct value *v = &b->p->value[x];
+    *start = 0;
+    if (fill == 0 && !memcmp(&v->border, &need, sizeof need))
+        return x;
+    if (!has_border(need)) {
+        *start = v->layout.origin;
+        return x;
+    }
+    int y = new_value(b->p, false, v->shape, need, v->layout.pixel == 1);
+    new_step(b->p, STEP_PAD, x, y)->fill = fill;
+    return y;
+}
+
+/* The input of a step over rows: a value of images is gathered first. */
+static int rows_input(struct planner *b, int layer)
+{
+    int x = b->value_of[layer];
+    if (b->p->value[x].rows)
+        return x;
+    int y = new_value(b->p, true, b->p->value[x].shape, (struct border){0}, false);
+    new_step(b->p, STEP_ROWS, x, y);
+    return y;
+}
+
+/* Weights, bias, scale and shift of a step in one allocation, zeroed. */
+static int alloc_params(struct planner *b, struct step *s, long weights, long channels)
+{
+    size_t bytes = ((size_t)weights + 3 * (size_t)channels) * sizeof(float);
+    s->memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (!s->memory)
+        return err_set(b->e, "out of memory");
+    memset(s->memory, 0, bytes);
+    return 0;
+}
+
+/* Batch norm as y = scale * x + shift. */
+static void affine_of(const struct layer *l, long i, float *scale, float *shift)
+{
+    double a = l->scale[i] / sqrt((double)l->var[i] + l->epsilon);
+    *scale = (float)a;
+    *shift = (float)(l->shift[i] - a * l->mean[i]);
+}
+
+/* Fill w (packed) and bias from layer i, with the batch norm `folded` (or NULL) multiplied in. */
+static int pack_params(struct planner *b, const struct layer *l, const struct packing *p,
+                       const struct layer *folded, float *w, float *bias)
+{
+    long each = p->size ? (long)(p->c / p->groups) * p->r * p->s : 0;
+    float *weight = malloc((size_t)(each * p->k + 1) * sizeof *weight);
+    if (!weight)
+        return err_set(b->e, "out of memory");
+    for (int k = 0; k < p->k; k++) {
+        float scale = 1, shift = 0;
+        if (folded)
+            affine_of(folded, k, &scale, &shift);
+        for (long i = k * each; i < (k + 1) * each; i++)
+            weight[i] = scale * l->weight[i];
+        bias[k] = scale * (l->bias ? l->bias[k] : 0) + shift;
+    }
+    pack(p, weight, w);
+    free(weight);
+    return 0;
+}
+
+/* Conv or dense, with what follows it as far as it can be done in the same pass: batch norm folded
+ * into the weights, relu, and a batch norm after that. Returns the last layer it covers, -1. */
+static int plan_conv(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    bool dense = l->op == OP_DENSE;
+    long start = 0;
+    int x = dense ? rows_input(b, l->in[0]) : pad_input(b, l, 0, &start);
+    struct packing pk = packing_of(l, b->p->value[x].shape);
+    int last = i, next, fold = only_reader(b, i, OP_BATCHNORM), post = -1;
+    if (fold >= 0)
+        last = fold;
+    bool relu = (next = only_reader(b, last, OP_RELU)) >= 0;
+    if (relu)
+        last = next;
+    if (relu && (post = only_reader(b, last, OP_BATCHNORM)) >= 0)
+        last = post;
+    int y = new_value(b->p, dense, l->out, border_for(b, last), false);
+    struct step *s = new_step(b->p, STEP_CONV, x, y);
+    s->start = start;
+    long channels = (long)pk.blocks * BLOCK;
+    s->offset = malloc((size_t)pk.runs * sizeof *s->offset);
+    if (!s->offset || alloc_params(b, s, pk.size, channels))
+        return err_set(b->e, "out of memory");
+    float *w = s->memory, *bias = w + pk.size, *scale = bias + channels, *shift = scale + channels;
+    if (pack_params(b, l, &pk, fold >= 0 ? &b->net->layer[fold] : NULL, w, bias))
+        return -1;
+    for (int k = 0; post >= 0 && k < pk.k; k++)
+        affine_of(&b->net->layer[post], k, &scale[k], &shift[k]);
+    const struct layout *xl = &b->p->value[x].layout, *yl = &b->p->value[y].layout;
+    s->conv = (struct conv){.blocks = pk.blocks, .rows = 1, .runs = pk.runs, .run = pk.run,
+                            .offset = s->offset, .w = w, .bias = bias, .relu = relu,
+                            .scale = post < 0 ? NULL : scale, .shift = shift};
+    if (dense) {
+        dense_offsets(&pk, b->p->chunk, s->offset);
+        s->conv.x_pixel = BLOCK;
+        s->conv.y_block = (long)b->p->chunk * BLOCK;
+    } else {
+        conv_offsets(&pk, l, xl, s->offset);
+        s->conv.rows = l->out.h;
+        s->conv.pixels = l->out.w;
+        s->conv.x_row = l->stride_h * xl->row;
+        s->conv.x_pixel = l->stride_w * xl->pixel;
+        s->conv.y_row = yl->row;
+        s->conv.y_block = yl->block;
+    }
+    b->value_of[last] = y;
+    return last;
+}
+
+static int plan_pool(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    bool most = l->op == OP_MAXPOOL;
+    if (l->op == OP_AVGPOOL && l->exclude_pad && has_border(layer_border(l)))
+        return err_set(b->e, "layer %d: average pooling that leaves out the padding is not run", i);
+    long start;
+    int x = pad_input(b, l, most ? -INFINITY : 0, &start);
+    int y = new_value(b->p, false, l->out, border_for(b, i), false);
+    struct step *s = new_step(b->p, most ? STEP_MAXPOOL : STEP_SUMPOOL, x, y);
+    s->start = start;
+    struct shape in = b->p->value[x].shape;
+    const struct layout *xl = &b->p->value[x].layout, *yl = &b->p->value[y].layout;
+    bool all = l->op == OP_GLOBALPOOL;
+    s->pool = (struct pool){.rows = l->out.h, .pixels = l->out.w, .r = all ? in.h : l->r,
+                            .s = all ? in.w : l->s, .stride_h = l->stride_h,
+                            .stride_w = l->stride_w, .x_row = xl->row, .y_row = yl->row};
+    s->factor = 1.0f / ((float)s->pool.r * s->pool.s);
+    b->value_of[i] = y;
+    return i;
+}
+
+/* Batch norm that no convolution took in. */
+static int plan_affine(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    int x = b->value_of[l->in[0]];
+    struct value *v = &b->p->value[x];
+    bool rows = v->rows, flattened = b->net->layer[l->in[0]].out.c != v->shape.c;
+    struct shape shape = v->shape;
+    if (flattened && !rows) {
+        x = rows_input(b, l->in[0]);
+        rows = true;
+    }
+    int y = new_value(b->p, rows, shape, rows ? (struct border){0} : border_for(b, i), false);
+    struct step *s = new_step(b->p, STEP_AFFINE, x, y);
+    long channels = (rows ? rows_blocks(shape) : b->p->value[y].layout.blocks) * (long)BLOCK;
+    if (alloc_params(b, s, 0, channels))
+        return -1;
+    for (long k = 0; k < l->out.c; k++) {
+        long at = rows ? rows_at(shape, k) : k;
+        affine_of(l, k, &s->memory[at], &s->memory[channels + at]);
+    }
+    b->value_of[i] = y;
+    return i;
+}
+
+static int plan_relu(struct planner *b, int i)
+{
+    int x = b->value_of[b->net->layer[i].in[0]];
+    bool rows = b->p->value[x].rows;
+    int y = new_value(b->p, rows, b->p->value[x].shape,
+                      rows ? (struct border){0} : border_for(b, i), false);
+    new_step(b->p, STEP_RELU, x, y);
+    b->value_of[i] = y;
+    return i;
+}
+
+static int plan_add(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    bool rows = b->p->value[b->value_of[l->in[0]]].rows || b->p->value[b->value_of[l->in[1]]].rows;
+    int x = rows ? rows_input(b, l->in[0]) : b->value_of[l->in[0]];
+    int x2 = rows ? rows_input(b, l->in[1]) : b->value_of[l->in[1]];
+    struct shape s1 = b->p->value[x].shape, s2 = b->p->value[x2].shape;
+    if (s1.c != s2.c || s1.h != s2.h || s1.w != s2.w)
+        return err_set(b->e, "layer %d: a sum of differently flattened inputs is not run", i);
+    int relu = only_reader(b, i, OP_RELU), last = relu >= 0 ? relu : i;
+    int y = new_value(b->p, rows, s1, rows ? (struct border){0} : border_for(b, last), false);
+    struct step *s = new_step(b->p, STEP_ADD, x, y);
+    s->x2 = x2;
+    s->relu = relu >= 0;
+    b->p->value[x2].last = b->p->steps - 1;
+    b->value_of[last] = y;
+    return last;
+}
+
+/* Plan layer i. Returns the last layer the step covers, or -1. */
+static int plan_layer(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    switch (l->op) {
+    case OP_CONV:
+    case OP_DENSE:
+        return plan_conv(b, i);
+    case OP_MAXPOOL:
+    case OP_AVGPOOL:
+    case OP_GLOBALPOOL:
+        return plan_pool(b, i);
+    case OP_BATCHNORM:
+        return plan_affine(b, i);
+    case OP_RELU:
+        return plan_relu(b, i);
+    case OP_ADD:
+        return plan_add(b, i);
+    case OP_DROPOUT:
+    case OP_FLATTEN:
+        b->value_of[i] = b->value_of[l->in[0]];
+        return i;
+    case OP_SOFTMAX:
+        if (i != b->net->layers - 1)
+            return err_set(b->e, "layer %d: softmax before the end is not run", i);
+        b->value_of[i] = b->value_of[l->in[0]];
+        return i;
+    case OP_INPUT:
+        break;
+    }
+    return err_set(b->e, "layer %d: %s is not run", i, op_name(l->op));
+}
+
+/* Uses and readers of every layer. */
+static void count_uses(struct planner *b)
+{
+    for (int i = 0; i < b->net->layers; i++)
+        for (int j = 0; j < 2; j++) {
+            int from = b->net->layer[i].in[j];
+            if (from >= 0) {
+                b->uses[from]++;
+                b->reader[from] = i;
+            }
+        }
+}
+
+/* True when only convolutions read the one-channel input, so that it needs no blocks. */
+static bool flat_input(const struct planner *b)
+{
+    bool flat = net_input(b->net).c == 1;
+    for (int i = 1; i < b->net->layers; i++)
+        for (int j = 0; j < 2; j++)
+            if (b->net->layer[i].in[j] == 0 && b->net->layer[i].op != OP_CONV)
+                flat = false;
+    return flat;
+}
+
+static int plan_layers(struct planner *b)
+{
+    struct infer *p = b->p;
+    const struct net *net = b->net;
+    count_uses(b);
+    for (int i = 0; i < net->layers; i++)
+        b->value_of[i] = -1;
+    b->value_of[0] = p->input = new_value(p, false, net_input(net), border_for(b, 0), flat_input(b));
+    for (int i = 1; i < net->layers; i++)
+        if (b->value_of[i] < 0 && b->uses[i] + (i == net->layers - 1) > 0) {
+            bool covered = false; /* a layer in the middle of a fused step has no value */
+            for (int j = 0; j < 2; j++) {
+                int in = net->layer[i].in[j];
+                covered |= in >= 0 && b->value_of[in] < 0;
+            }
+            if (covered)
+                continue;
+            if (plan_layer(b, i) < 0)
+                return -1;
+        }
+    p->output = rows_input(b, net->layers - 1);
+    p->value[p->output].last = p->steps;
+    return 0;
+}
+
+/* Give every value its place in the arena: the lowest that no living value has. Values with a border
+ * keep their place for good, since the border is filled only once. */
+static void place_values(struct infer *p)
+{
+    for (int i = 0; i < p->values; i++) {
+        struct value *v = &p->value[i];
+        if (v->rows || has_border(v->border)) {
+            v->born = 0;
+            v->last = p->steps;
+        }
+        bool moved = true;
+        while (moved) {
+            moved = false;
+            for (int j = 0; j < i; j++) {
+                struct value *o = &p->value[j];
+                bool alive = o->last >= v->born && o->born <= v->last;
+                if (alive && v->place < o->place + o->size && o->place < v->place + v->size) {
+                    v->place = o->place + o->size;
+                    moved = true;
+                }
+            }
+        }
+        if (p->arena_size < v->place + v->size)
+            p->arena_size = v->place + v->size;
+    }
+}
+
+/* Borders that are not zero. */
+static void fill_borders(struct infer *p, float *arena)
+{
+    for (int i = 0; i < p->steps; i++) {
+        const struct value *v = &p->value[p->step[i].y];
+        if (p->step[i].kind == STEP_PAD)
+            for (long j = 0; j < v->size; j++)
+                arena[v->place + j] = p->step[i].fill;
+    }
+}
+
+static int alloc_arenas(struct infer *p, struct err *e)
+{
+    int n = threads_count(p->threads);
+    p->arena = calloc((size_t)n, sizeof *p->arena);
+    for (int t = 0; p->arena && t < n; t++) {
+        size_t bytes = ((size_t)p->arena_size * sizeof(float) + 63) / 64 * 64;
+        p->arena[t] = aligned_alloc(64, bytes ? bytes : 64);
+        if (!p->arena[t])
+            return err_set(e, "out of memory");
+        memset(p->arena[t], 0, bytes);
+        fill_borders(p, p->arena[t]);
+    }
+    return p->arena ? 0 : err_set(e, "out of memory");
+}
+
+static int make_plan(struct infer *p, const struct net *net, struct err *e)
+{
+    size_t n = (size_t)net->layers;
+    int *memory = calloc(3 * n, sizeof *memory);
+    struct planner b = {.net = net, .p = p, .uses = memory, .reader = memory + n,
+                        .value_of = memory + 2 * n, .e = e};
+    p->value = calloc(3 * n + 3, sizeof *p->value);
+    p->step = calloc(3 * n + 3, sizeof *p->step);
+    int failed = -1;
+    if (!memory || !p->value || !p->step)
+        err_set(e, "out of memory");
+    else
+        failed = plan_layers(&b);
+    free(memory);
+    if (failed)
+        return -1;
+    place_values(p);
+    return alloc_arenas(p, e);
+}
+
+struct infer *infer_new(const struct net *net, int batch, struct threads *t,
+                        const struct kernels *k, struct err *e)
+{
+    struct infer *p = calloc(1, sizeof *p);
+    if (!p) {
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    p->k = k;
+    p->threads = t;
+    int share = (batch + threads_count(t) - 1) / threads_count(t);
+    p->chunk = share < CHUNK ? share : CHUNK;
+    p->outputs = net_outputs(net);
+    if (make_plan(p, net, e)) {
+        infer_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void infer_free(struct infer *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; p->step && i < p->steps; i++) {
+        free(p->step[i].memory);
+        free(p->step[i].offset);
+    }
+    for (int t = 0; p->arena && t < threads_count(p->threads); t++)
+        free(p->arena[t]);
+    free(p->arena);
+    free(p->step);
+    free(p->value);
+    free(p);
+}
+
+/* ---- Running it ---- */
+
+/* The blocks of a value that a pointwise step goes over: `count` of them, each of rows x pixels. */
+struct walk {
+    int count, rows, pixels;
+    long row, block, origin;
+};
+
+static struct walk walk_of(const struct value *v, int chunk, int n)
+{
+    if (v->rows)
+        return (struct walk){rows_blocks(v->shape), 1, n, 0, (long)chunk * BLOCK, 0};
+    const struct layout *l = &v->layout;
+    return (struct walk){l->blocks, l->shape.h, l->shape.w, l->row, l->block, l->origin};
+}
+
+static void run_pointwise(const struct infer *p, const struct step *s, float *arena, int n)
+{
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    struct walk from = walk_of(x, p->chunk, n), to = walk_of(y, p->chunk, n);
+    struct walk from2 = s->x2 < 0 ? from : walk_of(&p->value[s->x2], p->chunk, n);
+    const float *x2 = s->x2 < 0 ? NULL : arena + p->value[s->x2].place + from2.origin;
+    for (int b = 0; b < to.count; b++) {
+        const float *xb = arena + x->place + from.origin + b * from.block;
+        float *yb = arena + y->place + to.origin + b * to.block;
+        if (s->kind == STEP_RELU)
+            p->k->relu(to.rows, to.pixels, xb, from.row, yb, to.row);
+        else if (s->kind == STEP_ADD)
+            p->k->add(to.rows, to.pixels, xb, from.row, x2 + b * from2.block, from2.row, s->relu, yb,
+                      to.row);
+        else
+            p->k->affine(to.rows, to.pixels, xb, from.row, s->memory + b * BLOCK,
+                         s->memory + (to.count + b) * BLOCK, yb, to.row);
+    }
+}
+
+static void run_pool(const struct infer *p, const struct step *s, float *arena)
+{
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    for (int b = 0; b < y->layout.blocks; b++) {
+        const float *xb = arena + x->place + s->start + b * x->layout.block;
+        float *yb = arena + y->place + y->layout.origin + b * y->layout.block;
+        if (s->kind == STEP_MAXPOOL)
+            p->k->maxpool(&s->pool, xb, yb);
+        else
+            p->k->sumpool(&s->pool, s->factor, xb, yb);
+    }
+}
+
+static void run_pad(const struct infer *p, const struct step *s, float *arena)
+{
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    const struct layout *from = &x->layout, *to = &y->layout;
+    size_t bytes = (size_t)(from->shape.w * from->pixel) * sizeof(float);
+    for (int b = 0; b < from->blocks; b++)
+        for (int r = 0; r < from->shape.h; r++)
+            memcpy(arena + y->place + to->origin + b * to->block + r * to->row,
+                   arena + x->place + from->origin + b * from->block + r * from->row, bytes);
+}
+
+/* One step: on one image, or, where its output is rows, on n images (STEP_ROWS: on image i). */
+static void run_step(const struct infer *p, const struct step *s, float *arena, int i, int n)
+{
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    struct conv conv;
+    switch (s->kind) {
+    case STEP_CONV:
+        conv = s->conv;
+        if (y->rows)
+            conv.pixels = n;
+        p->k->conv(&conv, arena + x->place + s->start,
+                   arena + y->place + (y->rows ? 0 : y->layout.origin));
+        break;
+    case STEP_AFFINE:
+    case STEP_RELU:
+    case STEP_ADD:
+        run_pointwise(p, s, arena, n);
+        break;
+    case STEP_MAXPOOL:
+    case STEP_SUMPOOL:
+        run_pool(p, s, arena);
+        break;
+    case STEP_PAD:
+        run_pad(p, s, arena);
+        break;
+    case STEP_ROWS:
+        rows_put(&x->layout, arena + x->place, arena + y->place, p->chunk, i);
+        break;
+    }
+}
+
+/* A chunk of images: all steps over images for each of them, then the steps over rows. */
+static void run_chunk(void *arg, int item, int thread)
+{
+    const struct infer *p = arg;
+    float *arena = p->arena[thread];
+    int first = item * p->share, n = p->n - first < p->share ? p->n - first : p->share;
+    const struct value *in = &p->value[p->input], *out = &p->value[p->output];
+    long pixels = (long)in->shape.c * in->shape.h * in->shape.w;
+    for (int i = 0; i < n; i++) {
+        layout_put(&in->layout, p->x + (first + i) * pixels, arena + in->place);
+        for (int s = 0; s < p->steps; s++)
+            if (!p->value[p->step[s].y].rows || p->step[s].kind == STEP_ROWS)
+                run_step(p, &p->step[s], arena, i, n);
+    }
+    for (int s = 0; s < p->steps; s++)
+        if (p->value[p->step[s].y].rows && p->step[s].kind != STEP_ROWS)
+            run_step(p, &p->step[s], arena, 0, n);
+    for (int i = 0; i < n; i++)
+        for (long k = 0; k < p->outputs; k++) {
+            long at = rows_at(out->shape, k);
+            p->logits[(first + i) * p->outputs + k] =
+                arena[out->place + (at / BLOCK * p->chunk + i) * BLOCK + at % BLOCK];
+        }
+}
+
+void infer_run(struct infer *p, const float *x, int n, float *logits)
+{
+    int threads = threads_count(p->threads), share = (n + threads - 1) / threads;
+    p->x = x;
+    p->logits = logits;
+    p->n = n;
+    p->share = share < p->chunk ? share : p->chunk;
+    threads_run(p->threads, (n + p->share - 1) / p->share, run_chunk, p);
+}
+
+void infer_scale(const uint8_t *pixels, long count, double scale, double mean, double std, float *x)
+{
+    float table[256];
+    for (int i = 0; i < 256; i++)
+        table[i] = (float)((i * scale - mean) / std);
+    for (long i = 0; i < count; i++)
+        x[i] = table[pixels[i]];
+}
+
+void softmax(const float *logits, int k, double temperature, double *p)
+{
+    double most = -INFINITY, sum = 0;
+    for (int i = 0; i < k; i++)
+        most = fmax(most, logits[i]);
+    for (int i = 0; i < k; i++)
+        sum += p[i] = exp((logits[i] - most) / temperature);
+    for (int i = 0; i < k; i++)
+        p[i] /= sum;
+}

@@ -1,0 +1,191 @@
+#include "layout.h"
+
+#include <string.h>
+
+static int blocks_of(int channels)
+{
+    return (channels + BLOCK - 1) / BLOCK;
+}
+
+struct layout layout_of(struct shape shape, struct border b, bool flat)
+{
+    struct layout l = {.shape = shape, .blocks = flat ? 1 : blocks_of(shape.c)};
+    l.pixel = flat ? 1 : BLOCK;
+    l.row = (b.left + shape.w + b.right) * l.pixel;
+    l.block = (b.top + shape.h + b.bottom) * l.row;
+    l.size = (l.blocks * l.block + BLOCK - 1) / BLOCK * BLOCK;
+    l.origin = b.top * l.row + b.left * l.pixel;
+    return l;
+}
+
+struct border layer_border(const struct layer *l)
+{
+    return (struct border){l->pad_top, l->pad_left, l->pad_bottom, l->pad_right};
+}
+
+static bool by_value(struct shape shape)
+{
+    return shape.c < BLOCK;
+}
+
+int rows_blocks(struct shape s)
+{
+    return by_value(s) ? blocks_of(s.c * s.h * s.w) : blocks_of(s.c) * s.h * s.w;
+}
+
+int rows_run(struct shape s)
+{
+    int values = s.c * s.h * s.w;
+    return by_value(s) && values < BLOCK ? values : BLOCK;
+}
+
+long rows_at(struct shape s, long i)
+{
+    if (by_value(s))
+        return i;
+    long places = (long)s.h * s.w, c = i / places;
+    return (c / BLOCK * places + i % places) * BLOCK + c % BLOCK;
+}
+
+/* Where channel c of a pixel is. */
+static long channel_at(const struct layout *l, int c)
+{
+    return c / BLOCK * l->block + c % BLOCK;
+}
+
+/* Where value (c, y, x) is. */
+static long value_at(const struct layout *l, int c, int y, int x)
+{
+    return l->origin + channel_at(l, c) + y * l->row + x * l->pixel;
+}
+
+void rows_put(const struct layout *l, const float *x, float *rows, int images, int image)
+{
+    struct shape s = l->shape;
+    long step = (long)images * BLOCK;
+    rows += (long)image * BLOCK;
+    if (by_value(s)) {
+        long i = 0;
+        for (int c = 0; c < s.c; c++)
+            for (int y = 0; y < s.h; y++)
+                for (int q = 0; q < s.w; q++, i++)
+                    rows[i / BLOCK * step + i % BLOCK] = x[value_at(l, c, y, q)];
+        return;
+    }
+    for (int b = 0; b < l->blocks; b++)
+        for (int y = 0; y < s.h; y++)
+            for (int q = 0; q < s.w; q++, rows += step)
+                memcpy(rows, x + value_at(l, b * BLOCK, y, q), BLOCK * sizeof *rows);
+}
+
+void rows_get(const struct layout *l, float *x, const float *rows, int images, int image)
+{
+    struct shape s = l->shape;
+    long step = (long)images * BLOCK;
+    rows += (long)image * BLOCK;
+    if (by_value(s)) {
+        long i = 0;
+        for (int c = 0; c < s.c; c++)
+            for (int y = 0; y < s.h; y++)
+                for (int q = 0; q < s.w; q++, i++)
+                    x[value_at(l, c, y, q)] = rows[i / BLOCK * step + i % BLOCK];
+        return;
+    }
+    for (int b = 0; b < l->blocks; b++)
+        for (int y = 0; y < s.h; y++)
+            for (int q = 0; q < s.w; q++, rows += step)
+                memcpy(x + value_at(l, b * BLOCK, y, q), rows, BLOCK * sizeof *rows);
+}
+
+void layout_put(const struct layout *l, const float *chw, float *x)
+{
+    for (int c = 0; c < l->shape.c; c++)
+        for (int y = 0; y < l->shape.h; y++) {
+            float *to = x + value_at(l, c, y, 0);
+            for (int q = 0; q < l->shape.w; q++, to += l->pixel)
+                *to = *chw++;
+        }
+}
+
+void layout_get(const struct layout *l, const float *x, float *chw)
+{
+    for (int c = 0; c < l->shape.c; c++)
+        for (int y = 0; y < l->shape.h; y++) {
+            const float *from = x + value_at(l, c, y, 0);
+            for (int q = 0; q < l->shape.w; q++, from += l->pixel)
+                *chw++ = *from;
+        }
+}
+
+struct packing packing_of(const struct layer *l, struct shape in)
+{
+    bool dense = l->op == OP_DENSE;
+    struct packing p = {.k = l->out.c, .c = in.c, .r = l->r, .s = l->s, .groups = l->groups};
+    if (dense) {
+        p.r = in.h;
+        p.s = in.w;
+        p.groups = 1;
+        p.by_value = by_value(in);
+    }
+    p.run = dense ? rows_run(in) : in.c < BLOCK ? in.c : BLOCK;
+    p.runs = dense ? rows_blocks(in) : blocks_of(in.c) * p.r * p.s;
+    p.blocks = blocks_of(p.k);
+    p.size = (long)p.blocks * p.runs * p.run * BLOCK;
+    return p;
+}
+
+/* Where weight (k, c, r, s) is in the packed array. */
+static long packed_at(const struct packing *p, int k, int c, int r, int s)
+{
+    long run, lane;
+    if (p->by_value) {
+        long value = ((long)c * p->r + r) * p->s + s;
+        run = value / BLOCK;
+        lane = value % BLOCK;
+    } else {
+        run = ((long)(c / BLOCK) * p->r + r) * p->s + s;
+        lane = c % BLOCK;
+    }
+    return (((long)(k / BLOCK) * p->runs + run) * p->run + lane) * BLOCK + k % BLOCK;
+}
+
+/* Call copy for every weight with its place in both arrays. */
+#define EACH_WEIGHT(copy)                                                                          \
+    do {                                                                                           \
+        int per_group = p->c / p->groups;                                                          \
+        for (int k = 0; k < p->k; k++) {                                                           \
+            int first = k / (p->k / p->groups) * per_group;                                        \
+            for (int c = 0; c < per_group; c++)                                                    \
+                for (int r = 0; r < p->r; r++)                                                     \
+                    for (int s = 0; s < p->s; s++, weight++) {                                     \
+                        long at = packed_at(p, k, first + c, r, s);                                \
+                        copy;                                                                      \
+                    }                                                                              \
+        }                                                                                          \
+    } while (0)
+
+void pack(const struct packing *p, const float *weight, float *packed)
+{
+    memset(packed, 0, (size_t)p->size * sizeof *packed);
+    EACH_WEIGHT(packed[at] = *weight);
+}
+
+void unpack(const struct packing *p, const float *packed, float *weight)
+{
+    EACH_WEIGHT(*weight = packed[at]);
+}
+
+void conv_offsets(const struct packing *p, const struct layer *l, const struct layout *x, int *table)
+{
+    for (int b = 0; b < p->runs / (p->r * p->s); b++)
+        for (int r = 0; r < p->r; r++)
+            for (int s = 0; s < p->s; s++)
+                *table++ = (int)(b * x->block + r * l->dilation_h * x->row +
+                                 s * l->dilation_w * x->pixel);
+}
+
+void dense_offsets(const struct packing *p, int images, int *table)
+{
+    for (int i = 0; i < p->runs; i++)
+        table[i] = i * images * BLOCK;
+}

@@ -1,0 +1,110 @@
+/* infer's logits against the definition, for every kernel level, batch size and thread count. */
+#include "check.h"
+#include "reference.h"
+#include "nets.h"
+
+#include "infer.h"
+#include "rng.h"
+
+static const char *const levels[] = {"portable", "avx2", "avx512", "neon"};
+
+/* Weights from a seed, and batch-norm statistics that are not the trivial ones. */
+static struct net *make_net(const struct net_case *c)
+{
+    struct err e = ERR_NONE;
+    struct net *net = net_parse(c->text, strlen(c->text), c->name, &e);
+    if (!net) {
+        CHECK(0, "%s: %s", c->name, e.what);
+        exit(check_done());
+    }
+    net_init(net, 7);
+    struct rng r = rng_seed(3, 1);
+    for (int i = 0; i < net->layers; i++) {
+        struct layer *l = &net->layer[i];
+        for (int k = 0; k < l->out.c; k++) {
+            if (l->bias)
+                l->bias[k] = (float)rng_range(&r, -1, 1);
+            if (l->op == OP_BATCHNORM) {
+                l->scale[k] = (float)rng_range(&r, -1, 2);
+                l->shift[k] = (float)rng_range(&r, -1, 1);
+                l->mean[k] = (float)rng_range(&r, -1, 1);
+                l->var[k] = (float)rng_range(&r, 0.2, 2);
+            }
+        }
+    }
+    return net;
+}
+
+static void check_net(const struct net_case *c)
+{
+    enum { N = 70 };
+    struct err e = ERR_NONE;
+    struct net *net = make_net(c);
+    long pixels = shape_count(net_input(net)), k = net_outputs(net);
+    float *x = malloc((size_t)(N * pixels) * sizeof *x);
+    float *one = malloc((size_t)(N * k) * sizeof *one), *all = malloc((size_t)(N * k) * sizeof *all);
+    struct rng r = rng_seed(5, 5);
+    for (long i = 0; i < N * pixels; i++)
+        x[i] = (float)rng_range(&r, -1, 1);
+    for (size_t v = 0; v < sizeof levels / sizeof *levels; v++) {
+        const struct kernels *kernels = kernel_named(levels[v]);
+        if (!kernels)
+            continue;
+        double worst = 0;
+        struct threads *alone = threads_new(1, &e), *three = threads_new(3, &e);
+        struct infer *p = infer_new(net, 1, alone, kernels, &e);
+        struct infer *q = infer_new(net, N, three, kernels, &e);
+        CHECK(p && q, "%s, %s: planned %s", c->name, levels[v], e.what);
+        if (!p || !q)
+            return;
+        for (int i = 0; i < N; i++)
+            infer_run(p, x + i * pixels, 1, one + i * k);
+        infer_run(q, x, N, all);
+        for (int i = 0; i < N; i += 23) {
+            double *value[NET_MAX_LAYERS];
+            reference_forward(net, x + i * pixels, value);
+            for (int j = 0; j < k; j++)
+                worst = fmax(worst, fabs(value[net->layers - 1][j] - one[i * k + j]));
+            for (int j = 0; j < net->layers; j++)
+                free(value[j]);
+        }
+        CHECK(worst < 1e-4, "%s, %s: logits as defined (differ by %.1e)", c->name, levels[v], worst);
+        CHECK(!memcmp(one, all, (size_t)(N * k) * sizeof *one),
+              "%s, %s: the same bits alone and in a batch on three threads", c->name, levels[v]);
+        infer_free(p);
+        infer_free(q);
+        threads_free(alone);
+        threads_free(three);
+    }
+    free(x);
+    free(one);
+    free(all);
+    net_free(net);
+}
+
+static void check_softmax(void)
+{
+    const float logits[3] = {1, 2, 1000};
+    double p[3];
+    softmax(logits, 3, 1, p);
+    CHECK(p[2] == 1 && p[0] == 0, "softmax of large logits does not overflow");
+    softmax(logits, 2, 2, p);
+    CHECK(fabs(p[1] / p[0] - exp(0.5)) < 1e-12, "softmax divides by the temperature");
+}
+
+static void check_scale(void)
+{
+    const uint8_t pixels[2] = {0, 255};
+    float x[2];
+    infer_scale(pixels, 2, 1 / 255.0, 0.5, 0.25, x);
+    CHECK(x[0] == -2 && x[1] == 2, "pixels are scaled, then normalised");
+}
+
+int main(void)
+{
+    for (int i = 0; i < NET_CASES; i++)
+        check_net(&net_cases[i]);
+    check_softmax();
+    check_scale();
+    return check_done();
+}
