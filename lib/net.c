@@ -1,27 +1,49 @@
 #include "net.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
 #include "rng.h"
 
 #define NET_MAX_TEXT (1L << 20) /* bytes in a .net */
 #define MAX_WORDS 24            /* words in one of its lines */
 
-static const char *const op_names[] = {
-    [OP_INPUT] = "input",     [OP_CONV] = "conv",           [OP_DENSE] = "dense",
-    [OP_BATCHNORM] = "batchnorm", [OP_RELU] = "relu",       [OP_MAXPOOL] = "maxpool",
-    [OP_AVGPOOL] = "avgpool", [OP_GLOBALPOOL] = "globalpool", [OP_DROPOUT] = "dropout",
-    [OP_FLATTEN] = "flatten", [OP_ADD] = "add",             [OP_SOFTMAX] = "softmax",
+static const char *const op_names[OP_COUNT] = {
+    [OP_INPUT] = "input",
+    [OP_CONV] = "conv",
+    [OP_DENSE] = "dense",
+    [OP_BATCHNORM] = "batchnorm",
+    [OP_RELU] = "relu",
+    [OP_MAXPOOL] = "maxpool",
+    [OP_AVGPOOL] = "avgpool",
+    [OP_GLOBALPOOL] = "globalpool",
+    [OP_DROPOUT] = "dropout",
+    [OP_FLATTEN] = "flatten",
+    [OP_ADD] = "add",
+    [OP_SOFTMAX] = "softmax",
+    [OP_RESHAPE] = "reshape",
+    [OP_LEAKYRELU] = "leakyrelu",
+    [OP_SIGMOID] = "sigmoid",
+    [OP_TANH] = "tanh",
+    [OP_CLIP] = "clip",
+    [OP_SQRT] = "sqrt",
+    [OP_RECIPROCAL] = "reciprocal",
+    [OP_PAD] = "pad",
+    [OP_QUANTIZE] = "quantize",
 };
 
 const char *op_name(enum op op)
 {
     return op_names[op];
+}
+
+int op_inputs(enum op op)
+{
+    return op == OP_INPUT ? 0 : op == OP_ADD ? 2 : 1;
 }
 
 /* ---- Shapes ---- */
@@ -60,14 +82,21 @@ static int window_count(int in, int size, int stride, int dilation, int before, 
     return room < 0 ? 0 : (int)(room / stride + 1);
 }
 
+static bool pads_ok(const struct layer *l)
+{
+    const int pads[] = {l->pad_top, l->pad_left, l->pad_bottom, l->pad_right};
+    for (int i = 0; i < 4; i++)
+        if (pads[i] < 0 || pads[i] > NET_MAX_DIM)
+            return false;
+    return true;
+}
+
 static int infer_window(const struct layer *l, struct shape in, struct shape *out, struct err *e)
 {
     if (!dim_ok(l->r) || !dim_ok(l->s) || !dim_ok(l->stride_h) || !dim_ok(l->stride_w) ||
         !dim_ok(l->dilation_h) || !dim_ok(l->dilation_w))
         return err_set(e, "window, stride and dilation must be 1..%d", NET_MAX_DIM);
-    if (l->pad_top < 0 || l->pad_left < 0 || l->pad_bottom < 0 || l->pad_right < 0 ||
-        l->pad_top > NET_MAX_DIM || l->pad_left > NET_MAX_DIM || l->pad_bottom > NET_MAX_DIM ||
-        l->pad_right > NET_MAX_DIM)
+    if (!pads_ok(l))
         return err_set(e, "padding must be 0..%d", NET_MAX_DIM);
     out->h = window_count(in.h, l->r, l->stride_h, l->dilation_h, l->pad_top, l->pad_bottom);
     out->w = window_count(in.w, l->s, l->stride_w, l->dilation_w, l->pad_left, l->pad_right);
@@ -105,55 +134,82 @@ static int infer_add(const struct net *net, const struct layer *l, struct shape 
     return 0;
 }
 
-/* The output's shape of layer i, whose inputs have theirs. */
-static int infer_layer(struct net *net, int i, struct err *e)
+static int infer_pad(const struct layer *l, struct shape in, struct shape *out, struct err *e)
+{
+    if (!pads_ok(l))
+        return err_set(e, "padding must be 0..%d", NET_MAX_DIM);
+    *out = (struct shape){in.c, in.h + l->pad_top + l->pad_bottom,
+                          in.w + l->pad_left + l->pad_right};
+    return 0;
+}
+
+static int infer_flat(struct shape in, struct shape *out, struct err *e)
+{
+    if (shape_size(in) > NET_MAX_DIM)
+        return err_set(e, "flattening %dx%dx%d gives more than %d channels", in.c, in.h, in.w,
+                       NET_MAX_DIM);
+    *out = (struct shape){(int)shape_size(in), 1, 1};
+    return 0;
+}
+
+static int infer_reshape(struct shape in, struct shape out, struct err *e)
+{
+    if (check_shape(out, e))
+        return -1;
+    if (shape_size(in) != shape_size(out))
+        return err_set(e, "%dx%dx%d values cannot be %dx%dx%d", in.c, in.h, in.w, out.c, out.h,
+                       out.w);
+    return 0;
+}
+
+/* The output's shape from those of the inputs. */
+static int infer_op(struct net *net, struct layer *l, struct err *e)
+{
+    struct shape in = net->layer[l->in[0]].out;
+    switch (l->op) {
+    case OP_CONV:
+        return infer_conv(l, in, &l->out, e);
+    case OP_DENSE:
+        l->out.h = l->out.w = 1;
+        return 0;
+    case OP_MAXPOOL:
+    case OP_AVGPOOL:
+        return infer_pool(l, in, &l->out, e);
+    case OP_GLOBALPOOL:
+        l->out = (struct shape){in.c, 1, 1};
+        return 0;
+    case OP_FLATTEN:
+        return infer_flat(in, &l->out, e);
+    case OP_ADD:
+        return infer_add(net, l, &l->out, e);
+    case OP_RESHAPE:
+        return infer_reshape(in, l->out, e);
+    case OP_PAD:
+        return infer_pad(l, in, &l->out, e);
+    default:
+        l->out = in;
+        return 0;
+    }
+}
+
+int net_infer_layer(struct net *net, int i, struct err *e)
 {
     struct layer *l = &net->layer[i];
     if ((l->op == OP_INPUT) != (i == 0))
         return err_set(e, "input must be the first layer, and only that");
-    int inputs = l->op == OP_INPUT ? 0 : l->op == OP_ADD ? 2 : 1;
-    for (int j = 0; j < inputs; j++)
+    for (int j = 0; j < op_inputs(l->op); j++)
         if (l->in[j] < 0 || l->in[j] >= i)
             return err_set(e, "a layer must read layers before it");
     if (l->op == OP_INPUT)
         return check_shape(l->out, e);
-
-    struct shape in = net->layer[l->in[0]].out;
-    int status = 0;
-    switch (l->op) {
-    case OP_CONV:
-        status = infer_conv(l, in, &l->out, e);
-        break;
-    case OP_DENSE:
-        l->out.h = l->out.w = 1;
-        break;
-    case OP_MAXPOOL:
-    case OP_AVGPOOL:
-        status = infer_pool(l, in, &l->out, e);
-        break;
-    case OP_GLOBALPOOL:
-        l->out = (struct shape){in.c, 1, 1};
-        break;
-    case OP_FLATTEN:
-        if (shape_size(in) > NET_MAX_DIM)
-            return err_set(e, "flattening %dx%dx%d gives more than %d channels", in.c, in.h, in.w,
-                           NET_MAX_DIM);
-        l->out = (struct shape){(int)shape_size(in), 1, 1};
-        break;
-    case OP_ADD:
-        status = infer_add(net, l, &l->out, e);
-        break;
-    default:
-        l->out = in;
-    }
-    if (status || check_shape(l->out, e))
+    if (infer_op(net, l, e) || check_shape(l->out, e))
         return -1;
     if (net_weight_count(net, i) > NET_MAX_TENSOR)
         return err_set(e, "more than %ld weights in one layer", NET_MAX_TENSOR);
     return 0;
 }
 
-/* The sums over the whole net. Each term is bounded by infer_layer, and the count of layers too,
+/* The sums over the whole net. Each term is bounded by net_infer_layer, and the count of layers too,
  * so that they fit. */
 static int check_totals(const struct net *net, struct err *e)
 {
@@ -175,7 +231,7 @@ int net_infer_shapes(struct net *net, struct err *e)
     for (int i = 0; i < net->layers; i++) {
         struct err why = ERR_NONE;
         const struct layer *l = &net->layer[i];
-        if (infer_layer(net, i, &why))
+        if (net_infer_layer(net, i, &why))
             return err_set(e, "layer %d (%s%s%s): %s", i, op_name(l->op), l->name[0] ? " " : "",
                            l->name, why.what);
     }
@@ -733,7 +789,7 @@ static int parse_layer(struct parser *p, enum op op, int (*parse)(struct parser 
     p->line_of[i] = p->line;
     net->layers++;
     struct err why = ERR_NONE;
-    if (infer_layer(net, i, &why))
+    if (net_infer_layer(net, i, &why))
         return fail(p, "%s", why.what);
     p->current = i;
     return 0;
@@ -833,24 +889,11 @@ struct net *net_parse(const char *text, size_t len, const char *name, struct err
 
 struct net *net_load(const char *name, struct err *e)
 {
-    FILE *file = fopen(name, "rb");
-    char *text = malloc(NET_MAX_TEXT + 1);
-    struct net *net = NULL;
-    if (!file) {
-        err_errno(e, "cannot open");
-    } else if (!text) {
-        err_set(e, "out of memory");
-    } else {
-        size_t len = fread(text, 1, NET_MAX_TEXT + 1, file);
-        if (ferror(file))
-            err_errno(e, "cannot read");
-        else
-            net = net_parse(text, len, name, e);
-    }
+    uint8_t *text;
+    size_t len;
+    if (file_load(name, NET_MAX_TEXT, &text, &len, e))
+        return NULL;
+    struct net *net = net_parse((const char *)text, len, name && strcmp(name, "-") ? name : "-", e);
     free(text);
-    if (file)
-        fclose(file);
-    if (!net)
-        err_at(e, name, -1);
     return net;
 }

@@ -26,8 +26,19 @@ enum op {
     OP_DROPOUT,    /* at training: 0 with probability rate, else x / (1 - rate); else identity */
     OP_FLATTEN,    /* [C][H][W] -> [C*H*W][1][1] */
     OP_ADD,        /* the sum of two inputs of one shape */
-    OP_SOFTMAX     /* last, over C */
+    OP_SOFTMAX,    /* last, over C */
+    /* From foreign models only: infer.h runs them, a .net has no word for them. */
+    OP_RESHAPE,   /* the same values in the order C H W under another `out` */
+    OP_LEAKYRELU, /* x < 0 ? alpha * x : x */
+    OP_SIGMOID,
+    OP_TANH,
+    OP_CLIP,       /* min(max(x, low), high) */
+    OP_SQRT,
+    OP_RECIPROCAL, /* 1 / x */
+    OP_PAD,        /* alpha around the picture, by the four pads */
+    OP_QUANTIZE    /* alpha * min(max(round(x / alpha), low), high), halves to even */
 };
+#define OP_COUNT (OP_QUANTIZE + 1)
 
 /* Limits on what a net may say; beyond them it is refused. */
 #define NET_MAX_LAYERS 1024
@@ -48,6 +59,8 @@ struct layer {
     int pad_top, pad_left, pad_bottom, pad_right;
     bool exclude_pad; /* OP_AVGPOOL */
     float rate;       /* OP_DROPOUT */
+    float alpha;      /* OP_LEAKYRELU, OP_PAD, OP_QUANTIZE */
+    float low, high;  /* OP_CLIP, OP_QUANTIZE */
     float epsilon, momentum; /* OP_BATCHNORM; running = momentum * running + (1 - momentum) * batch */
     char name[64];    /* in .net: the word of `name`; in ONNX: the node's name; "" otherwise */
     float *weight, *bias;              /* owned by the net */
@@ -75,7 +88,7 @@ struct net {
  * with a message that says the line. Free with net_free. */
 struct net *net_parse(const char *text, size_t len, const char *name, struct err *e);
 
-/* Read a file and parse it. */
+/* Read a file and parse it; NULL or "-" is standard input. */
 struct net *net_load(const char *name, struct err *e);
 
 void net_free(struct net *net);
@@ -86,6 +99,13 @@ struct net *net_copy(const struct net *net, struct err *e);
 /* Compute every layer's `out` from its inputs and check that all sizes fit and are within the
  * limits. OP_INPUT's out is given. Returns 0 or -1. */
 int net_infer_shapes(struct net *net, struct err *e);
+
+/* The same for one layer whose inputs have their shapes. OP_CONV's and OP_DENSE's out.c and
+ * OP_RESHAPE's out are given. */
+int net_infer_layer(struct net *net, int layer, struct err *e);
+
+/* How many layers it reads: 0, 1 or 2. */
+int op_inputs(enum op op);
 
 /* Allocate (zeroed; batch norm: scale and var 1) those parameters of every layer that are NULL;
  * biases only where with_bias[layer] or with_bias is NULL. Shapes must be inferred. */
@@ -110,7 +130,7 @@ const char *net_meta(const struct net *net, const char *key);
 double net_meta_number(const struct net *net, const char *key, double otherwise);
 int net_set_meta(struct net *net, const char *key, const char *value, struct err *e);
 
-/* The word a .net uses for an op. */
+/* The word a .net uses for an op; for the foreign ones, ONNX's name in small letters. */
 const char *op_name(enum op op);
 
 #endif
