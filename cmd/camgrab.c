@@ -1,0 +1,297 @@
+/* camgrab: cameras, the screen, videos and image files to a stream of gray frames. */
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <libavutil/log.h>
+
+#include "capture.h"
+#include "folder.h"
+#include "gray.h"
+#include "live.h"
+#include "tool.h"
+#include "v4l2.h"
+
+static const char usage[] =
+    "usage: camgrab [-hlRVwx] [-F rate] [-f format] [-g WxH] [-n count] [-o key=value]\n"
+    "               [-r x,y,w,h] [-s seconds] [source ...]\n"
+    "  -F rate       frames a second: asked of a camera or screen, picked from a video\n"
+    "  -f format     input format or device as FFmpeg names it: x11grab, lavfi, ...\n"
+    "  -g WxH        size asked of a camera or screen (a camera's default: 640x480)\n"
+    "  -h            this help\n"
+    "  -l            list cameras and what they offer\n"
+    "  -n count      end after so many frames\n"
+    "  -o key=value  an option of the format, as FFmpeg names it\n"
+    "  -R            folders with all folders in them\n"
+    "  -r x,y,w,h    only this rectangle of each picture\n"
+    "  -s seconds    drop a source's first seconds (with -n on a camera: 1)\n"
+    "  -V            version\n"
+    "  -w            wait for the camera, and for it to come back\n"
+    "  -x            mirror, as one sees oneself\n"
+    "A source is a camera (/dev/videoN; the default is the first), an image or video\n"
+    "file, a folder, a URL, or - for standard input.\n"
+    "example: camgrab photos/ | preproc | cnn-predict\n";
+
+struct options {
+    struct capture_options capture;
+    bool list, recursive, wait, mirror, cut;
+    int x, y, width, height; /* region, with cut */
+    long count;              /* frames to write; 0: all */
+    double skip;             /* seconds to drop; negative: not said */
+};
+
+/* A run over all sources. */
+struct job {
+    const struct options *o;
+    struct capture *capture;
+    struct frame frame, spare;
+    long written;
+    double next_time; /* of a video's next frame with -F */
+    char *out;        /* a frame on its way to standard output */
+    size_t out_len, out_size;
+    int status;
+};
+
+static void parse_size(const char *text, struct capture_options *o)
+{
+    char end;
+    if (sscanf(text, "%dx%d%c", &o->width, &o->height, &end) != 2 || o->width < 1 ||
+        o->height < 1 || o->width > FRAME_MAX_SIDE || o->height > FRAME_MAX_SIDE)
+        tool_usage("-g %s: not a size like 640x480", text);
+}
+
+static void parse_region(const char *text, struct options *o)
+{
+    char end;
+    o->cut = true;
+    if (sscanf(text, "%d,%d,%d,%d%c", &o->x, &o->y, &o->width, &o->height, &end) != 4 ||
+        o->x < 0 || o->y < 0 || o->width < 1 || o->height < 1)
+        tool_usage("-r %s: not a region like 100,50,200,200", text);
+}
+
+static void parse(int argc, char **argv, struct options *o)
+{
+    const char **pairs = calloc(argc, sizeof *pairs);
+    if (!pairs)
+        tool_usage("out of memory");
+    o->capture.option = pairs;
+    for (int c; (c = getopt(argc, argv, "F:f:g:hln:o:Rr:s:Vwx")) != -1;) {
+        switch (c) {
+        case 'F': o->capture.rate = tool_real(c, optarg, 0.001, 1000); break;
+        case 'f': o->capture.format = optarg; break;
+        case 'g': parse_size(optarg, &o->capture); break;
+        case 'h': tool_help();
+        case 'l': o->list = true; break;
+        case 'n': o->count = tool_int(c, optarg, 1, 1L << 40); break;
+        case 'o': pairs[o->capture.options++] = optarg; break;
+        case 'R': o->recursive = true; break;
+        case 'r': parse_region(optarg, o); break;
+        case 's': o->skip = tool_real(c, optarg, 0, 1e6); break;
+        case 'V': tool_version();
+        case 'w': o->wait = true; break;
+        case 'x': o->mirror = true; break;
+        default: tool_usage(NULL);
+        }
+    }
+    if (!o->list && isatty(STDOUT_FILENO))
+        tool_usage("frames are not for a terminal: use a pipe or a file");
+}
+
+static int list_cameras(void)
+{
+    struct v4l2_camera list[V4L2_DEVICES];
+    int count = v4l2_cameras(list, V4L2_DEVICES);
+    for (int i = 0; i < count; i++) {
+        char offers[1024];
+        if (list[i].error)
+            snprintf(offers, sizeof offers, "(%s)", strerror(list[i].error));
+        else
+            v4l2_offers(list[i].device, offers, sizeof offers);
+        printf("%s\t%s\t%s\n", list[i].device, list[i].name, offers);
+    }
+    if (count == 0)
+        tool_warn("no camera found");
+    return count ? EXIT_OK : EXIT_FAILED;
+}
+
+/* Note an error and go on. */
+static void report(struct job *j, const struct err *e)
+{
+    j->status = tool_error(e);
+}
+
+static bool is_done(const struct job *j)
+{
+    return j->o->count > 0 && j->written >= j->o->count;
+}
+
+/* Whether -s or -F pass over a picture of this time. */
+static bool is_passed_over(struct job *j, double time)
+{
+    const struct options *o = j->o;
+    enum capture_kind kind = capture_kind(j->capture);
+    double skip = o->skip >= 0 ? o->skip : kind == CAPTURE_CAMERA && o->count > 0 ? 1 : 0;
+    if (time < skip)
+        return true;
+    if (kind != CAPTURE_FILE || o->capture.rate <= 0)
+        return false;
+    if (time < j->next_time - 1e-6)
+        return true;
+    j->next_time = (time > j->next_time + 1 / o->capture.rate ? time : j->next_time) +
+                   1 / o->capture.rate;
+    return false;
+}
+
+static int write_frame(struct job *j, const char *source, struct err *e)
+{
+    const struct options *o = j->o;
+    struct frame *f = &j->frame;
+    char digit[2] = {'0' + folder_label(source), 0};
+    if (gray_turn(f, o->mirror ? 2 : 1, &j->spare, e) ||
+        (o->cut && gray_cut(f, o->x, o->y, o->width, o->height, e)) ||
+        (digit[0] >= '0' && frame_label(f) == -1 && frame_set_fact(f, "label", digit, e)))
+        return err_at(e, source, -1);
+    j->out_len = 0;
+    if (frame_append(&j->out, &j->out_len, &j->out_size, f, e))
+        return err_at(e, source, -1);
+    j->written++;
+    if (write_all(STDOUT_FILENO, j->out, j->out_len) == 0)
+        return 0;
+    if (errno != EPIPE)
+        tool_warn("standard output: %s", strerror(errno));
+    exit(errno == EPIPE ? j->status : EXIT_FAILED);
+}
+
+static void grab_file(struct job *j, const char *source)
+{
+    j->next_time = 0;
+    while (!is_done(j)) {
+        struct err e = ERR_NONE;
+        double time;
+        int got = capture_read(j->capture, &j->frame, &time, &e);
+        if (got == 0)
+            break;
+        if (got > 0 && is_passed_over(j, time))
+            continue;
+        if (got < 0 || write_frame(j, source, &e))
+            report(j, &e);
+        if (got < 0 && capture_lost(j->capture))
+            break;
+    }
+}
+
+/* The pipe is one page small, so it is writable when its reader has taken everything: only then
+ * is the newest picture taken. */
+static void wait_for_reader(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    while (poll(&out, 1, -1) < 0 && errno == EINTR)
+        ;
+}
+
+/* Returns whether the source was lost. */
+static bool grab_live(struct job *j, const char *source)
+{
+    struct err e = ERR_NONE;
+    struct live *live = live_start(j->capture, &e);
+    int got = live ? 1 : -1;
+    pipe_shrink(STDOUT_FILENO);
+    while (got > 0 && !is_done(j)) {
+        double time;
+        wait_for_reader();
+        got = live_take(live, &j->frame, &time, &e);
+        if (got > 0 && !is_passed_over(j, time) && write_frame(j, source, &e))
+            got = -1;
+    }
+    struct err damage = ERR_NONE;
+    long damaged = live ? live_damaged(live, &damage) : 0;
+    live_stop(live);
+    if (damaged > 0)
+        tool_warn("%s: %ld damaged pictures passed over (%s)", source, damaged, damage.what);
+    if (got < 0)
+        report(j, &e);
+    return got < 0;
+}
+
+/* The first camera that is there, else the first name. */
+static const char *default_camera(struct v4l2_camera *c)
+{
+    return v4l2_cameras(c, 1) ? c->device : "/dev/video0";
+}
+
+static void grab(struct job *j, const char *source)
+{
+    struct v4l2_camera first;
+    bool lost, said = false;
+    do {
+        struct err e = ERR_NONE;
+        const char *name = source ? source : j->o->capture.format ? "" : default_camera(&first);
+        lost = capture_open(j->capture, name, &e) < 0;
+        if (lost && (!j->o->wait || !said))
+            report(j, &e);
+        said = lost;
+        if (lost)
+            j->o->wait ? (void)sleep(1) : (void)0;
+        else if (capture_kind(j->capture) == CAPTURE_FILE)
+            grab_file(j, name);
+        else
+            lost = grab_live(j, name);
+        capture_close(j->capture);
+    } while (lost && j->o->wait && !is_done(j));
+    if (!lost && j->o->wait)
+        j->status = EXIT_OK;
+}
+
+static bool is_folder(const char *name)
+{
+    struct stat st;
+    return !stat(name, &st) && S_ISDIR(st.st_mode);
+}
+
+static void grab_folder(struct job *j, const char *folder)
+{
+    struct name_list list = {0};
+    struct err e = ERR_NONE;
+    if (folder_list(folder, j->o->recursive, &list, &e))
+        report(j, &e);
+    else if (list.count == 0)
+        tool_warn("%s: no pictures in this folder%s", folder,
+                  j->o->recursive ? "" : " (-R looks into the folders in it)");
+    for (size_t i = 0; i < list.count && !is_done(j); i++)
+        grab(j, list.name[i]);
+    name_list_free(&list);
+}
+
+static int run(const struct options *o, int sources, char **source)
+{
+    struct err e = ERR_NONE;
+    struct job j = {.o = o, .capture = capture_new(&o->capture, &e)};
+    if (!j.capture)
+        return tool_error(&e);
+    if (sources == 0)
+        grab(&j, NULL);
+    for (int i = 0; i < sources && !is_done(&j); i++)
+        if (is_folder(source[i]))
+            grab_folder(&j, source[i]);
+        else
+            grab(&j, source[i]);
+    capture_free(j.capture);
+    frame_free(&j.frame);
+    frame_free(&j.spare);
+    free(j.out);
+    return j.status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.skip = -1};
+    tool_init("camgrab", usage);
+    parse(argc, argv, &o);
+    av_log_set_level(AV_LOG_FATAL);
+    return tool_close(o.list ? list_cameras() : run(&o, argc - optind, argv + optind));
+}

@@ -1,0 +1,13 @@
+/* Which way up a photo is: the Orientation tag of EXIF (JEITA CP-3451), found in JPEG (APP1), PNG
+ * (eXIf), WebP (EXIF) and TIFF files. */
+#ifndef INKPIPE_EXIF_H
+#define INKPIPE_EXIF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The orientation 1..8 that the len bytes of a picture file say, 1 where they say nothing or
+ * nonsense. Never reads outside the bytes. */
+int exif_orientation(const uint8_t *bytes, size_t len);
+
+#endif
