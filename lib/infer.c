@@ -328,7 +328,7 @@ static int plan_layer(struct planner *b, int i)
             return err_set(b->e, "layer %d: softmax before the end is not run", i);
         b->value_of[i] = b->value_of[l->in[0]];
         return i;
-    case OP_INPUT:
+    default:
         break;
     }
     return err_set(b->e, "layer %d: %s is not run", i, op_name(l->op));
