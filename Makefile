@@ -3,11 +3,11 @@ MAKEFLAGS += -rR # no rules but those below
 include config.mk
 
 # The tree's pattern: cmd/NAME.c is a program, lib/NAME.c a module, lib/kernel/kernel.c is compiled
-# once for each level of instruction set; tests/unit, tests/fuzz and tests/bench hold programs too,
+# once for each level of instruction set; tests/unit, tool, fuzz and bench hold programs too,
 # one a file. Everything made goes under $(B).
 B = build
 PROGRAMS = $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
-UNIT = $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
+UNIT = $(patsubst tests/%.c,$(B)/%,$(wildcard tests/unit/*.c tests/tool/*.c))
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 

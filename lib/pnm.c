@@ -88,7 +88,7 @@ static int read_rows(FILE *file, const struct pnm_header *h, struct frame *f,
                      tuple *volatile *row, struct err *e)
 {
     struct pam pam = {0};
-    pnm_readpaminit(file, &pam, PAM_STRUCT_SIZE(tuple_type));
+    pnm_readpaminit(file, &pam, (int)(offsetof(struct pam, tuple_type) + sizeof pam.tuple_type));
     if (pam.width != h->width || pam.height != h->height || (int)pam.depth != h->depth)
         return err_set(e, "libnetpbm reads the header of this P%c image otherwise", h->format);
     *row = pnm_allocpamrow(&pam);
