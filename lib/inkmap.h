@@ -1,0 +1,51 @@
+/* The ink map: how much darker than its paper each pixel is, and which of
+ * them are ink.
+ *
+ * The paper is estimated on a coarse grid: the upper mean of each cell (the mean of what is
+ * brighter than the cell's mean), closed (van Herk, "A fast algorithm for local minimum and
+ * maximum filters", 1992, here by doubling) so that strokes vanish, and interpolated between cell
+ * centres. Each pixel is compared with that, as a fraction of the paper's brightness, so that a
+ * shadow changes nothing. A pixel is ink when it stands out by more than the paper's own texture
+ * and by more than a part of the strongest ink near it (Bernsen's local threshold, on the grid).
+ * The work for a pixel does not depend on the width of any of these windows. */
+#ifndef INKPIPE_INKMAP_H
+#define INKPIPE_INKMAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct inkmap {
+    int width, height; /* of the map: the source's size divided by `reduce` */
+    int reduce;        /* source pixels a side of a map pixel, 1 when the source is small */
+    uint8_t *gray;     /* [height][width] the picture with dark ink: inverted when ink is light */
+    uint8_t *ink;      /* [height][width] contrast to the paper 0..255; bit 0 set where it is ink */
+    float texture;     /* contrast of bare paper (noise, fibres), 0..255 */
+
+    int cell, gw, gh;  /* side of a grid cell in map pixels, grid size */
+    uint8_t *paper;    /* [gh][gw] brightness of the paper */
+    uint8_t *peak;     /* [gh][gw] strongest contrast in the cell, then near it */
+    uint8_t *mean, *scratch;
+    size_t size, grid_size; /* bytes allocated for gray and ink; for each of the grids */
+};
+
+/* Bring the w x h pixels at `source`, rows `stride` bytes apart, into the map's gray picture, made
+ * smaller by averaging when a side is above INKMAP_SIDE. Returns 0, or -1 when memory is short. */
+int inkmap_load(struct inkmap *m, const uint8_t *source, long stride, int w, int h, struct err *e);
+#define INKMAP_SIDE 2048 /* larger pictures are made smaller, unless they are narrow strips */
+#define INKMAP_MAX 16384 /* the longest side of a source, and so of a map */
+
+/* How sure it is that the ink is darker than the paper: 1 sure, -1 surely lighter, near 0 cannot
+ * tell. */
+float inkmap_polarity(struct inkmap *m);
+
+/* Turn the gray picture round, for light ink. */
+void inkmap_invert(struct inkmap *m);
+
+/* Fill m->ink from m->gray. Returns the number of ink pixels. */
+long inkmap_find(struct inkmap *m);
+
+void inkmap_free(struct inkmap *m);
+
+#endif

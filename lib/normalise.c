@@ -1,0 +1,279 @@
+#include "normalise.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Widths in pixels of the 28x28 frame. Of MNIST's training digits 99.9 % are wider than 1.73,
+ * half are between 2.3 and 3.0, 99 % are under 4.5 (as stroke_width measures). */
+#define PASSED 1.55f /* a 28x28 frame with thinner strokes is not MNIST's */
+#define THIN 1.95f
+#define THIN_TARGET 2.3f
+#define THICK 4.2f
+#define THICK_TARGET 3.6f
+
+/* The digit is drawn FINE times finer than it comes out, and widened or thinned there. */
+#define FINE 4
+#define CANVAS (DIGIT_SIDE * FINE)
+
+float stroke_width(const uint8_t *gray, int w, int h)
+{
+    double ink = 0, variation = 0;
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            const uint8_t *p = gray + (long)y * w + x;
+            int dx = (x + 1 < w ? p[1] : 0) - (x > 0 ? p[-1] : 0);
+            int dy = (y + 1 < h ? p[w] : 0) - (y > 0 ? p[-w] : 0);
+            ink += *p;
+            variation += sqrtf((float)(dx * dx + dy * dy));
+        }
+    /* The outermost edge, seen from just outside the picture. */
+    for (int x = 0; x < w; x++)
+        variation += gray[x] + gray[(long)(h - 1) * w + x];
+    for (int y = 0; y < h; y++)
+        variation += gray[(long)y * w] + gray[(long)y * w + w - 1];
+    return variation > 0 ? (float)(4 * ink / variation) : 0;
+}
+
+/* Halve a picture, each pixel the darkest of four, so that a hairline stays. */
+static void halve(uint8_t *cut, int *w, int *h)
+{
+    int nw = (*w + 1) / 2, nh = (*h + 1) / 2;
+    for (int y = 0; y < nh; y++)
+        for (int x = 0; x < nw; x++) {
+            uint8_t top = 0;
+            for (int j = 2 * y; j < 2 * y + 2 && j < *h; j++)
+                for (int i = 2 * x; i < 2 * x + 2 && i < *w; i++) {
+                    uint8_t v = cut[(long)j * *w + i];
+                    top = top > v ? top : v;
+                }
+            cut[(long)y * nw + x] = top;
+        }
+    *w = nw;
+    *h = nh;
+}
+
+/* Where output sample i of a line scaled by `scale` comes from: the stretch [from, to) of its n
+ * input samples, one output or one input sample wide, whichever is wider. So it is the area's mean
+ * when the line gets shorter, and linear interpolation when it gets longer. */
+struct span {
+    float from, to, width;
+};
+
+static struct span source_span(int i, int n, float scale)
+{
+    float centre = ((float)i + 0.5f) / scale, width = fmaxf(1, 1 / scale);
+    return (struct span){fmaxf(0, centre - width / 2), fminf((float)n, centre + width / 2), width};
+}
+
+/* How much of sample k lies in s, as a part of its whole. */
+static float share(struct span s, int k)
+{
+    return fmaxf(0, fminf(s.to, (float)(k + 1)) - fmaxf(s.from, (float)k)) / s.width;
+}
+
+static void draw_row(const uint8_t *row, int w, float scale, float *line, int tw)
+{
+    for (int x = 0; x < tw; x++) {
+        struct span s = source_span(x, w, scale);
+        float sum = 0;
+        for (int k = (int)s.from; k < w && (float)k < s.to; k++)
+            sum += row[k] * share(s, k);
+        line[x] = sum;
+    }
+}
+
+/* Draw cut [h][w], scaled, into the middle of the canvas [CANVAS][CANVAS]. */
+static void draw(const uint8_t *cut, int w, int h, float scale, uint8_t *canvas)
+{
+    float drawn[CANVAS][CANVAS], line[CANVAS];
+    int tw = (int)ceilf((float)w * scale), th = (int)ceilf((float)h * scale);
+    tw = tw > CANVAS ? CANVAS : tw;
+    th = th > CANVAS ? CANVAS : th;
+    memset(drawn, 0, sizeof drawn);
+    for (int y = 0; y < h; y++) {
+        draw_row(cut + (long)y * w, w, scale, line, tw);
+        int first = (int)floorf(((float)y - 1) * scale) - 1;
+        for (int t = first < 0 ? 0 : first; t < th; t++) {
+            struct span s = source_span(t, h, scale);
+            if (s.from >= (float)(y + 1))
+                break;
+            float part = share(s, y);
+            for (int x = 0; x < tw; x++)
+                drawn[t][x] += line[x] * part;
+        }
+    }
+    int left = (CANVAS - tw) / 2, top = (CANVAS - th) / 2;
+    memset(canvas, 0, CANVAS * CANVAS);
+    for (int y = 0; y < th; y++)
+        for (int x = 0; x < tw; x++)
+            canvas[(top + y) * CANVAS + left + x] = (uint8_t)fminf(255, drawn[y][x] + 0.5f);
+}
+
+/* One step of widening (or thinning): each pixel the most (least) of its neighbours, four and
+ * eight of them in turn, which makes octagons. */
+static void step(uint8_t *canvas, bool widen, bool eight)
+{
+    uint8_t old[CANVAS * CANVAS];
+    memcpy(old, canvas, sizeof old);
+    static const int by[8] = {-1, 1, -CANVAS, CANVAS, -CANVAS - 1, -CANVAS + 1, CANVAS - 1,
+                              CANVAS + 1};
+    for (int i = 0; i < (eight ? 8 : 4); i++) {
+        const uint8_t *from = old + by[i];
+        for (int k = CANVAS + 1; k < CANVAS * (CANVAS - 1) - 1; k++) {
+            uint8_t a = canvas[k], b = from[k];
+            if (widen)
+                canvas[k] = a > b ? a : b;
+            else
+                canvas[k] = a < b ? a : b;
+        }
+    }
+}
+
+/* Thin by n steps, but keep what is too thin to survive that. */
+static void thin(uint8_t *canvas, int n)
+{
+    uint8_t before[CANVAS * CANVAS], opened[CANVAS * CANVAS];
+    memcpy(before, canvas, sizeof before);
+    for (int i = 0; i < n; i++)
+        step(canvas, false, i & 1);
+    memcpy(opened, canvas, sizeof opened);
+    for (int i = 0; i < n + 1; i++)
+        step(opened, true, i & 1);
+    for (int k = 0; k < CANVAS * CANVAS; k++)
+        if (before[k] > opened[k] + 64 && before[k] > canvas[k])
+            canvas[k] = before[k];
+}
+
+struct box {
+    int x0, y0, x1, y1;
+};
+
+static struct box ink_box(const uint8_t *pixels, int side)
+{
+    struct box b = {side, side, 0, 0};
+    for (int y = 0; y < side; y++)
+        for (int x = 0; x < side; x++)
+            if (pixels[y * side + x]) {
+                b.x0 = b.x0 < x ? b.x0 : x;
+                b.x1 = b.x1 > x + 1 ? b.x1 : x + 1;
+                b.y0 = b.y0 < y ? b.y0 : y;
+                b.y1 = b.y1 > y + 1 ? b.y1 : y + 1;
+            }
+    return b;
+}
+
+static void centre_of_mass(const uint8_t *pixels, float *cx, float *cy)
+{
+    float sum = 0, sx = 0, sy = 0;
+    for (int y = 0; y < DIGIT_SIDE; y++)
+        for (int x = 0; x < DIGIT_SIDE; x++) {
+            float v = pixels[y * DIGIT_SIDE + x];
+            sum += v;
+            sx += v * (float)x;
+            sy += v * (float)y;
+        }
+    *cx = sum > 0 ? sx / sum : 0;
+    *cy = sum > 0 ? sy / sum : 0;
+}
+
+/* Average the canvas down from pixel (ox, oy) into [28][28] and stretch it to full black. */
+static void shrink(const uint8_t *canvas, int ox, int oy, uint8_t *out)
+{
+    int sums[DIGIT_PIXELS], most = 1;
+    for (int y = 0; y < DIGIT_SIDE; y++)
+        for (int x = 0; x < DIGIT_SIDE; x++) {
+            int sum = 0;
+            for (int j = 0; j < FINE; j++)
+                for (int i = 0; i < FINE; i++) {
+                    int cx = x * FINE + i + ox, cy = y * FINE + j + oy;
+                    if (cx >= 0 && cy >= 0 && cx < CANVAS && cy < CANVAS)
+                        sum += canvas[cy * CANVAS + cx];
+                }
+            sums[y * DIGIT_SIDE + x] = sum;
+            most = most > sum ? most : sum;
+        }
+    for (int k = 0; k < DIGIT_PIXELS; k++) {
+        int v = sums[k] * 255 / most;
+        out[k] = (uint8_t)(v < 6 ? 0 : v);
+    }
+}
+
+static void shift(uint8_t *pixels, int dx, int dy)
+{
+    uint8_t old[DIGIT_PIXELS];
+    memcpy(old, pixels, sizeof old);
+    memset(pixels, 0, DIGIT_PIXELS);
+    for (int y = 0; y < DIGIT_SIDE; y++)
+        for (int x = 0; x < DIGIT_SIDE; x++)
+            if (y - dy >= 0 && y - dy < DIGIT_SIDE && x - dx >= 0 && x - dx < DIGIT_SIDE)
+                pixels[y * DIGIT_SIDE + x] = old[(y - dy) * DIGIT_SIDE + x - dx];
+}
+
+/* Draw the cut so that after widening by `steps` its box is DIGIT_BOX long. */
+static struct box draw_widened(const uint8_t *cut, int w, int h, int steps, uint8_t *canvas)
+{
+    int longer = w > h ? w : h, want = DIGIT_BOX * FINE;
+    float scale = (float)(want - 2 * steps) / (float)longer;
+    struct box b = {0, 0, 0, 0};
+    for (int i = 0; i < 3; i++) {
+        draw(cut, w, h, scale, canvas);
+        for (int k = 0; k < steps; k++)
+            step(canvas, true, k & 1);
+        if (steps < 0)
+            thin(canvas, -steps);
+        b = ink_box(canvas, CANVAS);
+        int got = b.x1 - b.x0 > b.y1 - b.y0 ? b.x1 - b.x0 : b.y1 - b.y0;
+        if (got <= want && got > want - FINE)
+            break;
+        scale *= (float)want / (float)(got > 0 ? got : want);
+    }
+    return b;
+}
+
+/* The canvas pixel at which the 28x28 frame starts, so that ink from a to b (exclusive) is in its
+ * middle and begins at a whole pixel. */
+static int frame_start(int a, int b)
+{
+    return a - FINE * ((CANVAS - (b - a)) / (2 * FINE));
+}
+
+void normalise(uint8_t *cut, int w, int h, uint8_t *out)
+{
+    uint8_t canvas[CANVAS * CANVAS];
+    float width = stroke_width(cut, w, h);
+    int longer = w > h ? w : h;
+    while (longer > 8 * DIGIT_BOX && width * DIGIT_BOX < 0.6f * (float)longer) {
+        halve(cut, &w, &h);
+        longer = w > h ? w : h;
+        width = stroke_width(cut, w, h);
+    }
+    width *= DIGIT_BOX / (float)longer;
+    float more = width < THIN ? THIN_TARGET - width : width > THICK ? THICK_TARGET - width : 0;
+    struct box b = draw_widened(cut, w, h, (int)lrintf(more / 2 * FINE), canvas);
+    shrink(canvas, frame_start(b.x0, b.x1), frame_start(b.y0, b.y1), out);
+    float cx, cy;
+    centre_of_mass(out, &cx, &cy);
+    shift(out, (int)lrintf(DIGIT_SIDE / 2 - cx), (int)lrintf(DIGIT_SIDE / 2 - cy));
+}
+
+bool is_normalised(const uint8_t *pixels)
+{
+    struct box b = ink_box(pixels, DIGIT_SIDE);
+    int w = b.x1 - b.x0, h = b.y1 - b.y0, longer = w > h ? w : h;
+    if (longer != DIGIT_BOX && longer != DIGIT_BOX - 1)
+        return false;
+    float cx, cy;
+    centre_of_mass(pixels, &cx, &cy);
+    if (fabsf(cx - DIGIT_SIDE / 2) > 0.51f || fabsf(cy - DIGIT_SIDE / 2) > 0.51f)
+        return false;
+    return stroke_width(pixels, DIGIT_SIDE, DIGIT_SIDE) >= PASSED;
+}
+
+void normalised_box(const uint8_t *pixels, int *x, int *y, int *w, int *h)
+{
+    struct box b = ink_box(pixels, DIGIT_SIDE);
+    *x = b.x0;
+    *y = b.y0;
+    *w = b.x1 - b.x0;
+    *h = b.y1 - b.y0;
+}

@@ -1,0 +1,142 @@
+#!/usr/bin/env bats
+# preproc: frames of any size to 28x28 as MNIST makes them. The pictures are MNIST's test digits
+# enlarged by Netpbm.
+
+load helper
+
+digits() {
+    mnist2pgm "$@" "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
+}
+
+# mean_difference A B: of the gray levels of two streams of 28x28 frames.
+mean_difference() {
+    pamexec 'pamtopnm -plain' "$1" >"$BATS_TEST_TMPDIR/a.txt"
+    pamexec 'pamtopnm -plain' "$2" >"$BATS_TEST_TMPDIR/b.txt"
+    paste <(tr -s ' ' '\n' <"$BATS_TEST_TMPDIR/a.txt" | grep '^[0-9]') \
+        <(tr -s ' ' '\n' <"$BATS_TEST_TMPDIR/b.txt" | grep '^[0-9]') |
+        awk 'NF == 2 { d = $1 - $2; s += d < 0 ? -d : d; n++ } END { print n ? int(s / n) : "none" }'
+}
+
+@test "MNIST's own frames pass unchanged, facts and all" {
+    digits >"$BATS_TEST_TMPDIR/in.pgm"
+    preproc "$BATS_TEST_TMPDIR/in.pgm" >"$BATS_TEST_TMPDIR/out.pgm"
+    pamexec pamtopnm "$BATS_TEST_TMPDIR/in.pgm" >"$BATS_TEST_TMPDIR/in.bare"
+    pamexec pamtopnm "$BATS_TEST_TMPDIR/out.pgm" >"$BATS_TEST_TMPDIR/out.bare"
+    cmp "$BATS_TEST_TMPDIR/in.bare" "$BATS_TEST_TMPDIR/out.bare"
+    [ "$(grep -ac '^# label=' "$BATS_TEST_TMPDIR/out.pgm")" = 1000 ]
+    [ "$(grep -ac '^# box=' "$BATS_TEST_TMPDIR/out.pgm")" = 1000 ]
+}
+
+@test "what preproc has made passes preproc unchanged" {
+    digits -r 0:50 | pamexec 'pamenlarge 5' | preproc >"$BATS_TEST_TMPDIR/once.pgm"
+    preproc "$BATS_TEST_TMPDIR/once.pgm" >"$BATS_TEST_TMPDIR/twice.pgm"
+    [ "$(grep -ac '^# box=' "$BATS_TEST_TMPDIR/once.pgm")" = 50 ]
+    cmp "$BATS_TEST_TMPDIR/once.pgm" "$BATS_TEST_TMPDIR/twice.pgm"
+}
+
+@test "a digit comes out alike at every size, in either polarity, at 9 places of 3 canvases" {
+    digits -r 0:20 >"$BATS_TEST_TMPDIR/digits.pgm"
+    for size in 60 200 700; do
+        for place in 0.05 0.5 0.95; do
+            for down in 0.05 0.5 0.95; do
+                w=$((size * 3)) h=$((size * 2))
+                pad="pnmpad -black -width $w -height $h -halign $place -valign $down"
+                pamexec "pamscale -width $size -height $size | $pad" \
+                    "$BATS_TEST_TMPDIR/digits.pgm" >"$BATS_TEST_TMPDIR/light.pgm"
+                preproc "$BATS_TEST_TMPDIR/light.pgm" >"$BATS_TEST_TMPDIR/light.out"
+                pamexec pnminvert "$BATS_TEST_TMPDIR/light.pgm" | preproc >"$BATS_TEST_TMPDIR/dark.out"
+                [ "$(mean_difference "$BATS_TEST_TMPDIR/digits.pgm" "$BATS_TEST_TMPDIR/light.out")" -le 9 ]
+                [ "$(mean_difference "$BATS_TEST_TMPDIR/light.out" "$BATS_TEST_TMPDIR/dark.out")" -le 2 ]
+            done
+        done
+    done
+}
+
+@test "a frame without a digit is all zero and has no box" {
+    pgmmake 0.7 320 240 | preproc >"$BATS_TEST_TMPDIR/out.pgm"
+    [ "$(head -c 2 "$BATS_TEST_TMPDIR/out.pgm")" = P5 ]
+    [ "$(tail -c 784 "$BATS_TEST_TMPDIR/out.pgm" | tr -d '\0' | wc -c)" = 0 ]
+    ! grep -aq '^# box=' "$BATS_TEST_TMPDIR/out.pgm"
+}
+
+@test "box and region are in the source's pixels" {
+    digits -r 0:1 | pamscale -width 100 -height 100 | pnminvert |
+        pnmpad -white -left 300 -top 40 -right 100 -bottom 160 >"$BATS_TEST_TMPDIR/in.pgm"
+    whole=$(preproc "$BATS_TEST_TMPDIR/in.pgm" | grep -a '^# box=' | cut -d= -f2)
+    region=$(preproc -r 280,20,150,200 "$BATS_TEST_TMPDIR/in.pgm" | grep -a '^# box=' | cut -d= -f2)
+    [ "$whole" = "$region" ]
+    IFS=, read -r x y w h <<<"$whole"
+    # MNIST's first test digit, a 7, has its ink in 6..21 by 7..26 of 28.
+    [ "$x" -ge 318 ] && [ $((x + w)) -le 382 ]
+    [ "$y" -ge 62 ] && [ $((y + h)) -le 140 ]
+    preproc -r 0,0,250,240 "$BATS_TEST_TMPDIR/in.pgm" >"$BATS_TEST_TMPDIR/none.pgm"
+    ! grep -aq '^# box=' "$BATS_TEST_TMPDIR/none.pgm"
+}
+
+@test "a region outside the frame is an error that says so; the frame goes on, empty" {
+    run bash -c "pgmmake 0.7 320 240 | preproc -r 400,0,10,10 2>&1 >'$BATS_TEST_TMPDIR/out.pgm'"
+    [ "$status" = 1 ]
+    [[ $output == *"frame 0: region 400,0,10,10 lies outside the frame of 320x240"* ]]
+    [ "$(tail -c 784 "$BATS_TEST_TMPDIR/out.pgm" | tr -d '\0' | wc -c)" = 0 ]
+}
+
+@test "a bad file is reported and the rest is done" {
+    digits -r 0:1 >"$BATS_TEST_TMPDIR/good.pgm"
+    echo junk >"$BATS_TEST_TMPDIR/bad.pgm"
+    run bash -c "cd '$BATS_TEST_TMPDIR' && preproc bad.pgm none.pgm good.pgm 2>err >out.pgm"
+    [ "$status" = 1 ]
+    grep -q '^preproc: bad.pgm: ' "$BATS_TEST_TMPDIR/err"
+    grep -q '^preproc: none.pgm: ' "$BATS_TEST_TMPDIR/err"
+    [ "$(grep -ac '^# box=' "$BATS_TEST_TMPDIR/out.pgm")" = 1 ]
+}
+
+@test "several digits and no -m: one warning, the largest is taken" {
+    digits -r 0:1 | pamscale -width 120 -height 120 >"$BATS_TEST_TMPDIR/large.pgm"
+    digits -r 1:2 | pamscale -width 90 -height 90 | pnmpad -black -height 120 >"$BATS_TEST_TMPDIR/small.pgm"
+    pnmcat -lr "$BATS_TEST_TMPDIR/small.pgm" "$BATS_TEST_TMPDIR/large.pgm" >"$BATS_TEST_TMPDIR/both.pgm"
+    cat "$BATS_TEST_TMPDIR/both.pgm" "$BATS_TEST_TMPDIR/both.pgm" |
+        preproc 2>"$BATS_TEST_TMPDIR/err" >"$BATS_TEST_TMPDIR/out.pgm"
+    [ "$(grep -c -- '-m reads all' "$BATS_TEST_TMPDIR/err")" = 1 ]
+    [ "$(grep -ac '^# box=' "$BATS_TEST_TMPDIR/out.pgm")" = 2 ]
+    x=$(grep -am1 '^# box=' "$BATS_TEST_TMPDIR/out.pgm" | cut -d= -f2 | cut -d, -f1)
+    [ "$x" -gt 90 ]
+}
+
+@test "any -j gives the same frames in the same order" {
+    digits -r 0:100 | pamexec 'pamenlarge 4' >"$BATS_TEST_TMPDIR/in.pgm"
+    preproc "$BATS_TEST_TMPDIR/in.pgm" >"$BATS_TEST_TMPDIR/one.pgm"
+    preproc -j 3 "$BATS_TEST_TMPDIR/in.pgm" >"$BATS_TEST_TMPDIR/three.pgm"
+    cmp "$BATS_TEST_TMPDIR/one.pgm" "$BATS_TEST_TMPDIR/three.pgm"
+}
+
+@test "an answer comes while the pipe stays open" {
+    mkfifo "$BATS_TEST_TMPDIR/fifo"
+    preproc <"$BATS_TEST_TMPDIR/fifo" >"$BATS_TEST_TMPDIR/out.pgm" 3>&- &
+    exec 7>"$BATS_TEST_TMPDIR/fifo"
+    digits -r 0:1 >&7
+    wait_for 5 test -s "$BATS_TEST_TMPDIR/out.pgm"
+    exec 7>&-
+    wait $!
+}
+
+@test "an empty stream gives an empty stream" {
+    [ "$(preproc </dev/null | wc -c)" = 0 ]
+}
+
+@test "a reader that goes away is no error; a full disk is" {
+    digits >"$BATS_TEST_TMPDIR/in.pgm"
+    run bash -c "preproc '$BATS_TEST_TMPDIR/in.pgm' 2>&1 >/dev/full"
+    [ "$status" = 1 ]
+    [[ $output == "preproc: standard output: No space left on device" ]]
+    run bash -c "preproc '$BATS_TEST_TMPDIR/in.pgm' | head -c 10 >/dev/null"
+    [ -z "$output" ]
+}
+
+@test "wrong options are refused with status 2" {
+    for options in '-j 0' '-j x' '-r 1,2,3' '-r 0,0,0,5' '-r 1,1,9,9x' '-q'; do
+        # shellcheck disable=SC2086
+        run preproc $options
+        [ "$status" = 2 ]
+        [[ $output == *"usage: preproc"* ]]
+    done
+}
