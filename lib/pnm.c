@@ -31,7 +31,7 @@ struct feed {
     size_t pos, len;
     pnm_source *source;
     void *arg;
-    bool ended;
+    bool plain, ended;
 };
 
 static ssize_t feed_read(void *cookie, char *to, size_t n)
@@ -45,8 +45,13 @@ static ssize_t feed_read(void *cookie, char *to, size_t n)
         return (ssize_t)n;
     }
     ssize_t got = f->source(f->arg, to, n);
-    if (got <= 0)
+    if (got == 0 && f->plain && !f->ended) { /* the last number may end with the file */
+        *to = '\n';
+        got = 1;
         f->ended = true;
+    } else if (got <= 0) {
+        f->ended = true;
+    }
     return got;
 }
 
@@ -128,7 +133,7 @@ static int decode_fenced(FILE *file, const struct pnm_header *h, struct frame *f
 int pnm_decode(const struct pnm_header *h, pnm_source *source, void *arg, struct frame *f,
                struct err *e)
 {
-    struct feed feed = {.source = source, .arg = arg};
+    struct feed feed = {.source = source, .arg = arg, .plain = h->format <= '3'};
     make_header(h, &feed);
     cookie_io_functions_t io = {.read = feed_read};
     FILE *file = fopencookie(&feed, "r", io);
