@@ -26,11 +26,11 @@ static long read_bytes(struct idx *x, uint8_t *to, size_t n, struct err *e)
     if (got == (int)n)
         return got;
     int code;
-    const char *why = gzerror(x->file, &code);
+    gzerror(x->file, &code);
     if (code == Z_ERRNO)
         return err_errno(e, "cannot read");
     if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
-        return err_set(e, "broken gzip file: %s", why);
+        return err_set(e, "broken gzip file");
     return got < 0 ? 0 : got;
 }
 
