@@ -23,7 +23,7 @@ OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(wildcard lib/*.c)) $(KERNELS) $(B)/gen/o
 WARN = -Wall -Wextra -Wpedantic
 ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
 	-Ilib -I$(B)/gen -pthread -MMD -MP -ffp-contract=off $(CFLAGS)
-LIBS_camgrab = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil
+LIBS_camgrab = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil -lX11
 LIBS_xcanvas = -lX11 -lXext
 LIBS_xview = -lX11 -lXext
 LIBS_base = -lnetpbm -lprotobuf-c -lz -lm

@@ -1,6 +1,7 @@
 /* camgrab: cameras, the screen, videos and image files to a stream of gray frames. */
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #include "v4l2.h"
 
 static const char usage[] =
-    "usage: camgrab [-hlRVwx] [-F rate] [-f format] [-g WxH] [-n count] [-o key=value]\n"
+    "usage: camgrab [-hlRVvwx] [-F rate] [-f format] [-g WxH] [-n count] [-o key=value]\n"
     "               [-r x,y,w,h] [-s seconds] [source ...]\n"
     "  -F rate       frames a second: asked of a camera or screen, picked from a video\n"
     "  -f format     input format or device as FFmpeg names it: x11grab, lavfi, ...\n"
@@ -31,6 +32,7 @@ static const char usage[] =
     "  -r x,y,w,h    only this rectangle of each picture\n"
     "  -s seconds    drop a source's first seconds (with -n on a camera: 1)\n"
     "  -V            version\n"
+    "  -v            print FFmpeg's own messages too\n"
     "  -w            wait for the camera, and for it to come back\n"
     "  -x            mirror, as one sees oneself\n"
     "A source is a camera (/dev/videoN; the default is the first), an image or video\n"
@@ -52,8 +54,6 @@ struct job {
     struct frame frame, spare;
     long written;
     double next_time; /* of a video's next frame with -F */
-    char *out;        /* a frame on its way to standard output */
-    size_t out_len, out_size;
     int status;
 };
 
@@ -80,7 +80,7 @@ static void parse(int argc, char **argv, struct options *o)
     if (!pairs)
         tool_usage("out of memory");
     o->capture.option = pairs;
-    for (int c; (c = getopt(argc, argv, "F:f:g:hln:o:Rr:s:Vwx")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "F:f:g:hln:o:Rr:s:Vvwx")) != -1;) {
         switch (c) {
         case 'F': o->capture.rate = tool_real(c, optarg, 0.001, 1000); break;
         case 'f': o->capture.format = optarg; break;
@@ -93,6 +93,7 @@ static void parse(int argc, char **argv, struct options *o)
         case 'r': parse_region(optarg, o); break;
         case 's': o->skip = tool_real(c, optarg, 0, 1e6); break;
         case 'V': tool_version();
+        case 'v': av_log_set_level(AV_LOG_WARNING); break;
         case 'w': o->wait = true; break;
         case 'x': o->mirror = true; break;
         default: tool_usage(NULL);
@@ -147,7 +148,7 @@ static bool is_passed_over(struct job *j, double time)
     return false;
 }
 
-static int write_frame(struct job *j, const char *source, struct err *e)
+static int write_picture(struct job *j, const char *source, struct err *e)
 {
     const struct options *o = j->o;
     struct frame *f = &j->frame;
@@ -156,37 +157,24 @@ static int write_frame(struct job *j, const char *source, struct err *e)
         (o->cut && gray_cut(f, o->x, o->y, o->width, o->height, e)) ||
         (digit[0] >= '0' && frame_label(f) == -1 && frame_set_fact(f, "label", digit, e)))
         return err_at(e, source, -1);
-    j->out_len = 0;
-    if (frame_append(&j->out, &j->out_len, &j->out_size, f, e))
-        return err_at(e, source, -1);
     j->written++;
-    if (write_all(STDOUT_FILENO, j->out, j->out_len) == 0)
+    if (frame_write(STDOUT_FILENO, f, e) == 0)
         return 0;
-    if (errno != EPIPE)
-        tool_warn("standard output: %s", strerror(errno));
-    exit(errno == EPIPE ? j->status : EXIT_FAILED);
+    if (errno == EPIPE)
+        exit(j->status);
+    exit(tool_error(e));
 }
 
-static void grab_file(struct job *j, const char *source)
+/* Files fill the pipe while their reader works. For a live source it is one page small: then it is
+ * writable when the reader has taken everything, and only then the newest picture is taken. */
+static void fit_pipe(bool live)
 {
-    j->next_time = 0;
-    while (!is_done(j)) {
-        struct err e = ERR_NONE;
-        double time;
-        int got = capture_read(j->capture, &j->frame, &time, &e);
-        if (got == 0)
-            break;
-        if (got > 0 && is_passed_over(j, time))
-            continue;
-        if (got < 0 || write_frame(j, source, &e))
-            report(j, &e);
-        if (got < 0 && capture_lost(j->capture))
-            break;
-    }
+    if (live)
+        pipe_shrink(STDOUT_FILENO);
+    else
+        fcntl(STDOUT_FILENO, F_SETPIPE_SZ, 1 << 20);
 }
 
-/* The pipe is one page small, so it is writable when its reader has taken everything: only then
- * is the newest picture taken. */
 static void wait_for_reader(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -194,28 +182,32 @@ static void wait_for_reader(void)
         ;
 }
 
-/* Returns whether the source was lost. */
-static bool grab_live(struct job *j, const char *source)
+/* Read what is open to its end. Returns false when it was lost before. */
+static bool read_source(struct job *j, const char *source)
 {
     struct err e = ERR_NONE;
     struct live *live = live_start(j->capture, &e);
+    bool is_live = capture_kind(j->capture) != CAPTURE_FILE;
     int got = live ? 1 : -1;
-    pipe_shrink(STDOUT_FILENO);
-    while (got > 0 && !is_done(j)) {
+    fit_pipe(is_live);
+    while (live && got && !is_done(j)) {
         double time;
-        wait_for_reader();
-        got = live_take(live, &j->frame, &time, &e);
-        if (got > 0 && !is_passed_over(j, time) && write_frame(j, source, &e))
-            got = -1;
+        e = (struct err)ERR_NONE;
+        if (is_live)
+            wait_for_reader();
+        got = live_read(live, &j->frame, &time, &e);
+        if (got < 0 && !is_live && !capture_lost(j->capture))
+            report(j, &e);
+        else if (got < 0 || (got > 0 && !is_passed_over(j, time) && write_picture(j, source, &e)))
+            break;
     }
-    struct err damage = ERR_NONE;
-    long damaged = live ? live_damaged(live, &damage) : 0;
-    live_stop(live);
-    if (damaged > 0)
-        tool_warn("%s: %ld damaged pictures passed over (%s)", source, damaged, damage.what);
-    if (got < 0)
+    if (e.what[0])
         report(j, &e);
-    return got < 0;
+    long damaged = live ? live_damaged(live, &e) : 0;
+    if (damaged > 0)
+        tool_warn("%s: %ld damaged pictures passed over (%s)", source, damaged, e.what);
+    live_stop(live);
+    return got >= 0;
 }
 
 /* The first camera that is there, else the first name. */
@@ -224,27 +216,28 @@ static const char *default_camera(struct v4l2_camera *c)
     return v4l2_cameras(c, 1) ? c->device : "/dev/video0";
 }
 
+/* Grab one source; with -w again and again while it is missing. Said is what was said last. */
 static void grab(struct job *j, const char *source)
 {
     struct v4l2_camera first;
-    bool lost, said = false;
-    do {
+    int status = j->status;
+    bool missing = false;
+    for (;;) {
         struct err e = ERR_NONE;
         const char *name = source ? source : j->o->capture.format ? "" : default_camera(&first);
-        lost = capture_open(j->capture, name, &e) < 0;
-        if (lost && (!j->o->wait || !said))
+        bool open = capture_open(j->capture, name, &e) == 0;
+        if (!open && !missing)
             report(j, &e);
-        said = lost;
-        if (lost)
-            j->o->wait ? (void)sleep(1) : (void)0;
-        else if (capture_kind(j->capture) == CAPTURE_FILE)
-            grab_file(j, name);
-        else
-            lost = grab_live(j, name);
+        missing = !open;
+        j->next_time = 0;
+        bool lost = !open || !read_source(j, name);
         capture_close(j->capture);
-    } while (lost && j->o->wait && !is_done(j));
-    if (!lost && j->o->wait)
-        j->status = EXIT_OK;
+        if (!lost || !j->o->wait || is_done(j))
+            break;
+        sleep(1);
+    }
+    if (j->o->wait)
+        j->status = status;
 }
 
 static bool is_folder(const char *name)
@@ -283,15 +276,29 @@ static int run(const struct options *o, int sources, char **source)
     capture_free(j.capture);
     frame_free(&j.frame);
     frame_free(&j.spare);
-    free(j.out);
     return j.status;
+}
+
+static void print_log(void *context, int level, const char *format, va_list args)
+{
+    char line[1024];
+    int prefix = 1;
+    if (level > av_log_get_level())
+        return;
+    av_log_format_line2(context, level, format, args, line, sizeof line, &prefix);
+    line[strcspn(line, "\n")] = '\0';
+    tool_warn("%s", line);
 }
 
 int main(int argc, char **argv)
 {
     struct options o = {.skip = -1};
     tool_init("camgrab", usage);
+    av_log_set_level(AV_LOG_QUIET); /* what matters of it is in our errors */
+    av_log_set_callback(print_log);
     parse(argc, argv, &o);
-    av_log_set_level(AV_LOG_FATAL);
+    /* The next picture reuses the memory of the last: large blocks are kept, not given back. */
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 512 << 20);
     return tool_close(o.list ? list_cameras() : run(&o, argc - optind, argv + optind));
 }

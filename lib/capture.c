@@ -21,6 +21,7 @@
 #include "exif.h"
 #include "gray.h"
 #include "picture.h"
+#include "screen.h"
 #include "v4l2.h"
 
 /* Containers that hold their pictures themselves. What is not here cannot be opened by content:
@@ -314,6 +315,8 @@ static int open_error(struct capture *c, int status, struct err *e)
             snprintf(e->what + at, sizeof e->what - at, "; the camera offers %s", offers);
         return -1;
     }
+    if (status == AVERROR_EOF)
+        return err_set(e, "no picture in it");
     if (status == AVERROR_EXIT)
         return err_set(e, "no answer for %d seconds", CAPTURE_PATIENCE);
     if (status == AVERROR_INVALIDDATA)
@@ -407,8 +410,10 @@ static int open_file(struct capture *c, struct err *e)
     if (open_fd(c, e))
         return -1;
     enum picture_type type = picture_type(c->head, c->head_len);
-    if (type == PICTURE_PNM && is_seekable(c->fd)) {
-        c->pnm = frame_open(c->source, e);
+    if (type == PICTURE_PNM && !c->o.format) {
+        c->pnm = frame_open_begun(c->fd, c->source, c->head + c->head_taken,
+                                  c->head_len - c->head_taken, e);
+        c->fd = -1;
         c->how = PNM;
         return c->pnm ? 0 : -1;
     }
@@ -437,6 +442,8 @@ static int open_device(struct capture *c, const AVInputFormat *format, struct er
     c->kind = camera                          ? CAPTURE_CAMERA
               : !strcmp(format->name, "lavfi") ? CAPTURE_FILE
                                                : CAPTURE_LIVE;
+    if (!strcmp(format->name, "x11grab") && screen_check(c->source, e))
+        return -1;
     return open_format(c, format, e);
 }
 
@@ -466,19 +473,19 @@ static int open_source(struct capture *c, struct err *e)
 int capture_open(struct capture *c, const char *source, struct err *e)
 {
     capture_close(c);
-    size_t room = strlen(source) * 3 + 1;
+    size_t room = strlen(source) * 3 + strlen(c->o.format ? c->o.format : "") + 1;
     c->source = strdup(source);
     c->name = malloc(room);
     if (!c->source || !c->name)
         return err_set(e, "out of memory");
-    percent_encode(source, c->name, room);
+    percent_encode(source[0] || !c->o.format ? source : c->o.format, c->name, room);
     c->lost = c->ended = false;
     atomic_store(&c->interrupted, false);
     c->count = 0;
     c->first_time = NAN;
     c->orientation = 0;
     if (open_source(c, e)) {
-        err_at(e, source, -1);
+        err_at(e, source[0] || !c->o.format ? source : c->o.format, -1);
         capture_close(c);
         return -1;
     }
@@ -545,6 +552,8 @@ static int next_picture(struct capture *c, struct err *e)
         int status = avcodec_receive_frame(c->decoder, c->picture);
         if (status >= 0)
             return 1;
+        if (status == AVERROR_EOF && c->count == 0)
+            return lose(c, status, e);
         if (status == AVERROR_EOF)
             return 0;
         if (status != AVERROR(EAGAIN))
@@ -628,9 +637,7 @@ static int set_facts(struct capture *c, struct frame *f, double time, struct err
     if (!frame_fact(f, "frame", text + 24, 8) && frame_set_fact(f, "frame", text, e))
         return -1;
     snprintf(text, sizeof text, "%.3f", time);
-    if (!frame_fact(f, "time", text + 24, 8) && frame_set_fact(f, "time", text, e))
-        return -1;
-    return 0;
+    return c->how == CONTAINER ? frame_set_fact(f, "time", text, e) : 0;
 }
 
 static int read_image(struct capture *c, struct err *e)

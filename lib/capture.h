@@ -43,17 +43,18 @@ int capture_open(struct capture *c, const char *source, struct err *e);
 void capture_close(struct capture *c);
 enum capture_kind capture_kind(const struct capture *c);
 
-/* The next picture into f, upright, and its time in seconds since the source's first one. f's facts
- * are those of the picture where it comes from a PNM file, else none. Returns 1; 0 at the end; -1
- * on a picture that cannot be decoded: after it one may go on reading. Of a camera whose pictures
- * queue up it gives the newest. It waits at most CAPTURE_PATIENCE seconds for a live source. */
+/* The next picture into f, upright, with the facts `source`, `frame` and, unless it is an image
+ * file, `time` (those it has already in a PNM file are kept); and its time in seconds since the
+ * source's first one, 0 for an image. Returns 1; 0 at the end; -1 on a picture that cannot be
+ * decoded: after it one may go on reading. Of a camera whose pictures queue up it gives the newest.
+ * It waits at most CAPTURE_PATIENCE seconds for a live source. */
 int capture_read(struct capture *c, struct frame *f, double *time, struct err *e);
 #define CAPTURE_PATIENCE 5
 
 /* True when the source that is open will give no more after an error: a device that went away. */
 bool capture_lost(const struct capture *c);
 
-/* Make a capture_read that waits in another thread, and all later ones, return at once. */
+/* Make a capture_read that waits in another thread return at once, as at the source's end. */
 void capture_interrupt(struct capture *c);
 
 #endif

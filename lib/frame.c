@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "pnm.h"
@@ -468,15 +469,25 @@ static int read_frame(struct frame_reader *r, struct frame *f, struct err *e)
 
 struct frame_reader *frame_open(const char *name, struct err *e)
 {
-    struct frame_reader *r = malloc(sizeof *r);
     if (!name)
         name = "-";
-    char *copy = strdup(name);
     int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
-    if (!r || !copy || fd < 0) {
-        err_errno(e, "cannot open");
+    if (fd >= 0)
+        return frame_open_begun(fd, name, NULL, 0, e);
+    err_errno(e, "cannot open");
+    err_at(e, name, -1);
+    return NULL;
+}
+
+struct frame_reader *frame_open_begun(int fd, const char *name, const void *begun, size_t len,
+                                      struct err *e)
+{
+    struct frame_reader *r = malloc(sizeof *r);
+    char *copy = strdup(name);
+    if (!r || !copy || len > sizeof r->buf) {
+        err_set(e, "out of memory");
         err_at(e, name, -1);
-        if (fd > STDIN_FILENO)
+        if (fd != STDIN_FILENO)
             close(fd);
         free(copy);
         free(r);
@@ -485,6 +496,9 @@ struct frame_reader *frame_open(const char *name, struct err *e)
     memset(r, 0, offsetof(struct frame_reader, buf));
     r->fd = fd;
     r->name = copy;
+    if (len)
+        memcpy(r->buf, begun, len);
+    r->len = len;
     return r;
 }
 
@@ -619,13 +633,20 @@ static char *put_header(char *to, const struct frame *f)
     return to + 5;
 }
 
-int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, struct err *e)
+static int check_writable(const struct frame *f, struct err *e)
 {
     if (frame_check_size(f->width, f->height, e) < 0)
         return -1;
-    size_t header = header_bound(f);
-    if (header > FRAME_MAX_HEADER)
+    if (header_bound(f) > FRAME_MAX_HEADER)
         return err_set(e, "facts are longer than a header may be (%d bytes)", FRAME_MAX_HEADER);
+    return 0;
+}
+
+int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, struct err *e)
+{
+    if (check_writable(f, e) < 0)
+        return -1;
+    size_t header = header_bound(f);
     size_t pixels = (size_t)f->width * (size_t)f->height;
     size_t need = *len + header + pixels;
     if (need > *size) {
@@ -644,16 +665,26 @@ int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, s
 
 int frame_write(int fd, const struct frame *f, struct err *e)
 {
-    char *buf = NULL;
-    size_t len = 0, size = 0;
-    if (frame_append(&buf, &len, &size, f, e) < 0)
+    char header[FRAME_MAX_HEADER];
+    if (check_writable(f, e) < 0)
         return -1;
-    int status = write_all(fd, buf, len);
+    size_t pixels = (size_t)f->width * (size_t)f->height;
+    size_t head = (size_t)(put_header(header, f) - header);
+    struct iovec parts[2] = {{header, head}, {f->gray, pixels}};
+    ssize_t n;
+    do
+        n = writev(fd, parts, 2);
+    while (n < 0 && errno == EINTR);
+    size_t done = n < 0 ? 0 : (size_t)n;
+    int status = n < 0 && errno != EAGAIN ? -1 : 0;
+    if (status == 0 && done < head) {
+        status = write_all(fd, header + done, head - done);
+        done = head;
+    }
+    if (status == 0)
+        status = write_all(fd, f->gray + (done - head), pixels - (done - head));
     if (status < 0)
         err_errno(e, "cannot write");
-    int saved = errno;
-    free(buf);
-    errno = saved;
     return status;
 }
 

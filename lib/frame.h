@@ -71,6 +71,11 @@ struct frame_reader;
 
 /* Open a named file; NULL or "-" is standard input. Returns NULL on failure. */
 struct frame_reader *frame_open(const char *name, struct err *e);
+
+/* Go on with a stream that is open as fd, of which the `len` bytes at `begun` (a header's worth at
+ * most) have been read to see what it is. fd is the reader's from now on, also on failure. */
+struct frame_reader *frame_open_begun(int fd, const char *name, const void *begun, size_t len,
+                                      struct err *e);
 void frame_close(struct frame_reader *r);
 
 /* Read the next frame. Returns 1, 0 at the stream's end (also for an empty stream), -1 on a bad

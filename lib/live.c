@@ -6,6 +6,7 @@
 
 struct live {
     struct capture *capture;
+    bool threaded; /* false: the source is a file, nothing below is used */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -81,6 +82,9 @@ struct live *live_start(struct capture *c, struct err *e)
     }
     l->capture = c;
     l->status = 1;
+    if (capture_kind(c) == CAPTURE_FILE)
+        return l;
+    l->threaded = true;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, NULL);
     if (pthread_create(&l->thread, NULL, read_all, l)) {
@@ -93,8 +97,10 @@ struct live *live_start(struct capture *c, struct err *e)
     return l;
 }
 
-int live_take(struct live *l, struct frame *f, double *time, struct err *e)
+int live_read(struct live *l, struct frame *f, double *time, struct err *e)
 {
+    if (!l->threaded)
+        return capture_read(l->capture, f, time, e);
     pthread_mutex_lock(&l->lock);
     while (!l->fresh && l->status == 1)
         pthread_cond_wait(&l->changed, &l->lock);
@@ -113,6 +119,8 @@ int live_take(struct live *l, struct frame *f, double *time, struct err *e)
 
 long live_damaged(struct live *l, struct err *e)
 {
+    if (!l->threaded)
+        return 0;
     pthread_mutex_lock(&l->lock);
     long damaged = l->damaged;
     *e = l->first_damage;
@@ -122,15 +130,15 @@ long live_damaged(struct live *l, struct err *e)
 
 void live_stop(struct live *l)
 {
-    if (!l)
-        return;
-    pthread_mutex_lock(&l->lock);
-    l->stop = true;
-    pthread_mutex_unlock(&l->lock);
-    capture_interrupt(l->capture);
-    pthread_join(l->thread, NULL);
-    pthread_cond_destroy(&l->changed);
-    pthread_mutex_destroy(&l->lock);
-    frame_free(&l->newest);
+    if (l && l->threaded) {
+        pthread_mutex_lock(&l->lock);
+        l->stop = true;
+        pthread_mutex_unlock(&l->lock);
+        capture_interrupt(l->capture);
+        pthread_join(l->thread, NULL);
+        pthread_cond_destroy(&l->changed);
+        pthread_mutex_destroy(&l->lock);
+        frame_free(&l->newest);
+    }
     free(l);
 }

@@ -7,15 +7,16 @@
 
 struct live;
 
-/* Start reading the source that is open in c; until live_stop, c belongs to the thread. NULL when
- * it cannot be started. */
+/* Start reading the source that is open in c: in a thread when it is live, to which c belongs until
+ * live_stop; of a file, live_read is capture_read. NULL when it cannot be started. */
 struct live *live_start(struct capture *c, struct err *e);
 
-/* Wait for a picture newer than the last taken and exchange it with f. Returns 1; 0 when the source
- * has ended; -1 when it is lost. */
-int live_take(struct live *l, struct frame *f, double *time, struct err *e);
+/* Wait for a picture newer than the last one given and exchange it with f. Returns as capture_read
+ * does; of a live source damaged pictures are passed over, unless there is nothing else for
+ * CAPTURE_PATIENCE seconds. */
+int live_read(struct live *l, struct frame *f, double *time, struct err *e);
 
-/* Pictures so far that could not be decoded, and into e why the first of them could not. */
+/* Pictures of a live source so far that could not be decoded, and into e why the first could not. */
 long live_damaged(struct live *l, struct err *e);
 
 /* Stop the thread and free l; the source stays open. */

@@ -72,6 +72,8 @@ AVCodecContext *picture_decoder(enum AVCodecID id, const AVCodecParameters *par,
         return NULL;
     }
     decoder->max_pixels = FRAME_MAX_PIXELS;
+    if (!par)
+        decoder->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK;
     decoder->thread_count = threads;
     int status = avcodec_open2(decoder, codec, options);
     if (status < 0) {
