@@ -1,0 +1,123 @@
+/* What train.c (the plan, the parameters, the optimiser) and train_ops.c (each layer's forward and
+ * backward pass) share. Not part of the library's interface.
+ *
+ * A step is a list of phases. A phase runs its instructions, in order, for each of its items: for an
+ * image, for the images of a shard, or for a pair of blocks of a "rows" value (layout.h). Between
+ * phases all threads meet; batch norm is why: it needs sums over the whole batch before it can go
+ * on. Within a phase an image goes through all layers while it is in the cache, and a gradient that
+ * is made and used up in one phase lives in the thread's own memory, not in the batch's. */
+#ifndef INKPIPE_TRAIN_PLAN_H
+#define INKPIPE_TRAIN_PLAN_H
+
+#include "layout.h"
+#include "train.h"
+
+/* The output of an operation, for every image of the batch, and its gradient. */
+struct value {
+    bool rows; /* [rows_blocks(shape)][batch][BLOCK], gradient too; else an image after another */
+    struct shape shape;
+    struct layout act, grad; /* where !rows; the gradient may have a border of zeros */
+    long act_place, grad_place; /* floats from the start of t->memory, or of the thread's memory */
+    bool needs_grad, grad_local; /* local: in the thread's memory, one image */
+    int grad_first, grad_last;   /* the phases that write it first and use it last; -1: none yet */
+};
+
+struct operation {
+    enum op op; /* OP_FLATTEN: gather images into rows; OP_INPUT: pad x with `factor` */
+    int layer;  /* its number, and itself: in t->net */
+    const struct layer *l;
+    int x, x2, y;   /* values; -1: none */
+    bool relu;      /* conv, dense: relu follows in the same pass */
+    bool rectified; /* batch norm: x is such a relu's output, and only this reads it */
+    bool add_x, add_x2; /* backward: add to the gradient of x (x2), since another wrote it before */
+    struct packing pack, pack_back; /* of the weights, and as the gradient of x needs them */
+    int *offset, *offset_back;
+    struct layout spread; /* conv: dy with a border, and zeros between its pixels where strided */
+    long spread_place;    /* in the thread's memory, where grad of y does not lie so already; -1 */
+    struct pool pool; /* pools; x_row of the activation */
+    float factor;     /* average pools; padding */
+    struct border pad;   /* conv: the border that x is stored with */
+    long weight, bias, scale, shift; /* places in the parameter arrays */
+    long weight_back;                /* place in t->back */
+    long stats; /* batch norm: place in the stats arrays; [channels] each */
+    long channels; /* floats in bias, scale, ...: whole blocks */
+};
+
+enum action { FILL, FORWARD, MOMENTS, BACKWARD, SUMS };
+
+struct instruction {
+    enum action action;
+    int op; /* operation */
+};
+
+enum unit { BY_IMAGE, BY_SHARD, BY_BLOCKS };
+
+struct phase {
+    enum unit unit;
+    int blocks;       /* BY_BLOCKS: how many there are; an item is a pair */
+    int first, count; /* instructions */
+    int finish;       /* the batch norm whose sums are complete after it, or -1 */
+};
+
+/* Parameters that are updated in one go. */
+struct segment {
+    long place, count;
+    bool decay;   /* weight decay applies */
+    bool sharded; /* the gradient is in t->shard_grad, by shard */
+};
+
+struct trainer {
+    struct train_options o;
+    struct net *net; /* a copy of the one given */
+    const struct kernels *k;
+    struct threads *threads;
+
+    int values, operations, instructions, phases, forward_phases, segments;
+    struct value *value;
+    struct operation *operation;
+    struct instruction *instruction;
+    struct phase *phase;
+    struct segment *segment;
+    int input, output; /* values */
+    int classes;
+
+    long params, sharded; /* floats; the sharded ones come first */
+    float *w, *g, *m, *v, *average; /* [params]; v: AdamW, average: ema */
+    float *shard_grad;              /* [TRAIN_SHARDS][sharded] */
+    float *back;                    /* weights as the gradient passes read them */
+    long back_size;
+
+    long stats; /* channels of all batch norms */
+    float *running_mean, *running_var, *average_mean, *average_var; /* [stats] */
+    float *mean, *inverse, *a, *b, *c; /* [stats] of the batch: mean, 1 / deviation, coefficients */
+    float *image_sum, *image_dot;      /* [batch][stats] */
+    double *restat_sum, *restat_square; /* [stats] */
+    double restat_count;               /* images seen since trainer_restat_begin */
+
+    float *memory;   /* all values of the batch */
+    float **scratch; /* [threads] the thread's memory */
+    long memory_size, scratch_size;
+    long spare, tile; /* in scratch: a gradient to be added, and sums of dense gradients */
+
+    long steps;
+    /* the step at hand */
+    const float *active; /* the weights in use: w or average */
+    bool frozen;         /* no dropout, no running statistics: trainer_restat_batch */
+    int n;
+    train_fill *fill;
+    void *fill_arg;
+    const uint8_t *labels;
+    const struct phase *now;
+};
+
+/* Run one instruction for an item (image, or pair of blocks) on a thread. */
+void train_run(struct trainer *t, const struct instruction *in, int item, int thread);
+
+/* Batch norm, between phases: from all images' sums to the batch's numbers. */
+void train_finish_moments(struct trainer *t, const struct operation *op);
+void train_finish_sums(struct trainer *t, const struct operation *op);
+
+/* The first image of a shard when the batch has n. */
+int train_shard_first(int n, int shard);
+
+#endif
