@@ -1,0 +1,89 @@
+/* What a model makes of raw floats, for comparing with other runtimes:
+ *
+ *     logits MODEL.onnx [BATCH] <floats >floats
+ *
+ * reads images [N][C][H][W] of native floats and writes [N][K]; a softmax at the end is left out.
+ * `logits -s MODEL.net MODEL.onnx` writes a net with weights of seed 1 as a model. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "files.h"
+#include "infer.h"
+#include "onnx.h"
+#include "rng.h"
+
+static int fail(const struct err *e)
+{
+    char text[600];
+    fprintf(stderr, "logits: %s\n", err_text(e, text, sizeof text));
+    return 1;
+}
+
+/* Batch norm with statistics that are not all 0 and 1, so that a mistake in them shows. */
+static void draw(struct net *net)
+{
+    net_init(net, 1);
+    for (int i = 0; i < net->layers; i++) {
+        struct rng rng = rng_seed(2, (uint64_t)i);
+        struct layer *l = &net->layer[i];
+        for (long k = 0; k < net_channels(net, i); k++) {
+            if (l->bias)
+                l->bias[k] = (float)rng_range(&rng, -.1, .1);
+            if (l->op != OP_BATCHNORM)
+                continue;
+            l->scale[k] = (float)rng_range(&rng, .5, 1.5);
+            l->shift[k] = (float)rng_range(&rng, -.2, .2);
+            l->mean[k] = (float)rng_range(&rng, -.2, .2);
+            l->var[k] = (float)rng_range(&rng, .5, 1.5);
+        }
+    }
+}
+
+static int save(const char *from, const char *to)
+{
+    struct err e = ERR_NONE;
+    struct net *net = net_load(from, &e);
+    if (!net)
+        return fail(&e);
+    draw(net);
+    int status = onnx_save(net, to, &e) ? fail(&e) : 0;
+    net_free(net);
+    return status;
+}
+
+static int run(const char *name, int batch)
+{
+    struct err e = ERR_NONE;
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    struct net *net = onnx_load(name, &e);
+    struct threads *threads = net ? threads_new(1, &e) : NULL;
+    struct infer *infer = threads ? infer_new(net, batch, threads, kernel_best(), &e) : NULL;
+    if (!infer || file_load("-", 1L << 30, &bytes, &len, &e))
+        return fail(&e);
+    struct shape in = net_input(net);
+    size_t each = (size_t)in.c * (size_t)in.h * (size_t)in.w, n = len / sizeof(float) / each;
+    size_t outputs = (size_t)net_outputs(net);
+    float *logits = calloc(n * outputs + 1, sizeof *logits);
+    for (size_t i = 0; i < n; i += (size_t)batch)
+        infer_run(infer, (float *)(void *)bytes + i * each,
+                  n - i < (size_t)batch ? (int)(n - i) : batch, logits + i * outputs);
+    fwrite(logits, sizeof *logits, n * outputs, stdout);
+    infer_free(infer);
+    threads_free(threads);
+    net_free(net);
+    free(logits);
+    free(bytes);
+    return fclose(stdout) != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && !strcmp(argv[1], "-s"))
+        return save(argv[2], argv[3]);
+    if (argc == 2 || argc == 3)
+        return run(argv[1], argc == 3 ? atoi(argv[2]) : 16);
+    fprintf(stderr, "usage: logits model.onnx [batch] | logits -s model.net model.onnx\n");
+    return 2;
+}
