@@ -6,6 +6,7 @@
 
 #include "inkmap.h"
 #include "parts.h"
+#include "rules.h"
 
 struct ink {
     struct inkmap map;
@@ -85,9 +86,64 @@ static float part_length(const struct part *p)
     return hypotf((float)(p->x1 - p->x0), (float)(p->y1 - p->y0));
 }
 
-/* How much a part looks like what the picture is about: long, strong, in the middle. */
-static float prominence(const struct inkmap *m, const struct part *p)
+/* How much lighter than a pixel of the part its surroundings are on one of two sides, in parts of
+ * how much they are on the other: 1 for a stroke on paper, 0 for the edge of something dark. */
+static float balance(int ink, int before, int after)
 {
+    int a = before - ink, b = after - ink, less = a < b ? a : b, more = a > b ? a : b;
+    return more > 0 && less > 0 ? (float)less / (float)more : 0;
+}
+
+/* Mean gray of up to four pixels from (x, y) on, in steps of `step` bytes, `room` of them inside. */
+static int mean_gray(const uint8_t *g, long step, int room)
+{
+    int n = room < 4 ? room : 4, sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += g[i * step];
+    return sum / n;
+}
+
+/* The balance of a stretch of ink [a, b) in a line of n pixels `step` bytes apart, whose middle is
+ * at g[0]. */
+static float stretch_balance(const uint8_t *g, long step, int a, int middle, int b, int n)
+{
+    if (a < 2 || b + 1 >= n)
+        return 0;
+    int ink = (g[0] * 2 + g[middle > a ? -step : 0] + g[middle + 1 < b ? step : 0]) / 4;
+    return balance(ink, mean_gray(g + (a - 2 - middle) * step, -step, a - 1),
+                   mean_gray(g + (b + 1 - middle) * step, step, n - b - 1));
+}
+
+/* A stroke has paper on both its sides; the edge of a shadow or of the paper on only one. The mean
+ * over a sample of the part's runs, each looked at across and down. What lies outside the picture
+ * is no paper. */
+static float two_sided(const struct ink *k, const struct part *p)
+{
+    const struct inkmap *m = &k->map;
+    int every = p->runs / 64 + 1, n = 0, sampled = 0;
+    float sum = 0;
+    for (int i = p->first; i >= 0; i = k->parts.run[i].next) {
+        if (n++ % every)
+            continue;
+        const struct run *r = &k->parts.run[i];
+        int x = (r->x0 + r->x1) / 2, up = r->y, down = r->y + 1;
+        const uint8_t *g = m->gray + (long)r->y * m->width + x;
+        while (up > 0 && m->ink[(long)(up - 1) * m->width + x] & 1)
+            up--;
+        while (down < m->height && m->ink[(long)down * m->width + x] & 1)
+            down++;
+        sum += fmaxf(stretch_balance(g, 1, r->x0, x, r->x1, m->width),
+                     stretch_balance(g, m->width, up, r->y, down, m->height));
+        sampled++;
+    }
+    return sum / (float)sampled;
+}
+
+/* How much a part looks like what the picture is about: long, strong, in the middle. 0: cannot be
+ * a digit by itself; negative: cannot be a part of one. */
+static float prominence(const struct ink *k, const struct part *p)
+{
+    const struct inkmap *m = &k->map;
     float length = part_length(p), side = (float)(m->width < m->height ? m->width : m->height);
     if (length < 0.04f * side || length < 4)
         return 0;
@@ -95,22 +151,58 @@ static float prominence(const struct inkmap *m, const struct part *p)
     float dx = (float)(p->x0 + p->x1) / (float)m->width - 1;
     float dy = (float)(p->y0 + p->y1) / (float)m->height - 1;
     float central = 1 - 0.25f * (dx * dx + dy * dy);
-    return length * sqrtf(strength) * central;
+    float sides = side < 64 ? 1 : two_sided(k, p);
+    if (sides < 0.4f)
+        return -1;
+    if (p->x1 - p->x0 > 5 * (p->y1 - p->y0))
+        return 0;
+    return length * strength * central * sides;
 }
 
-/* Does part q belong to the same digit as a digit with box p: a flag, a second stroke? */
-static bool same_digit(const struct part *p, const struct part *q)
+static float square(float x)
+{
+    return x * x;
+}
+
+/* How far part q is from the taken parts, by a sample of its runs; at least `limit` when beyond. */
+static float distance(const struct ink *k, const struct part *q, float limit)
+{
+    const struct parts *p = &k->parts;
+    int every = q->runs / 32 + 1, n = 0;
+    float least = square(limit);
+    for (int i = q->first; i >= 0; i = p->run[i].next) {
+        if (n++ % every)
+            continue;
+        const struct run *a = &p->run[i];
+        for (int t = 0; t < p->parts; t++) {
+            if (!k->taken[t])
+                continue;
+            for (int j = p->part[t].first; j >= 0; j = p->run[j].next) {
+                const struct run *b = &p->run[j];
+                float dy = (float)abs(a->y - b->y);
+                float dx = a->x0 > b->x1 ? (float)(a->x0 - b->x1) : b->x0 > a->x1 ? (float)(b->x0 - a->x1) : 0;
+                least = fminf(least, square(dx) + square(dy));
+            }
+        }
+    }
+    return sqrtf(least);
+}
+
+/* Does part q belong to the same digit as the taken parts, whose box is p: a flag, a second stroke,
+ * the rest of a broken one? */
+static bool same_digit(const struct ink *k, const struct part *p, const struct part *q)
 {
     float height = (float)(p->y1 - p->y0), width = (float)(p->x1 - p->x0);
-    float size = fmaxf(height, width);
+    float size = fmaxf(height, width), near = 0.15f * size;
     float dx = fmaxf(0, (float)(q->x0 > p->x0 ? q->x0 - p->x1 : p->x0 - q->x1));
     float dy = fmaxf(0, (float)(q->y0 > p->y0 ? q->y0 - p->y1 : p->y0 - q->y1));
-    if (part_length(q) < 0.07f * size)
+    float length = part_length(q);
+    if (length < 0.07f * size || length > 1.5f * size || dx > near || dy > near)
         return false;
     if ((float)q->weight / (float)q->area < 0.5f * (float)p->weight / (float)p->area)
         return false;
     bool beside = dx > 0 && (float)(q->y1 - q->y0) > 0.6f * height;
-    return !beside && hypotf(dx, dy) < 0.15f * size;
+    return !beside && distance(k, q, near) < near;
 }
 
 /* The contrast that counts as full ink: what a tenth of the ink exceeds. */
@@ -218,7 +310,7 @@ static int find_one(struct ink *k, struct err *e)
     if (reserve(k, e))
         return -1;
     for (int i = 0; i < p->parts; i++) {
-        k->score[i] = prominence(&k->map, &p->part[i]);
+        k->score[i] = prominence(k, &p->part[i]);
         k->taken[i] = 0;
         if (k->score[i] > 0 && (best < 0 || k->score[i] > k->score[best]))
             best = i;
@@ -232,7 +324,7 @@ static int find_one(struct ink *k, struct err *e)
         grown = false;
         for (int i = 0; i < p->parts; i++) {
             const struct part *q = &p->part[i];
-            if (k->taken[i] || !same_digit(&box, q))
+            if (k->taken[i] || k->score[i] < 0 || !same_digit(k, &box, q))
                 continue;
             box.x0 = box.x0 < q->x0 ? box.x0 : q->x0;
             box.x1 = box.x1 > q->x1 ? box.x1 : q->x1;
@@ -281,6 +373,7 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     if (inkmap_polarity(&k->map) < 0)
         inkmap_invert(&k->map);
     inkmap_find(&k->map);
+    rules_erase(&k->map);
     int limit = (int)((size_t)k->map.width * k->map.height / 8 + 1000);
     int failed = parts_find(&k->parts, k->map.ink, k->map.width, k->map.height, limit, e);
     if (failed < 0 || (failed == 0 && find_one(k, e)))

@@ -12,7 +12,7 @@
 
 struct ink_digit {
     int x, y, w, h;  /* its box in the source's pixels */
-    int line, word;  /* place in reading order, both from 0; the word counts within its line */
+    int line, word;  /* place in reading order, from 0; both count through the frame */
     uint8_t pixels[DIGIT_PIXELS]; /* white ink on black */
 };
 

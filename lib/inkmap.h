@@ -22,6 +22,7 @@ struct inkmap {
     uint8_t *gray;     /* [height][width] the picture with dark ink: inverted when ink is light */
     uint8_t *ink;      /* [height][width] contrast to the paper 0..255; bit 0 set where it is ink */
     float texture;     /* contrast of bare paper (noise, fibres), 0..255 */
+    int floor;         /* contrast below which nothing is ink */
 
     int cell, gw, gh;  /* side of a grid cell in map pixels, grid size */
     uint8_t *paper;    /* [gh][gw] brightness of the paper */

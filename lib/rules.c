@@ -1,0 +1,237 @@
+#include "rules.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MAX_LINES 256
+#define MIN_SIDE 96      /* smaller pictures are not looked at */
+#define LONG 0.25f       /* of the picture's length: what may be a line */
+#define COVERED 0.6f     /* of a line's length has to be there */
+#define STEEPEST 0.35f
+#define DARKER 1.7f      /* ink this much darker than the line is a stroke along it */
+
+/* The picture seen along lines: `along` counts in their direction, `across` from line to line. */
+struct view {
+    uint8_t *ink;
+    long step_along, step_across;
+    int along, across;
+    int thickest; /* a line is at most so thick */
+    int level;    /* contrast from which a pixel may belong to a line */
+};
+
+struct line {
+    int seed_along, seed_across;
+    float from, to;       /* along */
+    float from_y, to_y;   /* across, at these */
+    int covered;          /* pixels along at which it was there */
+    float thick, contrast; /* mean */
+    bool erase;
+};
+
+static int min_int(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int at(const struct view *v, int along, int across)
+{
+    return v->ink[along * v->step_along + across * v->step_across];
+}
+
+/* The run of ink across the view at (a, c), at most thickest + 1 long. Returns its length, 0 when
+ * there is no ink. */
+static int run_across(const struct view *v, int a, int c, int *first)
+{
+    if (c < 0 || c >= v->across || at(v, a, c) < v->level)
+        return 0;
+    int low = c, high = c + 1;
+    while (low > 0 && high - low <= v->thickest && at(v, a, low - 1) >= v->level)
+        low--;
+    while (high < v->across && high - low <= v->thickest && at(v, a, high) >= v->level)
+        high++;
+    *first = low;
+    return high - low;
+}
+
+/* A run near across position y. */
+static int run_near(const struct view *v, int a, float y, int reach, int *first)
+{
+    int c = (int)lrintf(y), n;
+    for (int d = 0; d <= reach; d++) {
+        if ((n = run_across(v, a, c + d, first)) || (d && (n = run_across(v, a, c - d, first))))
+            return n;
+    }
+    return 0;
+}
+
+static void wipe(const struct view *v, int a, int first, int n, float contrast)
+{
+    for (int c = first; c < first + n; c++) {
+        uint8_t *p = &v->ink[a * v->step_along + c * v->step_across];
+        if (*p < DARKER * contrast)
+            *p = 0;
+    }
+}
+
+/* Follow a line from its seed in direction `d` (1 or -1), by predicting its place from where it was
+ * and how it slopes. Widens l; wipes it out when l->erase. */
+static void follow(const struct view *v, struct line *l, int d, float *slope)
+{
+    float y = (float)l->seed_across, s = *slope * (float)d, sum_thick = 0, sum_contrast = 0;
+    int gap = 0, crossed = 0, seen = 0, last = l->seed_along;
+    int most = v->along / 20 + 8, most_crossed = v->along / 3;
+    float last_y = y;
+    for (int a = l->seed_along + (d < 0 ? -1 : 0); a >= 0 && a < v->along && gap <= most && crossed <= most_crossed; a += d) {
+        int first, n = run_near(v, a, y, 1 + min_int((gap + crossed) / 10, 4), &first);
+        if (n && n <= v->thickest) {
+            float off = (float)first + (float)(n - 1) / 2 - y;
+            y += 0.3f * off;
+            s += 0.02f * off;
+            sum_thick += (float)n;
+            sum_contrast += (float)at(v, a, first + n / 2);
+            if (l->erase && (float)n <= 1.6f * l->thick + 1)
+                wipe(v, a, first, n, l->contrast);
+            seen++;
+            gap = crossed = 0;
+            last = a;
+            last_y = y;
+        } else {
+            *(n ? &crossed : &gap) += 1;
+        }
+        s = fmaxf(-STEEPEST, fminf(STEEPEST, s));
+        y += s;
+    }
+    if (l->erase)
+        return;
+    float all = (float)(l->covered + seen);
+    if (all > 0) {
+        l->thick = (l->thick * (float)l->covered + sum_thick) / all;
+        l->contrast = (l->contrast * (float)l->covered + sum_contrast) / all;
+    }
+    l->covered += seen;
+    if (d > 0) {
+        l->to = (float)last;
+        l->to_y = last_y;
+    } else {
+        l->from = (float)last;
+        l->from_y = last_y;
+    }
+    *slope = s * (float)d;
+}
+
+static bool is_long(const struct view *v, const struct line *l)
+{
+    float length = l->to - l->from + 1;
+    return length >= LONG * (float)v->along && (float)l->covered >= COVERED * length &&
+           length >= 12 * l->thick;
+}
+
+/* Is the seed on a line that is known already? */
+static bool known(const struct line *lines, int n, int a, int c)
+{
+    for (int i = 0; i < n; i++) {
+        const struct line *l = &lines[i];
+        float t = ((float)a - l->from) / fmaxf(1, l->to - l->from);
+        float y = l->from_y + t * (l->to_y - l->from_y);
+        if (t >= 0 && t <= 1 && fabsf((float)c - y) < 3 + 2 * l->thick)
+            return true;
+    }
+    return false;
+}
+
+static int find_lines(const struct view *v, struct line *lines)
+{
+    int n = 0, stride = v->along / 24 + 1;
+    for (int a = stride / 2; a < v->along; a += stride)
+        for (int c = 0, first; c < v->across && n < MAX_LINES; c++) {
+            int thick = run_across(v, a, c, &first);
+            if (!thick)
+                continue;
+            if (thick <= v->thickest && !known(lines, n, a, c)) {
+                struct line l = {.seed_along = a, .seed_across = first + thick / 2};
+                float slope = 0;
+                follow(v, &l, 1, &slope);
+                follow(v, &l, -1, &slope);
+                if (is_long(v, &l))
+                    lines[n++] = l;
+            }
+            c = first + thick;
+            while (thick > v->thickest && c < v->across && at(v, a, c) >= v->level)
+                c++;
+        }
+    return n;
+}
+
+/* Do l (along one view) and k (along the other) meet or cross? */
+static bool meets(const struct line *l, const struct line *k)
+{
+    float a = (k->from_y + k->to_y) / 2, c = (l->from_y + l->to_y) / 2;
+    float slack = 3 + 0.03f * (l->to - l->from), slack2 = 3 + 0.03f * (k->to - k->from);
+    return a >= l->from - slack && a <= l->to + slack && c >= k->from - slack2 &&
+           c <= k->to + slack2;
+}
+
+/* How many of the lines run beside l, no further apart than a quarter of its length each. */
+static int companions(const struct line *l, const struct line *lines, int n)
+{
+    int count = 0;
+    float length = l->to - l->from;
+    for (int i = 0; i < n; i++) {
+        const struct line *k = &lines[i];
+        float common = fminf(l->to, k->to) - fmaxf(l->from, k->from);
+        if (k != l && common > 0.5f * length && fabsf(k->from_y - l->from_y) < 0.75f * length)
+            count++;
+    }
+    return count;
+}
+
+static void decide(const struct view *v, struct line *lines, int n, const struct line *others,
+                   int n_others)
+{
+    for (int i = 0; i < n; i++) {
+        struct line *l = &lines[i];
+        float length = l->to - l->from + 1, margin = 0.03f * (float)v->along + 2;
+        bool from_edge = l->from < margin, to_edge = l->to > (float)v->along - margin;
+        int crossings = 0;
+        for (int k = 0; k < n_others; k++)
+            crossings += meets(l, &others[k]);
+        l->erase = (from_edge && to_edge) ||
+                   ((from_edge || to_edge) && length > 0.6f * (float)v->along &&
+                    length > 25 * l->thick) ||
+                   (crossings >= 2 && length > 12 * l->thick) ||
+                   (companions(l, lines, n) >= 4 && length > 25 * l->thick);
+    }
+}
+
+static int erase(const struct view *v, struct line *lines, int n)
+{
+    int erased = 0;
+    for (int i = 0; i < n; i++) {
+        float slope = (lines[i].to_y - lines[i].from_y) / fmaxf(1, lines[i].to - lines[i].from);
+        if (!lines[i].erase)
+            continue;
+        follow(v, &lines[i], 1, &slope);
+        follow(v, &lines[i], -1, &slope);
+        erased++;
+    }
+    return erased;
+}
+
+int rules_erase(struct inkmap *m)
+{
+    int side = m->width < m->height ? m->width : m->height;
+    if (side < MIN_SIDE)
+        return 0;
+    int thickest = side / 70 + 2;
+    struct view flat = {m->ink, 1, m->width, m->width, m->height, thickest, m->floor};
+    struct view upright = {m->ink, m->width, 1, m->height, m->width, thickest, m->floor};
+    struct line *lines = malloc(2 * MAX_LINES * sizeof *lines);
+    if (!lines)
+        return 0;
+    int n = find_lines(&flat, lines), k = find_lines(&upright, lines + MAX_LINES);
+    decide(&flat, lines, n, lines + MAX_LINES, k);
+    decide(&upright, lines + MAX_LINES, k, lines, n);
+    int erased = erase(&flat, lines, n) + erase(&upright, lines + MAX_LINES, k);
+    free(lines);
+    return erased;
+}

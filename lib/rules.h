@@ -1,0 +1,13 @@
+/* Ruled, squared and table lines: found by following thin runs of ink along the picture, taken out
+ * where nothing but the line is there, left where a stroke crosses. */
+#ifndef INKPIPE_RULES_H
+#define INKPIPE_RULES_H
+
+#include "inkmap.h"
+
+/* Take the lines out of m's ink. A line is thin, long and nearly straight, and either it reaches
+ * from edge to edge, or it is one of many side by side, or other lines cross it: so that a one or
+ * the bar of a seven is none. Returns how many lines were taken out. */
+int rules_erase(struct inkmap *m);
+
+#endif
