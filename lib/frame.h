@@ -44,6 +44,9 @@ void frame_free(struct frame *f);
  * calls it as bytes arrive, so that a header that lies costs nothing. Returns 0 or -1. */
 int frame_reserve(struct frame *f, size_t n, size_t total, struct err *e);
 
+/* Make room for n bytes at f->facts, the final NUL among them. Returns 0 or -1. */
+int frame_reserve_facts(struct frame *f, size_t n, struct err *e);
+
 /* Make f width x height with undefined pixels and no facts removed. Returns 0, or -1 when the
  * size is beyond the limits or memory is short. */
 int frame_resize(struct frame *f, int width, int height, struct err *e);
@@ -51,10 +54,22 @@ int frame_resize(struct frame *f, int width, int height, struct err *e);
 /* The value of fact `key`, copied into value (cut to size - 1), or NULL when it is not there. */
 const char *frame_fact(const struct frame *f, const char *key, char *value, size_t size);
 
-/* Add or replace a fact; value NULL removes it. Returns 0; -1 when memory is short, when key is not
- * of letters, digits, '_', '-' and '.', or when value has a byte outside printable ASCII (see
- * percent_encode). A header with several lines of one key: the first counts. */
+/* Add or replace a fact; value NULL removes it. Returns 0; -1 when memory is short or key or value
+ * hold bytes that may not be in them (percent_encode helps). Of several lines with one key the
+ * first counts; setting leaves one. */
 int frame_set_fact(struct frame *f, const char *key, const char *value, struct err *e);
+
+/* What a fact may be made of: a key of letters, digits, '_', '-' and '.', a value of printable
+ * ASCII. */
+static inline bool fact_key_byte(int c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '_' || c == '-' || c == '.';
+}
+static inline bool fact_value_byte(int c)
+{
+    return c >= ' ' && c <= '~';
+}
 
 /* Make to's facts those of from. Returns 0 or -1. */
 int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e);
@@ -73,7 +88,8 @@ struct frame_reader;
 struct frame_reader *frame_open(const char *name, struct err *e);
 
 /* Go on with a stream that is open as fd, of which the `len` bytes at `begun` (a header's worth at
- * most) have been read to see what it is. fd is the reader's from now on, also on failure. */
+ * most) have been read to see what it is. fd is the reader's from now on, also on failure, unless
+ * name is "-". */
 struct frame_reader *frame_open_begun(int fd, const char *name, const void *begun, size_t len,
                                       struct err *e);
 void frame_close(struct frame_reader *r);

@@ -7,6 +7,10 @@ setup() {
     PATH=$B/tool:$PATH
 }
 
+teardown() {
+    kill_background
+}
+
 digits() {
     (cd "$DATA" && mnist2pgm -r "${1:-0:3}" digits-images.gz digits-labels.gz)
 }
@@ -100,11 +104,13 @@ near() {
         read -r before
         read -r message
         echo "case: $name"
-        status=0
-        bash -c "$command" </dev/null | framecat >out 2>err || status=$?
-        [ "$status" -eq 1 ]
-        [ "$(cat err)" = "framecat: standard input: $message" ]
-        [ "$(frames out)" -eq "$before" ]
+        for program in framecat preproc; do
+            status=0
+            bash -c "$command" </dev/null | $program >out 2>err || status=$?
+            [ "$status" -eq 1 ]
+            [ "$(cat err)" = "$program: standard input: $message" ]
+            [ "$(frames out)" -eq "$before" ]
+        done
         cases=$((cases + 1))
     done <"$BATS_TEST_DIRNAME/stream.cases"
     [ "$cases" -ge 24 ]
@@ -296,6 +302,16 @@ passes() {
     cat in in in in >big
     run bash -c 'framecat big | head -c 10 >/dev/null; echo "${PIPESTATUS[0]}"'
     [ "$output" = 141 ]
+}
+
+@test "a frame comes through at once, pamexec too, while the writer stays" {
+    mkfifo fifo
+    background bash -c "pamexec 'pamflip -lr' <fifo | framecat >out"
+    exec 7>fifo
+    digits 0:1 >&7
+    one() { [ "$(frames out)" -eq 1 ]; }
+    wait_for 20 one
+    exec 7>&-
 }
 
 @test "a full disk is said" {
