@@ -199,6 +199,7 @@ static int read_stream(struct preproc *p, const char *name)
     name = frame_stream_name(r);
     while (!failed && (got = frame_read(r, &p->job[waiting].in, &e)) > 0) {
         struct job *j = &p->job[waiting++];
+        tool_note_clipping(r);
         if (note_source(r, j))
             failed = tool_error(&j->e);
         if (!p->live && frame_fact(&j->in, "time", time, sizeof time)) {

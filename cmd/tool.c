@@ -27,12 +27,23 @@ int tool_error(const struct err *e)
 
 void tool_warn(const char *format, ...)
 {
+    char text[1024];
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "%s: ", program);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    for (char *c = text; *c; c++) /* a file's name must not steer the terminal */
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    fprintf(stderr, "%s: %s\n", program, text);
+}
+
+void tool_note_clipping(const struct frame_reader *r)
+{
+    static bool said;
+    if (!said && frame_was_clipped(r))
+        tool_warn("%s: samples above maxval are taken as white", frame_stream_name(r));
+    said |= frame_was_clipped(r);
 }
 
 _Noreturn void tool_help(void)

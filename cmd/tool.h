@@ -3,6 +3,7 @@
 #define INKPIPE_TOOL_H
 
 #include "err.h"
+#include "frame.h"
 
 /* Exit statuses, the same in every program. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };
@@ -15,6 +16,9 @@ int tool_error(const struct err *e);
 
 /* Print `program: ` and a message on stderr. */
 void tool_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Call after each frame_read: says once that samples above maxval were taken as white. */
+void tool_note_clipping(const struct frame_reader *r);
 
 /* -h: usage on stdout, exit 0. */
 _Noreturn void tool_help(void);

@@ -198,6 +198,13 @@ near() {
     [ "$(framecat in | tail -c 3 | od -An -tu1)" = "   0 255 255" ]
 }
 
+@test "programs say once that samples were clipped" {
+    printf 'P5 3 1 100\n\0\144\145P5 3 1 100\n\0\144\145' >in
+    run bash -c 'preproc in >/dev/null'
+    [ "$status" -eq 0 ]
+    [ "$output" = "preproc: in: samples above maxval are taken as white" ]
+}
+
 @test "Netpbm reads our stream: pamfile sees each frame" {
     digits >in
     [ "$(pamfile -allimages in | wc -l)" -eq 3 ]

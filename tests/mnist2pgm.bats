@@ -115,6 +115,13 @@ numbers() {
     [ -z "$output" ]
 }
 
+@test "a name with an escape sequence in it is not sent to the terminal" {
+    cp "$IMAGES" $'emnist-\e[2J'
+    run bash -c "mnist2pgm -r 0:1 emnist-* | grep -a '^# source'"
+    [ "${lines[0]}" = "mnist2pgm: emnist-?[2J: EMNIST stores images transposed: -T is probably wanted" ]
+    [ "${lines[1]}" = "# source=emnist-%1B[2J" ]
+}
+
 @test "-d writes a folder for each digit" {
     mnist2pgm -r 0:20 -d out "$IMAGES" "$LABELS"
     [ "$(find out -type f | wc -l)" -eq 20 ]
