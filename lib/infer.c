@@ -12,7 +12,11 @@
 
 #define CHUNK 64 /* images a thread takes at once, at most */
 
-enum kind { STEP_CONV, STEP_AFFINE, STEP_RELU, STEP_ADD, STEP_MAXPOOL, STEP_SUMPOOL, STEP_PAD, STEP_ROWS };
+/* From STEP_EACH on they serve foreign models: plain loops, no kernels. */
+enum kind {
+    STEP_CONV, STEP_AFFINE, STEP_RELU, STEP_ADD, STEP_MAXPOOL, STEP_SUMPOOL, STEP_PAD, STEP_ROWS,
+    STEP_EACH, STEP_ANYPOOL, STEP_SURROUND, STEP_UNBLOCK, STEP_BLOCK
+};
 
 /* The output of a step. */
 struct value {
@@ -33,6 +37,7 @@ struct step {
     float factor;        /* STEP_SUMPOOL */
     float fill;          /* STEP_PAD: what the border holds */
     bool relu;           /* STEP_ADD */
+    struct layer layer;  /* of the steps for foreign models: its numbers, not its weights */
     float *memory;       /* owned: weights, bias, scale and shift */
     int *offset;         /* owned */
 };
@@ -174,6 +179,15 @@ static int pack_params(struct planner *b, const struct layer *l, const struct pa
     return 0;
 }
 
+/* Layers that look at rows and columns cannot follow a dense layer. */
+static int need_image(struct planner *b, int i)
+{
+    if (b->p->value[b->value_of[b->net->layer[i].in[0]]].rows)
+        return err_set(b->e, "layer %d: %s after a dense layer is not run", i,
+                       op_name(b->net->layer[i].op));
+    return 0;
+}
+
 /* Conv or dense, with what follows it as far as it can be done in the same pass: batch norm folded
  * into the weights, relu, and a batch norm after that. Returns the last layer it covers, -1. */
 static int plan_conv(struct planner *b, int i)
@@ -181,6 +195,8 @@ static int plan_conv(struct planner *b, int i)
     const struct layer *l = &b->net->layer[i];
     bool dense = l->op == OP_DENSE;
     long start = 0;
+    if (!dense && need_image(b, i))
+        return -1;
     int x = dense ? rows_input(b, l->in[0]) : pad_input(b, l, 0, &start);
     struct packing pk = packing_of(l, b->p->value[x].shape);
     int last = i, next, fold = only_reader(b, i, OP_BATCHNORM), post = -1;
@@ -224,12 +240,54 @@ static int plan_conv(struct planner *b, int i)
     return last;
 }
 
+/* A step of layer i from value x to value y, for foreign models. */
+static int plan_plain(struct planner *b, int i, enum kind kind, int x, int y)
+{
+    struct layer *l = &new_step(b->p, kind, x, y)->layer;
+    *l = b->net->layer[i];
+    l->weight = l->bias = l->scale = l->shift = l->mean = l->var = NULL;
+    b->value_of[i] = y;
+    return i;
+}
+
+static int plan_each(struct planner *b, int i)
+{
+    int x = b->value_of[b->net->layer[i].in[0]];
+    const struct value *v = &b->p->value[x];
+    struct border border = v->rows ? (struct border){0} : border_for(b, i);
+    return plan_plain(b, i, STEP_EACH, x, new_value(b->p, v->rows, v->shape, border, false));
+}
+
+/* From an image to an image of another shape: OP_PAD, or any pool. */
+static int plan_image(struct planner *b, int i, enum kind kind)
+{
+    const struct layer *l = &b->net->layer[i];
+    if (need_image(b, i))
+        return -1;
+    int y = new_value(b->p, false, l->out, border_for(b, i), false);
+    return plan_plain(b, i, kind, b->value_of[l->in[0]], y);
+}
+
+/* Out of the blocks, and into those of the other shape. */
+static int plan_reshape(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    if (need_image(b, i))
+        return -1;
+    struct shape list = {1, 1, l->out.c * l->out.h * l->out.w};
+    int x = new_value(b->p, false, list, (struct border){0}, true);
+    plan_plain(b, i, STEP_UNBLOCK, b->value_of[l->in[0]], x);
+    return plan_plain(b, i, STEP_BLOCK, x, new_value(b->p, false, l->out, border_for(b, i), false));
+}
+
 static int plan_pool(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
+    if (need_image(b, i))
+        return -1;
+    if (l->dilation_h != 1 || l->dilation_w != 1 || (l->exclude_pad && has_border(layer_border(l))))
+        return plan_image(b, i, STEP_ANYPOOL);
     bool most = l->op == OP_MAXPOOL;
-    if (l->op == OP_AVGPOOL && l->exclude_pad && has_border(layer_border(l)))
-        return err_set(b->e, "layer %d: average pooling that leaves out the padding is not run", i);
     long start;
     int x = pad_input(b, l, most ? -INFINITY : 0, &start);
     int y = new_value(b->p, false, l->out, border_for(b, i), false);
@@ -328,6 +386,18 @@ static int plan_layer(struct planner *b, int i)
             return err_set(b->e, "layer %d: softmax before the end is not run", i);
         b->value_of[i] = b->value_of[l->in[0]];
         return i;
+    case OP_LEAKYRELU:
+    case OP_SIGMOID:
+    case OP_TANH:
+    case OP_CLIP:
+    case OP_SQRT:
+    case OP_RECIPROCAL:
+    case OP_QUANTIZE:
+        return plan_each(b, i);
+    case OP_PAD:
+        return plan_image(b, i, STEP_SURROUND);
+    case OP_RESHAPE:
+        return plan_reshape(b, i);
     default:
         break;
     }
@@ -552,6 +622,109 @@ static void run_pad(const struct infer *p, const struct step *s, float *arena)
                    arena + x->place + from->origin + b * from->block + r * from->row, bytes);
 }
 
+/* The channels of block b that are used. */
+static int lanes_of(const struct value *v, int b)
+{
+    struct shape s = v->shape;
+    long first = (long)b * BLOCK, all = s.c;
+    if (v->rows && s.c < BLOCK)
+        all = (long)s.c * s.h * s.w;
+    else if (v->rows)
+        first = (long)b / (s.h * s.w) * BLOCK;
+    return all - first < BLOCK ? (int)(all - first) : BLOCK;
+}
+
+static float each(const struct layer *l, float x)
+{
+    switch (l->op) {
+    case OP_LEAKYRELU:
+        return x < 0 ? l->alpha * x : x;
+    case OP_SIGMOID:
+        return 1 / (1 + expf(-x));
+    case OP_TANH:
+        return tanhf(x);
+    case OP_CLIP:
+        return fminf(fmaxf(x, l->low), l->high);
+    case OP_SQRT:
+        return sqrtf(x);
+    case OP_RECIPROCAL:
+        return 1 / x;
+    case OP_QUANTIZE:
+        return l->alpha * fminf(fmaxf(rintf(x / l->alpha), l->low), l->high);
+    default:
+        return x;
+    }
+}
+
+static void run_each(const struct infer *p, const struct step *s, float *arena, int n)
+{
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    struct walk from = walk_of(x, p->chunk, n), to = walk_of(y, p->chunk, n);
+    for (int b = 0; b < to.count; b++) {
+        int lanes = lanes_of(y, b);
+        for (int r = 0; r < to.rows; r++) {
+            const float *xr = arena + x->place + from.origin + b * from.block + r * from.row;
+            float *yr = arena + y->place + to.origin + b * to.block + r * to.row;
+            for (long i = 0; i < (long)to.pixels * BLOCK; i++)
+                yr[i] = i % BLOCK < lanes ? each(&s->layer, xr[i]) : 0;
+        }
+    }
+}
+
+/* One pixel of a pool, from block `x` of an image: the window's cells that are inside it. */
+static void pool_pixel(const struct layer *l, const struct layout *from, const float *x, int p,
+                       int q, float *y)
+{
+    bool most = l->op == OP_MAXPOOL;
+    int count = 0;
+    for (int c = 0; c < BLOCK; c++)
+        y[c] = most ? -INFINITY : 0;
+    for (int r = 0; r < l->r; r++)
+        for (int s = 0; s < l->s; s++) {
+            long h = (long)p * l->stride_h - l->pad_top + (long)r * l->dilation_h;
+            long w = (long)q * l->stride_w - l->pad_left + (long)s * l->dilation_w;
+            if (h < 0 || h >= from->shape.h || w < 0 || w >= from->shape.w)
+                continue;
+            const float *cell = x + from->origin + h * from->row + w * BLOCK;
+            count++;
+            for (int c = 0; c < BLOCK; c++)
+                y[c] = most ? fmaxf(y[c], cell[c]) : y[c] + cell[c];
+        }
+    if (!l->exclude_pad)
+        count = l->r * l->s;
+    for (int c = 0; c < BLOCK && !most && count; c++)
+        y[c] /= (float)count;
+}
+
+static void run_anypool(const struct infer *p, const struct step *s, float *arena)
+{
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    const struct layout *to = &y->layout;
+    for (int b = 0; b < to->blocks; b++)
+        for (int r = 0; r < to->shape.h; r++)
+            for (int q = 0; q < to->shape.w; q++)
+                pool_pixel(&s->layer, &x->layout, arena + x->place + b * x->layout.block, r, q,
+                           arena + y->place + to->origin + b * to->block + r * to->row + q * BLOCK);
+}
+
+/* The picture with alpha around it. */
+static void run_surround(const struct infer *p, const struct step *s, float *arena)
+{
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    const struct layout *from = &x->layout, *to = &y->layout;
+    size_t bytes = (size_t)from->shape.w * BLOCK * sizeof(float);
+    for (int b = 0; b < to->blocks; b++)
+        for (int r = 0; r < to->shape.h; r++) {
+            float *yr = arena + y->place + to->origin + b * to->block + r * to->row;
+            int h = r - s->layer.pad_top;
+            for (long i = 0; i < (long)to->shape.w * BLOCK; i++)
+                yr[i] = s->layer.alpha;
+            if (h >= 0 && h < from->shape.h)
+                memcpy(yr + s->layer.pad_left * BLOCK,
+                       arena + x->place + from->origin + b * from->block + h * from->row, bytes);
+        }
+}
+
 /* One step: on one image, or, where its output is rows, on n images (STEP_ROWS: on image i). */
 static void run_step(const struct infer *p, const struct step *s, float *arena, int i, int n)
 {
@@ -579,6 +752,22 @@ static void run_step(const struct infer *p, const struct step *s, float *arena, 
         break;
     case STEP_ROWS:
         rows_put(&x->layout, arena + x->place, arena + y->place, p->chunk, i);
+        break;
+    case STEP_EACH:
+        run_each(p, s, arena, n);
+        break;
+    case STEP_ANYPOOL:
+        run_anypool(p, s, arena);
+        break;
+    case STEP_SURROUND:
+        run_surround(p, s, arena);
+        break;
+    case STEP_UNBLOCK:
+        layout_get(&x->layout, arena + x->place, arena + y->place);
+        break;
+    case STEP_BLOCK:
+        memset(arena + y->place, 0, (size_t)y->size * sizeof *arena);
+        layout_put(&y->layout, arena + x->place, arena + y->place);
         break;
     }
 }
