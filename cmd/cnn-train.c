@@ -1,0 +1,317 @@
+/* cnn-train: labelled frames -> a model. */
+#include <getopt.h>
+#include <libgen.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fit.h"
+#include "onnx.h"
+#include "progress.h"
+#include "tool.h"
+
+static const char usage[] =
+    "usage: cnn-train (-n net | -i model) -o model [options] [frames ...]\n"
+    "Train a network on labelled frames and write it as an ONNX model.\n"
+    "  -n FILE   the network, a .net text\n"
+    "  -i FILE   start from a model instead: its weights, a tenth of the rate\n"
+    "  -o FILE   the model to write; FILE.ckpt holds the run until it is done\n"
+    "  -r        go on from FILE.ckpt, if it is there\n"
+    "  -e N      epochs (10)\n"
+    "  -b N      images a step (64)\n"
+    "  -l RATE   learning rate, at its peak (by -O: 0.002, 0.001, 0.05)\n"
+    "  -O NAME   optimizer: adamw, adam or sgd (adamw)\n"
+    "  -S NAME   schedule: onecycle, cosine or constant (onecycle)\n"
+    "  -W PART   of the steps to warm up (by -S: 0.3, 0.05, 0)\n"
+    "  -w DECAY  weight decay (by -O: 0.01, 0, 0.0005)\n"
+    "  -L PART   label smoothing (0)\n"
+    "  -E PART   of the run at whose end the weights are averaged (0.05; 0: not)\n"
+    "  -a LIST   augmentation: none, default or rotate=10,shear=10,zoom=.1,shift=.1,...\n"
+    "  -A N      train the last N epochs without augmentation (0)\n"
+    "  -v N      frames set aside for validation, a count or a part (1/12)\n"
+    "  -s SEED   of everything drawn at random (1)\n"
+    "  -j N      threads (the CPUs there are); the model does not depend on it\n";
+
+enum optimizer_name { ADAMW, ADAM, SGD };
+
+static const struct {
+    const char *name;
+    enum optimizer optimizer;
+    double rate, decay, epsilon;
+} optimizers[] = {
+    [ADAMW] = {"adamw", OPT_ADAMW, 0.002, 0.01, 1e-8},
+    [ADAM] = {"adam", OPT_ADAMW, 0.001, 0, 1e-7},
+    [SGD] = {"sgd", OPT_SGD, 0.05, 0.0005, 1e-8},
+};
+
+struct options {
+    const char *net, *start, *model;
+    int optimizer;
+    double validation; /* a part when under 1, else a count */
+    bool resume;
+    int threads;
+    struct fit_options fit; /* rate, warmup and weight decay are -1 until they are known */
+    char checkpoint[4096];
+};
+
+static int optimizer_named(const char *name)
+{
+    for (int i = ADAMW; i <= SGD; i++)
+        if (!strcmp(name, optimizers[i].name))
+            return i;
+    tool_usage("-O %s: not adamw, adam or sgd", name);
+}
+
+static void parse_option(struct options *o, int option, const char *value)
+{
+    struct fit_options *f = &o->fit;
+    struct err e = ERR_NONE;
+    int schedule;
+    switch (option) {
+    case 'n': o->net = value; break;
+    case 'i': o->start = value; break;
+    case 'o': o->model = value; break;
+    case 'r': o->resume = true; break;
+    case 'e': f->epochs = (int)tool_int('e', value, 1, CHECKPOINT_MAX_EPOCHS); break;
+    case 'b': f->train.batch = (int)tool_int('b', value, 1, 65536); break;
+    case 'l': f->rate = tool_real('l', value, 0, 100); break;
+    case 'O': o->optimizer = optimizer_named(value); break;
+    case 'S':
+        if ((schedule = schedule_named(value)) < 0)
+            tool_usage("-S %s: not onecycle, cosine or constant", value);
+        f->schedule = (enum schedule)schedule;
+        break;
+    case 'W': f->warmup = tool_real('W', value, 0, 1); break;
+    case 'w': f->train.weight_decay = tool_real('w', value, 0, 10); break;
+    case 'L': f->train.label_smoothing = tool_real('L', value, 0, 0.9); break;
+    case 'E': f->average = tool_real('E', value, 0, 0.2); break;
+    case 'a':
+        if (augment_parse(value, &f->augment, &e))
+            tool_usage("-a %s: %s", value, e.what);
+        break;
+    case 'A': f->plain_epochs = (int)tool_int('A', value, 0, CHECKPOINT_MAX_EPOCHS); break;
+    case 'v': o->validation = tool_real('v', value, 0, DATASET_MAX_IMAGES); break;
+    case 's': f->train.seed = (uint64_t)tool_int('s', value, 0, INT32_MAX); break;
+    case 'j': o->threads = (int)tool_int('j', value, 1, 1024); break;
+    case 'h': tool_help();
+    case 'V': tool_version();
+    default: tool_usage(NULL);
+    }
+}
+
+static void parse(struct options *o, int argc, char **argv)
+{
+    struct fit_options *f = &o->fit;
+    *o = (struct options){.validation = 1.0 / 12, .threads = threads_available()};
+    *f = (struct fit_options){.rate = -1, .warmup = -1, .epochs = 10, .average = 0.05, .augment = augment_default};
+    f->train = (struct train_options){
+        .batch = 64, .beta1 = 0.9, .beta2 = 0.999, .weight_decay = -1, .seed = 1};
+    int option;
+    while ((option = getopt(argc, argv, "n:i:o:re:b:l:O:S:W:w:L:E:a:A:v:s:j:hV")) != -1)
+        parse_option(o, option, optarg);
+    if (!o->net == !o->start)
+        tool_usage("one of -n and -i says what to train");
+    if (!o->model)
+        tool_usage("-o says where the model goes");
+    if (snprintf(o->checkpoint, sizeof o->checkpoint, "%s.ckpt", o->model) >=
+        (int)sizeof o->checkpoint)
+        tool_usage("-o: the name is too long");
+    if (f->rate < 0)
+        f->rate = optimizers[o->optimizer].rate / (o->start ? 10 : 1);
+    if (f->warmup < 0)
+        f->warmup = schedule_warmup(f->schedule);
+    if (f->train.weight_decay < 0)
+        f->train.weight_decay = optimizers[o->optimizer].decay;
+    f->train.optimizer = optimizers[o->optimizer].optimizer;
+    f->train.epsilon = optimizers[o->optimizer].epsilon;
+}
+
+/* The options with nothing left to a default, and without those that do not change the model. */
+static char *command(const struct options *o, long validation, char *text, size_t size)
+{
+    const struct fit_options *f = &o->fit;
+    char file[4096], augment[256];
+    snprintf(file, sizeof file, "%s", o->net ? o->net : o->start);
+    snprintf(text, size,
+             "cnn-train -%c %s -e %d -b %d -O %s -l %g -S %s -W %g -w %g -L %g -E %g -a %s -A %d "
+             "-v %ld -s %llu",
+             o->net ? 'n' : 'i', basename(file), f->epochs, f->train.batch,
+             optimizers[o->optimizer].name, f->rate, schedule_name(f->schedule), f->warmup,
+             f->train.weight_decay, f->train.label_smoothing, f->average,
+             augment_text(&f->augment, augment, sizeof augment), f->plain_epochs, validation,
+             (unsigned long long)f->train.seed);
+    return text;
+}
+
+#define STOPPED (-1)
+
+static volatile sig_atomic_t stop; /* the signal that asks to end */
+
+static void on_signal(int signal)
+{
+    stop = signal;
+}
+
+/* From now on Ctrl-C ends the run after its step, and pressed again at once. A signal that was
+ * ignored when the program began, as in a background job of a script, stays so. */
+static void catch_signal(int signal)
+{
+    struct sigaction old, action = {.sa_handler = on_signal};
+    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
+    if (!sigaction(signal, NULL, &old) && old.sa_handler != SIG_IGN)
+        sigaction(signal, &action, NULL);
+}
+
+static int print_epoch(void *arg, const struct epoch_record *r, struct err *e)
+{
+    (void)arg;
+    char line[256];
+    if (printf("%s\n", fit_line(r, line, sizeof line)) < 0 || fflush(stdout))
+        return err_errno(e, "standard output");
+    return 0;
+}
+
+/* Ten times a second, where a person watches. */
+static void print_progress(void *arg, const struct fit_progress *p)
+{
+    struct timespec *last = arg, t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    bool whole = p->done == p->images;
+    if (!whole && (t.tv_sec - last->tv_sec) * 10 + (t.tv_nsec - last->tv_nsec) / 100000000 < 1)
+        return;
+    *last = t;
+    struct winsize window = {0};
+    ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
+    char text[256];
+    fprintf(stderr, "\r%s\033[K%s", progress_text(p, window.ws_col - 1, text, sizeof text),
+            whole ? "\r\033[K" : "");
+}
+
+static void print_source(void *arg, const char *name, long right, long images)
+{
+    (void)arg;
+    tool_warn("%s: %.2f %% of %ld frames set aside are right", name,
+              100.0 * (double)right / (double)images, images);
+}
+
+static int read_frames(struct dataset *d, char **names, struct err *e)
+{
+    static char *input[] = {"-", NULL};
+    for (char **name = *names ? names : input; *name; name++) {
+        struct frame_reader *r = frame_open(*name, e);
+        int failed = !r || dataset_read(d, r, e);
+        frame_close(r);
+        if (failed)
+            return -1;
+    }
+    if (d->blank)
+        tool_warn("%ld frames with nothing in them were left out", d->blank);
+    return d->images ? 0 : err_set(e, "no frames to train on");
+}
+
+static struct net *load(const struct options *o, struct err *e)
+{
+    struct net *net = o->start ? onnx_load(o->start, e) : net_load(o->net, e);
+    if (!net)
+        return NULL;
+    if (o->net)
+        net_init(net, o->fit.train.seed);
+    struct shape in = net_input(net);
+    if (in.c != 1 || in.h > AUGMENT_MAX_SIDE || in.w > AUGMENT_MAX_SIDE)
+        err_set(e, "the network reads %dx%dx%d; frames are gray and at most %d pixels a side", in.c,
+                in.h, in.w, AUGMENT_MAX_SIDE);
+    else if (net_outputs(net) < 2 || net_outputs(net) > 11)
+        err_set(e, "the network has %d outputs, not 2 to 11", net_outputs(net));
+    else
+        return net;
+    err_at(e, o->net ? o->net : o->start, -1);
+    net_free(net);
+    return NULL;
+}
+
+/* Whether the model's folder can be written, before hours are spent. */
+static int check_output(struct options *o, struct err *e)
+{
+    char copy[4096];
+    struct stat s;
+    snprintf(copy, sizeof copy, "%s", o->model);
+    if (!stat(o->model, &s) && !S_ISREG(s.st_mode)) {
+        if (S_ISDIR(s.st_mode))
+            return err_set(e, "is a directory") | err_at(e, o->model, -1);
+        o->checkpoint[0] = '\0'; /* a device has none */
+    } else if (access(dirname(copy), W_OK)) {
+        return err_errno(e, "cannot write in its folder") | err_at(e, o->model, -1);
+    }
+    if (o->checkpoint[0] && !o->resume && !access(o->checkpoint, F_OK))
+        tool_warn("%s is of a run that was not finished; -r would go on with it", o->checkpoint);
+    return 0;
+}
+
+/* Train and save. Returns the exit status, STOPPED when a signal ended it. */
+static int train(struct options *o, struct net *net, const struct dataset *d, struct threads *t)
+{
+    struct err e = ERR_NONE;
+    struct split s;
+    char text[1024];
+    struct timespec last = {0};
+    double part = o->validation < 1 ? o->validation * (double)d->images : o->validation;
+    if (dataset_split(d, lround(part), &s, &e))
+        return tool_error(&e);
+    o->fit.command = command(o, s.validation, text, sizeof text);
+    struct fit_watch watch = {.arg = &last, .epoch = print_epoch, .stop = &stop};
+    if (isatty(STDERR_FILENO))
+        watch.progress = print_progress;
+    if (d->sources > 1)
+        watch.source = print_source;
+    puts(fit_header);
+    catch_signal(SIGINT);
+    catch_signal(SIGTERM);
+    int status = fit_run(net, d, &s, &o->fit, t, o->checkpoint[0] ? o->checkpoint : NULL,
+                         o->resume, &watch, &e);
+    split_free(&s);
+    if (status < 0 || (!status && onnx_save(net, o->model, &e)))
+        return tool_error(&e);
+    if (!status && o->checkpoint[0])
+        unlink(o->checkpoint);
+    return status ? STOPPED : EXIT_OK;
+}
+
+static int run(struct options *o, char **names)
+{
+    struct err e = ERR_NONE;
+    struct dataset d = {0};
+    struct net *net = load(o, &e);
+    struct threads *t = net && !check_output(o, &e) ? threads_new(o->threads, &e) : NULL;
+    int status = EXIT_FAILED;
+    if (t) {
+        struct shape in = net_input(net);
+        dataset_init(&d, in.h, in.w, net_outputs(net));
+    }
+    if (!t || read_frames(&d, names, &e))
+        tool_error(&e);
+    else
+        status = train(o, net, &d, t);
+    dataset_free(&d);
+    threads_free(t);
+    net_free(net);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o;
+    tool_init("cnn-train", usage);
+    parse(&o, argc, argv);
+    int status = run(&o, argv + optind);
+    if (status == STOPPED) {
+        tool_warn("stopped%s%s", *o.checkpoint ? "; -r goes on from " : "", o.checkpoint);
+        raise(stop);
+    }
+    return tool_close(status);
+}

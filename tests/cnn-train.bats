@@ -1,0 +1,236 @@
+# cnn-train: labelled frames -> a model.
+load helper
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    digits >digits.pgm
+    NET=$DATA/tiny.net
+}
+
+teardown() {
+    kill_background
+}
+
+# digits [FIRST:END]: labelled frames.
+digits() {
+    mnist2pgm -r "${1:-0:1000}" "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
+}
+
+# train MODEL [OPTION...]: a short run.
+train() {
+    local model=$1
+    shift
+    cnn-train -n "$NET" -o "$model" -e 3 "$@" digits.pgm
+}
+
+# The fields of a line of the log.
+field() {
+    sed -n "$1p" log | cut -f "$2"
+}
+
+has_lines() {
+    [ "$(wc -l <"$1")" -ge "$2" ]
+}
+
+@test "frames on standard input become a model, and every epoch a line" {
+    digits | cnn-train -n "$NET" -o m.onnx -e 4 >log 2>talk
+    [ -s m.onnx ]
+    [ ! -s talk ]
+    [ "$(wc -l <log)" -eq 5 ]
+    header='epoch loss accuracy validation_loss validation_accuracy rate seconds images_per_second'
+    [ "$(head -1 log | tr '\t' ' ')" = "$header" ]
+    [ "$(tail -n +2 log | cut -f1 | tr '\n' ' ')" = "1 2 3 4 " ]
+    tail -n +2 log | awk -F'\t' 'NF != 8 || $3 > 1 || $5 > 1 || $8 <= 0 { exit 1 }'
+    # It learns: the loss falls, and most of what was set aside is right.
+    awk -F'\t' 'NR == 2 { first = $2 } NR == 5 && ($2 >= first || $5 < 0.7) { exit 1 }' log
+    [ "$(ls)" = "$(printf 'digits.pgm\nlog\nm.onnx\ntalk')" ]
+}
+
+@test "the model says how it was made" {
+    train m.onnx -s 7
+    for key in input_scale labels temperature data_sha256 validation_accuracy shards seed; do
+        grep -aq "$key" m.onnx
+    done
+    grep -aq 'cnn-train -n tiny.net -e 3 -b 64 -O adamw .* -v 83 -s 7' m.onnx
+    # The checksum is that of pixels and label bytes, one after another.
+    sum=$(perl -e 'open I, "-|", "zcat $ARGV[0]"; open L, "-|", "zcat $ARGV[1]";
+        read I, $_, 16; read L, $_, 8;
+        while (read I, $_, 784) { read L, $label, 1; print $_, $label }' \
+        "$DATA/digits-images.gz" "$DATA/digits-labels.gz" | sha256sum)
+    grep -aq "${sum%% *}" m.onnx
+}
+
+@test "any number of threads gives the same model" {
+    train one.onnx -j 1
+    train two.onnx -j 2
+    train five.onnx -j 5
+    cmp one.onnx two.onnx
+    cmp one.onnx five.onnx
+}
+
+@test "the same seed gives the same model, another seed another" {
+    train a.onnx -s 3
+    train b.onnx -s 3
+    train c.onnx -s 4
+    cmp a.onnx b.onnx
+    ! cmp -s a.onnx c.onnx
+}
+
+@test "interrupted and resumed is as if never interrupted" {
+    cnn-train -n "$NET" -o whole.onnx -e 30 digits.pgm >whole
+    for signal in INT TERM; do
+        env --default-signal=INT cnn-train -n "$NET" -o m.onnx -e 30 digits.pgm >log 2>talk 3>&- &
+        wait_for 20 has_lines log 3
+        kill -$signal $!
+        status=0
+        wait $! || status=$?
+        [ "$status" -eq $((128 + $(kill -l $signal))) ]
+        grep -q 'stopped; -r goes on from m.onnx.ckpt' talk
+        [ ! -e m.onnx ]
+        [ "$(wc -l <log)" -lt 31 ]
+        cnn-train -r -n "$NET" -o m.onnx -e 30 digits.pgm >log
+        cmp m.onnx whole.onnx
+        [ ! -e m.onnx.ckpt ]
+        # All of the epochs are told again, but for the times the lines are the same.
+        cmp <(cut -f1-6 log) <(cut -f1-6 whole)
+        rm m.onnx
+    done
+}
+
+@test "killed at any moment and resumed is as if never killed" {
+    cnn-train -n "$NET" -o whole.onnx -e 30 digits.pgm >whole
+    for lines in 2 9 16; do
+        cnn-train -r -n "$NET" -o m.onnx -e 30 digits.pgm >log 3>&- &
+        wait_for 20 has_lines log $lines
+        kill -KILL $!
+        ! wait $!
+        [ ! -e m.onnx ]
+        [ -e m.onnx.ckpt ]
+    done
+    cnn-train -r -n "$NET" -o m.onnx -e 30 digits.pgm >log
+    cmp m.onnx whole.onnx
+}
+
+@test "without moving average the same holds" {
+    cnn-train -E 0 -O sgd -n "$NET" -o whole.onnx -e 20 digits.pgm >whole
+    cnn-train -E 0 -O sgd -n "$NET" -o m.onnx -e 20 digits.pgm >log 3>&- &
+    wait_for 20 has_lines log 4
+    kill $!
+    ! wait $!
+    cnn-train -r -E 0 -O sgd -n "$NET" -o m.onnx -e 20 -j 3 digits.pgm
+    cmp m.onnx whole.onnx
+}
+
+@test "a checkpoint of other options or data is refused" {
+    cnn-train -n "$NET" -o m.onnx -e 50 digits.pgm >log 3>&- &
+    wait_for 20 has_lines log 3
+    kill $!
+    ! wait $!
+    run cnn-train -r -n "$NET" -o m.onnx -e 51 digits.pgm
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"m.onnx.ckpt: the checkpoint is of another run"* ]]
+    run cnn-train -r -n "$NET" -o m.onnx -e 50 <(digits 0:999)
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"m.onnx.ckpt: the checkpoint is of another run"* ]]
+    # Without -r it says what is about to be lost.
+    run cnn-train -n "$NET" -o m.onnx -e 1 digits.pgm
+    [ "$status" -eq 0 ]
+    [[ "$output" = *"m.onnx.ckpt is of a run that was not finished; -r would go on with it"* ]]
+}
+
+@test "-r without a checkpoint starts" {
+    train m.onnx -r
+    train n.onnx
+    cmp m.onnx n.onnx
+}
+
+@test "-v 0 learns from all frames and has nothing to judge by" {
+    train m.onnx -v 0 >log
+    [ "$(field 4 4)" = - ]
+    [ "$(field 4 5)" = - ]
+    ! grep -aq validation_accuracy m.onnx
+}
+
+@test "-v takes a part or a count" {
+    train a.onnx -v 0.25
+    train b.onnx -v 250
+    cmp a.onnx b.onnx
+}
+
+@test "-i starts from a model, and each file's accuracy is told" {
+    cnn-train -n "$NET" -o m.onnx -e 6 digits.pgm >log
+    digits 0:300 >mine.pgm
+    run cnn-train -i m.onnx -o n.onnx -e 2 mine.pgm digits.pgm
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ "cnn-train: mine.pgm: "[0-9.]+" % of "[0-9]+" frames set aside are right" ]]
+    [[ "$output" =~ "cnn-train: digits.pgm: "[0-9.]+" % of "[0-9]+" frames set aside are right" ]]
+    # It goes on from where the model was, at a tenth of the rate.
+    echo "$output" >again
+    first=$(grep -P '^1\t' again | cut -f2)
+    awk -v first="$first" -v last="$(field 7 2)" 'BEGIN { exit !(first < 1.5 * last) }'
+    grep -aq 'cnn-train -i m.onnx -e 2 -b 64 -O adamw -l 0.0002 ' n.onnx
+}
+
+@test "augmentation can be named, and ended before the run" {
+    train a.onnx -a rotate=10,zoom=.1,shift=.1
+    train b.onnx -a rotate=10,zoom=.1,shift=.1 -A 3
+    train c.onnx -a none
+    grep -aq -- '-a rotate=10,zoom=0.1,shift=0.1' a.onnx
+    grep -aq -- '-a none' c.onnx
+    ! cmp -s a.onnx c.onnx
+}
+
+@test "a person at a terminal sees a progress bar" {
+    script -qec "cnn-train -n '$NET' -o m.onnx -e 2 digits.pgm >log" talk </dev/null
+    grep -q 'epoch 1/2 \[=*>* *\] .* images/s  0:0[0-9] left  loss' talk
+}
+
+@test "a reader that goes away ends it quietly" {
+    run bash -c "cnn-train -n '$NET' -o m.onnx -e 200 digits.pgm | head -1"
+    [ "$output" = "$(printf 'epoch\tloss\taccuracy\tvalidation_loss\tvalidation_accuracy\trate\tseconds\timages_per_second')" ]
+}
+
+@test "a full disk is an error and leaves no half model" {
+    run bash -c "cnn-train -n '$NET' -o m.onnx -e 2 digits.pgm 2>&1 >/dev/full"
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"cnn-train: standard output: No space left on device"* ]]
+    [ ! -e m.onnx ]
+    run train /dev/full
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"cnn-train: /dev/full: "*"No space left on device"* ]]
+}
+
+@test "a folder that cannot be written is known before the training" {
+    run train nowhere/m.onnx
+    [ "$status" -eq 1 ]
+    [[ "$output" = "cnn-train: nowhere/m.onnx: cannot write in its folder: No such file or directory" ]]
+    run train .
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"is a directory" ]]
+}
+
+@test "bad input is one line that names it" {
+    printf 'P5\n# label=1\n28 28\n255\n%0784d' 0 | sed 's/0$/1/' >good.pgm
+    printf 'input 1 28 28\ndense 10\nfrobnicate 3\n' >word.net
+    printf 'input 3 28 28\nflatten\ndense 10\nsoftmax\n' >colour.net
+    printf 'input 1 28 28\nflatten\ndense 12\nsoftmax\n' >twelve.net
+    printf 'input 1 28 28\nflatten\ndense 5\nsoftmax\n' >five.net
+    mnist2pgm "$DATA/digits-images.gz" >unlabelled.pgm
+    sed 's/label=7/label=77/' digits.pgm >label.pgm
+    head -c 5000 digits.pgm >cut.pgm
+    head -c 784 /dev/zero | (printf 'P5\n# label=1\n28 28\n255\n'; cat) >blank.pgm
+    pgmramp -lr 10 10 >small.pgm
+    ln -s "$NET" tiny.net
+    while IFS= read -r name; do
+        [[ -n $name && $name != \#* ]] || continue
+        IFS= read -r arguments
+        IFS= read -r want
+        IFS= read -r message
+        run bash -c "cnn-train $arguments 2>&1 >out"
+        echo "$name: $status: $output"
+        [ "$status" -eq "$want" ]
+        [ "${lines[0]}" = "cnn-train: $message" ]
+        [ "$want" -ne 1 ] || [ "${#lines[@]}" -eq 1 ]
+        [ ! -e m.onnx ]
+    done <"$TREE/tests/train.cases"
+}
