@@ -80,7 +80,7 @@ has_lines() {
     cnn-train -n "$NET" -o whole.onnx -e 30 digits.pgm >whole
     for signal in INT TERM; do
         env --default-signal=INT cnn-train -n "$NET" -o m.onnx -e 30 digits.pgm >log 2>talk 3>&- &
-        wait_for 20 has_lines log 3
+        wait_for 60 has_lines log 3
         kill -$signal $!
         status=0
         wait $! || status=$?
@@ -101,7 +101,7 @@ has_lines() {
     cnn-train -n "$NET" -o whole.onnx -e 30 digits.pgm >whole
     for lines in 2 9 16; do
         cnn-train -r -n "$NET" -o m.onnx -e 30 digits.pgm >log 3>&- &
-        wait_for 20 has_lines log $lines
+        wait_for 60 has_lines log $lines
         kill -KILL $!
         ! wait $!
         [ ! -e m.onnx ]
@@ -114,7 +114,7 @@ has_lines() {
 @test "without moving average the same holds" {
     cnn-train -E 0 -O sgd -n "$NET" -o whole.onnx -e 20 digits.pgm >whole
     cnn-train -E 0 -O sgd -n "$NET" -o m.onnx -e 20 digits.pgm >log 3>&- &
-    wait_for 20 has_lines log 4
+    wait_for 60 has_lines log 4
     kill $!
     ! wait $!
     cnn-train -r -E 0 -O sgd -n "$NET" -o m.onnx -e 20 -j 3 digits.pgm
@@ -123,7 +123,7 @@ has_lines() {
 
 @test "a checkpoint of other options or data is refused" {
     cnn-train -n "$NET" -o m.onnx -e 50 digits.pgm >log 3>&- &
-    wait_for 20 has_lines log 3
+    wait_for 60 has_lines log 3
     kill $!
     ! wait $!
     run cnn-train -r -n "$NET" -o m.onnx -e 51 digits.pgm
