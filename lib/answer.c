@@ -22,7 +22,7 @@ void answer_clear(struct answer *a)
     a->candidates = 0;
 }
 
-void answer_decide(struct answer *a, const char (*label)[ANSWER_LABEL], int n, int reject,
+void answer_decide(struct answer *a, char (*label)[ANSWER_LABEL], int n, int reject,
                    const double *p, double threshold)
 {
     strcpy(a->digit, "-");
@@ -44,6 +44,20 @@ void answer_decide(struct answer *a, const char (*label)[ANSWER_LABEL], int n, i
         strcpy(a->digit, label[best]);
         a->probability = p[best];
     }
+}
+
+void answer_set_source(struct answer *a, const char *source)
+{
+    char *to = a->source, *last = a->source + sizeof a->source - sizeof "%XX";
+    for (; *source && to <= last; source++) {
+        if (*source > ' ' && *source <= '~')
+            *to++ = *source;
+        else
+            to += sprintf(to, "%%%02X", (unsigned char)*source);
+    }
+    *to = '\0';
+    if (!a->source[0])
+        strcpy(a->source, "-");
 }
 
 bool answer_given(const struct answer *a)

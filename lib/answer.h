@@ -50,8 +50,11 @@ void answer_clear(struct answer *a);
  * them become candidates, the most probable the digit. It is "-" when class `reject` wins (-1:
  * there is no such class), when its probability is under `threshold`, or when a probability is not
  * a number. Other fields of a are left as they are. */
-void answer_decide(struct answer *a, const char (*label)[ANSWER_LABEL], int n, int reject,
+void answer_decide(struct answer *a, char (*label)[ANSWER_LABEL], int n, int reject,
                    const double *p, double threshold);
+
+/* Set a's source: bytes that are not printable ASCII become %XX, and what would not fit is cut. */
+void answer_set_source(struct answer *a, const char *source);
 
 /* True when a says a digit (not "-"). */
 bool answer_given(const struct answer *a);

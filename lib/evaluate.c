@@ -88,12 +88,12 @@ size_t evaluation_text(const struct evaluation *v, char *text)
 
     put(text, &len, "\ntruth");
     for (int i = 0; i < 10; i++)
-        put(text, &len, "%7d", i);
-    put(text, &len, "%7s  right %%\n", "-");
+        put(text, &len, " %5d", i);
+    put(text, &len, " %5s  right %%\n", "-");
     for (int i = 0; i < 10; i++) {
         put(text, &len, "%5d", i);
         for (int j = 0; j <= EVALUATE_REFUSED; j++)
-            put(text, &len, "%7ld", v->count[i][j]);
+            put(text, &len, " %5ld", v->count[i][j]);
         put(text, &len, "  %7.2f\n", percent(v->count[i][i], row_sum(v, i)));
     }
 

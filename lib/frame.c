@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -288,4 +291,19 @@ int frame_write(int fd, const struct frame *f, struct err *e)
 void pipe_shrink(int fd)
 {
     fcntl(fd, F_SETPIPE_SZ, (int)sysconf(_SC_PAGESIZE));
+}
+
+bool pipe_wait_taken(int fd)
+{
+    enum { STEP = 2 }; /* ms; no event tells a writer that a pipe is empty */
+    struct stat st;
+    bool waited = false;
+    if (fstat(fd, &st) || !S_ISFIFO(st.st_mode))
+        return false;
+    for (int held; ioctl(fd, FIONREAD, &held) == 0 && held > 0; waited = true) {
+        struct pollfd gone = {.fd = fd};
+        if (poll(&gone, 1, STEP) > 0)
+            break;
+    }
+    return waited;
 }

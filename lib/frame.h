@@ -133,4 +133,10 @@ int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, s
  * can wait in it. Does nothing where fd is no pipe or the system cannot. */
 void pipe_shrink(int fd);
 
+/* For live streams, before the next frame is read: wait until the reader of the pipe at fd has taken
+ * all that was written to it, or has gone, so that what it gets next is not old. Returns true when
+ * there was something to wait for: the reader is slower than the stream. Does nothing where fd is
+ * no pipe. */
+bool pipe_wait_taken(int fd);
+
 #endif

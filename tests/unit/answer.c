@@ -6,7 +6,7 @@
 
 #include "check.h"
 
-static const char digits[11][ANSWER_LABEL] = {"0", "1", "2", "3", "4", "5",
+static char digits[11][ANSWER_LABEL] = {"0", "1", "2", "3", "4", "5",
                                               "6", "7", "8", "9", "none"};
 static char line[ANSWER_LINE];
 
@@ -59,6 +59,20 @@ static void test_text(void)
     a = decided(4, 0.5, 10, 0.9);
     answer_text(&a, 1, line);
     CHECK(!strcmp(line, "-\t-\t-\t-\t-\t4:0.500\n"), "refused, with its best: %s", line);
+}
+
+static void test_source(void)
+{
+    struct answer a;
+    char longest[2 * ANSWER_SOURCE];
+    answer_set_source(&a, "a%20b\t\33[2J\xc3\xa9");
+    CHECK(!strcmp(a.source, "a%20b%09%1B[2J%C3%A9"), "source: %s", a.source);
+    answer_set_source(&a, "");
+    CHECK(!strcmp(a.source, "-"), "no source");
+    memset(longest, '\t', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    answer_set_source(&a, longest);
+    CHECK(strlen(a.source) == (ANSWER_SOURCE - 1) / 3 * 3, "a long one is cut: %zu", strlen(a.source));
 }
 
 static void test_json(void)
@@ -215,6 +229,7 @@ int main(void)
 {
     test_decide();
     test_text();
+    test_source();
     test_json();
     test_round_trip();
     test_parse();

@@ -53,8 +53,8 @@ static void test_text(void)
     CHECK(len == strlen(text), "length");
     CHECK(strstr(text, "accuracy 50.00 %: 1 of 2 right, 1 wrong, 0 refused\n"), "accuracy");
     CHECK(strstr(text, "expected calibration error 48.00 %\n"), "calibration error");
-    CHECK(strstr(text, "\n    4      0      0      0      0      1      0      0      0      0"
-                       "      1      0    50.00\n"), "confusion row");
+    CHECK(strstr(text, "\n    4     0     0     0     0     1     0     0     0     0"
+                       "     1     0    50.00\n"), "confusion row");
     CHECK(strstr(text, "\n 0.95-1.00         2    98.00    50.00\n"), "reliability row");
     for (int i = 0; i < 10; i++)
         for (int j = 0; j < 11; j++)

@@ -1,0 +1,335 @@
+/* cnn-predict: frames in, one answer line each out. */
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "batch.h"
+#include "evaluate.h"
+#include "frame.h"
+#include "model.h"
+#include "tool.h"
+
+static const char usage[] =
+    "usage: cnn-predict [-1ehVw] [-j threads] [-k n] [-m model]... [-o format]\n"
+    "                   [-S scale[,mean,std]] [-s seconds] [-t p] [file ...]\n"
+    "  -1          print the first digit and end\n"
+    "  -e          print how right the answers to labelled frames are, not them\n"
+    "  -h          this help\n"
+    "  -j threads  work on so many threads (1)\n"
+    "  -k n        add the n digits that came next, as digit:probability\n"
+    "  -m model    ONNX file; several vote (INKPIPE_MODEL, else the model installed)\n"
+    "  -o format   text (digit, probability, source, frame, box) or json\n"
+    "  -S scale[,mean,std]  input is (pixel * scale - mean) / std, as in -S 1/255\n"
+    "  -s seconds  live: print what has held so long, and again when it changes\n"
+    "  -t p        an answer less probable than p is none\n"
+    "  -V          version and kernels\n"
+    "  -w          join the digits of preproc -m into numbers\n"
+    "No answers (-)? Frames must come from preproc, whose digits are light on black,\n"
+    "20x20 in the middle of 28x28. Look at what it puts out: is the ink dark enough,\n"
+    "the picture sharp, the digit whole? Is -t too high?\n"
+    "example: camgrab photo.jpg | preproc | cnn-predict\n";
+
+enum { BATCH = 64, WORD_PAUSE = 100 /* ms without a frame end a word */ };
+
+struct options {
+    bool first, evaluate, json, join, steady, rescale;
+    int threads, runners, models;
+    double hold, threshold;
+    struct scaling scaling;
+    const char *model[MODEL_MAX_VOTES];
+};
+
+struct predict {
+    struct options o;
+    struct threads *threads;
+    struct model *model;
+    struct batch batch;
+    int limit; /* so many frames are answered together: grows, so that the first is not late */
+    bool live; /* the frames say the time */
+    bool done; /* nothing more is to be printed */
+    long frames, digits;
+    bool doubted; /* warned of a frame that preproc did not make */
+    struct steady steady;
+    struct words words;
+    struct evaluation evaluation;
+};
+
+static void check_options(const struct options *o)
+{
+    if (o->evaluate && (o->first || o->json || o->join || o->steady || o->runners))
+        tool_usage("-e prints a report, not answers: -1, -k, -o, -s and -w mean nothing with it");
+    if (o->join && (o->steady || o->runners))
+        tool_usage("-w prints numbers: -k and -s mean nothing with it");
+}
+
+static struct options parse(int argc, char **argv)
+{
+    struct options o = {.threads = 1};
+    for (int c; (c = getopt(argc, argv, "1ehj:k:m:o:S:s:t:Vw")) != -1;) {
+        switch (c) {
+        case '1': o.first = true; break;
+        case 'e': o.evaluate = true; break;
+        case 'h': tool_help();
+        case 'j': o.threads = (int)tool_int(c, optarg, 1, 1024); break;
+        case 'k': o.runners = (int)tool_int(c, optarg, 0, ANSWER_MAX_CLASSES); break;
+        case 'm':
+            if (o.models == MODEL_MAX_VOTES)
+                tool_usage("-m: at most %d models can vote", MODEL_MAX_VOTES);
+            o.model[o.models++] = optarg;
+            break;
+        case 'o':
+            o.json = !strcmp(optarg, "json");
+            if (!o.json && strcmp(optarg, "text"))
+                tool_usage("-o %s: not text or json", optarg);
+            break;
+        case 'S':
+            o.rescale = true;
+            if (!scaling_parse(optarg, &o.scaling))
+                tool_usage("-S %s: not scale[,mean,std], as in 1/255,0.1307,0.3081", optarg);
+            break;
+        case 's': o.steady = true; o.hold = tool_real(c, optarg, 0, 1e6); break;
+        case 't': o.threshold = tool_real(c, optarg, 0, 1); break;
+        case 'V': tool_version();
+        case 'w': o.join = true; break;
+        default: tool_usage(NULL);
+        }
+    }
+    check_options(&o);
+    return o;
+}
+
+/* ---- answers out ---- */
+
+static void print(struct predict *p, const struct answer *a)
+{
+    char line[ANSWER_LINE];
+    bool given = answer_given(a);
+    if (p->done || (p->o.first && !given))
+        return;
+    size_t len = p->o.json ? answer_json(a, line) : answer_text(a, p->o.runners, line);
+    fwrite(line, 1, len, stdout);
+    p->digits += given;
+    p->done = p->o.first || ferror(stdout);
+}
+
+static void count(struct predict *p, const struct answer *a)
+{
+    int digit = answer_given(a) ? a->digit[0] - '0' : EVALUATE_REFUSED;
+    evaluation_add(&p->evaluation, a->label[0] - '0', digit, a->probability);
+    p->digits += answer_given(a);
+}
+
+/* The frame's time; by the clock when it does not say. */
+static double slot_time(const struct batch_slot *s)
+{
+    struct timespec now;
+    if (s->time >= 0)
+        return s->time;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void give(struct predict *p, const struct batch_slot *s)
+{
+    struct answer word;
+    if (p->o.evaluate) {
+        count(p, &s->answer);
+    } else if (p->o.join) {
+        if (words_add(&p->words, &s->answer, s->line, s->word, &word))
+            print(p, &word);
+    } else if (!p->o.steady || steady_pass(&p->steady, &s->answer, slot_time(s))) {
+        print(p, &s->answer);
+    }
+}
+
+/* Answer all that wait. */
+static void answer(struct predict *p)
+{
+    batch_answer(&p->batch, p->o.join ? 0 : p->o.threshold); /* numbers are refused as a whole */
+    for (int i = 0; i < p->batch.waiting; i++)
+        give(p, &p->batch.slot[i]);
+    batch_clear(&p->batch);
+    p->done |= fflush(stdout) != 0;
+}
+
+static void end_word(struct predict *p)
+{
+    struct answer word;
+    if (words_end(&p->words, &word))
+        print(p, &word);
+    p->done |= fflush(stdout) != 0;
+}
+
+/* ---- frames in ---- */
+
+static const char *stream_name(const struct frame_reader *r)
+{
+    const char *name = frame_stream_name(r);
+    return strcmp(name, "-") ? name : "standard input";
+}
+
+static void add(struct predict *p, struct frame_reader *r, const struct frame *f)
+{
+    const struct batch_slot *s = batch_add(&p->batch, r, f);
+    p->frames++;
+    if (s->time >= 0 && !p->live) {
+        p->live = true;
+        pipe_shrink(STDOUT_FILENO);
+    }
+}
+
+static void warn(struct predict *p, struct frame_reader *r, const struct frame *f)
+{
+    tool_note_clipping(r);
+    enum model_doubt doubt = p->doubted ? DOUBT_NONE : model_doubt(f->gray, f->width, f->height);
+    if (doubt != DOUBT_NONE) {
+        p->doubted = true;
+        tool_warn("%s: frame %lld: %s: was it made by preproc? The digit should be light on "
+                  "black, in the middle, in a box of %dx%d", stream_name(r),
+                  frame_number(r, f),
+                  doubt == DOUBT_PAPER ? "the border is bright, as paper is"
+                                       : "the ink runs into the edge",
+                  p->model->width * 20 / 28, p->model->height * 20 / 28);
+    }
+}
+
+static int check_frame(struct predict *p, struct frame_reader *r, const struct frame *f,
+                       struct err *e)
+{
+    int status = 0;
+    if (f->width != p->model->width || f->height != p->model->height)
+        status = err_set(e, "%dx%d pixels, but the model reads %dx%d: put preproc before "
+                         "cnn-predict", f->width, f->height, p->model->width, p->model->height);
+    else if (p->o.evaluate && frame_label(f) == -1)
+        status = err_set(e, "no label to compare with; a filter in between may have dropped it");
+    else if (p->o.evaluate && frame_label(f) < 0)
+        status = err_set(e, "the label is not a digit 0..9");
+    return status ? err_at(e, stream_name(r), frame_number(r, f)) : 0;
+}
+
+/* When the input pauses, all that can be said is said before it is waited for. */
+static void pause_input(struct predict *p, struct frame_reader *r)
+{
+    struct pollfd input = {.fd = frame_fd(r), .events = POLLIN};
+    if (p->words.open && poll(&input, 1, WORD_PAUSE) == 0)
+        end_word(p);
+}
+
+static int read_stream(struct predict *p, const char *name)
+{
+    struct err e = ERR_NONE;
+    struct frame f = {0};
+    struct frame_reader *r = frame_open(name, &e);
+    if (!r)
+        return tool_error(&e);
+    long before = p->frames;
+    int got = 0;
+    while (!p->done && (got = frame_read(r, &f, &e)) > 0 && !(got = check_frame(p, r, &f, &e))) {
+        add(p, r, &f);
+        warn(p, r, &f);
+        bool pause = frame_would_block(r);
+        if (!pause && p->batch.waiting < p->limit)
+            continue;
+        answer(p);
+        p->limit = p->limit < BATCH ? 2 * p->limit : BATCH;
+        if (pause)
+            pause_input(p, r);
+        if (p->live && pipe_wait_taken(STDOUT_FILENO))
+            p->limit = 1; /* a slow reader: more would be old when it comes to them */
+    }
+    answer(p);
+    end_word(p);
+    if (got == 0 && p->frames == before && !p->done) {
+        got = err_set(&e, "no frames");
+        err_at(&e, stream_name(r), -1);
+    }
+    frame_free(&f);
+    frame_close(r);
+    return got < 0 ? tool_error(&e) : EXIT_OK;
+}
+
+/* ---- start and end ---- */
+
+static int load_model(struct predict *p)
+{
+    struct err e = ERR_NONE;
+    static char found[PATH_MAX];
+    struct options *o = &p->o;
+    if (!o->models) {
+        const char *named = getenv("INKPIPE_MODEL");
+        if (!named && !model_find(found, sizeof found)) {
+            tool_warn("no model: name one with -m or INKPIPE_MODEL; neither " PREFIX
+                      "/share/inkpipe/default.onnx nor the tree's models/default.onnx is there");
+            return EXIT_FAILED;
+        }
+        o->model[o->models++] = named ? named : found;
+    }
+    p->threads = threads_new(o->threads, &e);
+    if (p->threads)
+        p->model = model_load(o->model, o->models, o->rescale ? &o->scaling : NULL, BATCH,
+                              p->threads, &e);
+    if (!p->model)
+        return tool_error(&e);
+    if (p->model->unscaled)
+        tool_warn("%s: says nothing of its input's scaling: 0..1 is used; -S sets it",
+                  p->model->unscaled);
+    return EXIT_OK;
+}
+
+static int start(struct predict *p)
+{
+    if (load_model(p))
+        return EXIT_FAILED;
+    struct model *m = p->model;
+    for (int i = 0; p->o.evaluate && i < m->classes; i++)
+        if (i != m->reject && (m->label[i][1] || m->label[i][0] < '0' || m->label[i][0] > '9')) {
+            tool_warn("%s: -e needs a model of digits: it has the label %s", p->o.model[0],
+                      m->label[i]);
+            return EXIT_FAILED;
+        }
+    struct err e = ERR_NONE;
+    return batch_init(&p->batch, m, &e) ? tool_error(&e) : EXIT_OK;
+}
+
+static void stop(struct predict *p)
+{
+    batch_free(&p->batch);
+    model_free(p->model);
+    threads_free(p->threads);
+}
+
+/* After the last frame: the report, and whether there was an answer at all. */
+static int finish(struct predict *p, int status)
+{
+    char report[EVALUATE_TEXT];
+    if (p->o.evaluate && p->frames)
+        fwrite(report, 1, evaluation_text(&p->evaluation, report), stdout);
+    if (status != EXIT_OK || !p->frames || p->digits || ferror(stdout))
+        return status;
+    tool_warn("no digit in %ld frame%s: is the ink dark enough, the picture sharp, the digit "
+              "whole, -t not too high? Do the frames come from preproc?",
+              p->frames, p->frames == 1 ? "" : "s");
+    return EXIT_NO_ANSWER;
+}
+
+int main(int argc, char **argv)
+{
+    tool_init("cnn-predict", usage);
+    struct options o = parse(argc, argv);
+    struct predict p = {.o = o, .limit = 1, .steady = {.hold = o.hold, .passed = "-"},
+                        .words = {.threshold = o.threshold}};
+    int status = start(&p);
+    if (status == EXIT_OK && optind == argc)
+        status = read_stream(&p, NULL);
+    else if (status == EXIT_OK)
+        for (int i = optind; i < argc && !p.done; i++)
+            status |= read_stream(&p, argv[i]);
+    status = finish(&p, status);
+    stop(&p);
+    return tool_close(status);
+}
