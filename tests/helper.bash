@@ -35,3 +35,10 @@ wait_for() {
         sleep 0.05
     done
 }
+
+# peak COMMAND...: run it and print the most memory it had at once, in MB.
+peak() {
+    python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)' "$@"
+}

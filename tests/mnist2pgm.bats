@@ -182,9 +182,10 @@ numbers() {
 
 @test "a count that lies costs no memory" {
     head3 4294967295 16384 16384 >i
-    run bash -c 'ulimit -v 400000; mnist2pgm i | cat; exit ${PIPESTATUS[0]}'
+    run mnist2pgm -d out i
     [ "$status" -eq 1 ]
     [ "$output" = "mnist2pgm: i: frame 0: truncated: the header says 4294967295 images" ]
+    [ "$(peak mnist2pgm -d out i)" -lt 100 ]
 }
 
 @test "wrong usage exits 2 with one line of usage" {
