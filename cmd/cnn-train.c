@@ -270,6 +270,7 @@ static int train(struct options *o, struct net *net, const struct dataset *d, st
     if (d->sources > 1)
         watch.source = print_source;
     puts(fit_header);
+    fflush(stdout);
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
     int status = fit_run(net, d, &s, &o->fit, t, o->checkpoint[0] ? o->checkpoint : NULL,

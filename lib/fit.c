@@ -86,11 +86,11 @@ static double rate_now(const struct fit *f, uint64_t step)
                          batches(f) * f->o->epochs);
 }
 
-/* The decay whose moving average spans that part of the run's steps. */
+/* The decay whose moving average spans that part of the run's steps; 0 is for no average. */
 static double moving_average(const struct fit *f)
 {
     double span = f->o->average * (double)batches(f) * f->o->epochs;
-    return span > 1 ? 1 - 1 / span : 0;
+    return f->o->average > 0 ? 1 - 1 / fmax(span, 1.01) : 0;
 }
 
 static void do_step(struct fit *f)
