@@ -71,7 +71,7 @@ int frame_reserve_facts(struct frame *f, size_t n, struct err *e)
     return 0;
 }
 
-/* The first line of `key` at or after `from`: its offset, or facts_len. *end is behind its newline. */
+/* The first line of `key` at or after `from`: its offset, or facts_len; *end is behind it. */
 static size_t find_fact(const struct frame *f, size_t from, const char *key, size_t *end)
 {
     size_t key_len = strlen(key);

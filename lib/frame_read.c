@@ -18,7 +18,7 @@ struct frame_reader {
     char *name;
     size_t pos, len;        /* buf[pos..len) has arrived and is not yet used */
     bool ended;             /* read(2) has said end of file */
-    int read_errno;         /* of a failed read(2), until frame_read reports it */
+    int read_errno;         /* of a failed read(2), or 0 */
     bool have_header;       /* header is that of the frame at pos, whose bytes are all there */
     struct pnm_header header;
     long long frames;       /* read so far */
@@ -27,38 +27,36 @@ struct frame_reader {
     uint8_t buf[BUFFER];
 };
 
-static ssize_t read_some(int fd, void *to, size_t n)
+/* read(2), once something is there. A failure is kept in r and is the end, like 0. */
+static ssize_t read_some(struct frame_reader *r, void *to, size_t n)
 {
     for (;;) {
-        ssize_t got = read(fd, to, n);
-        if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+        ssize_t got = read(r->fd, to, n);
+        if (got >= 0 || (errno != EINTR && errno != EAGAIN)) {
+            r->read_errno = got < 0 ? errno : 0;
+            r->ended = got <= 0;
             return got;
+        }
         if (errno == EAGAIN) {
-            struct pollfd wait = {.fd = fd, .events = POLLIN};
+            struct pollfd wait = {.fd = r->fd, .events = POLLIN};
             poll(&wait, 1, -1);
         }
     }
 }
 
-/* Put what can be had in the buffer. Returns 1, 0 at the end, -1 on an error, which r keeps. */
-static int fill(struct frame_reader *r)
+/* Put what can be had in the buffer; false at the end. */
+static bool fill(struct frame_reader *r)
 {
     if (r->ended)
-        return 0;
+        return false;
     if (r->pos) {
         memmove(r->buf, r->buf + r->pos, r->len - r->pos);
         r->len -= r->pos;
         r->pos = 0;
     }
-    ssize_t got = read_some(r->fd, r->buf + r->len, BUFFER - r->len);
-    if (got > 0) {
-        r->len += (size_t)got;
-        return 1;
-    }
-    if (got < 0)
-        r->read_errno = errno;
-    r->ended = true;
-    return got < 0 ? -1 : 0;
+    ssize_t got = read_some(r, r->buf + r->len, BUFFER - r->len);
+    r->len += got > 0 ? (size_t)got : 0;
+    return got > 0;
 }
 
 /* Take up to n bytes of a raster; long stretches go past the buffer. A pnm_source. */
@@ -66,16 +64,10 @@ static ssize_t take(void *arg, void *to, size_t n)
 {
     struct frame_reader *r = arg;
     if (r->pos == r->len) {
-        if (n >= BUFFER / 2 && !r->ended) {
-            ssize_t got = read_some(r->fd, to, n);
-            if (got < 0)
-                r->read_errno = errno;
-            r->ended = got <= 0;
-            return got;
-        }
-        int got = fill(r);
-        if (got <= 0)
-            return got;
+        if (n >= BUFFER / 2 && !r->ended)
+            return read_some(r, to, n);
+        if (!fill(r))
+            return 0;
     }
     if (n > r->len - r->pos)
         n = r->len - r->pos;
@@ -87,12 +79,6 @@ static ssize_t take(void *arg, void *to, size_t n)
 static const char *shown_name(const struct frame_reader *r)
 {
     return r->standard ? "standard input" : r->name;
-}
-
-static int cannot_read(struct frame_reader *r, struct err *e)
-{
-    errno = r->read_errno;
-    return err_errno(e, "cannot read");
 }
 
 /* Netpbm allows white space between images. */
@@ -123,13 +109,11 @@ static int next_header(struct frame_reader *r, struct err *e)
         int got = look(r, e);
         if (got)
             return got;
-        got = fill(r);
-        if (got < 0)
-            return cannot_read(r, e);
-        if (got == 0 && r->read_errno)
-            return cannot_read(r, e);
-        if (got == 0)
-            return r->pos == r->len ? 0 : err_set(e, "truncated: ends inside a frame's header");
+        if (fill(r))
+            continue;
+        if (r->pos == r->len && !r->read_errno)
+            return 0;
+        return err_set(e, "truncated: ends inside a frame's header");
     }
 }
 
@@ -170,10 +154,8 @@ static int read_facts(const uint8_t *p, size_t n, struct frame *f, struct err *e
     return 0;
 }
 
-static int truncated(struct frame_reader *r, size_t got, size_t total, struct err *e)
+static int truncated(size_t got, size_t total, struct err *e)
 {
-    if (r->read_errno)
-        return cannot_read(r, e);
     return err_set(e, "truncated: %zu of %zu bytes of pixels", got, total);
 }
 
@@ -186,7 +168,7 @@ static int read_bytes(struct frame_reader *r, struct frame *f, size_t total, str
         size_t room = f->gray_size < total ? f->gray_size : total;
         ssize_t n = take(r, f->gray + got, room - got);
         if (n <= 0)
-            return truncated(r, got, total, e);
+            return truncated(got, total, e);
         got += (size_t)n;
     }
     return 0;
@@ -226,8 +208,8 @@ static int read_scaled(struct frame_reader *r, struct frame *f, size_t pixels, s
     for (size_t done = 0; done < pixels;) {
         size_t n = (r->len - r->pos) / width;
         if (n == 0) {
-            if (fill(r) <= 0)
-                return truncated(r, done * width + r->len - r->pos, pixels * width, e);
+            if (!fill(r))
+                return truncated(done * width + r->len - r->pos, pixels * width, e);
             continue;
         }
         if (n > pixels - done)
@@ -323,6 +305,10 @@ int frame_read(struct frame_reader *r, struct frame *f, struct err *e)
         int got = read_frame(r, f, &local);
         if (got >= 0)
             return got;
+        if (r->read_errno) { /* that is why it looks truncated */
+            errno = r->read_errno;
+            err_errno(&local, "cannot read");
+        }
         r->failed = true;
         r->failure = local;
         err_at(&r->failure, shown_name(r), r->frames);
@@ -350,7 +336,7 @@ bool frame_would_block(struct frame_reader *r)
         if (r->len - r->pos == BUFFER)
             return false;
         struct pollfd ready = {.fd = r->fd, .events = POLLIN};
-        if (poll(&ready, 1, 0) == 0)
+        if (poll(&ready, 1, 0) <= 0)
             return true;
         fill(r);
     }

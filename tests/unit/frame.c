@@ -198,7 +198,8 @@ static void test_headers(void)
         {"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 1000000\nMAXVAL 255\nENDHDR\nab", "PAM depth is over 4"},
         {"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nTUPLTYPE GRAYSCALE\nENDHDR\nabcdef",
          "tuple type GRAYSCALE with 3 samples"},
-        {"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 1\nMAXVAL 255\nTUPLTYPE FFT\nENDHDR\nab", "FFT is not known"},
+        {"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 1\nMAXVAL 255\nTUPLTYPE FFT\nENDHDR\nab",
+         "FFT is not known"},
         {"P7\nWIDTH 2\nCOLOUR red\n", "line COLOUR is not known"},
         {"P7\nWIDTH 2\n", "truncated: ends inside a frame's header"},
     };
@@ -304,6 +305,18 @@ static void test_failure_stays(void)
     CHECK(frame_read(r, &f, &e) == -1 && e.frame == 2 && strstr(e.what, "height"),
           "and the stream ends there");
     CHECK(!frame_would_block(r), "without waiting");
+    frame_close(r);
+    frame_free(&f);
+}
+
+/* A read that fails half-way is told from a stream that ends: a directory cannot be read on. */
+static void test_failed_read(const char *begun)
+{
+    struct frame f = {0};
+    struct err e = ERR_NONE;
+    struct frame_reader *r = frame_open_begun(open("/", O_RDONLY), "dir", begun, strlen(begun), &e);
+    CHECK(r && frame_read(r, &f, &e) == -1 && !strcmp(e.what, "cannot read: Is a directory"),
+          "a read that fails behind %.2s is said", begun);
     frame_close(r);
     frame_free(&f);
 }
@@ -436,6 +449,11 @@ int main(void)
     test_lying_header("P4\n16384 16384\n");
     test_lying_header("P7\nWIDTH 16384\nHEIGHT 16384\nDEPTH 4\nMAXVAL 65535\nENDHDR\n");
     test_failure_stays();
+    test_failed_read("");
+    test_failed_read("P5 2 1 255\na");
+    test_failed_read("P5 2 1 99\na");
+    test_failed_read("P6 2 1 255\nab");
+    test_failed_read("P6");
     test_would_block();
     test_live_writing();
     test_nonblocking();
