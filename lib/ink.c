@@ -4,20 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "glyphs.h"
 #include "inkmap.h"
+#include "reading.h"
 #include "parts.h"
 #include "rules.h"
+#include "split.h"
+#include "turn.h"
+
+#define TURN_SAMPLE 48   /* digits looked at to tell which way a page lies */
+#define TURN_MARGIN 0.4f /* of log-likelihood a digit by which a turned page has to be likelier */
 
 struct ink {
     struct inkmap map;
     struct parts parts;
+    struct glyphs glyphs;
     struct ink_digit *digit;
     int digits, digit_size;
     uint8_t *cut; /* a digit's box cut out of the picture */
     size_t cut_size;
-    float *score; /* of each part */
-    uint8_t *taken; /* part belongs to the digit being cut */
-    int score_size;
     int seen;
 };
 
@@ -35,10 +40,9 @@ void ink_free(struct ink *k)
         return;
     inkmap_free(&k->map);
     parts_free(&k->parts);
+    glyphs_free(&k->glyphs);
     free(k->digit);
     free(k->cut);
-    free(k->score);
-    free(k->taken);
     free(k);
 }
 
@@ -64,162 +68,22 @@ static struct ink_digit *new_digit(struct ink *k, struct err *e)
     return d;
 }
 
-static int reserve(struct ink *k, struct err *e)
+/* The contrast that counts as full ink in glyph `id`: what an eighth of its ink exceeds. */
+static int full_ink(const struct ink *k, int id)
 {
-    int n = k->parts.parts;
-    if (n <= k->score_size)
-        return 0;
-    float *score = realloc(k->score, (size_t)n * sizeof *score);
-    if (score)
-        k->score = score;
-    uint8_t *taken = realloc(k->taken, (size_t)n);
-    if (taken)
-        k->taken = taken;
-    if (!score || !taken)
-        return err_set(e, "out of memory");
-    k->score_size = n;
-    return 0;
-}
-
-static float part_length(const struct part *p)
-{
-    return hypotf((float)(p->x1 - p->x0), (float)(p->y1 - p->y0));
-}
-
-/* How much lighter than a pixel of the part its surroundings are on one of two sides, in parts of
- * how much they are on the other: 1 for a stroke on paper, 0 for the edge of something dark. */
-static float balance(int ink, int before, int after)
-{
-    int a = before - ink, b = after - ink, less = a < b ? a : b, more = a > b ? a : b;
-    return more > 0 && less > 0 ? (float)less / (float)more : 0;
-}
-
-/* Mean gray of up to four pixels from (x, y) on, in steps of `step` bytes, `room` of them inside. */
-static int mean_gray(const uint8_t *g, long step, int room)
-{
-    int n = room < 4 ? room : 4, sum = 0;
-    for (int i = 0; i < n; i++)
-        sum += g[i * step];
-    return sum / n;
-}
-
-/* The balance of a stretch of ink [a, b) in a line of n pixels `step` bytes apart, whose middle is
- * at g[0]. */
-static float stretch_balance(const uint8_t *g, long step, int a, int middle, int b, int n)
-{
-    if (a < 2 || b + 1 >= n)
-        return 0;
-    int ink = (g[0] * 2 + g[middle > a ? -step : 0] + g[middle + 1 < b ? step : 0]) / 4;
-    return balance(ink, mean_gray(g + (a - 2 - middle) * step, -step, a - 1),
-                   mean_gray(g + (b + 1 - middle) * step, step, n - b - 1));
-}
-
-/* A stroke has paper on both its sides; the edge of a shadow or of the paper on only one. The mean
- * over a sample of the part's runs, each looked at across and down. What lies outside the picture
- * is no paper. */
-static float two_sided(const struct ink *k, const struct part *p)
-{
-    const struct inkmap *m = &k->map;
-    int every = p->runs / 64 + 1, n = 0, sampled = 0;
-    float sum = 0;
-    for (int i = p->first; i >= 0; i = k->parts.run[i].next) {
-        if (n++ % every)
+    long count[256] = {0}, total = 0, above = 0;
+    for (int i = 0; i < k->parts.parts; i++) {
+        if (k->glyphs.owner[i] != id)
             continue;
-        const struct run *r = &k->parts.run[i];
-        int x = (r->x0 + r->x1) / 2, up = r->y, down = r->y + 1;
-        const uint8_t *g = m->gray + (long)r->y * m->width + x;
-        while (up > 0 && m->ink[(long)(up - 1) * m->width + x] & 1)
-            up--;
-        while (down < m->height && m->ink[(long)down * m->width + x] & 1)
-            down++;
-        sum += fmaxf(stretch_balance(g, 1, r->x0, x, r->x1, m->width),
-                     stretch_balance(g, m->width, up, r->y, down, m->height));
-        sampled++;
-    }
-    return sum / (float)sampled;
-}
-
-/* How much a part looks like what the picture is about: long, strong, in the middle. 0: cannot be
- * a digit by itself; negative: cannot be a part of one. */
-static float prominence(const struct ink *k, const struct part *p)
-{
-    const struct inkmap *m = &k->map;
-    float length = part_length(p), side = (float)(m->width < m->height ? m->width : m->height);
-    if (length < 0.04f * side || length < 4)
-        return 0;
-    float strength = (float)p->weight / (float)p->area / 255;
-    float dx = (float)(p->x0 + p->x1) / (float)m->width - 1;
-    float dy = (float)(p->y0 + p->y1) / (float)m->height - 1;
-    float central = 1 - 0.25f * (dx * dx + dy * dy);
-    float sides = side < 64 ? 1 : two_sided(k, p);
-    if (sides < 0.4f)
-        return -1;
-    if (p->x1 - p->x0 > 5 * (p->y1 - p->y0))
-        return 0;
-    return length * strength * central * sides;
-}
-
-static float square(float x)
-{
-    return x * x;
-}
-
-/* How far part q is from the taken parts, by a sample of its runs; at least `limit` when beyond. */
-static float distance(const struct ink *k, const struct part *q, float limit)
-{
-    const struct parts *p = &k->parts;
-    int every = q->runs / 32 + 1, n = 0;
-    float least = square(limit);
-    for (int i = q->first; i >= 0; i = p->run[i].next) {
-        if (n++ % every)
-            continue;
-        const struct run *a = &p->run[i];
-        for (int t = 0; t < p->parts; t++) {
-            if (!k->taken[t])
-                continue;
-            for (int j = p->part[t].first; j >= 0; j = p->run[j].next) {
-                const struct run *b = &p->run[j];
-                float dy = (float)abs(a->y - b->y);
-                float dx = a->x0 > b->x1 ? (float)(a->x0 - b->x1) : b->x0 > a->x1 ? (float)(b->x0 - a->x1) : 0;
-                least = fminf(least, square(dx) + square(dy));
-            }
+        for (int r = k->parts.part[i].first; r >= 0; r = k->parts.run[r].next) {
+            const struct run *run = &k->parts.run[r];
+            const uint8_t *row = k->map.ink + (long)run->y * k->map.width;
+            for (int x = run->x0; x < run->x1; x++)
+                count[row[x]]++;
+            total += run->x1 - run->x0;
         }
     }
-    return sqrtf(least);
-}
-
-/* Does part q belong to the same digit as the taken parts, whose box is p: a flag, a second stroke,
- * the rest of a broken one? */
-static bool same_digit(const struct ink *k, const struct part *p, const struct part *q)
-{
-    float height = (float)(p->y1 - p->y0), width = (float)(p->x1 - p->x0);
-    float size = fmaxf(height, width), near = 0.15f * size;
-    float dx = fmaxf(0, (float)(q->x0 > p->x0 ? q->x0 - p->x1 : p->x0 - q->x1));
-    float dy = fmaxf(0, (float)(q->y0 > p->y0 ? q->y0 - p->y1 : p->y0 - q->y1));
-    float length = part_length(q);
-    if (length < 0.07f * size || length > 1.5f * size || dx > near || dy > near)
-        return false;
-    if ((float)q->weight / (float)q->area < 0.5f * (float)p->weight / (float)p->area)
-        return false;
-    bool beside = dx > 0 && (float)(q->y1 - q->y0) > 0.6f * height;
-    return !beside && distance(k, q, near) < near;
-}
-
-/* The contrast that counts as full ink: what a tenth of the ink exceeds. */
-static int full_ink(const struct ink *k)
-{
-    long count[256] = {0}, total = 0;
-    for (int i = 0; i < k->parts.runs; i++) {
-        const struct run *r = &k->parts.run[i];
-        if (!k->taken[r->part])
-            continue;
-        const uint8_t *row = k->map.ink + (long)r->y * k->map.width;
-        for (int x = r->x0; x < r->x1; x++)
-            count[row[x]]++;
-        total += r->x1 - r->x0;
-    }
-    long above = 0;
-    for (int v = 255; v > 0; v--) {
+    for (int v = 255; v > 1; v--) {
         above += count[v];
         if (above * 8 > total)
             return v;
@@ -241,14 +105,24 @@ static void cut_row(struct ink *k, const struct part *box, int y, int x0, int x1
     }
 }
 
-/* Cut the taken parts out of the picture, by their mask and a pixel around it. */
-static int cut_digit(struct ink *k, struct part *box, struct err *e)
+/* Cut the parts of glyph `id` out of the picture, by their mask and a pixel around it. */
+static int cut_glyph(struct ink *k, int id, struct part *box, struct err *e)
 {
-    const struct inkmap *m = &k->map;
-    box->x0 -= box->x0 > 0;
-    box->y0 -= box->y0 > 0;
-    box->x1 += box->x1 < m->width;
-    box->y1 += box->y1 < m->height;
+    const struct parts *p = &k->parts;
+    *box = (struct part){k->map.width, k->map.height, 0, 0, 0, 0, 0, 0, 0};
+    for (int i = 0; i < p->parts; i++) {
+        const struct part *q = &p->part[i];
+        if (k->glyphs.owner[i] != id)
+            continue;
+        box->x0 = q->x0 - 1 < box->x0 ? q->x0 - 1 : box->x0;
+        box->y0 = q->y0 - 1 < box->y0 ? q->y0 - 1 : box->y0;
+        box->x1 = q->x1 + 1 > box->x1 ? q->x1 + 1 : box->x1;
+        box->y1 = q->y1 + 1 > box->y1 ? q->y1 + 1 : box->y1;
+    }
+    box->x0 = box->x0 < 0 ? 0 : box->x0;
+    box->y0 = box->y0 < 0 ? 0 : box->y0;
+    box->x1 = box->x1 > k->map.width ? k->map.width : box->x1;
+    box->y1 = box->y1 > k->map.height ? k->map.height : box->y1;
     size_t size = (size_t)(box->x1 - box->x0) * (box->y1 - box->y0);
     if (size > k->cut_size) {
         uint8_t *cut = realloc(k->cut, size);
@@ -258,14 +132,11 @@ static int cut_digit(struct ink *k, struct part *box, struct err *e)
         k->cut_size = size;
     }
     memset(k->cut, 0, size);
-    int full = full_ink(k);
-    for (int i = 0; i < k->parts.runs; i++) {
-        const struct run *r = &k->parts.run[i];
-        if (!k->taken[r->part])
-            continue;
-        for (int y = r->y - 1; y <= r->y + 1; y++)
-            cut_row(k, box, y, r->x0, r->x1, full);
-    }
+    int full = full_ink(k, id);
+    for (int i = 0; i < p->parts; i++)
+        for (int r = k->glyphs.owner[i] == id ? p->part[i].first : -1; r >= 0; r = p->run[r].next)
+            for (int y = p->run[r].y - 1; y <= p->run[r].y + 1; y++)
+                cut_row(k, box, y, p->run[r].x0, p->run[r].x1, full);
     return 0;
 }
 
@@ -288,56 +159,103 @@ static void trim(struct ink *k, struct part *box)
     *box = (struct part){box->x0 + x0, box->y0 + y0, box->x0 + x1, box->y0 + y1, 0, 0, 0, 0, 0};
 }
 
-static int make_digit(struct ink *k, struct part box, struct err *e)
+/* Turn the w x h cut upright. */
+static int turn_cut(struct ink *k, int w, int h, enum turn turn, struct err *e)
 {
-    struct ink_digit *d = new_digit(k, e);
-    if (!d || cut_digit(k, &box, e))
+    uint8_t *turned = malloc((size_t)w * h);
+    if (!turned)
+        return err_set(e, "out of memory");
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            long to = turn == TURN_RIGHT ? (long)(w - 1 - x) * h + y : (long)x * h + h - 1 - y;
+            turned[to] = k->cut[(long)y * w + x];
+        }
+    memcpy(k->cut, turned, (size_t)w * h);
+    free(turned);
+    return 0;
+}
+
+/* Make glyph `id` a digit; its box in pixels of the source. */
+static int make_digit(struct ink *k, int id, enum turn turn, struct ink_digit *d, struct err *e)
+{
+    struct part box;
+    if (cut_glyph(k, id, &box, e))
         return -1;
     trim(k, &box);
-    int s = k->map.reduce;
-    d->x = box.x0 * s;
-    d->y = box.y0 * s;
-    d->w = (box.x1 - box.x0) * s;
-    d->h = (box.y1 - box.y0) * s;
-    normalise(k->cut, box.x1 - box.x0, box.y1 - box.y0, d->pixels);
+    int s = k->map.reduce, w = box.x1 - box.x0, h = box.y1 - box.y0;
+    *d = (struct ink_digit){.x = box.x0 * s, .y = box.y0 * s, .w = w * s, .h = h * s};
+    if (turn != TURN_NONE && turn_cut(k, w, h, turn, e))
+        return -1;
+    normalise(k->cut, turn ? h : w, turn ? w : h, d->pixels);
     return 0;
 }
 
 static int find_one(struct ink *k, struct err *e)
 {
-    struct parts *p = &k->parts;
-    int best = -1;
-    if (reserve(k, e))
+    int n = glyphs_one(&k->glyphs, &k->map, &k->parts, e);
+    k->seen = k->glyphs.seen;
+    if (n <= 0)
+        return n;
+    struct ink_digit *d = new_digit(k, e);
+    return d ? make_digit(k, 0, TURN_NONE, d, e) : -1;
+}
+
+/* Which way the page lies, by a sample of its digits. */
+static int page_turn(struct ink *k, enum turn *turn, struct err *e)
+{
+    struct glyphs *s = &k->glyphs;
+    float sum[TURNS] = {0}, log_p[TURNS];
+    int digits = 0, sampled = 0, n = 0;
+    for (int i = 0; i < k->parts.parts; i++)
+        digits += glyphs_is_digit(s, &k->parts, i);
+    int every = digits / TURN_SAMPLE + 1;
+    for (int i = 0; i < k->parts.parts; i++) {
+        if (!glyphs_is_digit(s, &k->parts, i) || n++ % every)
+            continue;
+        struct ink_digit d;
+        s->owner[i] = 0;
+        if (make_digit(k, 0, TURN_NONE, &d, e))
+            return -1;
+        s->owner[i] = -1;
+        turn_likelihood(d.pixels, log_p);
+        for (int t = 0; t < TURNS; t++)
+            sum[t] += fmaxf(log_p[t], -4);
+        sampled++;
+    }
+    *turn = sum[TURN_RIGHT] > sum[TURN_LEFT] ? TURN_RIGHT : TURN_LEFT;
+    if (sampled < 2 || sum[*turn] - sum[TURN_NONE] < 2 + TURN_MARGIN * (float)sampled)
+        *turn = TURN_NONE;
+    return 0;
+}
+
+static int find_parts(struct ink *k, struct err *e)
+{
+    int limit = (int)((size_t)k->map.width * k->map.height / 8 + 1000);
+    return parts_find(&k->parts, k->map.ink, k->map.width, k->map.height, limit, e);
+}
+
+static int find_all(struct ink *k, struct err *e)
+{
+    enum turn turn;
+    struct glyphs *s = &k->glyphs;
+    if (glyphs_measure(s, &k->map, &k->parts, e) || page_turn(k, &turn, e) ||
+        glyphs_all(s, &k->map, &k->parts, turn, e) < 0)
         return -1;
-    for (int i = 0; i < p->parts; i++) {
-        k->score[i] = prominence(k, &p->part[i]);
-        k->taken[i] = 0;
-        if (k->score[i] > 0 && (best < 0 || k->score[i] > k->score[best]))
-            best = i;
+    if (split_touching(s, &k->map, turn) > 0 &&
+        (find_parts(k, e) || glyphs_measure(s, &k->map, &k->parts, e) ||
+         glyphs_all(s, &k->map, &k->parts, turn, e) < 0))
+        return -1;
+    if (reading_order(s->glyph, s->n, s->height, e))
+        return -1;
+    for (int i = 0; i < s->n; i++) {
+        struct ink_digit *d = new_digit(k, e);
+        if (!d || make_digit(k, s->glyph[i].id, turn, d, e))
+            return -1;
+        d->line = s->glyph[i].line;
+        d->word = s->glyph[i].word;
     }
-    k->seen = 0;
-    if (best < 0)
-        return 0;
-    struct part box = p->part[best];
-    k->taken[best] = 1;
-    for (bool grown = true; grown;) {
-        grown = false;
-        for (int i = 0; i < p->parts; i++) {
-            const struct part *q = &p->part[i];
-            if (k->taken[i] || k->score[i] < 0 || !same_digit(k, &box, q))
-                continue;
-            box.x0 = box.x0 < q->x0 ? box.x0 : q->x0;
-            box.x1 = box.x1 > q->x1 ? box.x1 : q->x1;
-            box.y0 = box.y0 < q->y0 ? box.y0 : q->y0;
-            box.y1 = box.y1 > q->y1 ? box.y1 : q->y1;
-            k->taken[i] = 1;
-            grown = true;
-        }
-    }
-    for (int i = 0; i < p->parts; i++)
-        k->seen += k->score[i] > 0.5f * k->score[best] && !k->taken[i];
-    k->seen++;
-    return make_digit(k, box, e);
+    k->seen = s->n;
+    return 0;
 }
 
 /* A 28x28 frame that is normalised is the answer already. */
@@ -360,7 +278,6 @@ static int pass_through(struct ink *k, const uint8_t *gray, long stride, struct 
 int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
              struct ink_digit **digits, struct err *e)
 {
-    (void)many;
     k->digits = k->seen = 0;
     if (w == DIGIT_SIDE && h == DIGIT_SIDE) {
         int passed = pass_through(k, gray, stride, e);
@@ -374,9 +291,8 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
         inkmap_invert(&k->map);
     inkmap_find(&k->map);
     rules_erase(&k->map);
-    int limit = (int)((size_t)k->map.width * k->map.height / 8 + 1000);
-    int failed = parts_find(&k->parts, k->map.ink, k->map.width, k->map.height, limit, e);
-    if (failed < 0 || (failed == 0 && find_one(k, e)))
+    int failed = find_parts(k, e);
+    if (failed < 0 || (failed == 0 && (many ? find_all(k, e) : find_one(k, e))))
         return -1;
     *digits = k->digit;
     return k->digits;

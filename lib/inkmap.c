@@ -7,7 +7,7 @@
 /* What counts as ink. Contrasts are fractions of the paper's brightness times 255. */
 #define FLOOR 9            /* fainter than this is never ink */
 #define TEXTURE_FACTOR 1.8f /* ink stands out by this much more than bare paper does */
-#define PEAK_PART 0.40f    /* of the strongest ink nearby */
+#define PEAK_PART 0.40f /* of the strongest ink nearby */
 /* The paper's curve in brightness, at most, over a length of the frame's shorter side: what bends
  * more is ink. A stroke as wide as a quarter of that side is dark by 0.14 too little. */
 #define BEND 8.9f

@@ -25,6 +25,7 @@ struct line {
     float from_y, to_y;   /* across, at these */
     int covered;          /* pixels along at which it was there */
     float thick, contrast; /* mean */
+    double sa, sy, saa, say, syy; /* sums over covered pixels, a and y from the seed */
     bool erase;
 };
 
@@ -91,6 +92,12 @@ static void follow(const struct view *v, struct line *l, int d, float *slope)
             sum_contrast += (float)at(v, a, first + n / 2);
             if (l->erase && (float)n <= 1.6f * l->thick + 1)
                 wipe(v, a, first, n, l->contrast);
+            double da = a - l->seed_along, dy = y - (float)l->seed_across;
+            l->sa += da;
+            l->sy += dy;
+            l->saa += da * da;
+            l->say += da * dy;
+            l->syy += dy * dy;
             seen++;
             gap = crossed = 0;
             last = a;
@@ -119,11 +126,19 @@ static void follow(const struct view *v, struct line *l, int d, float *slope)
     *slope = s * (float)d;
 }
 
+/* Root mean square of its distance from the best straight line. */
+static float bend(const struct line *l)
+{
+    double n = l->covered, vaa = l->saa - l->sa * l->sa / n, vay = l->say - l->sa * l->sy / n;
+    double vyy = l->syy - l->sy * l->sy / n;
+    return vaa > 0 ? (float)sqrt(fmax(0, vyy - vay * vay / vaa) / n) : 0;
+}
+
 static bool is_long(const struct view *v, const struct line *l)
 {
     float length = l->to - l->from + 1;
     return length >= LONG * (float)v->along && (float)l->covered >= COVERED * length &&
-           length >= 12 * l->thick;
+           length >= 12 * l->thick && bend(l) < 1 + 0.008f * length;
 }
 
 /* Is the seed on a line that is known already? */
@@ -198,7 +213,8 @@ static void decide(const struct view *v, struct line *lines, int n, const struct
         l->erase = (from_edge && to_edge) ||
                    ((from_edge || to_edge) && length > 0.6f * (float)v->along &&
                     length > 25 * l->thick) ||
-                   (crossings >= 2 && length > 12 * l->thick) ||
+                   (crossings >= 2 && length > 0.4f * (float)v->along && bend(l) < 0.7f + 0.004f * length) ||
+                   crossings >= 4 ||
                    (companions(l, lines, n) >= 4 && length > 25 * l->thick);
     }
 }

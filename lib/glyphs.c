@@ -1,0 +1,387 @@
+#include "glyphs.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lengths in parts of the usual digit's. */
+#define SPECK 0.12f      /* shorter is dirt */
+#define SMALL 0.42f      /* shorter is no digit by itself, but may be a part of one */
+#define WIDE 8.0f        /* a row of touching digits may be so long */
+#define TALL 2.2f        /* no digit is so high */
+#define NEAR 0.15f       /* parts of one digit are so near to each other */
+#define FAINT 0.45f      /* of the usual contrast: fainter is show-through or shadow */
+#define ONE_SIDED 0.4f   /* see two_sided */
+
+static int reserve(struct glyphs *s, int parts, struct err *e)
+{
+    if (parts <= s->parts_size)
+        return 0;
+    int *owner = realloc(s->owner, (size_t)parts * sizeof *owner);
+    if (owner)
+        s->owner = owner;
+    float *score = realloc(s->score, (size_t)parts * sizeof *score);
+    if (score)
+        s->score = score;
+    struct glyph *glyph = realloc(s->glyph, (size_t)parts * sizeof *glyph);
+    if (glyph)
+        s->glyph = glyph;
+    if (!owner || !score || !glyph)
+        return err_set(e, "out of memory");
+    s->parts_size = parts;
+    return 0;
+}
+
+void glyphs_free(struct glyphs *s)
+{
+    free(s->owner);
+    free(s->score);
+    free(s->glyph);
+    *s = (struct glyphs){0};
+}
+
+static float part_length(const struct part *p)
+{
+    return hypotf((float)(p->x1 - p->x0), (float)(p->y1 - p->y0));
+}
+
+static float part_contrast(const struct part *p)
+{
+    return (float)p->weight / (float)p->area;
+}
+
+/* How much lighter than a pixel of the part its surroundings are on one of two sides, in parts of
+ * how much they are on the other: 1 for a stroke on paper, 0 for the edge of something dark. */
+static float balance(int ink, int before, int after)
+{
+    int a = before - ink, b = after - ink, less = a < b ? a : b, more = a > b ? a : b;
+    return more > 0 && less > 0 ? (float)less / (float)more : 0;
+}
+
+/* Mean gray of up to four pixels from (x, y) on, in steps of `step` bytes, `room` of them inside. */
+static int mean_gray(const uint8_t *g, long step, int room)
+{
+    int n = room < 4 ? room : 4, sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += g[i * step];
+    return sum / n;
+}
+
+/* The balance of a stretch of ink [a, b) in a line of n pixels `step` bytes apart, whose middle is
+ * at g[0]. */
+static float stretch_balance(const uint8_t *g, long step, int a, int middle, int b, int n)
+{
+    if (a < 2 || b + 1 >= n)
+        return 0;
+    int ink = (g[0] * 2 + g[middle > a ? -step : 0] + g[middle + 1 < b ? step : 0]) / 4;
+    return balance(ink, mean_gray(g + (a - 2 - middle) * step, -step, a - 1),
+                   mean_gray(g + (b + 1 - middle) * step, step, n - b - 1));
+}
+
+/* A stroke has paper on both its sides; the edge of a shadow or of the paper on only one. The mean
+ * over a sample of the part's runs, each looked at across and down. What lies outside the picture
+ * is no paper. */
+static float two_sided(const struct inkmap *m, const struct parts *all, const struct part *p)
+{
+    int every = p->runs / 64 + 1, n = 0, sampled = 0;
+    float sum = 0;
+    for (int i = p->first; i >= 0; i = all->run[i].next) {
+        if (n++ % every)
+            continue;
+        const struct run *r = &all->run[i];
+        int x = (r->x0 + r->x1) / 2, up = r->y, down = r->y + 1;
+        const uint8_t *g = m->gray + (long)r->y * m->width + x;
+        while (up > 0 && m->ink[(long)(up - 1) * m->width + x] & 1)
+            up--;
+        while (down < m->height && m->ink[(long)down * m->width + x] & 1)
+            down++;
+        sum += fmaxf(stretch_balance(g, 1, r->x0, x, r->x1, m->width),
+                     stretch_balance(g, m->width, up, r->y, down, m->height));
+        sampled++;
+    }
+    return sum / (float)sampled;
+}
+
+static float prominence(const struct inkmap *m, const struct parts *all, const struct part *p)
+{
+    float length = part_length(p), side = (float)(m->width < m->height ? m->width : m->height);
+    if (length < 0.04f * side || length < 4)
+        return 0;
+    float dx = (float)(p->x0 + p->x1) / (float)m->width - 1;
+    float dy = (float)(p->y0 + p->y1) / (float)m->height - 1;
+    float central = 1 - 0.25f * (dx * dx + dy * dy);
+    float sides = side < 64 ? 1 : two_sided(m, all, p);
+    if (sides < ONE_SIDED)
+        return -1;
+    if (p->x1 - p->x0 > 5 * (p->y1 - p->y0))
+        return 0;
+    return length * part_contrast(p) / 255 * central * sides;
+}
+
+static float square(float x)
+{
+    return x * x;
+}
+
+static float run_distance(const struct run *a, const struct run *b)
+{
+    int dx = a->x0 > b->x1 ? a->x0 - b->x1 : b->x0 > a->x1 ? b->x0 - a->x1 : 0;
+    return square((float)dx) + square((float)(a->y - b->y));
+}
+
+/* How far part q is from glyph `id`, by a sample of its runs; `limit` when beyond. */
+static float distance(const struct glyphs *s, const struct parts *p, int id,
+                      const struct part *q, float limit)
+{
+    int every = q->runs / 32 + 1, n = 0;
+    float least = square(limit);
+    for (int i = q->first; i >= 0; i = p->run[i].next) {
+        if (n++ % every)
+            continue;
+        for (int t = 0; t < p->parts; t++) {
+            const struct part *a = &p->part[t];
+            if (s->owner[t] != id || p->run[i].y < a->y0 - limit || p->run[i].y > a->y1 + limit)
+                continue;
+            for (int k = a->first; k >= 0; k = p->run[k].next)
+                least = fminf(least, run_distance(&p->run[i], &p->run[k]));
+        }
+    }
+    return sqrtf(least);
+}
+
+/* Does part q belong to glyph 0, whose box is p: a flag, a second stroke, the rest of a broken
+ * one? */
+static bool same_digit(const struct glyphs *s, const struct parts *all, const struct part *p,
+                       const struct part *q)
+{
+    float height = (float)(p->y1 - p->y0), width = (float)(p->x1 - p->x0);
+    float size = fmaxf(height, width), near = NEAR * size, length = part_length(q);
+    float dx = fmaxf(0, (float)(q->x0 > p->x0 ? q->x0 - p->x1 : p->x0 - q->x1));
+    float dy = fmaxf(0, (float)(q->y0 > p->y0 ? q->y0 - p->y1 : p->y0 - q->y1));
+    if (length < 0.07f * size || length > 1.5f * size || dx > near || dy > near)
+        return false;
+    if (part_contrast(q) < 0.5f * part_contrast(p))
+        return false;
+    bool beside = dx > 0 && (float)(q->y1 - q->y0) > 0.6f * height;
+    return !beside && distance(s, all, 0, q, near) < near;
+}
+
+static void enclose(struct part *box, const struct part *q)
+{
+    box->x0 = box->x0 < q->x0 ? box->x0 : q->x0;
+    box->x1 = box->x1 > q->x1 ? box->x1 : q->x1;
+    box->y0 = box->y0 < q->y0 ? box->y0 : q->y0;
+    box->y1 = box->y1 > q->y1 ? box->y1 : q->y1;
+}
+
+int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, struct err *e)
+{
+    int best = -1;
+    s->n = s->seen = 0;
+    if (reserve(s, p->parts, e))
+        return -1;
+    for (int i = 0; i < p->parts; i++) {
+        s->score[i] = prominence(m, p, &p->part[i]);
+        s->owner[i] = -1;
+        if (s->score[i] > 0 && (best < 0 || s->score[i] > s->score[best]))
+            best = i;
+    }
+    if (best < 0)
+        return 0;
+    struct part box = p->part[best];
+    s->owner[best] = 0;
+    for (bool grown = true; grown;) {
+        grown = false;
+        for (int i = 0; i < p->parts; i++) {
+            if (s->owner[i] == 0 || s->score[i] < 0 || !same_digit(s, p, &box, &p->part[i]))
+                continue;
+            enclose(&box, &p->part[i]);
+            s->owner[i] = 0;
+            grown = true;
+        }
+    }
+    for (int i = 0; i < p->parts; i++)
+        s->seen += s->score[i] > 0.5f * s->score[best] && s->owner[i] < 0;
+    s->seen++;
+    s->glyph[0] = (struct glyph){box.x0, box.y0, box.x1, box.y1, 0, 0, 0};
+    return s->n = 1;
+}
+
+/* ---- all digits of a page ---- */
+
+/* The usual length: where a histogram of lengths, by the logarithm and weighted by length, is
+ * highest. */
+#define BINS_PER_OCTAVE 4
+#define BINS (16 * BINS_PER_OCTAVE)
+
+static float usual_length(const struct glyphs *s, const struct parts *p, float longest)
+{
+    float bin[BINS + 2] = {0}, best = 0;
+    int top = 0;
+    for (int i = 0; i < p->parts; i++) {
+        const struct part *q = &p->part[i];
+        int w = q->x1 - q->x0, h = q->y1 - q->y0;
+        float length = (float)(w > h ? w : h);
+        int b = (int)(log2f(length) * BINS_PER_OCTAVE) + 1;
+        if (s->score[i] > 0 && length <= longest && b <= BINS)
+            bin[b] += length;
+    }
+    for (int b = 1; b <= BINS; b++) {
+        float sum = bin[b - 1] / 2 + bin[b] + bin[b + 1] / 2;
+        if (sum > best) {
+            best = sum;
+            top = b;
+        }
+    }
+    return best > 0 ? exp2f(((float)top - 0.5f) / BINS_PER_OCTAVE) : 0;
+}
+
+int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts *p,
+                   struct err *e)
+{
+    float side = (float)(m->width < m->height ? m->width : m->height);
+    float least = fmaxf(4, side / 150), longest = side < 64 ? side : 0.8f * side;
+    s->n = 0;
+    if (reserve(s, p->parts, e))
+        return -1;
+    for (int i = 0; i < p->parts; i++) {
+        const struct part *q = &p->part[i];
+        s->score[i] = part_length(q) < least ? 0 : side < 64 ? 1 : two_sided(m, p, q);
+        if (part_length(q) >= least && s->score[i] < ONE_SIDED)
+            s->score[i] = -1;
+        s->owner[i] = -1;
+    }
+    s->height = usual_length(s, p, longest);
+    return 0;
+}
+
+bool glyphs_is_digit(const struct glyphs *s, const struct parts *p, int i)
+{
+    const struct part *q = &p->part[i];
+    float length = (float)(q->x1 - q->x0 > q->y1 - q->y0 ? q->x1 - q->x0 : q->y1 - q->y0);
+    return s->score[i] > 0 && length > 0.6f * s->height && length < 1.5f * s->height;
+}
+
+struct glyph upright(int x0, int y0, int x1, int y1, int w, int h, enum turn turn)
+{
+    if (turn == TURN_RIGHT)
+        return (struct glyph){y0, w - x1, y1, w - x0, 0, 0, 0};
+    if (turn == TURN_LEFT)
+        return (struct glyph){h - y1, x0, h - y0, x1, 0, 0, 0};
+    return (struct glyph){x0, y0, x1, y1, 0, 0, 0};
+}
+
+static float usual_contrast(const struct glyphs *s, const struct parts *p)
+{
+    long count[256] = {0}, total = 0, below = 0;
+    for (int i = 0; i < p->parts; i++)
+        if (glyphs_is_digit(s, p, i)) {
+            count[(int)part_contrast(&p->part[i])]++;
+            total++;
+        }
+    for (int v = 0; v < 256; v++) {
+        below += count[v];
+        if (2 * below > total)
+            return (float)v;
+    }
+    return 0;
+}
+
+/* Do two parts of some size, one above the other, belong to one digit? */
+static bool stacked(const struct glyph *a, const struct glyph *b, float height)
+{
+    float common = (float)((a->x1 < b->x1 ? a->x1 : b->x1) - (a->x0 > b->x0 ? a->x0 : b->x0));
+    float narrow = (float)(a->x1 - a->x0 < b->x1 - b->x0 ? a->x1 - a->x0 : b->x1 - b->x0);
+    float apart = (float)((a->y0 > b->y0 ? a->y0 : b->y0) - (a->y1 < b->y1 ? a->y1 : b->y1));
+    float all = (float)((a->y1 > b->y1 ? a->y1 : b->y1) - (a->y0 < b->y0 ? a->y0 : b->y0));
+    return common > 0.5f * narrow && apart < 0.25f * height && all < 1.4f * height;
+}
+
+static void absorb(struct glyphs *s, int into, int id, int parts)
+{
+    struct glyph *a = &s->glyph[into], *b = &s->glyph[id];
+    a->x0 = a->x0 < b->x0 ? a->x0 : b->x0;
+    a->x1 = a->x1 > b->x1 ? a->x1 : b->x1;
+    a->y0 = a->y0 < b->y0 ? a->y0 : b->y0;
+    a->y1 = a->y1 > b->y1 ? a->y1 : b->y1;
+    b->x1 = b->x0 = -1;
+    for (int i = 0; i < parts; i++)
+        if (s->owner[i] == id)
+            s->owner[i] = into;
+}
+
+/* Give each small part to the glyph it is nearest to, if it is near to one. */
+static void adopt(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
+                  float contrast)
+{
+    float near = NEAR * s->height;
+    for (int i = 0; i < p->parts; i++) {
+        const struct part *q = &p->part[i];
+        float length = part_length(q), least = near;
+        if (s->owner[i] >= 0 || s->score[i] < 0 || length < SPECK * s->height ||
+            length > SMALL * 1.5f * s->height || part_contrast(q) < FAINT * contrast)
+            continue;
+        struct glyph b = upright(q->x0, q->y0, q->x1, q->y1, m->width, m->height, turn);
+        int best = -1;
+        for (int k = 0; k < s->n; k++) {
+            const struct glyph *g = &s->glyph[k];
+            if (g->x0 < 0 || b.x0 > g->x1 + near || b.x1 < g->x0 - near || b.y0 > g->y1 + near ||
+                b.y1 < g->y0 - near)
+                continue;
+            float d = distance(s, p, k, q, least);
+            if (d < least) {
+                least = d;
+                best = k;
+            }
+        }
+        if (best < 0)
+            continue;
+        struct glyph *g = &s->glyph[best];
+        g->x0 = g->x0 < b.x0 ? g->x0 : b.x0;
+        g->x1 = g->x1 > b.x1 ? g->x1 : b.x1;
+        g->y0 = g->y0 < b.y0 ? g->y0 : b.y0;
+        g->y1 = g->y1 > b.y1 ? g->y1 : b.y1;
+        s->owner[i] = best;
+    }
+}
+
+/* Keep the glyphs that may be digits. */
+static void sift(struct glyphs *s)
+{
+    int n = 0;
+    for (int i = 0; i < s->n; i++) {
+        struct glyph g = s->glyph[i];
+        float w = (float)(g.x1 - g.x0), h = (float)(g.y1 - g.y0);
+        g.id = i;
+        if (g.x0 >= 0 && fmaxf(w, h) > SMALL * s->height && h > 0.3f * s->height && h * 4 > w)
+            s->glyph[n++] = g;
+    }
+    s->n = n;
+}
+
+int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
+               struct err *e)
+{
+    (void)e;
+    float contrast = usual_contrast(s, p), height = s->height;
+    s->n = 0;
+    for (int i = 0; i < p->parts; i++) {
+        const struct part *q = &p->part[i];
+        struct glyph b = upright(q->x0, q->y0, q->x1, q->y1, m->width, m->height, turn);
+        float w = (float)(b.x1 - b.x0), h = (float)(b.y1 - b.y0);
+        s->owner[i] = -1;
+        if (s->score[i] <= 0 || fmaxf(w, h) < SMALL * height || h > TALL * height ||
+            w > WIDE * height || part_contrast(q) < FAINT * contrast)
+            continue;
+        s->owner[i] = s->n;
+        s->glyph[s->n++] = b;
+    }
+    for (int i = 0; i < s->n; i++)
+        for (int k = 0; k < i; k++)
+            if (s->glyph[k].x0 >= 0 && s->glyph[i].x0 >= 0 &&
+                stacked(&s->glyph[k], &s->glyph[i], height))
+                absorb(s, k, i, p->parts);
+    adopt(s, m, p, turn, contrast);
+    sift(s);
+    return s->n;
+}

@@ -1,0 +1,42 @@
+/* Which parts of the ink are digits, and which belong together: parts of an ink map grouped into
+ * glyphs. */
+#ifndef INKPIPE_GLYPHS_H
+#define INKPIPE_GLYPHS_H
+
+#include "inkmap.h"
+#include "reading.h"
+#include "parts.h"
+#include "turn.h"
+
+struct glyphs {
+    struct glyph *glyph; /* [n], boxes upright in the way the page lies; id: see owner */
+    int n;
+    int *owner;    /* of each part: the id of its glyph, or -1 */
+    float *score;  /* of each part; negative: not a stroke on paper */
+    float height;  /* of the usual digit, in map pixels */
+    int seen;      /* how many things as prominent as a digit glyphs_one saw */
+    int parts_size, glyph_size;
+};
+
+/* Group the parts around the most prominent one into a glyph (id 0). Returns how many glyphs there
+ * are, 0 or 1; -1 when memory is short. */
+int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, struct err *e);
+
+/* Measure all parts: fills score and height. Returns 0 or -1. */
+int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts *p,
+                   struct err *e);
+
+/* After glyphs_measure: is part i by itself of a digit's size? */
+bool glyphs_is_digit(const struct glyphs *s, const struct parts *p, int i);
+
+/* After glyphs_measure: group all parts of digit size with what belongs to them, on a page that
+ * lies turned so. Returns how many, or -1. */
+int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
+               struct err *e);
+
+/* The upright box of the box x0, y0, x1, y1 of a map of w x h turned so. */
+struct glyph upright(int x0, int y0, int x1, int y1, int w, int h, enum turn turn);
+
+void glyphs_free(struct glyphs *s);
+
+#endif

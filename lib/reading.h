@@ -1,0 +1,24 @@
+/* Reading order: which digits make a line, in which order the lines follow, where words end.
+ *
+ * Lines are gathered by a sweep from left to right: each digit joins the line whose course, as it
+ * has run so far, comes nearest to it, so that lines may be skewed and curved. */
+#ifndef INKPIPE_READING_H
+#define INKPIPE_READING_H
+
+#include "err.h"
+
+/* A digit's box, upright: x1 and y1 beyond its last pixel. */
+struct glyph {
+    int x0, y0, x1, y1;
+    int id;         /* the caller's */
+    int line, word; /* set by reading_order: both from 0 through the page */
+};
+
+/* Put n glyphs of a page into reading order, `height` being that of its usual digit, and set their
+ * line and word. Returns 0, or -1 when memory is short. */
+int reading_order(struct glyph *g, int n, float height, struct err *e);
+
+/* The k-th smallest of a, which is put in another order; 0 <= k < n. */
+float nth_smallest(float *a, int n, int k);
+
+#endif
