@@ -26,6 +26,8 @@ ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"
 LIBS_camgrab = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil -lX11
 LIBS_xcanvas = -lX11 -lXext
 LIBS_xview = -lX11 -lXext
+LIBS_xclose = -lX11
+LIBS_xshot = -lX11
 LIBS_base = -lnetpbm -lprotobuf-c -lz -lm
 LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^)
 

@@ -247,7 +247,7 @@ static void take_answers(struct canvas *c)
     child_work(c->child);
     c->dirty |= was_running && !child_is_running(c->child);
     while ((line = child_line(c->child))) {
-        c->unreadable = answer_parse(line, &a, NULL) < 0;
+        c->unreadable = answer_parse(line, &a, NULL) < 0 || strchr(a.digit, ' ');
         c->dirty = true;
         if (c->unreadable || (a.frame >= 0 && a.frame != c->frames - 1))
             continue;

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
+#include <unistd.h>
+#include <X11/Xatom.h>
 #include <X11/Xlib.h>
 #include <X11/XKBlib.h>
 #include <X11/Xutil.h>
@@ -153,6 +155,9 @@ static void tell_manager(struct window *w, const char *title, int min_width, int
     char name[] = "inkpipe";
     XClassHint class = {name, name};
     Xutf8SetWMProperties(w->display, w->window, title, title, NULL, 0, &size, &hints, &class);
+    long pid = getpid();
+    XChangeProperty(w->display, w->window, XInternAtom(w->display, "_NET_WM_PID", False),
+                    XA_CARDINAL, 32, PropModeReplace, (unsigned char *)&pid, 1);
     w->wm_delete = XInternAtom(w->display, "WM_DELETE_WINDOW", False);
     XSetWMProtocols(w->display, w->window, &w->wm_delete, 1);
 }

@@ -1,0 +1,315 @@
+# xcanvas: a person draws; the frames, the keys, and what the window shows.
+load helper
+load xcommon
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+}
+
+teardown() {
+    kill_background
+}
+
+# canvas [option ...]: xcanvas in a window of its own, its frames in `out`.
+canvas() {
+    start_x
+    background run_canvas "$@"
+    CANVAS=$!
+    window "draw a digit"
+}
+
+run_canvas() {
+    exec xcanvas "$@" >out
+}
+
+# A command that answers every frame with a 7, and one that needs no model to do so.
+SAY7='grep -a --line-buffered "^# frame=" | sed -u "s/# frame=\(.*\)/7\t0.98\txcanvas\t\1\t-\t1:0.015/"'
+
+# The bytes of the last frame's pixels.
+raster() {
+    last_frame out | tail -c 78400
+}
+
+@test "each release writes a frame of 280x280 with its source and number" {
+    canvas
+    line 20 20 80 80
+    wait_for 5 frames out 1
+    line 80 20 20 80
+    wait_for 5 frames out 2
+    run pamfile -allimages out
+    [ "$(grep -c 'PGM raw, 280 by 280  maxval 255' <<<"$output")" -eq 2 ]
+    run grep -a '^# ' out
+    [ "${lines[0]} ${lines[1]}" = "# source=xcanvas # frame=0" ]
+    [ "${lines[3]}" = "# frame=1" ]
+}
+
+@test "ink is white on black, and a quick stroke has no gap" {
+    canvas
+    line 10 50 90 50
+    wait_for 5 frames out 1
+    last_frame out >f.pgm
+    [ "$(pamcut -left 30 -width 220 -top 140 -height 1 f.pgm | pgmhist | awk '$1 == 255 { print $2 }')" -eq 220 ]
+    [ "$(pamcut -width 280 -top 0 -height 100 f.pgm | pgmhist | awk '$1 == 0 { print $2 }')" -eq 28000 ]
+}
+
+@test "the stroke is a tenth of the paper thick, and -p changes that" {
+    canvas -p 40
+    line 10 50 90 50
+    wait_for 5 frames out 1
+    last_frame out >f.pgm
+    thick=$(pamcut -left 140 -width 1 f.pgm | tail -c 280 | od -An -v -tu1 -w1 | awk '{ s += $1 } END { print s / 255 }')
+    awk -v t="$thick" 'BEGIN { exit !(t > 39.5 && t < 40.5) }'
+}
+
+@test "u takes back the last whole stroke, and the frame follows" {
+    canvas
+    line 20 20 80 20
+    wait_for 5 frames out 1
+    raster >one
+    draw round 3
+    wait_for 5 frames out 2
+    xdotool key u
+    wait_for 5 frames out 3
+    raster | cmp - one
+    xdotool key u
+    wait_for 5 frames out 4
+    raster | cmp -n 78400 - /dev/zero
+}
+
+@test "c clears: the next frame holds the next stroke alone" {
+    canvas
+    line 20 20 80 20
+    wait_for 5 frames out 1
+    raster >one
+    line 20 80 80 80
+    wait_for 5 frames out 2
+    xdotool key c
+    line 20 20 80 20
+    wait_for 5 frames out 3
+    raster | cmp - one
+}
+
+@test "a held c clears once, a held u undoes stroke by stroke" {
+    canvas
+    xdotool key c keydown c
+    for y in 20 40 60 80; do line 20 $y 80 $y; done
+    wait_for 5 frames out 4
+    raster >four
+    xdotool keyup c keydown u
+    wait_for 10 frames out 8
+    xdotool keyup u
+    raster | cmp -n 78400 - /dev/zero
+    [ "$(od -An -v -tu1 -w1 four | grep -c 255)" -gt 15000 ]
+}
+
+@test "q, the window's close button and SIGTERM end it with status 0" {
+    canvas
+    xdotool key q
+    wait "$CANVAS"
+    background run_canvas
+    CANVAS=$!
+    window "draw a digit"
+    xclose "$WINDOW"
+    wait "$CANVAS"
+    background run_canvas -e 'echo $$ >child; exec sleep 1000'
+    CANVAS=$!
+    window "draw a digit"
+    line 20 20 80 20
+    wait_for 5 test -s child
+    kill "$CANVAS"
+    wait "$CANVAS"
+    run kill -0 "$(cat child)"
+    [ "$status" -ne 0 ]
+}
+
+@test "a digit key labels the drawing, writes it and begins anew" {
+    canvas
+    draw round 7
+    wait_for 5 frames out 1
+    xdotool key 7
+    wait_for 5 frames out 2
+    last_frame out | head -n 5 | grep -a -x '# label=7'
+    cmp <(raster) <(tail -c +$((78442 - 78399)) out | head -c 78400)
+    xdotool key 3
+    line 20 20 80 20
+    wait_for 5 frames out 3
+    [ "$(grep -ac '^# label' out)" -eq 1 ]
+}
+
+@test "xcanvas >> mine.pgm keeps only labelled drawings" {
+    start_x
+    touch mine.pgm
+    background bash -c 'exec xcanvas >>mine.pgm'
+    window "draw a digit"
+    draw round 4
+    xdotool key 4
+    wait_for 5 frames mine.pgm 1
+    draw round 2
+    xdotool key 2
+    wait_for 5 frames mine.pgm 2
+    [ "$(grep -a '^# label' mine.pgm | xargs)" = "# label=4 # label=2" ]
+}
+
+@test "the answer is shown large, with its bar" {
+    canvas -e "$SAY7"
+    draw round 7
+    wait_for 5 bar_shown 7
+    xdotool key c
+    wait_for 5 bar_shown ""
+    frames out 1
+}
+
+@test "the answer follows an undo, and an empty paper has none" {
+    canvas -e "$SAY7"
+    line 20 20 80 20
+    line 20 80 80 80
+    wait_for 5 bar_shown 7
+    xdotool key u
+    wait_for 5 frames out 3
+    wait_for 5 bar_shown 7
+    xdotool key u
+    wait_for 5 bar_shown ""
+}
+
+@test "no digit is said in words" {
+    canvas -e "${SAY7//7\\t0.98/-\\t-}"
+    line 20 20 80 20
+    wait_for 5 shows 452 60 200 60 "232 234 237"
+    bar_shown ""
+}
+
+@test "an answer to an older frame is not shown" {
+    canvas -e 'grep -a --line-buffered "^# frame=" | sed -u "s/.*/7\t0.98\txcanvas\t0\t-/"'
+    line 20 20 80 20
+    wait_for 5 bar_shown 7
+    line 20 40 80 40
+    wait_for 5 frames out 2
+    wait_for 5 bar_shown ""
+}
+
+@test "a command that dies is shown, and the next stroke starts it again" {
+    canvas -e "echo start >>starts; head -c 78442 | tail -c 1 >/dev/null; exit 3"
+    line 20 20 80 20
+    wait_for 5 shows 452 40 300 60 "255 138 128"
+    [ "$(wc -l <starts)" -eq 1 ]
+    line 20 40 80 40
+    wait_for 5 frames out 2
+    wait_for 5 eval '[ "$(wc -l <starts)" -eq 2 ]'
+    wait_for 5 shows 452 40 300 60 "255 138 128"
+}
+
+@test "a command that is silent or deaf freezes nothing" {
+    canvas -e 'sleep 1000'
+    for i in 1 2 3 4 5 6 7 8; do line 20 $((i * 10)) 80 $((i * 10)); done
+    wait_for 5 frames out 8
+    wait_for 5 shows 452 60 200 60 "152 161 171"
+    xdotool key c
+    xdotool key q
+    wait "$CANVAS"
+}
+
+@test "a command that answers something else is told apart" {
+    canvas -e 'grep -a --line-buffered "^# frame="'
+    line 20 20 80 20
+    wait_for 5 shows 452 40 300 60 "255 138 128"
+}
+
+@test "a resized window keeps the drawing" {
+    canvas
+    line 10 50 90 50
+    wait_for 5 frames out 1
+    raster >one
+    xdotool windowsize --sync "$WINDOW" 864 891
+    wait_for 5 shows 425 435 6 6 "255 255 255"
+    xdotool windowsize --sync "$WINDOW" 236 263
+    wait_for 5 shows 110 117 6 6 "255 255 255"
+    line 10 10 11 10
+    xdotool key u
+    wait_for 5 frames out 3
+    raster | cmp - one
+}
+
+@test "an uncovered window shows the drawing again" {
+    canvas
+    line 10 50 90 50
+    wait_for 5 shows 220 220 6 6 "255 255 255"
+    background bash -c 'exec xcanvas >over'
+    over=$!
+    wait_for 5 shows 220 220 6 6 "0 0 0"
+    xclose "$(xdotool search --pid "$over")"
+    wait "$over"
+    wait_for 5 shows 220 220 6 6 "255 255 255"
+}
+
+@test "without shared memory, and with fewer colours, it looks the same" {
+    start_x -extension MIT-SHM
+    background run_canvas
+    window "draw a digit"
+    line 10 50 90 50
+    wait_for 5 shows 220 220 6 6 "255 255 255"
+    shows 220 100 6 6 "0 0 0"
+    kill_background
+    rm display
+    start_x -screen 0 1280x1024x16
+    background run_canvas
+    window "draw a digit"
+    line 10 50 90 50
+    wait_for 5 shows 220 220 6 6 "255 255 255"
+    shows 220 100 6 6 "0 0 0"
+}
+
+@test "the window grows with Xft.dpi, and -z overrides it" {
+    start_x
+    xprop -root -f RESOURCE_MANAGER 8s -set RESOURCE_MANAGER "Xft.dpi:	192"
+    background run_canvas
+    window "draw a digit"
+    [ "$(xdotool getwindowgeometry "$WINDOW" | awk '/Geometry/ { print $2 }')" = 904x956 ]
+    xdotool key q
+    wait "$!"
+    background run_canvas -z 1.5
+    window "draw a digit"
+    [ "$(xdotool getwindowgeometry "$WINDOW" | awk '/Geometry/ { print $2 }')" = 678x717 ]
+}
+
+@test "5,000 strokes: every frame comes, and undo stays quick" {
+    start_x
+    background bash -c 'xcanvas | grep -ac --line-buffered "^# frame=5000" >count'
+    window "draw a digit"
+    seq 0 5000 | awk '{ print "mousemove", 40 + $1 % 370, 40 + int($1 / 13) % 370, "mousedown 1",
+        "mouseup 1" }' >strokes
+    xdotool - <strokes
+    start=${EPOCHREALTIME/./}
+    for _ in 1 2 3 4 5 6 7 8 9 10; do xdotool key u; done
+    xdotool key q
+    wait "$!"
+    [ $((${EPOCHREALTIME/./} - start)) -lt 5000000 ]
+    [ "$(cat count)" -eq 1 ]
+}
+
+@test "a reader that ends, ends it quietly" {
+    start_x
+    background bash -o pipefail -c 'xcanvas 2>err | head -c 100 >part'
+    window "draw a digit"
+    line 10 50 90 50
+    wait "$!"
+    [ ! -s err ]
+    [ "$(wc -c <part)" -eq 100 ]
+}
+
+@test "without a display it says so" {
+    DISPLAY='' run xcanvas </dev/null
+    [ "$status" -eq 1 ]
+    [[ "$output" == "xcanvas: no display: DISPLAY is not set"* ]]
+    DISPLAY=:987 run xcanvas
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"cannot open display :987"* ]]
+}
+
+@test "wrong usage is status 2" {
+    run xcanvas -p 0
+    [ "$status" -eq 2 ]
+    run xcanvas file
+    [ "$status" -eq 2 ]
+    run xcanvas -z large
+    [ "$status" -eq 2 ]
+}
