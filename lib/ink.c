@@ -6,6 +6,7 @@
 
 #include "glyphs.h"
 #include "inkmap.h"
+#include "mend.h"
 #include "reading.h"
 #include "parts.h"
 #include "rules.h"
@@ -15,10 +16,15 @@
 #define TURN_SAMPLE 48   /* digits looked at to tell which way a page lies */
 #define TURN_MARGIN 0.4f /* of log-likelihood a digit by which a turned page has to be likelier */
 
+#define FAINT 0.2f   /* of a digit's full contrast: ink that may join its pieces */
+#define LONGER 1.6f  /* times as long: no digit grows so much by its faint ink */
+#define GROWTH 2.2f  /* the same for its area */
+
 struct ink {
     struct inkmap map;
     struct parts parts;
     struct glyphs glyphs;
+    struct mend mend;
     struct ink_digit *digit;
     int digits, digit_size;
     uint8_t *cut; /* a digit's box cut out of the picture */
@@ -41,6 +47,7 @@ void ink_free(struct ink *k)
     inkmap_free(&k->map);
     parts_free(&k->parts);
     glyphs_free(&k->glyphs);
+    mend_free(&k->mend);
     free(k->digit);
     free(k->cut);
     free(k);
@@ -190,9 +197,32 @@ static int make_digit(struct ink *k, int id, enum turn turn, struct ink_digit *d
     return 0;
 }
 
+static int find_parts(struct ink *k, struct err *e)
+{
+    int limit = (int)((size_t)k->map.width * k->map.height / 8 + 1000);
+    return parts_find(&k->parts, k->map.ink, k->map.width, k->map.height, limit, e);
+}
+
+/* Ink of a glyph that is fainter than this is not looked for. */
+static int faint_level(const struct ink *k, int id)
+{
+    int level = (int)(FAINT * (float)full_ink(k, id));
+    return level > k->map.floor ? level : k->map.floor;
+}
+
 static int find_one(struct ink *k, struct err *e)
 {
     int n = glyphs_one(&k->glyphs, &k->map, &k->parts, e);
+    if (n > 0) {
+        const struct glyph *g = &k->glyphs.glyph[0];
+        struct part box = {g->x0, g->y0, g->x1, g->y1, 0, 0, 0, 0, 0};
+        int longer = g->x1 - g->x0 > g->y1 - g->y0 ? g->x1 - g->x0 : g->y1 - g->y0;
+        int mended = mend(&k->mend, &k->map, &box, faint_level(k, 0), LONGER * (float)longer, GROWTH, e);
+        if (mended < 0 || (mended > 0 && find_parts(k, e)))
+            return -1;
+        if (mended > 0)
+            n = glyphs_one(&k->glyphs, &k->map, &k->parts, e);
+    }
     k->seen = k->glyphs.seen;
     if (n <= 0)
         return n;
@@ -226,12 +256,6 @@ static int page_turn(struct ink *k, enum turn *turn, struct err *e)
     if (sampled < 2 || sum[*turn] - sum[TURN_NONE] < 2 + TURN_MARGIN * (float)sampled)
         *turn = TURN_NONE;
     return 0;
-}
-
-static int find_parts(struct ink *k, struct err *e)
-{
-    int limit = (int)((size_t)k->map.width * k->map.height / 8 + 1000);
-    return parts_find(&k->parts, k->map.ink, k->map.width, k->map.height, limit, e);
 }
 
 static int find_all(struct ink *k, struct err *e)
