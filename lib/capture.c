@@ -59,6 +59,7 @@ struct capture {
     double deadline; /* when FFmpeg is interrupted; HUGE_VAL: never */
 
     struct frame_reader *pnm;
+    struct _XDisplay *screen; /* kept while x11grab uses it */
     int fd; /* of a file; -1 otherwise */
     uint8_t head[PICTURE_HEAD];
     int head_len, head_taken; /* bytes of a pipe that were read to see what it is */
@@ -110,6 +111,8 @@ void capture_close(struct capture *c)
     avio_context_free(&c->io);
     frame_close(c->pnm);
     c->pnm = NULL;
+    screen_close(c->screen);
+    c->screen = NULL;
     if (c->fd > 0)
         close(c->fd);
     c->fd = -1;
@@ -442,7 +445,7 @@ static int open_device(struct capture *c, const AVInputFormat *format, struct er
     c->kind = camera                          ? CAPTURE_CAMERA
               : !strcmp(format->name, "lavfi") ? CAPTURE_FILE
                                                : CAPTURE_LIVE;
-    if (!strcmp(format->name, "x11grab") && screen_check(c->source, e))
+    if (!strcmp(format->name, "x11grab") && !(c->screen = screen_open(c->source, e)))
         return -1;
     return open_format(c, format, e);
 }

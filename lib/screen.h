@@ -4,9 +4,11 @@
 
 #include "err.h"
 
-/* Check the display of an x11grab source ("", ":0.0", ":0.0+10,20"; without a name the one X
- * programs use). Returns 0; -1 when there is none, or when it is Xwayland's, which gives black
- * pictures without an error. */
-int screen_check(const char *source, struct err *e);
+/* Open the display of an x11grab source ("", ":0.0", ":0.0+10,20"; without a name the one X programs
+ * use) to see whether it can be grabbed. NULL when there is none, or when it is Xwayland's, which
+ * gives black pictures without an error. Keep it open while grabbing: a server whose last client
+ * leaves may restart. */
+struct _XDisplay *screen_open(const char *source, struct err *e);
+void screen_close(struct _XDisplay *display);
 
 #endif
