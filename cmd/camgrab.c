@@ -210,21 +210,25 @@ static bool read_source(struct job *j, const char *source)
     return got >= 0;
 }
 
-/* The first camera that is there, else the first name. */
-static const char *default_camera(struct v4l2_camera *c)
+/* The first camera that can be opened, else the first there is, else the first name. */
+static const char *default_camera(struct v4l2_camera list[V4L2_DEVICES])
 {
-    return v4l2_cameras(c, 1) ? c->device : "/dev/video0";
+    int count = v4l2_cameras(list, V4L2_DEVICES);
+    for (int i = 0; i < count; i++)
+        if (!list[i].error)
+            return list[i].device;
+    return count ? list[0].device : "/dev/video0";
 }
 
-/* Grab one source; with -w again and again while it is missing. Said is what was said last. */
+/* Grab one source; with -w again and again while it is missing. */
 static void grab(struct job *j, const char *source)
 {
-    struct v4l2_camera first;
+    struct v4l2_camera list[V4L2_DEVICES];
     int status = j->status;
     bool missing = false;
     for (;;) {
         struct err e = ERR_NONE;
-        const char *name = source ? source : j->o->capture.format ? "" : default_camera(&first);
+        const char *name = source ? source : j->o->capture.format ? "" : default_camera(list);
         bool open = capture_open(j->capture, name, &e) == 0;
         if (!open && !missing)
             report(j, &e);
@@ -300,5 +304,7 @@ int main(int argc, char **argv)
     /* The next picture reuses the memory of the last: large blocks are kept, not given back. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 512 << 20);
-    return tool_close(o.list ? list_cameras() : run(&o, argc - optind, argv + optind));
+    int status = o.list ? list_cameras() : run(&o, argc - optind, argv + optind);
+    free(o.capture.option);
+    return tool_close(status);
 }

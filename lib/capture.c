@@ -283,10 +283,14 @@ static const AVInputFormat *probe(struct capture *c, struct err *e)
     return format;
 }
 
+static bool is_device(const AVInputFormat *format)
+{
+    return format->priv_class && AV_IS_INPUT_DEVICE(format->priv_class->category);
+}
+
 static int find_stream(struct capture *c, AVDictionary **options, struct err *e)
 {
-    bool device = c->kind != CAPTURE_FILE;
-    if (!device || !c->format->nb_streams)
+    if (!is_device(c->format->iformat))
         avformat_find_stream_info(c->format, NULL);
     c->stream = av_find_best_stream(c->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
     if (c->stream < 0)
@@ -294,7 +298,7 @@ static int find_stream(struct capture *c, AVDictionary **options, struct err *e)
     for (unsigned i = 0; i < c->format->nb_streams; i++)
         c->format->streams[i]->discard = (int)i == c->stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     const AVCodecParameters *par = c->format->streams[c->stream]->codecpar;
-    int threads = device ? 1 : c->o.threads;
+    int threads = c->kind != CAPTURE_FILE ? 1 : c->o.threads; /* each thread is a picture late */
     c->decoder = picture_decoder(par->codec_id, par, threads, options, e);
     return c->decoder ? 0 : -1;
 }
@@ -356,11 +360,11 @@ static int open_format(struct capture *c, const AVInputFormat *format, struct er
         open_error(c, status, e);
         goto fail;
     }
-    if (!format && !(c->format->pb && c->format->pb->seekable) && c->format->duration <= 0)
-        c->kind = CAPTURE_LIVE;
     if (find_stream(c, &options, e) || refuse_unused(options, e))
         goto fail;
     av_dict_free(&options);
+    if (!format && c->format->duration > 0) /* a URL that has an end */
+        c->kind = CAPTURE_FILE;
     c->how = CONTAINER;
     return 0;
 fail:
@@ -395,11 +399,11 @@ static int open_fd(struct capture *c, struct err *e)
     return 0;
 }
 
-/* A pipe may carry many images one after another, which libavformat can tell apart for those
- * formats that have a parser. */
+/* A named image file is one picture, whatever follows in it. Standard input and .mjpeg files may
+ * carry one after another, which libavformat can tell apart in formats that have a parser. */
 static bool is_one_image(const struct capture *c, enum AVCodecID codec)
 {
-    if (is_seekable(c->fd))
+    if (strcmp(c->source, "-") && !av_match_ext(c->source, "mjpeg,mjpg"))
         return true;
     AVCodecParserContext *parser = av_parser_init(codec);
     av_parser_close(parser);
@@ -448,11 +452,6 @@ static int open_device(struct capture *c, const AVInputFormat *format, struct er
     if (!strcmp(format->name, "x11grab") && !(c->screen = screen_open(c->source, e)))
         return -1;
     return open_format(c, format, e);
-}
-
-static bool is_device(const AVInputFormat *format)
-{
-    return format->priv_class && AV_IS_INPUT_DEVICE(format->priv_class->category);
 }
 
 static int open_source(struct capture *c, struct err *e)

@@ -14,7 +14,7 @@
 
 struct capture_options {
     const char *format;         /* FFmpeg's name of an input format or device; NULL: find it */
-    const char *const *option;  /* "key=value" for that format or its decoder, as FFmpeg names it */
+    const char **option;        /* "key=value" for that format or its decoder, as FFmpeg names it */
     int options;
     int width, height;          /* size asked of a device; 0: 640x480 of a camera, else the device's
                                    own */

@@ -72,7 +72,7 @@ AVCodecContext *picture_decoder(enum AVCodecID id, const AVCodecParameters *par,
         return NULL;
     }
     decoder->max_pixels = FRAME_MAX_PIXELS;
-    if (!par)
+    if (!par && (id == AV_CODEC_ID_MJPEG || id == AV_CODEC_ID_PNG)) /* a file cut short is an error */
         decoder->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK;
     decoder->thread_count = threads;
     int status = avcodec_open2(decoder, codec, options);

@@ -5,33 +5,391 @@ setup() {
     cd "$BATS_TEST_TMPDIR"
 }
 
-# picture NAME [SIZE]: a test picture of the kind that NAME's ending says.
-picture() {
-    ffmpeg -v error -f lavfi -i "testsrc=size=${2:-64x48}" -frames:v 1 "$1"
+teardown() {
+    kill_background
+}
+
+make_picture() { # NAME [SIZE]: a test picture of the kind that NAME's ending says
+    mkdir -p "$(dirname "$1")"
+    ffmpeg -v error -y -f lavfi -i "testsrc=size=${2:-64x48}:rate=10" -frames:v 1 -strict -1 \
+        -update 1 "./$1"
+}
+
+make_video() { # NAME SECONDS [ffmpeg's output options]
+    local name=$1 seconds=$2
+    shift 2
+    ffmpeg -v error -y -f lavfi -i "testsrc=size=64x48:rate=10:duration=$seconds" "$@" "$name"
+}
+
+facts() { # KEY: the fact's values in the stream on standard input
+    grep -a "^# $1=" | cut -d= -f2-
+}
+
+near() { # A B [DB]: two pictures differ by no more than a good JPEG does
+    pnmpsnr -machine "$1" "$2" | awk -v least="${3:-35}" '
+        { ok = $1 == "inf" || $1 >= least; if (!ok) print "PSNR " $1 " dB" } END { exit !ok }'
 }
 
 @test "an image file is one frame with its name" {
-    picture photo.png
+    make_picture photo.png
     run camgrab photo.png
     [ "$status" -eq 0 ]
     [ "${lines[0]}" = P5 ]
     [ "${lines[1]}" = "# source=photo.png" ]
     [ "${lines[2]}" = "# frame=0" ]
+    [ "${lines[3]}" = "64 48" ]
 }
 
-@test "a video file is all its frames, none twice" {
-    ffmpeg -v error -f lavfi -i testsrc=size=64x48:rate=10:duration=2 clip.mp4
-    run bash -c 'camgrab clip.mp4 | grep -a "^# frame=" | uniq | wc -l'
-    [ "$output" -eq 20 ]
+@test "every kind of image has the same luma as ffmpeg gives it" {
+    for kind in jpg png webp bmp tif gif jp2 qoi pcx sgi xwd apng ppm pgm pam avif jxl; do
+        make_picture "a.$kind"
+        ffmpeg -v error -y -i "a.$kind" -frames:v 1 -pix_fmt gray -update 1 expected.pgm
+        camgrab "a.$kind" >got.pgm
+        near got.pgm expected.pgm 38 || { echo "$kind"; return 1; }
+    done
+}
+
+@test "every kind of video has all its frames, none twice" {
+    for kind in mp4 mov mkv webm avi mpg ts ogv flv gif mjpeg; do
+        make_video "clip.$kind" 2 -r 25 -b:v 1M
+        frames=$(ffprobe -v error -count_frames -select_streams v -show_entries \
+            stream=nb_read_frames -of csv=p=0 "clip.$kind" | head -n 1 | tr -d ,)
+        camgrab "clip.$kind" | facts frame >got
+        seq 0 $((frames - 1)) | cmp - got || { echo "$kind"; return 1; }
+    done
+}
+
+@test "time is that of the video, from 0" {
+    make_video clip.mp4 1
+    run bash -c 'camgrab clip.mp4 | grep -a "^# time=" | tr "\n" " "'
+    [ "$output" = "# time=0.000 # time=0.100 # time=0.200 # time=0.300 # time=0.400 # time=0.500\
+ # time=0.600 # time=0.700 # time=0.800 # time=0.900 " ]
+}
+
+@test "-F picks frames of a video, -n ends, -s drops the first seconds" {
+    make_video clip.mp4 2
+    run bash -c 'camgrab -F 2 clip.mp4 | grep -a "^# time="'
+    [ "$output" = "# time=0.000
+# time=0.500
+# time=1.000
+# time=1.500" ]
+    [ "$(camgrab -n 3 clip.mp4 clip.mp4 | facts frame | tr '\n' ' ')" = "0 1 2 " ]
+    [ "$(camgrab -s 1.75 clip.mp4 | facts frame | tr '\n' ' ')" = "18 19 " ]
+}
+
+@test "an empty frame of a video is not a frame lost: -f lavfi gives each" {
+    [ "$(camgrab -f lavfi testsrc=duration=2:rate=10 | facts frame | wc -l)" -eq 20 ]
+    [ "$(camgrab -f lavfi -o graph=testsrc=duration=1:rate=10 x | facts frame | wc -l)" -eq 10 ]
+}
+
+# ---- gray ----
+
+@test "luma is full range, whatever the source's range, depth and layout" {
+    # A ramp of luma 16..235 (limited) or 0..255 (full) becomes black to white in each.
+    for format in yuv420p yuv422p10le yuv444p12le nv12 yuyv422 uyvy422 yuvj420p gray gray10le \
+        gray16be rgb24 bgr0 rgba gbrp gbrp12le rgb48be rgb565le ya8 ya16be yuva420p yuva444p10le; do
+        ffmpeg -v error -y -f lavfi -i 'gradients=size=256x64:c0=black:c1=white:x0=0:y0=32:x1=255:y1=32:n=2:duration=0.1:speed=0.00001' \
+            -frames:v 1 -pix_fmt "$format" -c:v "$([ $format = ya16be ] && echo png || echo rawvideo)" clip.nut
+        camgrab clip.nut >got.pgm
+        pamsumm -min -brief got.pgm >low
+        pamsumm -max -brief got.pgm >high
+        [ "$(cat low)" -le 2 ] && [ "$(cat high)" -ge 253 ] || {
+            echo "$format: $(cat low) to $(cat high)"
+            return 1
+        }
+    done
+}
+
+@test "black, gray and white paper have the luma they should in limited and full range" {
+    for range in tv pc; do
+        ffmpeg -v error -y -f lavfi -i "color=gray:size=64x64,scale=out_range=$range" -frames:v 1 \
+            -pix_fmt yuv420p -color_range $range -c:v ffv1 clip.mkv
+        camgrab clip.mkv | pamsumm -mean -brief >mean
+        awk '{ exit !($1 >= 127 && $1 <= 129) }' mean || { echo "$range: $(cat mean)"; return 1; }
+    done
+}
+
+@test "transparent pictures are on white, half transparent ones half" {
+    ffmpeg -v error -f lavfi -i 'color=black@0:size=32x32,format=rgba' -frames:v 1 clear.png
+    ffmpeg -v error -f lavfi -i 'color=black@0.5:size=32x32,format=rgba' -frames:v 1 half.png
+    ffmpeg -v error -f lavfi -i 'color=black@0:size=32x32,format=rgba' -frames:v 1 clear.webp
+    ffmpeg -v error -f lavfi -i 'color=black@0:size=32x32,format=ya8' -frames:v 1 gray.png
+    pgmmake 1 4 4 | pamtopng -transparent '#ffffff' >key.png
+    ffmpeg -v error -f lavfi -i 'color=black@0:size=32x32:duration=0.1,format=rgba,split[a][b];[a]palettegen[p];[b][p]paletteuse' \
+        -frames:v 1 palette.gif
+    for name in clear.png clear.webp gray.png key.png palette.gif; do
+        [ "$(camgrab $name | pamsumm -min -brief)" -eq 255 ] || { echo $name; return 1; }
+    done
+    mean=$(camgrab half.png | pamsumm -mean -brief)
+    [ "${mean%.*}" -ge 126 ] && [ "${mean%.*}" -le 129 ]
+}
+
+# exif N FILE: FILE, a JPEG, with an EXIF orientation.
+exif() {
+    head -c 2 "$2"
+    printf '\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x'"$(printf %02x "$1")"'\0\0\0\0\0\0\0'
+    tail -c +3 "$2"
+}
+
+@test "EXIF orientations 1 to 8 are obeyed, others mean 1" {
+    ffmpeg -v error -f lavfi -i testsrc=size=64x48 -frames:v 1 -pix_fmt gray upright.pgm
+    # How each was stored: what turns it upright again, undone.
+    stored=([0]=-null [1]=-null [2]=-lr [3]=-r180 [4]=-tb [5]=-xy [6]=-r90 [7]='-xform=transpose,leftright,topbottom' [8]=-r270 [9]=-null)
+    for i in 0 1 2 3 4 5 6 7 8 9; do
+        pamflip ${stored[i]} upright.pgm >stored.pgm
+        ffmpeg -v error -y -i stored.pgm -q:v 1 plain.jpg
+        exif "$i" plain.jpg >turned.jpg
+        camgrab turned.jpg >got.pgm
+        near got.pgm upright.pgm || { echo "orientation $i"; return 1; }
+        camgrab - <turned.jpg | near - upright.pgm || { echo "orientation $i, by a pipe"; return 1; }
+    done
+}
+
+@test "a video's display matrix is obeyed" {
+    make_video clip.mp4 1
+    ffmpeg -v error -y -i clip.mp4 -c copy -metadata:s:v rotate=90 turned.mp4 ||
+        ffmpeg -v error -y -display_rotation 270 -i clip.mp4 -c copy turned.mp4
+    [ -n "$(ffprobe -v error -show_entries side_data=rotation -of csv=p=0 turned.mp4)" ] ||
+        ffmpeg -v error -y -display_rotation 270 -i clip.mp4 -c copy turned.mp4
+    ffmpeg -v error -i turned.mp4 -frames:v 1 -pix_fmt gray expected.pgm
+    camgrab -n 1 turned.mp4 >got.pgm
+    near got.pgm expected.pgm
+}
+
+@test "-x mirrors, -r cuts out a region of what is seen" {
+    make_picture a.png
+    camgrab a.png >a.pgm
+    camgrab -x a.png | cmp - <(sed -n '1,3p' a.pgm; pamflip -lr a.pgm | tail -n +2)
+    camgrab -r 10,5,20,30 a.png | tail -c 600 | cmp - <(pamcut 10 5 20 30 a.pgm | tail -c 600)
+    camgrab -x -r 10,5,20,30 a.png | tail -c 600 |
+        cmp - <(pamflip -lr a.pgm | pamcut 10 5 20 30 | tail -c 600)
+    run camgrab -r 60,0,10,10 a.png
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"camgrab: a.png: region 60,0,10,10 is not inside the 64x48 picture"* ]]
+}
+
+# ---- names, folders, labels, standard input ----
+
+@test "a folder is its pictures in the order of their names; -R with the folders in it" {
+    make_picture photos/b.png
+    make_picture photos/a.jpg
+    make_picture photos/album/d.png
+    make_picture photos/.hidden.png
+    ln -s .. photos/album/up
+    echo 'no picture' >photos/notes.txt
+    cp photos/b.png photos/c
+    run bash -c 'camgrab photos | grep -a "^# source="'
+    [ "$output" = "# source=photos/a.jpg
+# source=photos/b.png
+# source=photos/c" ]
+    run bash -c 'camgrab -R photos/ | grep -a "^# source="'
+    [ "$output" = "# source=photos/a.jpg
+# source=photos/album/d.png
+# source=photos/b.png
+# source=photos/c" ]
+    mkdir empty
+    run camgrab empty
+    [ "$output" = "camgrab: empty: no pictures in this folder (-R looks into the folders in it)" ]
+}
+
+@test "names with spaces, tabs, newlines, percent and UTF-8 stay one word" {
+    for name in 'a b.png' $'tab\there.png' $'two\nlines.png' '100%.png' 'größe.png' '-dash.png' \
+        'img%03d.png' 'a;b|c.png' $'\e[31mred.png'; do
+        make_picture plain.png
+        mv plain.png "./$name"
+        camgrab -- "$name" | facts source >got
+        [ "$(wc -l <got)" -eq 1 ]
+        # Decoding it gives the name back.
+        [ "$(printf '%b.' "$(sed 's/\\/\\\\/g; s/%/\\x/g' got)")" = "$name." ] || { cat got; return 1; }
+    done
+}
+
+@test "a parent folder named after a digit is the label" {
+    make_picture mine/7/a.png
+    make_picture mine/12/a.png
+    make_picture 3/x/a.png
+    make_picture 4/a.png
+    [ "$(camgrab mine/7/a.png | facts label)" = 7 ]
+    [ "$(camgrab mine/7 | facts label)" = 7 ]
+    [ "$(camgrab -R mine | facts label)" = 7 ]
+    [ "$(camgrab 4//a.png | facts label)" = 4 ]
+    [ -z "$(camgrab mine/12/a.png 3/x/a.png | facts label)" ]
 }
 
 @test "one bad picture among several is reported and passed over" {
-    picture a.png
-    picture c.png
-    head -c 100 a.png > b.png
-    run bash -c 'camgrab a.png b.png c.png 2>err | grep -a "^# source="; exit ${PIPESTATUS[0]}'
+    make_picture a.jpg 320x240
+    head -c 3000 a.jpg >cut.jpg
+    : >empty.jpg
+    echo '<html>not found</html>' >html.jpg
+    make_picture z.png
+    run bash -c 'camgrab a.jpg cut.jpg empty.jpg html.jpg missing.jpg z.png 2>err |
+        grep -a "^# source="; exit ${PIPESTATUS[0]}'
     [ "$status" -eq 1 ]
-    [ "$output" = "# source=a.png
-# source=c.png" ]
-    grep -q '^camgrab: b.png: ' err
+    [ "$output" = "# source=a.jpg
+# source=z.png" ]
+    [ "$(cut -d: -f1,2 err)" = "camgrab: cut.jpg
+camgrab: empty.jpg
+camgrab: html.jpg
+camgrab: missing.jpg" ]
+}
+
+@test "- is standard input: an image, several, a video, a stream of frames with its facts" {
+    make_picture a.png
+    make_picture a.jpg
+    make_picture a.tif
+    make_video clip.mkv 1
+    [ "$(camgrab - <a.png | facts source)" = - ]
+    [ "$(cat a.tif | camgrab - | pamfile | cut -f2)" = "PGM raw, 64 by 48  maxval 255" ]
+    [ "$(cat a.jpg a.jpg a.jpg | camgrab - | facts frame | tr '\n' ' ')" = "0 1 2 " ]
+    [ "$(cat clip.mkv | camgrab - | facts frame | wc -l)" -eq 10 ]
+    camgrab clip.mkv >stream.pgm
+    cat stream.pgm | camgrab - | cmp - stream.pgm
+    camgrab stream.pgm | cmp - stream.pgm
+}
+
+# ---- pictures from strangers ----
+
+build_shim() {
+    cc -shared -fPIC -o shim.so "$TREE/tests/v4l2-shim.c" -ldl
+}
+
+@test "a playlist or script named photo.jpg makes it read no other file" {
+    build_shim
+    make_picture secret.png
+    make_video secret.ts 1
+    here=$PWD
+    printf '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n%s/secret.ts\n#EXT-X-ENDLIST\n' "$here" >hls
+    printf "ffconcat version 1.0\nfile '%s/secret.ts'\n" "$here" >concat
+    printf 'v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 26\n' >sdp
+    printf '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1"><BaseURL>%s/secret.ts</BaseURL></Representation></AdaptationSet></Period></MPD>' "$here" >dash
+    printf '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="64" height="48"><image xlink:href="%s/secret.png" width="64" height="48"/></svg>' "$here" >svg
+    for script in hls concat sdp dash svg; do
+        cp $script photo.jpg
+        rm -f opened
+        run env LD_PRELOAD="$PWD/shim.so" FAKE_LOG=opened camgrab photo.jpg
+        [ "$status" -eq 1 ] || { echo "$script was read"; return 1; }
+        [[ "$output" = "camgrab: photo.jpg: not a picture or video"* ]]
+        [ "$(grep -c . opened)" -ge 1 ]
+        ! grep secret opened
+    done
+}
+
+@test "even a format asked for by name reads no other file" {
+    build_shim
+    make_video secret.ts 1
+    printf "ffconcat version 1.0\nfile '%s/secret.ts'\n" "$PWD" >list
+    printf '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n%s/secret.ts\n#EXT-X-ENDLIST\n' "$PWD" >hls
+    for format in 'concat -o safe=0' hls; do
+        run env LD_PRELOAD="$PWD/shim.so" FAKE_LOG=opened camgrab -f $format "$([ "$format" = hls ] && echo hls || echo list)"
+        [ "$status" -eq 1 ]
+        ! grep secret opened
+    done
+}
+
+@test "a picture that claims to be huge costs nothing" {
+    pgmmake 0.5 16 16 | pamtopng >small.png
+    # 100000 x 100000, its CRC made anew.
+    { printf 'IHDR\0\1\x86\xa0\0\1\x86\xa0\x08\0\0\0\0' >ihdr
+      head -c 12 small.png; cat ihdr; gzip -c ihdr | tail -c 8 | head -c 4 | xxd -p | fold -w 2 | tac | tr -d '\n' | xxd -r -p
+      tail -c +34 small.png; } >bomb.png
+    run bash -c 'ulimit -v 1000000; camgrab bomb.png'
+    [ "$status" -eq 1 ]
+    [[ "$output" = "camgrab: bomb.png: "* ]]
+}
+
+# ---- URLs ----
+
+@test "a URL that was typed is read over the network" {
+    make_picture a.jpg
+    make_video clip.mp4 1
+    background perl "$TREE/tests/httpd.pl" . port
+    wait_for 10 test -s port
+    url=http://127.0.0.1:$(cat port)
+    [ "$(camgrab "$url/a.jpg" | facts source)" = "$url/a.jpg" ]
+    [ "$(camgrab "$url/clip.mp4" | facts frame | wc -l)" -eq 10 ]
+    run camgrab "$url/missing.jpg"
+    [ "$status" -eq 1 ]
+    [[ "$output" = "camgrab: $url/missing.jpg: "*404* ]]
+}
+
+@test "a URL cannot make it read a file" {
+    build_shim
+    make_video secret.ts 1
+    printf '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://%s/secret.ts\n#EXT-X-ENDLIST\n' "$PWD" >list.m3u8
+    printf "ffconcat version 1.0\nfile 'file:%s/secret.ts'\n" "$PWD" >list.txt
+    background perl "$TREE/tests/httpd.pl" . port
+    wait_for 10 test -s port
+    for name in list.m3u8 list.txt; do
+        run timeout 60 env LD_PRELOAD="$PWD/shim.so" FAKE_LOG=opened camgrab "http://127.0.0.1:$(cat port)/$name"
+        [ "$status" -eq 1 ]
+        ! grep secret opened
+    done
+    run camgrab "file://$PWD/secret.ts"
+    [ "$status" -eq 1 ]
+}
+
+# ---- screen ----
+
+@test "the screen: -f x11grab, its size and a part of it" {
+    background Xvfb -displayfd 4 -screen 0 320x200x24 4>display 2>/dev/null
+    wait_for 20 test -s display
+    export DISPLAY=:$(cat display)
+    camgrab -f x11grab -n 1 | pamfile | grep -q '320 by 200'
+    camgrab -f x11grab -n 1 -g 100x50 "$DISPLAY+20,10" | pamfile | grep -q '100 by 50'
+    [ "$(camgrab -f x11grab -n 3 | facts source | sort -u)" = x11grab ]
+}
+
+@test "no display and a Wayland desktop are said in words" {
+    run env -u DISPLAY camgrab -f x11grab
+    [ "$status" -eq 1 ]
+    [ "$output" = "camgrab: x11grab: no X display can be opened: is DISPLAY set?" ]
+    printf '%s\n' '#include <string.h>' 'int XQueryExtension(void *d, const char *n, int *a, int *b, int *c)' \
+        '{ (void)d; *a = *b = *c = 0; return !strcmp(n, "XWAYLAND"); }' >xwayland.c
+    cc -shared -fPIC -o xwayland.so xwayland.c
+    background Xvfb -displayfd 4 -screen 0 320x200x24 4>display 2>/dev/null
+    wait_for 20 test -s display
+    DISPLAY=:$(cat display) LD_PRELOAD=$PWD/xwayland.so run camgrab -f x11grab
+    [ "$status" -eq 1 ]
+    [[ "$output" = "camgrab: x11grab: this is a Wayland desktop"* ]]
+}
+
+# ---- options and endings ----
+
+@test "wrong options and values are usage errors that name them" {
+    for wrong in '-g 640' '-g 0x5' '-n 0' '-n x' '-r 1,2,3' '-r -1,0,5,5' '-F 0' '-s -1' '-Z'; do
+        run bash -c "camgrab $wrong x.png | cat; exit \${PIPESTATUS[0]}"
+        [ "$status" -eq 2 ] || { echo "$wrong: $status"; return 1; }
+    done
+    make_picture a.png
+    run camgrab -o nonsense=1 -f png_pipe a.png
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"no option nonsense"* ]]
+    run camgrab -f nonsense a.png
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"no input format nonsense"* ]]
+    camgrab -h | grep -q '^usage: camgrab'
+    camgrab -V | grep -q '^camgrab (inkpipe) '
+}
+
+@test "a reader that goes away ends it quietly; a full disk is said" {
+    make_video clip.mkv 5
+    run bash -c 'camgrab clip.mkv 2>err | head -c 100 >/dev/null; cat err'
+    [ "$output" = "" ]
+    run bash -c 'camgrab clip.mkv >/dev/full'
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"No space left on device"* ]]
+}
+
+@test "memory stays flat over many frames and files" {
+    make_picture a.jpg 320x240
+    for ((i = 0; i < 400; i++)); do printf '%s\0' a.jpg; done >names
+    peak() { /usr/bin/time -f %M -o peak "$@" >/dev/null && cat peak; }
+    few=$(peak camgrab a.jpg a.jpg a.jpg a.jpg)
+    many=$(peak xargs -0 -a names camgrab)
+    echo "$few KB for 4, $many KB for 400"
+    [ "$many" -lt $((few + 2000)) ]
+    few=$(peak camgrab -f lavfi testsrc=size=320x240:duration=1:rate=25)
+    many=$(peak camgrab -f lavfi testsrc=size=320x240:duration=200:rate=25)
+    echo "$few KB for 25, $many KB for 5000"
+    [ "$many" -lt $((few + 4000)) ]
 }

@@ -1,0 +1,162 @@
+# camgrab with cameras: a preload stands in for V4L2 devices (see v4l2-shim.c).
+load helper
+
+setup_file() {
+    cc -shared -fPIC -o "$BATS_FILE_TMPDIR/shim.so" "$TREE/tests/v4l2-shim.c" -ldl
+    ffmpeg -v error -f lavfi -i testsrc=size=640x480 -frames:v 1 "$BATS_FILE_TMPDIR/frame.jpg"
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    export FAKE_JPEG=$BATS_FILE_TMPDIR/frame.jpg
+}
+
+teardown() {
+    kill_background
+}
+
+# with_cameras COMMAND...: with the cameras that FAKE_VIDEO0, FAKE_VIDEO1, ... describe.
+with_cameras() {
+    LD_PRELOAD=$BATS_FILE_TMPDIR/shim.so "$@"
+}
+
+facts() { # KEY: the fact's values in the stream on standard input
+    grep -a "^# $1=" | cut -d= -f2-
+}
+
+@test "the first camera is taken, metadata nodes are not cameras" {
+    export FAKE_VIDEO0=meta FAKE_VIDEO2='yuyv mjpeg' FAKE_VIDEO3=yuyv
+    [ "$(with_cameras camgrab -n 1 -s 0 | facts source)" = /dev/video2 ]
+    [ "$(with_cameras camgrab -n 1 -s 0 /dev/video3 | facts source)" = /dev/video3 ]
+    [ "$(with_cameras camgrab -f v4l2 -n 1 -s 0 /dev/video3 | facts source)" = /dev/video3 ]
+}
+
+@test "-l lists cameras with what they offer" {
+    FAKE_VIDEO0=meta FAKE_VIDEO1='yuyv mjpeg' FAKE_VIDEO4=denied with_cameras camgrab -l >list
+    [ "$(cat list)" = "\
+/dev/video1	Fake Camera 1	yuyv422 320x240 640x480 1280x720; mjpeg 320x240 640x480 1280x720
+/dev/video4		(Permission denied)" ]
+    run with_cameras camgrab -l
+    [ "$status" -eq 1 ]
+    [ "$output" = "camgrab: no camera found" ]
+}
+
+@test "640x480 is asked for, whatever size the last program left" {
+    FAKE_VIDEO0=yuyv with_cameras camgrab -n 1 -s 0 | pamfile | grep -q '640 by 480'
+    FAKE_VIDEO0=yuyv with_cameras camgrab -g 1280x720 -n 1 -s 0 | pamfile | grep -q '1280 by 720'
+    FAKE_VIDEO0=yuyv with_cameras camgrab -g 300x200 -n 1 -s 0 | pamfile | grep -q '320 by 240'
+}
+
+@test "raw pictures at full rate, Motion JPEG where raw is slow" {
+    # The drawn raw picture is a ramp, the Motion JPEG one is not.
+    ramp() { pamcut -height 1 | pamsumm -mean -brief; }
+    FAKE_VIDEO0='yuyv mjpeg' with_cameras camgrab -n 1 -s 0 | ramp | grep -q '^12[678]'
+    FAKE_VIDEO0='yuyv mjpeg slow' with_cameras camgrab -n 1 -s 0 >got.pgm
+    ffmpeg -v error -i "$FAKE_JPEG" -pix_fmt gray expected.pgm
+    pnmpsnr -machine got.pgm expected.pgm | awk '{ exit !($1 == "inf" || $1 > 40) }'
+    FAKE_VIDEO0='yuyv mjpeg slow' with_cameras camgrab -n 1 -s 0 -o input_format=yuyv422 | ramp | grep -q '^12[678]'
+}
+
+@test "limited range of a camera becomes black to white" {
+    FAKE_VIDEO0=yuyv with_cameras camgrab -n 1 -s 0 >got.pgm
+    [ "$(pamsumm -min -brief got.pgm)" -eq 0 ]
+    [ "$(pamsumm -max -brief got.pgm)" -eq 255 ]
+}
+
+@test "with -n the first second is dropped, -s 0 keeps it" {
+    [ "$(FAKE_VIDEO0=yuyv with_cameras camgrab -n 1 | facts time)" \> 0.999 ]
+    [ "$(FAKE_VIDEO0=yuyv with_cameras camgrab -n 1 -s 0 | facts time)" = 0.000 ]
+}
+
+@test "damaged pictures are passed over" {
+    FAKE_VIDEO0='mjpeg corrupt=3' with_cameras camgrab -n 20 -s 0 2>err | facts frame | wc -l | grep -qx 20
+    [ ! -s err ]
+}
+
+@test "a camera that only gives rubbish is lost after five seconds, said once" {
+    head -c 200 "$FAKE_JPEG" >rubbish
+    FAKE_VIDEO0=mjpeg FAKE_JPEG=rubbish run with_cameras camgrab
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -le 2 ]
+    [[ "$output" = *"damaged pictures passed over"* ]]
+}
+
+@test "missing, busy, forbidden and wrong devices: what to do" {
+    run with_cameras camgrab
+    [ "$status" -eq 1 ]
+    [ "$output" = "camgrab: /dev/video0: no such camera; there is no camera here" ]
+
+    FAKE_VIDEO1=yuyv FAKE_VIDEO2=yuyv run with_cameras camgrab /dev/video7
+    [ "$status" -eq 1 ]
+    [ "$output" = "camgrab: /dev/video7: no such camera; cameras here: /dev/video1, /dev/video2" ]
+
+    FAKE_VIDEO0='yuyv busy' run with_cameras camgrab
+    [ "$status" -eq 1 ]
+    [[ "$output" = "camgrab: /dev/video0: in use by another program"* ]]
+
+    FAKE_VIDEO0=denied run with_cameras camgrab
+    [ "$status" -eq 1 ]
+    [[ "$output" = "camgrab: /dev/video0: no permission"*"group \`video'"* ]]
+
+    FAKE_VIDEO0=meta FAKE_VIDEO1=yuyv run with_cameras camgrab /dev/video0
+    [ "$status" -eq 1 ]
+    [ "$output" = "camgrab: /dev/video0: not a node that captures video; cameras here: /dev/video1" ]
+}
+
+@test "unplugged in mid-stream: said at once, exit 1, what was there is out" {
+    export FAKE_VIDEO0='yuyv gone=20'
+    start=$SECONDS
+    run bash -c "LD_PRELOAD=$BATS_FILE_TMPDIR/shim.so camgrab 2>err | grep -ac '^# time='; exit \${PIPESTATUS[0]}"
+    [ "$status" -eq 1 ]
+    [ "$output" -ge 15 ]
+    [ $((SECONDS - start)) -lt 4 ]
+    [ "$(cat err)" = "camgrab: /dev/video0: the camera was unplugged or turned off; there is no camera here" ]
+}
+
+@test "a camera that falls silent is lost after five seconds, without burning a core" {
+    FAKE_VIDEO0='yuyv stall=5' run /usr/bin/time -f '%e %U' -o took \
+        env LD_PRELOAD="$BATS_FILE_TMPDIR/shim.so" camgrab
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"camgrab: /dev/video0: no picture for some seconds"* ]]
+    tail -n 1 took | awk '{ print; exit !($1 >= 5 && $1 < 9 && $2 < 1) }'
+}
+
+@test "-w waits for a camera that comes back" {
+    export FAKE_VIDEO0='yuyv lose=10'
+    with_cameras camgrab -w -s 0 -n 30 >got 2>err
+    [ "$(facts frame <got | grep -cx 0)" -eq 2 ]
+    [ "$(facts frame <got | wc -l)" -eq 30 ]
+    grep -q unplugged err
+}
+
+@test "of the pictures that queue up the newest is taken" {
+    export FAKE_VIDEO0=yuyv
+    # A reader that takes a picture every 200 ms for 4 s: the gaps between those it got are six
+    # pictures wide, and it is never more than two of its steps behind.
+    with_cameras camgrab -n 20 -s 0 | perl -e '
+        use Time::HiRes qw(time sleep);
+        binmode STDIN;
+        my ($start, $worst, $skipped) = (undef, 0, 0);
+        while (defined(my $magic = <STDIN>)) {
+            my %fact;
+            my $line;
+            while (($line = <STDIN>) =~ /^# (\w+)=(.*)/) { $fact{$1} = $2 }
+            <STDIN>;
+            my ($w, $h) = split " ", $line;
+            read STDIN, my $pixels, $w * $h;
+            $start //= time - $fact{time};
+            my $age = time - $start - $fact{time};
+            $worst = $age if $age > $worst;
+            sleep 0.2;
+        }
+        printf "%.3f\n", $worst' >worst
+    cat worst
+    awk '{ exit !($1 < 0.45) }' worst
+}
+
+@test "nothing leaks when a camera comes and goes" {
+    export FAKE_VIDEO0=mjpeg
+    LD_PRELOAD=$BATS_FILE_TMPDIR/shim.so valgrind -q --error-exitcode=9 --leak-check=full \
+        --errors-for-leak-kinds=definite camgrab -n 5 -s 0 >got
+    [ "$(facts frame <got | wc -l)" -eq 5 ]
+}
