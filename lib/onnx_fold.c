@@ -116,6 +116,15 @@ int dims_perm(struct call *c, int rank, int *perm)
     return c->failed ? -1 : 0;
 }
 
+void dims_range(struct call *c, int rank, int *start, int *end)
+{
+    long first = attr_int(c, "start", 0), last = attr_int(c, "end", rank);
+    first += first < 0 ? rank : 0;
+    last += last < 0 ? rank : 0;
+    *start = first < 0 ? 0 : first > rank ? rank : (int)first;
+    *end = last < *start ? *start : last > rank ? rank : (int)last;
+}
+
 /* ---- Values ---- */
 
 /* A value as its type can hold it. */
@@ -331,10 +340,14 @@ static int fold_constant_of_shape(struct call *c)
 static int fold_shape(struct call *c)
 {
     const struct tensor *x = operand(c, 0);
-    if (!x || list_constant(c, TYPE(INT64), (size_t)x->dims.rank, false))
+    int start, end;
+    if (!x)
         return -1;
-    for (int i = 0; i < x->dims.rank; i++)
-        c->out->data[i] = (double)x->dims.dim[i];
+    dims_range(c, x->dims.rank, &start, &end);
+    if (list_constant(c, TYPE(INT64), (size_t)(end - start), false))
+        return -1;
+    for (int i = start; i < end; i++)
+        c->out->data[i - start] = (double)x->dims.dim[i];
     return 0;
 }
 

@@ -43,6 +43,9 @@ bool attr_is(struct call *c, const char *name, const char *value, bool otherwise
 /* Up to max whole numbers into values; returns how many, -1 when the attribute is absent. */
 int attr_ints(struct call *c, const char *name, int max, long *values);
 
+/* All of a list of numbers as a tensor of one dimension; absent: t->data is NULL. */
+int attr_tensor(struct call *c, const char *name, struct tensor *t);
+
 /* The whole numbers of a constant or, in older opsets, attribute: operand `index` if it is there,
  * else attribute `name`. Returns as attr_ints does. */
 int operand_ints(struct call *c, size_t index, const char *name, int max, long *values);
@@ -66,6 +69,7 @@ int dims_reshape(struct call *c, const struct dims *in, struct dims *out);
 int dims_flatten(struct call *c, const struct dims *in, struct dims *out);
 int dims_squeeze(struct call *c, const struct dims *in, struct dims *out);
 int dims_unsqueeze(struct call *c, const struct dims *in, struct dims *out);
+void dims_range(struct call *c, int rank, int *start, int *end); /* of Shape */
 int dims_perm(struct call *c, int rank, int *perm); /* of Transpose */
 
 /* An axis in -rank..rank-1 as 0..rank-1; fails beyond. */

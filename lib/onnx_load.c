@@ -18,6 +18,12 @@
 #define MAX_LAYERS (4 * NET_MAX_LAYERS) /* before those that are folded away are dropped */
 #define MAX_METAS 1000
 
+/* A small file must not ask for much memory: of the values of its constants, read and folded, and
+ * of weights, there are at most COPIES for each of its bytes, and some to spare. */
+#define COPIES 4
+#define SPARE_CONSTANTS (1L << 20)
+#define SPARE_WEIGHTS (1L << 22)
+
 #define FLOAT_TYPE ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
 #define UINT8_TYPE ONNX__TENSOR_PROTO__DATA_TYPE__UINT8
 #define INT8_TYPE ONNX__TENSOR_PROTO__DATA_TYPE__INT8
@@ -185,7 +191,7 @@ static float *new_floats(struct import *m, long count)
 {
     float *floats = NULL;
     if (count > m->weights)
-        call_fail(&m->call, "more than %ld weights in the model", NET_MAX_TOTAL);
+        call_fail(&m->call, "more weights than a file of its size should need");
     else if (!(floats = calloc((size_t)count, sizeof *floats)))
         call_fail(&m->call, "out of memory");
     else
@@ -407,7 +413,11 @@ static int channels_layer(struct import *m, const struct value *x, const struct 
     if (stride[AXIS_H] == 0 && stride[AXIS_W] == 0)
         return spatial(m, x);
     *flat = true;
-    return add_layer(m, OP_FLATTEN, x->layer);
+    struct layer *l = new_layer(m, OP_RESHAPE, x->layer);
+    if (!l)
+        return -1;
+    l->out = (struct shape){(int)size_of(s), 1, 1};
+    return finish_layer(m);
 }
 
 static int do_batchnorm(struct import *m)
@@ -1240,12 +1250,9 @@ static int do_shape(struct import *m)
     const struct value *x = any_runtime(m);
     if (!x)
         return -1;
-    int rank = x->view.dims.rank;
-    long start = attr_int(&m->call, "start", 0), end = attr_int(&m->call, "end", rank);
-    start = start < 0 ? start + rank : start;
-    end = end < 0 ? end + rank : end > rank ? rank : end;
-    start = start < 0 ? 0 : start > rank ? rank : start;
-    struct dims dims = {1, {end > start ? end - start : 0}};
+    int start, end;
+    dims_range(&m->call, x->view.dims.rank, &start, &end);
+    struct dims dims = {1, {end - start}};
     struct value *y = find_value(m, m->call.node->output[0]);
     if (tensor_new(&m->call, &y->tensor, INT64_TYPE, &dims))
         return -1;
@@ -1253,6 +1260,42 @@ static int do_shape(struct import *m)
     for (long i = 0; i < dims.dim[0]; i++)
         y->tensor.data[i] = (double)x->view.dims.dim[start + i];
     return 0;
+}
+
+/* ---- Classical machine learning (ai.onnx.ml), as scikit-learn's converter writes it ---- */
+
+/* (x - offset) * scale */
+static int do_scaler(struct import *m)
+{
+    struct tensor offset = {0}, scale = {0};
+    const struct value *x = runtime(m, 0);
+    int status = -1;
+    if (x && !attr_tensor(&m->call, "offset", &offset) && !attr_tensor(&m->call, "scale", &scale)) {
+        status = offset.data ? affine_with(m, x, &offset, false, negated, 1)
+                             : result(m, x->layer, &x->view);
+        if (!status && scale.data)
+            status = affine_with(m, find_value(m, m->call.node->output[0]), &scale, true, same, 1);
+    }
+    tensor_free(&offset);
+    tensor_free(&scale);
+    return status;
+}
+
+/* Probabilities as a map from class to number: the classes are the labels. */
+static int do_zipmap(struct import *m)
+{
+    struct tensor classes;
+    char text[1024] = "";
+    size_t used = 0;
+    if (attr_tensor(&m->call, "classlabels_int64s", &classes))
+        return -1;
+    for (long i = 0; i < classes.count && used < sizeof text - 32; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.0f", i ? " " : "",
+                                 classes.data[i]);
+    tensor_free(&classes);
+    if (used && net_set_meta(m->net, "labels", text, m->call.e))
+        return call_fail(&m->call, "out of memory");
+    return do_identity(m);
 }
 
 /* ---- Quantization ---- */
@@ -1360,6 +1403,7 @@ static const struct {
     {"Relu", do_relu},
     {"Reshape", do_reshape},
     {"Shape", do_shape},
+    {"Scaler", do_scaler},
     {"Sigmoid", do_sigmoid},
     {"Softmax", do_softmax},
     {"Sqrt", do_sqrt},
@@ -1368,6 +1412,7 @@ static const struct {
     {"Tanh", do_tanh},
     {"Transpose", do_transpose},
     {"Unsqueeze", do_unsqueeze},
+    {"ZipMap", do_zipmap},
 };
 
 static int find_operator(const char *type)
@@ -1380,9 +1425,11 @@ static int find_operator(const char *type)
 
 static bool is_known(const Onnx__NodeProto *node)
 {
-    const char *domain = node->domain ? node->domain : "";
-    return node->op_type && (!domain[0] || !strcmp(domain, "ai.onnx")) &&
-           (find_operator(node->op_type) >= 0 || can_fold(node->op_type));
+    const char *domain = node->domain ? node->domain : "", *type = node->op_type;
+    if (!type || (find_operator(type) < 0 && !can_fold(type)))
+        return false;
+    bool classical = !strcmp(type, "Scaler") || !strcmp(type, "ZipMap");
+    return classical ? !strcmp(domain, "ai.onnx.ml") : !domain[0] || !strcmp(domain, "ai.onnx");
 }
 
 static bool is_needed(struct import *m, const Onnx__NodeProto *node)
@@ -1633,6 +1680,14 @@ static int add_input(struct import *m)
     return v->layer < 0 ? -1 : 0;
 }
 
+static void free_layer(struct layer *l)
+{
+    float *owned[] = {l->weight, l->bias, l->scale, l->shift, l->mean, l->var};
+    for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
+        free(owned[j]);
+    l->weight = l->bias = l->scale = l->shift = l->mean = l->var = NULL;
+}
+
 /* The net's last layer is the output: [N][K]. */
 static int set_output(struct import *m, const struct value *y)
 {
@@ -1645,31 +1700,19 @@ static int set_output(struct import *m, const struct value *y)
     if (!is_linear(&y->view))
         return err_set(e, "the output '%.60s' is not a list of values an image", y->name);
     int last = y->layer;
+    if (last == 0)
+        return err_set(e, "the model does nothing");
     if (!is_flat(out_of(m, last)))
         last = add_layer(m, OP_FLATTEN, last);
     if (last < 0)
         return -1;
-    if (last == 0)
-        return err_set(e, "the model does nothing");
-    for (int i = last + 1; i < net->layers; i++) {
-        struct layer *l = &net->layer[i];
-        float *owned[] = {l->weight, l->bias, l->scale, l->shift, l->mean, l->var};
-        for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
-            free(owned[j]);
-    }
+    for (int i = last + 1; i < net->layers; i++)
+        free_layer(&net->layer[i]);
     net->layers = last + 1;
     return 0;
 }
 
 /* ---- Tidying ---- */
-
-static void free_layer(struct layer *l)
-{
-    float *owned[] = {l->weight, l->bias, l->scale, l->shift, l->mean, l->var};
-    for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
-        free(owned[j]);
-    l->weight = l->bias = l->scale = l->shift = l->mean = l->var = NULL;
-}
 
 /* How many layers that the output needs read each layer. */
 static void count_readers(const struct net *net, int *readers)
@@ -1780,10 +1823,12 @@ static int import_graph(struct import *m, const char *output)
 }
 
 /* The net that makes one of the graph's outputs. */
-static struct net *import_output(const Onnx__GraphProto *graph, long opset, const char *output,
-                                 struct err *e)
+static struct net *import_output(const Onnx__GraphProto *graph, long opset, size_t file_size,
+                                 const char *output, struct err *e)
 {
-    struct import m = {.graph = graph, .constants = NET_MAX_TOTAL, .weights = NET_MAX_TOTAL};
+    struct import m = {.graph = graph,
+                       .constants = COPIES * (long)file_size + SPARE_CONSTANTS,
+                       .weights = COPIES * (long)file_size + SPARE_WEIGHTS};
     m.call = (struct call){.opset = opset, .budget = &m.constants, .e = e};
     int status = import_graph(&m, output);
     for (size_t i = 0; i < m.values; i++)
@@ -1824,8 +1869,20 @@ static int read_metas(const Onnx__ModelProto *model, struct net *net, struct err
     return 0;
 }
 
+/* Classifiers give the class as well as its probability: an output of whole numbers or text is not
+ * the one to run. */
+static bool is_answer(const Onnx__ValueInfoProto *output)
+{
+    double low, high;
+    const Onnx__TypeProto *type = output->type;
+    if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !type->tensor_type)
+        return true;
+    int kind = type->tensor_type->elem_type;
+    return kind != ONNX__TENSOR_PROTO__DATA_TYPE__STRING && !type_range(kind, &low, &high);
+}
+
 /* The first output that can be made; where none can, why the first cannot. */
-static struct net *import_model(const Onnx__ModelProto *model, struct err *e)
+static struct net *import_model(const Onnx__ModelProto *model, size_t file_size, struct err *e)
 {
     long opset;
     if (!model->graph || model->graph->n_output < 1) {
@@ -1838,12 +1895,15 @@ static struct net *import_model(const Onnx__ModelProto *model, struct err *e)
     struct err first = ERR_NONE;
     for (size_t i = 0; i < model->graph->n_output && i < 8 && !net; i++) {
         struct err why = ERR_NONE;
-        net = import_output(model->graph, opset, model->graph->output[i]->name, &why);
+        const Onnx__ValueInfoProto *output = model->graph->output[i];
+        if (model->graph->n_output > 1 && !is_answer(output))
+            continue;
+        net = import_output(model->graph, opset, file_size, output->name, &why);
         if (!net && !first.what[0])
             first = why;
     }
     if (!net) {
-        err_set(e, "%s", first.what);
+        err_set(e, "%s", first.what[0] ? first.what : "no output is numbers");
         return NULL;
     }
     if (read_metas(model, net, e)) {
@@ -1862,7 +1922,7 @@ struct net *onnx_parse(const uint8_t *bytes, size_t len, struct err *e)
         err_set(e, "not an ONNX model, or a damaged one");
         return NULL;
     }
-    struct net *net = import_model(model, e);
+    struct net *net = import_model(model, len, e);
     onnx__model_proto__free_unpacked(model, NULL);
     return net;
 }

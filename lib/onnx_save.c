@@ -79,13 +79,24 @@ static char *make_utf8(struct writer *w, const char *text)
 
 /* ---- Parts of a graph ---- */
 
+static bool has_node(const Onnx__GraphProto *graph, const char *name)
+{
+    for (size_t i = 0; i < graph->n_node; i++)
+        if (!strcmp(graph->node[i]->name, name))
+            return true;
+    return false;
+}
+
+/* The name is for people: the output's, where there is none or another node has it. */
 static Onnx__NodeProto *add_node(struct writer *w, const char *type, const char *name,
                                  const char *input, const char *output)
 {
     Onnx__NodeProto *node = make(w, sizeof *node);
     onnx__node_proto__init(node);
     node->op_type = make_text(w, "%s", type);
-    node->name = make_utf8(w, name[0] ? name : output);
+    node->name = make_utf8(w, name);
+    for (int n = 0; !node->name[0] || has_node(w->graph, node->name); n++)
+        node->name = n ? make_text(w, "%s_%d", output, n) : make_text(w, "%s", output);
     node->input = make(w, MAX_OPERANDS * sizeof *node->input);
     node->input[node->n_input++] = make_text(w, "%s", input);
     node->output = make(w, sizeof *node->output);

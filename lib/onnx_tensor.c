@@ -176,11 +176,26 @@ int tensor_new(struct call *c, struct tensor *t, int type, const struct dims *di
             return call_fail(c, "a constant of more than %ld values", NET_MAX_TENSOR);
     }
     if (count > *c->budget)
-        return call_fail(c, "more than %ld constant values in the model", NET_MAX_TOTAL);
+        return call_fail(c, "more constant values than a file of its size should need");
     *c->budget -= count;
     *t = (struct tensor){.type = type, .dims = *dims, .count = count};
     t->data = calloc((size_t)count + 1, sizeof *t->data);
     return t->data ? 0 : call_fail(c, "out of memory");
+}
+
+int attr_tensor(struct call *c, const char *name, struct tensor *t)
+{
+    const Onnx__AttributeProto *a = find(c, name);
+    *t = (struct tensor){0};
+    if (!a)
+        return 0;
+    bool whole = a->n_ints > 0;
+    struct dims dims = {1, {(long)(whole ? a->n_ints : a->n_floats)}};
+    if (tensor_new(c, t, whole ? TYPE(INT64) : TYPE(FLOAT), &dims))
+        return -1;
+    for (long i = 0; i < t->count; i++)
+        t->data[i] = whole ? (double)a->ints[i] : a->floats[i];
+    return 0;
 }
 
 static uint64_t little_endian(const uint8_t *bytes, int size)

@@ -3,7 +3,8 @@
  *     logits MODEL.onnx [BATCH] <floats >floats
  *
  * reads images [N][C][H][W] of native floats and writes [N][K]; a softmax at the end is left out.
- * `logits -s MODEL.net MODEL.onnx` writes a net with weights of seed 1 as a model. */
+ * `logits -s MODEL.net MODEL.onnx` writes a net with weights of seed 1 as a model,
+ * `logits -c FROM.onnx TO.onnx` reads a model and writes it as ours. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,13 +41,14 @@ static void draw(struct net *net)
     }
 }
 
-static int save(const char *from, const char *to)
+static int save(const char *from, const char *to, bool drawn)
 {
     struct err e = ERR_NONE;
-    struct net *net = net_load(from, &e);
+    struct net *net = drawn ? net_load(from, &e) : onnx_load(from, &e);
     if (!net)
         return fail(&e);
-    draw(net);
+    if (drawn)
+        draw(net);
     int status = onnx_save(net, to, &e) ? fail(&e) : 0;
     net_free(net);
     return status;
@@ -80,10 +82,10 @@ static int run(const char *name, int batch)
 
 int main(int argc, char **argv)
 {
-    if (argc == 4 && !strcmp(argv[1], "-s"))
-        return save(argv[2], argv[3]);
+    if (argc == 4 && (!strcmp(argv[1], "-s") || !strcmp(argv[1], "-c")))
+        return save(argv[2], argv[3], argv[1][1] == 's');
     if (argc == 2 || argc == 3)
         return run(argv[1], argc == 3 ? atoi(argv[2]) : 16);
-    fprintf(stderr, "usage: logits model.onnx [batch] | logits -s model.net model.onnx\n");
+    fprintf(stderr, "usage: logits model.onnx [batch] | logits -s net model | logits -c model model\n");
     return 2;
 }

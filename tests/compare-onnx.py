@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Compare what build/tool/logits makes of models with what ONNX Runtime makes of them.
+
+    compare-onnx.py LOGITS MODEL.onnx...
+
+The inputs are random: bytes where the model wants bytes, 0..255 where it begins by dividing them,
+else 0..1. An output that is probabilities or their logarithms is compared after softmax. Prints a
+line a model with the largest difference; fails where that is above 1e-4 of the largest value.
+"""
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+
+BATCH = 5
+
+
+def runtime(path):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # as the file has it: no fusing of quantize-dequantize pairs into integer arithmetic
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def difference(logits, path):
+    session = runtime(path)
+    info = session.get_inputs()[0]
+    fixed = isinstance(info.shape[0], int) and info.shape[0] > 0
+    shape = [d if isinstance(d, int) and d > 0 else BATCH for d in info.shape]
+    rng = np.random.default_rng(7)
+    x = rng.integers(0, 256, shape).astype(np.float32)
+    if "uint8" in info.type:
+        theirs = x.astype(np.uint8)
+    else:
+        if "per-pixel" not in path:
+            x /= 255
+        theirs = x
+    want = [np.array([list(map.values()) for map in o], np.float32) if isinstance(o, list) else o
+            for o in session.run(None, {info.name: theirs})]
+    want = [o for o in want if o.dtype == np.float32]
+    images = shape[0] if len(shape) > 1 else 1
+    want = want[0].reshape(images, -1)
+    batch = str(images if fixed else 2)
+    run = subprocess.run([logits, path, batch], input=x.tobytes(), capture_output=True, check=False)
+    if run.returncode:
+        return run.stderr.decode().strip()
+    have = np.frombuffer(run.stdout, np.float32).reshape(images, -1)
+    if have.shape != want.shape:
+        return f"{have.shape} values, not {want.shape}"
+    if np.allclose(want.sum(axis=1), 1, atol=1e-4) and want.min() >= 0:
+        have = softmax(have)
+    elif np.allclose(np.exp(want).sum(axis=1), 1, atol=1e-4):
+        have = np.log(softmax(have))
+    if want.std() < 1e-6:
+        return "all outputs are the same: the model tests nothing"
+    return float(np.abs(have - want).max() / max(1, np.abs(want).max()))
+
+
+logits, failed = sys.argv[1], 0
+for path in sys.argv[2:]:
+    result = difference(logits, path)
+    good = not isinstance(result, str) and result <= 1e-4
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {path}: {result if isinstance(result, str) else f'{result:.1e}'}")
+sys.exit(failed > 0)

@@ -1,0 +1,639 @@
+#!/usr/bin/env python3
+"""Make the models of tests/data/models/: what exporters write, in small, and what attackers do.
+
+    tests/make-models.py hand     graphs put together here (needs numpy and onnx)
+    tests/make-models.py hostile  bad ones, for tests/onnx.cases (needs onnx)
+    tests/make-models.py torch    exported by PyTorch, both exporters (torch, onnxscript)
+    tests/make-models.py keras    exported by Keras through tf2onnx (tensorflow, tf2onnx)
+    tests/make-models.py sklearn  exported by skl2onnx (scikit-learn, skl2onnx)
+
+The results are in the repository: tests need this script only to add one. Every model has random
+weights: what matters is that two runtimes make the same of it.
+"""
+import os
+import sys
+
+import numpy as np
+import onnx
+from onnx import TensorProto as T
+from onnx import helper as h
+from onnx import numpy_helper
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OUT = os.path.join(HERE, "data", "models")
+rng = np.random.default_rng(1)
+
+
+def weights(*shape):
+    fan_in = int(np.prod(shape[1:])) or 1
+    return (rng.standard_normal(shape) * (1.5 / fan_in) ** 0.5).astype(np.float32)
+
+
+class Graph:
+    """A graph being put together: nodes in order, constants by name."""
+
+    def __init__(self, shape, opset, kind=T.FLOAT):
+        self.nodes, self.consts, self.opset = [], [], opset
+        self.input = h.make_tensor_value_info("x", kind, shape)
+        self.last, self.count = "x", 0
+
+    def const(self, value):
+        self.count += 1
+        name = f"c{self.count}"
+        value = np.asarray(value)
+        if value.dtype == np.float64:
+            value = value.astype(np.float32)
+        self.consts.append(numpy_helper.from_array(value, name))
+        return name
+
+    def op(self, kind, *inputs, **attributes):
+        """Append a node; inputs: "" is what went before, arrays are constants."""
+        self.count += 1
+        name = f"{kind.lower()}{self.count}"
+        names = []
+        for i in inputs or ("",):
+            names.append(i if isinstance(i, str) and i else self.last if isinstance(i, str)
+                         else self.const(i))
+        self.nodes.append(h.make_node(kind, names, [name], name=name, **attributes))
+        self.last = name
+        return name
+
+    def save(self, name, shape, kind=T.FLOAT, ir=None):
+        output = h.make_tensor_value_info(self.last, kind, shape)
+        graph = h.make_graph(self.nodes, "g", [self.input], [output], self.consts)
+        model = h.make_model(graph, opset_imports=[h.make_opsetid("", self.opset)],
+                             ir_version=ir or (4 if self.opset < 10 else 8))
+        onnx.checker.check_model(model)
+        onnx.save(model, os.path.join(OUT, name + ".onnx"))
+
+
+def batchnorm(g, c):
+    g.op("BatchNormalization", "", rng.uniform(.5, 1.5, c), rng.uniform(-.2, .2, c),
+         rng.uniform(-.2, .2, c), rng.uniform(.5, 1.5, c), epsilon=1e-3)
+
+
+def zoo_mnist(opset):
+    """The ONNX model zoo's mnist: CNTK's export. Broadcast sums for biases, SAME_UPPER, weights
+    that go through a Reshape, a batch of one, logits at the end."""
+    g = Graph([1, 1, 28, 28], opset)
+    g.op("Conv", "", weights(4, 1, 5, 5), auto_pad="SAME_UPPER", kernel_shape=[5, 5],
+         strides=[1, 1], group=1, dilations=[1, 1])
+    g.op("Add", "", weights(4, 1, 1))
+    g.op("Relu")
+    g.op("MaxPool", auto_pad="NOTSET", kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0])
+    g.op("Conv", "", weights(6, 4, 5, 5), auto_pad="SAME_UPPER", kernel_shape=[5, 5],
+         strides=[1, 1])
+    g.op("Add", "", weights(6, 1, 1))
+    g.op("Relu")
+    g.op("MaxPool", auto_pad="NOTSET", kernel_shape=[3, 3], strides=[3, 3], pads=[0, 0, 0, 0])
+    g.op("Reshape", "", np.array([1, 96]))
+    flat = g.last
+    w = g.op("Reshape", g.const(weights(6, 4, 4, 10) / 4), np.array([96, 10]))
+    g.op("MatMul", flat, w)
+    g.op("Add", "", weights(1, 10))
+    g.save(f"zoo-mnist-{opset}", [1, 10])
+
+
+def nhwc(name, opset, transposed_kernel=False, flatten_batchnorm=False):
+    """Keras through tf2onnx: NHWC input, Transposes around the convolutions or only at the ends,
+    the dense weights in the order H W C."""
+    g = Graph(["N", 28, 28, 1], opset)
+    g.op("Transpose", perm=[0, 3, 1, 2])
+    if transposed_kernel:
+        x = g.last
+        w = g.op("Transpose", g.const(weights(3, 3, 1, 8)), perm=[3, 2, 0, 1])
+        g.op("Conv", x, w, kernel_shape=[3, 3])
+    else:
+        g.op("Conv", "", weights(8, 1, 3, 3), weights(8), kernel_shape=[3, 3])
+    g.op("Transpose", perm=[0, 2, 3, 1])
+    g.op("Relu")
+    g.op("Mul", "", rng.uniform(.5, 1.5, 8))
+    g.op("Add", "", rng.uniform(-.2, .2, 8))
+    g.op("Transpose", perm=[0, 3, 1, 2])
+    g.op("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    g.op("Conv", "", weights(6, 8, 3, 3), weights(6), kernel_shape=[3, 3], strides=[2, 2],
+         auto_pad="SAME_LOWER")
+    g.op("Transpose", perm=[0, 2, 3, 1])
+    g.op("Reshape", "", np.array([-1, 294]))
+    if flatten_batchnorm:  # tensorflow-onnx#714
+        x = g.last
+        g.op("Add", g.const(rng.uniform(.5, 1.5, 294)), np.float32(1e-3))
+        g.op("Sqrt")
+        g.op("Reciprocal")
+        scale = g.op("Mul", "", rng.uniform(.5, 1.5, 294))
+        scaled = g.op("Mul", x, scale)
+        mean = g.op("Mul", g.const(rng.uniform(-.2, .2, 294)), scale)
+        shift = g.op("Sub", g.const(rng.uniform(-.2, .2, 294)), mean)
+        g.op("Add", scaled, shift)
+    g.op("MatMul", "", weights(10, 294).T.copy())
+    g.op("Add", "", weights(10))
+    g.op("Softmax")
+    g.save(name, ["N", 10])
+
+
+def shape_chain(name, opset):
+    """x.view(x.size(0), -1) as tracers write it: Shape, Gather, Unsqueeze, Concat, Reshape."""
+    g = Graph(["N", 1, 28, 28], opset)
+    g.op("Conv", "", weights(6, 1, 5, 5), weights(6), kernel_shape=[5, 5], strides=[3, 3])
+    x = g.op("Relu")
+    g.op("Shape", x)
+    g.op("Gather", "", np.array(0), axis=0)
+    if opset < 13:
+        n = g.op("Unsqueeze", axes=[0])
+    else:
+        n = g.op("Unsqueeze", "", np.array([0]))
+    s = g.op("Shape", x)
+    if opset < 10:
+        rest = g.op("Slice", s, starts=[1], ends=[9223372036854775807], axes=[0])
+    else:
+        rest = g.op("Slice", s, np.array([1]), np.array([9223372036854775807]), np.array([0]))
+    g.op("ReduceProd", rest, axes=[0], keepdims=1)
+    g.op("Cast", to=T.INT64)
+    g.op("Concat", n, g.last, axis=0)
+    g.op("Reshape", x, g.last)
+    g.op("Gemm", "", weights(10, 384), weights(10), transB=1, alpha=.5, beta=2.0)
+    g.op("LogSoftmax", axis=1)
+    g.save(name, ["N", 10])
+
+
+def per_pixel(name):
+    """Pixels 0..255, standardised one by one, and a perceptron: what feature scalers export."""
+    g = Graph(["N", 784], 17)
+    g.op("Sub", "", rng.uniform(0, 100, 784))
+    g.op("Div", "", rng.uniform(50, 100, 784))
+    g.op("MatMul", "", weights(16, 784).T.copy())
+    g.op("Add", "", weights(16))
+    g.op("Tanh")
+    g.op("MatMul", "", weights(10, 16).T.copy())
+    g.op("Add", "", weights(10))
+    g.save(name, ["N", 10])
+
+
+def mean_image(name):
+    """A mean picture is subtracted before the first convolution."""
+    g = Graph(["N", 1, 28, 28], 17)
+    g.op("Sub", "", rng.uniform(0, 1, (1, 28, 28)))
+    g.op("Conv", "", weights(4, 1, 3, 3), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    g.op("Relu")
+    g.op("GlobalAveragePool")
+    g.op("Squeeze", "", np.array([2, 3]))
+    g.op("Gemm", "", weights(4, 10))
+    g.save(name, ["N", 10])
+
+
+def pixels(name):
+    """Bytes in, cast, scaled and normalised in the graph; a batch of one that is dropped at the
+    end."""
+    g = Graph([1, 28, 28], 17, T.UINT8)
+    g.op("Cast", to=T.FLOAT)
+    g.op("Div", "", np.float32(255))
+    g.op("Sub", "", np.float32(.1307))
+    g.op("Mul", "", np.float32(1 / .3081))
+    g.op("Unsqueeze", "", np.array([1]))
+    g.op("Conv", "", weights(4, 1, 3, 3), kernel_shape=[3, 3], strides=[2, 2])
+    g.op("LeakyRelu", alpha=.1)
+    g.op("Flatten")
+    g.op("Gemm", "", weights(10, 676), weights(10), transB=1)
+    g.op("Softmax", axis=1)
+    g.op("Squeeze", "", np.array([0]))
+    g.save(name, [10])
+
+
+def windows(name):
+    """Pads on four sides, dilation, groups, ceil_mode, averages with and without the padding."""
+    g = Graph(["N", 2, 27, 25], 19)
+    g.op("Conv", "", weights(6, 1, 3, 2), kernel_shape=[3, 2], pads=[0, 1, 2, 3], group=2,
+         strides=[1, 2], dilations=[2, 1])
+    g.op("AveragePool", kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=0)
+    g.op("AveragePool", kernel_shape=[3, 2], pads=[1, 0, 1, 1], count_include_pad=1,
+         strides=[2, 1])
+    g.op("MaxPool", kernel_shape=[3, 2], strides=[2, 2], ceil_mode=1)
+    g.op("Pad", "", np.array([0, 0, 1, 0, 0, 0, 0, 2]), np.float32(.5))
+    g.op("MaxPool", kernel_shape=[2, 2], dilations=[2, 2], pads=[1, 0, 1, 1])
+    g.op("Pad", "", np.array([1, 1]), "", np.array([2]))
+    g.nodes[-1].input[2] = ""
+    g.op("Conv", "", weights(5, 6, 3, 3), kernel_shape=[3, 3], auto_pad="VALID")
+    g.op("AveragePool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    g.op("Clip", "", np.float32(-.5), np.float32(.5))
+    g.op("ReduceMean", "", np.array([2, 3]), keepdims=0)
+    g.op("Gemm", "", weights(5, 3))
+    g.save(name, ["N", 3])
+
+
+def residual(name):
+    """Sums and differences of two branches, one of them twice; the means of rows and columns one
+    after the other."""
+    g = Graph(["N", 1, 12, 12], 13)
+    a = g.op("Conv", "", weights(8, 1, 3, 3), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    batchnorm(g, 8)
+    g.op("Sigmoid")
+    b = g.op("Conv", "", weights(8, 8, 3, 3), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    g.op("Add", a, b)
+    c = g.op("Relu")
+    g.op("Sub", c, b)
+    g.op("Sub", np.float32(1), g.last)
+    g.op("Add", g.last, a)
+    g.op("ReduceMean", axes=[3], keepdims=1)
+    g.op("ReduceMean", axes=[2], keepdims=0)
+    g.op("Flatten")
+    g.op("Gemm", "", weights(8, 4))
+    g.save(name, ["N", 4])
+
+
+def qdq(name, opset):
+    """int8 in quantize-dequantize pairs: per-channel weights, per-tensor activations."""
+    g = Graph(["N", 1, 14, 14], opset)
+
+    def pair(scale, zero):
+        s, z = g.const(np.float32(scale)), g.const(np.uint8(zero))
+        g.op("QuantizeLinear", "", s, z)
+        g.op("DequantizeLinear", "", s, z)
+        return g.last
+
+    def quantized(shape, axis):
+        w = weights(*shape)
+        scale = np.abs(w).max(axis=tuple(i for i in range(w.ndim) if i != axis)) / 127
+        view = [-1 if i == axis else 1 for i in range(w.ndim)]
+        q = np.clip(np.rint(w / scale.reshape(view)), -127, 127).astype(np.int8)
+        return g.op("DequantizeLinear", g.const(q), scale, np.zeros(len(scale), np.int8),
+                    axis=axis)
+
+    x = pair(1 / 255, 0)
+    w = quantized((6, 1, 3, 3), 0)
+    g.op("Conv", x, w, weights(6), kernel_shape=[3, 3])
+    g.op("Relu")
+    pair(.02, 0)
+    g.op("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    x = pair(.02, 0)
+    w = quantized((4, 6, 3, 3), 0)
+    g.op("Conv", x, w, weights(4), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    pair(.03, 120)
+    x = g.op("Flatten")
+    w = quantized((10, 144), 0)
+    g.op("Gemm", x, w, weights(10), transB=1)
+    g.save(name, ["N", 10])
+
+
+def old_forms(name):
+    """Opset 7's ways: Clip and Pad by attributes, Dropout with a ratio, weights as inputs too."""
+    g = Graph([2, 1, 10, 10], 7)
+    g.op("Pad", pads=[0, 0, 1, 1, 0, 0, 1, 1], value=0.0)
+    g.op("Conv", "", weights(4, 1, 3, 3), kernel_shape=[3, 3])
+    g.op("Clip", min=0.0, max=6.0)
+    g.op("Dropout", ratio=.3)
+    batchnorm(g, 4)
+    g.op("Reshape", "", np.array([0, -1]))
+    g.op("Dropout")
+    g.op("Gemm", "", weights(10, 400), weights(10), transB=1)
+    g.op("Softmax")
+    g.save(name, [2, 10], ir=4)
+
+
+def half(name):
+    """Weights in half precision, cast to float in the graph."""
+    g = Graph(["N", 1, 8, 8], 13)
+    w = g.op("Cast", g.const(weights(3, 1, 3, 3).astype(np.float16)), to=T.FLOAT)
+    g.op("Conv", "x", w, kernel_shape=[3, 3])
+    g.op("Relu")
+    g.op("Flatten")
+    w = g.op("Transpose", g.const(weights(10, 108)))
+    g.op("MatMul", g.nodes[-2].output[0], w)
+    g.op("Identity")
+    g.save(name, ["N", 10])
+
+
+def hand():
+    zoo_mnist(8)
+    zoo_mnist(12)
+    for opset in (9, 13, 18, 21):
+        nhwc(f"nhwc-{opset}", opset)
+    nhwc("nhwc-kernel", 13, transposed_kernel=True)
+    nhwc("nhwc-flatten-batchnorm", 12, flatten_batchnorm=True)
+    shape_chain("shape-chain-9", 9)
+    shape_chain("shape-chain-13", 13)
+    per_pixel("per-pixel")
+    mean_image("mean-image")
+    pixels("pixels")
+    windows("windows")
+    residual("residual")
+    qdq("qdq-13", 13)
+    qdq("qdq-21", 21)
+    old_forms("opset-7")
+    half("half")
+
+
+def bad_graph(name, nodes, consts=(), inputs=(("x", T.FLOAT, ["N", 1, 8, 8]),), output="y",
+              opset=17, raw=None):
+    """A model that is not checked; consts are TensorProtos."""
+    values = [h.make_tensor_value_info(*i) for i in inputs]
+    graph = h.make_graph(nodes, "g", values, [h.make_tensor_value_info(output, T.FLOAT, None)],
+                         list(consts))
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", opset)], ir_version=8)
+    save_bad(name, raw(model) if raw else model.SerializeToString())
+
+
+def save_bad(name, data):
+    os.makedirs(os.path.join(OUT, "bad"), exist_ok=True)
+    with open(os.path.join(OUT, "bad", name + ".onnx"), "wb") as f:
+        f.write(data)
+
+
+def tensor(name, dims, kind=T.FLOAT, raw=b"", **more):
+    return onnx.TensorProto(name=name, dims=dims, data_type=kind, raw_data=raw, **more)
+
+
+def floats(name, *shape, value=.5):
+    return numpy_helper.from_array(np.full(shape, value, np.float32), name)
+
+
+def node(kind, inputs, outputs=("y",), **attributes):
+    return h.make_node(kind, inputs, list(outputs), name=kind.lower(), **attributes)
+
+
+def hostile():
+    kernel, conv = floats("w", 2, 1, 3, 3), node("Conv", ["x", "w"])
+    bad_graph("cycle", [node("Add", ["x", "b"], ["a"]), node("Relu", ["a"], ["b"]),
+                        node("Relu", ["b"])])
+    bad_graph("itself", [node("Relu", ["y"])])
+    bad_graph("missing-weights", [conv])
+    bad_graph("missing-output", [node("Relu", ["x"], ["z"])])
+    bad_graph("twice", [node("Relu", ["x"]), node("Tanh", ["x"])])
+    bad_graph("no-nodes", [], output="x")
+    bad_graph("no-graph", [], raw=lambda m: onnx.ModelProto(ir_version=8).SerializeToString())
+    bad_graph("old-opset", [conv], [kernel], opset=6)
+    bad_graph("new-opset", [conv], [kernel], opset=999)
+    bad_graph("two-inputs", [node("Add", ["x", "z"])],
+              inputs=[("x", T.FLOAT, ["N", 4]), ("z", T.FLOAT, ["N", 4])])
+    bad_graph("open-input", [conv], [kernel], inputs=[("x", T.FLOAT, ["N", 1, "h", "w"])])
+    bad_graph("huge-input", [conv], [kernel], inputs=[("x", T.FLOAT, ["N", 1, 60000, 60000])])
+    bad_graph("huge-input-side", [conv], [kernel], inputs=[("x", T.FLOAT, ["N", 1, 1 << 40, 8])])
+    bad_graph("negative-input", [conv], [kernel], inputs=[("x", T.FLOAT, ["N", 1, -8, 8])])
+    bad_graph("text-input", [conv], [kernel], inputs=[("x", T.STRING, ["N", 1, 8, 8])])
+    bad_graph("negative-side", [conv], [tensor("w", [-2, 1, 3, 3], raw=b"\0" * 72)])
+    bad_graph("huge-side", [conv], [tensor("w", [1 << 62, 1, 3, 3], raw=b"\0" * 72)])
+    bad_graph("overflow", [conv], [tensor("w", [1 << 25, 1 << 25, 1 << 13, 2], raw=b"\0" * 72)])
+    bad_graph("few-bytes", [conv], [tensor("w", [2, 1, 3, 3], raw=b"\0" * 71)])
+    bad_graph("no-bytes", [conv], [tensor("w", [2, 1, 3, 3])])
+    bad_graph("text-weights", [conv], [tensor("w", [2, 1, 3, 3], T.STRING)])
+    bad_graph("odd-type", [conv], [tensor("w", [2, 1, 3, 3], 77, raw=b"\0" * 72)])
+    bad_graph("rank", [conv], [tensor("w", [1] * 20, raw=b"\0" * 4)])
+    bad_graph("nan", [conv], [floats("w", 2, 1, 3, 3, value=np.nan)])
+    external = tensor("w", [2, 1, 3, 3], data_location=1)
+    external.external_data.add(key="location", value="../../../../etc/passwd")
+    bad_graph("external", [conv], [external])
+    bad_graph("wrong-attribute", [node("Conv", ["x", "w"], strides="2")], [kernel])
+    bad_graph("zero-stride", [node("Conv", ["x", "w"], strides=[0, 1])], [kernel])
+    bad_graph("huge-stride", [node("Conv", ["x", "w"], strides=[1 << 40, 1])], [kernel])
+    bad_graph("negative-pads", [node("Conv", ["x", "w"], pads=[0, 0, -9, 0])], [kernel])
+    bad_graph("three-pads", [node("Conv", ["x", "w"], pads=[1, 1, 1])], [kernel])
+    bad_graph("auto-pad", [node("Conv", ["x", "w"], auto_pad="SOME")], [kernel])
+    bad_graph("groups", [node("Conv", ["x", "w"], group=3)], [kernel])
+    bad_graph("zero-groups", [node("Conv", ["x", "w"], group=0)], [kernel])
+    bad_graph("large-kernel", [conv], [floats("w", 1, 1, 9, 9)])
+    bad_graph("kernel-shape", [node("Conv", ["x", "w"], kernel_shape=[5, 5])], [kernel])
+    bad_graph("conv-1d", [conv], [floats("w", 1, 1, 3)])
+    bad_graph("short-bias", [node("Conv", ["x", "w", "b"])], [kernel, floats("b", 3)])
+    bad_graph("no-window", [node("MaxPool", ["x"])])
+    bad_graph("padded-pool", [node("MaxPool", ["x"], kernel_shape=[2, 2], pads=[2, 2, 2, 2])])
+    bad_graph("maxima", [node("MaxPool", ["x"], ["y", "at"], kernel_shape=[2, 2])])
+    bad_graph("unknown", [node("Foo", ["x"], ["a"]), node("Bar", ["a"], ["b"]), node("LSTM", ["b"])])
+    bad_graph("subgraph", [node("If", ["x"], then_branch=h.make_graph([], "t", [], []))])
+    domain = node("Relu", ["x"])
+    domain.domain = "com.example"
+    bad_graph("domain", [domain])
+    no_name = node("Relu", ["x"])
+    no_name.ClearField("op_type")
+    bad_graph("no-type", [no_name])
+    bad_graph("no-inputs", [node("Relu", [])])
+    bad_graph("no-outputs", [node("Relu", ["x"], [])])
+    bad_graph("dense-size", [node("Flatten", ["x"], ["a"]), node("Gemm", ["a", "w"])],
+              [floats("w", 63, 10)])
+    bad_graph("product", [node("Sigmoid", ["x"], ["a"]), node("Mul", ["x", "a"])])
+    bad_graph("batch-constant", [node("Add", ["x", "b"])], [floats("b", 2, 1, 8, 8)])
+    bad_graph("mixed", [node("Reshape", ["x", "s"])],
+              [numpy_helper.from_array(np.array([4, 16]), "s")])
+    bad_graph("reshape", [node("Reshape", ["x", "s"])],
+              [numpy_helper.from_array(np.array([1, -2]), "s")])
+    bad_graph("transpose", [node("Transpose", ["x"], perm=[0, 1, 1, 9])])
+    bad_graph("softmax-first", [node("Flatten", ["x"], ["a"]), node("Softmax", ["a"], ["b"]),
+                                node("Relu", ["b"])])
+    bad_graph("bomb", [node("ConstantOfShape", ["s"], ["a"]),
+                       node("Concat", ["a"] * 40, ["b"], axis=0), node("Add", ["x", "b"])],
+              [numpy_helper.from_array(np.array([1 << 25]), "s")])
+    bad_graph("gather", [node("Gather", ["w", "i"], ["a"]), node("Mul", ["x", "a"])],
+              [floats("w", 4), numpy_helper.from_array(np.array(1 << 40), "i")])
+    bad_graph("slice", [node("Slice", ["w", "i", "i", "a", "z"], ["b"]), node("Mul", ["x", "b"])],
+              [floats("w", 4), numpy_helper.from_array(np.array([0]), "i"),
+               numpy_helper.from_array(np.array([7]), "a"),
+               numpy_helper.from_array(np.array([0]), "z")])
+    bad_graph("var", [node("BatchNormalization", ["x", "c", "c", "c", "v"])],
+              [floats("c", 1), floats("v", 1, value=-1)])
+    for name, scale in ("scale-zero", 0), ("scale-nan", np.nan), ("scale-negative", -1):
+        bad_graph(name, [node("QuantizeLinear", ["x", "s"], ["a"]),
+                         node("DequantizeLinear", ["a", "s"])], [floats("s", value=scale)])
+    bad_graph("scale-other", [node("QuantizeLinear", ["x", "s"], ["a"]),
+                              node("DequantizeLinear", ["a", "t"])],
+              [floats("s", value=.5), floats("t", value=.25)])
+    bad_graph("zero-point", [node("QuantizeLinear", ["x", "s", "z"], ["a"]),
+                             node("DequantizeLinear", ["a", "s", "z"])],
+              [floats("s", value=.5), tensor("z", [], T.INT32, raw=b"\xff\xff\xff\x7f")])
+    bad_graph("no-dequantize", [node("QuantizeLinear", ["x", "s"], ["a"]), node("Relu", ["a"])],
+              [floats("s", value=.5)])
+    def field(number, inner):
+        length = len(inner)
+        return bytes([number << 3 | 2, length & 127 | 128, length >> 7]) + inner
+
+    deep = b""
+    for _ in range(40):  # graph > node > attribute > graph
+        deep = field(1, field(5, field(6, deep)))
+    save_bad("deep", field(7, deep))
+    save_bad("junk", bytes(range(256)))
+    save_bad("empty", b"")
+    save_bad("truncated", h.make_model(h.make_graph([conv], "g", [], [], [kernel]))
+             .SerializeToString()[:-9])
+
+
+def torch():
+    import torch as t
+    from torch import nn
+
+    t.manual_seed(1)
+
+    class View(nn.Module):
+        """The MNIST example of PyTorch's early days: view(-1, 320), log_softmax."""
+
+        def __init__(self):
+            super().__init__()
+            self.conv1 = nn.Conv2d(1, 10, 5)
+            self.conv2 = nn.Conv2d(10, 20, 5)
+            self.drop = nn.Dropout2d()
+            self.fc1 = nn.Linear(320, 20)
+            self.fc2 = nn.Linear(20, 10)
+
+        def forward(self, x):
+            f = nn.functional
+            x = f.relu(f.max_pool2d(self.conv1(x), 2))
+            x = f.relu(f.max_pool2d(self.drop(self.conv2(x)), 2))
+            x = x.view(-1, 320)
+            x = f.dropout(f.relu(self.fc1(x)), training=self.training)
+            return f.log_softmax(self.fc2(x), dim=1)
+
+    class Size(nn.Module):
+        """x.view(x.size(0), -1), the input normalised inside."""
+
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 6, 5, stride=3)
+            self.fc = nn.Linear(384, 10)
+
+        def forward(self, x):
+            x = nn.functional.leaky_relu(self.conv((x - 0.1307) / 0.3081), 0.2)
+            return self.fc(x.view(x.size(0), -1))
+
+    class Block(nn.Module):
+        def __init__(self, c, k, stride):
+            super().__init__()
+            self.body = nn.Sequential(
+                nn.Conv2d(c, k, 3, stride, 1, bias=False), nn.BatchNorm2d(k), nn.ReLU(),
+                nn.Conv2d(k, k, 3, 1, 1, bias=False), nn.BatchNorm2d(k))
+            self.skip = nn.Sequential(nn.Conv2d(c, k, 1, stride, bias=False), nn.BatchNorm2d(k))
+
+        def forward(self, x):
+            return nn.functional.relu(self.body(x) + self.skip(x))
+
+    def depthwise(c, k, stride):
+        return nn.Sequential(
+            nn.Conv2d(c, c, 3, stride, 1, groups=c, bias=False), nn.BatchNorm2d(c), nn.ReLU6(),
+            nn.Conv2d(c, k, 1, bias=False), nn.BatchNorm2d(k), nn.ReLU6())
+
+    class Mean(nn.Module):
+        def forward(self, x):
+            return x.mean([2, 3])
+
+    def block(c, k):
+        return [nn.Conv2d(c, k, 3), nn.ReLU(), nn.BatchNorm2d(k, eps=1e-3)]
+
+    nets = {
+        "user": nn.Sequential(*block(1, 8), *block(8, 8), nn.MaxPool2d(2), nn.Dropout(.25),
+                              *block(8, 12), *block(12, 12), nn.MaxPool2d(2), nn.Dropout(.25),
+                              nn.Flatten(), nn.Linear(192, 24), nn.ReLU(),
+                              nn.BatchNorm1d(24, eps=1e-3), nn.Dropout(.5), nn.Linear(24, 10),
+                              nn.Softmax(1)),
+        "lenet": nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2),
+                               nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2),
+                               nn.Conv2d(16, 20, 5), nn.Sigmoid(), nn.Flatten(),
+                               nn.Linear(20, 16), nn.Tanh(), nn.Linear(16, 10)),
+        "view": View(),
+        "size": Size(),
+        "resnet": nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(),
+                                Block(8, 8, 1), Block(8, 12, 2), nn.AdaptiveAvgPool2d(1),
+                                nn.Flatten(), nn.Linear(12, 10)),
+        "mobilenet": nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8),
+                                   nn.ReLU6(), depthwise(8, 12, 1), depthwise(12, 16, 2), Mean(),
+                                   nn.Dropout(.2), nn.Linear(16, 10), nn.LogSoftmax(1)),
+        "ceil": nn.Sequential(nn.Conv2d(1, 6, 4, stride=2), nn.MaxPool2d(3, 2, ceil_mode=True),
+                              nn.ZeroPad2d((1, 0, 2, 1)), nn.Conv2d(6, 6, 3, dilation=2),
+                              nn.Hardtanh(-.4, .6), nn.AvgPool2d(2, 1, 1, count_include_pad=False),
+                              nn.Flatten(1), nn.Linear(144, 10)),
+        "mlp": nn.Sequential(nn.Flatten(), nn.Linear(784, 12), nn.Sigmoid(), nn.BatchNorm1d(12),
+                             nn.Linear(12, 10)),
+    }
+    for name, net in nets.items():
+        for m in net.modules():
+            if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                m.running_mean.uniform_(-.2, .2)
+                m.running_var.uniform_(.5, 1.5)
+                nn.init.uniform_(m.weight, .5, 1.5)
+                nn.init.uniform_(m.bias, -.2, .2)
+        net.eval()
+        x = t.rand(2, 1, 28, 28)
+        path = os.path.join(OUT, f"torch-{name}")
+        t.onnx.export(net, (x,), path + "-script.onnx", dynamo=False, input_names=["x"],
+                      dynamic_axes={"x": {0: "n"}} if name != "resnet" else None)
+        t.onnx.export(net, (x,), path + "-dynamo.onnx", dynamo=True, external_data=False,
+                      input_names=["x"],
+                      dynamic_shapes=({0: t.export.Dim("n")},) if name != "lenet" else None)
+    t.onnx.export(nets["size"], (t.rand(1, 1, 28, 28),), os.path.join(OUT, "torch-one.onnx"),
+                  dynamo=False, opset_version=9)
+
+
+def keras():
+    import tensorflow as tf
+    import tf2onnx
+    from tensorflow.keras import Sequential, layers as l
+
+    tf.random.set_seed(1)
+
+    def block(k, **more):
+        return [l.Conv2D(k, 3, activation="relu", **more), l.BatchNormalization()]
+
+    nets = {
+        "user": [*block(8), *block(8), l.MaxPooling2D(), l.Dropout(.25), *block(12), *block(12),
+                 l.MaxPooling2D(), l.Dropout(.25), l.Flatten(), l.Dense(24, activation="relu"),
+                 l.BatchNormalization(), l.Dropout(.5), l.Dense(10, activation="softmax")],
+        "same": [l.Rescaling(1 / 2, offset=-.25), l.ZeroPadding2D(((1, 0), (0, 2))),
+                 l.Conv2D(6, 5, strides=2, padding="same", use_bias=False),
+                 l.BatchNormalization(), l.ReLU(6.0), l.DepthwiseConv2D(3, padding="same"),
+                 l.LeakyReLU(), l.AveragePooling2D(3, 2, padding="same"),
+                 l.Conv2D(8, 1, activation="tanh"), l.GlobalAveragePooling2D(), l.Dense(10)],
+        "flatten": [l.Conv2D(4, 5, strides=4), l.Flatten(), l.BatchNormalization(),
+                    l.Activation("sigmoid"), l.Dense(10, activation="softmax")],
+        "reshape": [l.Reshape((28, 28, 1)), l.Conv2D(4, 3, strides=3), l.MaxPooling2D(2),
+                    l.Reshape((64,)), l.Dense(10)],
+    }
+    for name, parts in nets.items():
+        shape = (28, 28) if name == "reshape" else (28, 28, 1)
+        net = Sequential([l.Input(shape)] + parts)
+        for layer in net.layers:
+            if isinstance(layer, l.BatchNormalization):
+                layer.set_weights([rng.uniform(a, b, w.shape) for w, (a, b) in
+                                   zip(layer.get_weights(), [(.5, 1.5), (-.2, .2)] * 2)][:2] +
+                                  [rng.uniform(-.2, .2, layer.get_weights()[2].shape),
+                                   rng.uniform(.5, 1.5, layer.get_weights()[3].shape)])
+        signature = [tf.TensorSpec((None,) + shape, tf.float32, name="x")]
+
+        @tf.function(input_signature=signature)
+        def call(x, net=net):
+            return net(x, training=False)
+
+        for opset in (9, 13, 18) if name == "user" else (15,):
+            tf2onnx.convert.from_function(call, input_signature=signature, opset=opset,
+                                          output_path=os.path.join(OUT, f"keras-{name}-{opset}.onnx"))
+
+
+def sklearn():
+    from skl2onnx import to_onnx
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x = rng.random((200, 64), dtype=np.float32)
+    y = np.arange(200) % 10
+    for name, net in {
+        "mlp": MLPClassifier((12,), max_iter=3, random_state=1),
+        "pipeline": make_pipeline(StandardScaler(), MLPClassifier((8,), "tanh", max_iter=3,
+                                                                  random_state=1)),
+    }.items():
+        net.fit(x, y)
+        for zipmap in (False, True):
+            model = to_onnx(net, x[:1], target_opset=18, options={"zipmap": zipmap})
+            onnx.save(model, os.path.join(OUT, f"sklearn-{name}{'-zipmap' if zipmap else ''}.onnx"))
+
+
+def strip(path):
+    """Leave out where on somebody's machine the model was made."""
+    model = onnx.load(path)
+    for part in [model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input,
+                 *model.graph.output, *model.graph.initializer]:
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    onnx.save(model, path)
+
+
+if __name__ == "__main__":
+    os.makedirs(OUT, exist_ok=True)
+    for part in sys.argv[1:] or ["hand"]:
+        globals()[part]()
+    for file in os.listdir(OUT):
+        if file.endswith(".onnx"):
+            strip(os.path.join(OUT, file))

@@ -1,0 +1,79 @@
+# Models: our own in other runtimes, other tools' in ours, and bad ones in none.
+# The runtimes are in the virtual environment that scripts/test makes of tests/requirements.txt.
+load helper
+
+PYTHON=${PYTHON:-$TREE/build/venv/bin/python}
+MODELS=$DATA/models
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+}
+
+compare() {
+    "$PYTHON" "$TREE/tests/compare-onnx.py" "$B/tool/logits" "$@"
+}
+
+@test "a model we wrote gives the same answer in ONNX Runtime" {
+    for net in "$TREE"/models/*.net "$TREE"/tests/fuzz/corpus/net/residual.net; do
+        "$B/tool/logits" -s "$net" "$(basename "$net" .net).onnx"
+    done
+    run compare ./*.onnx
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -ge 2 ]
+}
+
+@test "a model we wrote is a valid one by the ONNX project's checker" {
+    "$B/tool/logits" -s "$TREE/models/seed.net" seed.onnx
+    "$PYTHON" -c 'import onnx; onnx.checker.check_model("seed.onnx", full_check=True)'
+}
+
+@test "a model of PyTorch, Keras, scikit-learn or the model zoo gives ONNX Runtime's answer" {
+    run compare "$MODELS"/*.onnx
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -ge 46 ]
+}
+
+@test "every operator passes the ONNX project's node tests" {
+    run "$PYTHON" "$TREE/tests/onnx-nodes.py" "$B/tool/logits"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ ${lines[-1]} =~ ^([0-9]+)\ passed,\ 0\ failed$ ]]
+    [ "${BASH_REMATCH[1]}" -ge 200 ]
+}
+
+@test "a model read from another tool and written again gives the same answer" {
+    for model in "$MODELS"/torch-*-dynamo.onnx "$MODELS"/{nhwc-13,qdq-13,windows,residual}.onnx; do
+        "$B/tool/logits" -c "$model" "$(basename "$model")"
+    done
+    run compare ./*.onnx
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -ge 12 ]
+}
+
+@test "bad models are refused with one line that says why" {
+    printf 'P5 8 8 255\n%064d' 0 >frame.pgm
+    cases=0
+    while IFS= read -r name; do
+        [[ $name = '' || $name = '#'* ]] && continue
+        IFS= read -r message
+        model=$MODELS/bad/$name.onnx
+        echo "$name"
+        run cnn-predict -m "$model" frame.pgm
+        echo "$output"
+        [ "$status" -eq 1 ]
+        [ "$output" = "cnn-predict: $model: $message" ]
+        cases=$((cases + 1))
+    done <"$TREE/tests/onnx.cases"
+    [ "$cases" -eq "$(ls "$MODELS"/bad | wc -l)" ]
+    [ "$cases" -ge 60 ]
+}
+
+@test "a small model that asks for much memory is not given it" {
+    printf 'P5 8 8 255\n%064d' 0 >frame.pgm
+    for name in bomb huge-side overflow deep; do
+        [ "$(peak cnn-predict -m "$MODELS/bad/$name.onnx" frame.pgm)" -lt 100 ]
+    done
+}
