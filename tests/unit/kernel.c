@@ -1,0 +1,235 @@
+/* Every level's kernels against the portable ones, on random sizes, with poison around each output
+ * that must stay as it was. Needs nothing but lib/kernel and lib/kernels.c, so that it can be built
+ * for another machine and run in an emulator.
+ *
+ *     kernel [-b]    -b: also time each level's convolution
+ */
+#include "check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernel/kernel.h"
+
+#define POISON 12345.0f
+enum { GUARD = 64, BIG = 1 << 17 };
+
+static const struct kernels *plain, *level;
+static uint32_t state = 1;
+
+/* 0..n-1 */
+static int below(int n)
+{
+    state = state * 1664525u + 1013904223u;
+    return (int)((uint64_t)state * (uint32_t)n >> 32);
+}
+
+/* A buffer of random values between -1 and 1, a third of them 0, inside a guard. */
+static float *random_floats(long n)
+{
+    float *p = malloc((size_t)(n + 2 * GUARD) * sizeof *p);
+    for (long i = 0; i < n + 2 * GUARD; i++)
+        p[i] = below(3) ? (float)(below(2001) - 1000) / 1000 : 0;
+    return p + GUARD;
+}
+
+static float *poisoned(long n)
+{
+    float *p = malloc((size_t)(n + 2 * GUARD) * sizeof *p);
+    for (long i = 0; i < n + 2 * GUARD; i++)
+        p[i] = POISON;
+    return p + GUARD;
+}
+
+static void release(float *p)
+{
+    free(p - GUARD);
+}
+
+/* The largest difference between two outputs of n floats, guards included. */
+static double difference(const float *a, const float *b, long n)
+{
+    double worst = 0;
+    for (long i = -GUARD; i < n + GUARD; i++)
+        worst = fmax(worst, fabs((double)a[i] - b[i]));
+    return worst;
+}
+
+/* A random block geometry: rows of pixels with space between the rows. */
+struct place {
+    int rows, pixels;
+    long row, size;
+};
+
+static struct place random_place(void)
+{
+    struct place p = {.rows = 1 + below(9), .pixels = 1 + below(30)};
+    p.row = (p.pixels + below(4)) * BLOCK;
+    p.size = p.rows * p.row;
+    return p;
+}
+
+static double check_conv(void)
+{
+    int blocks = 1 + below(5), r = 1 + below(3), channels = 1 + below(3), flat = below(2);
+    struct place y = random_place();
+    long x_row = (y.pixels + r) * (flat ? 1 : BLOCK), x_block = (y.rows + r) * x_row;
+    int offset[64], runs = 0;
+    for (int c = 0; c < (flat ? 1 : channels); c++)
+        for (int i = 0; i < r * r; i++)
+            offset[runs++] = (int)(c * x_block + i / r * x_row + i % r * (flat ? 1 : BLOCK));
+    int run = flat ? 1 : below(2) ? BLOCK : 1 + below(BLOCK);
+    float *x = random_floats(4 * x_block + BIG / 8), *w = random_floats((long)blocks * runs * run * BLOCK);
+    float *bias = random_floats(3L * blocks * BLOCK);
+    struct conv v = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels, .runs = runs, .run = run,
+                     .offset = offset, .x_row = x_row, .x_pixel = flat ? 1 : BLOCK,
+                     .y_block = y.size, .y_row = y.row, .w = w, .bias = below(2) ? bias : NULL,
+                     .relu = below(2), .scale = below(2) ? bias + blocks * BLOCK : NULL,
+                     .shift = bias + 2 * blocks * BLOCK};
+    float *a = poisoned(blocks * y.size), *b = poisoned(blocks * y.size);
+    plain->conv(&v, x, a);
+    level->conv(&v, x, b);
+    double d = difference(a, b, blocks * y.size);
+    release(x), release(w), release(bias), release(a), release(b);
+    return d;
+}
+
+static double check_conv_grad(void)
+{
+    int blocks = 1 + below(4), runs = 1 + below(4), run = 1 + below(BLOCK);
+    struct place y = random_place();
+    int offset[4] = {0, BLOCK, (int)y.row, (int)y.row + BLOCK};
+    float *x = random_floats(y.size + y.row + 2 * BLOCK), *dy = random_floats(blocks * y.size);
+    long n = (long)blocks * runs * run * BLOCK;
+    struct conv_grad v = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels, .runs = runs,
+                          .run = run, .offset = offset, .x_row = y.row, .x_pixel = BLOCK,
+                          .dy_block = y.size, .dy_row = y.row, .first = below(2)};
+    float *a = poisoned(n), *b = poisoned(n);
+    for (long i = 0; i < n; i++)
+        a[i] = b[i] = (float)i / (float)n;
+    plain->conv_grad(&v, x, dy, a);
+    level->conv_grad(&v, x, dy, b);
+    double d = difference(a, b, n);
+    release(x), release(dy), release(a), release(b);
+    return d;
+}
+
+/* Call `run` with both levels on copies of the same output; x, dy are inputs. */
+#define COMPARE(n, call)                                                                           \
+    do {                                                                                           \
+        float *a = poisoned(n), *b = poisoned(n), *y = a;                                          \
+        const struct kernels *k = plain;                                                           \
+        call;                                                                                      \
+        y = b;                                                                                     \
+        k = level;                                                                                 \
+        call;                                                                                      \
+        worst = fmax(worst, difference(a, b, n));                                                  \
+        release(a), release(b);                                                                    \
+    } while (0)
+
+static double check_pointwise(void)
+{
+    struct place p = random_place();
+    float *x = random_floats(p.size), *dy = random_floats(p.size), *v = random_floats(8 * BLOCK);
+    double worst = 0;
+    COMPARE(p.size, k->affine(p.rows, p.pixels, x, p.row, v, v + BLOCK, y, p.row));
+    COMPARE(2 * BLOCK, k->moments(p.rows, p.pixels, x, p.row, y, y + BLOCK));
+    COMPARE(2 * BLOCK,
+            k->batchnorm_sums(p.rows, p.pixels, dy, p.row, x, p.row, v, y, y + BLOCK));
+    COMPARE(p.size, k->batchnorm_grad(p.rows, p.pixels, dy, p.row, x, p.row, v, v + BLOCK,
+                                      v + 2 * BLOCK, p.rows & 1, y, p.row));
+    COMPARE(p.size, k->relu(p.rows, p.pixels, x, p.row, y, p.row));
+    COMPARE(p.size, k->relu_grad(p.rows, p.pixels, dy, p.row, x, p.row, y, p.row));
+    COMPARE(p.size, k->add(p.rows, p.pixels, x, p.row, dy, p.row, p.rows & 1, y, p.row));
+    COMPARE(p.size, k->dropout(p.rows, p.pixels, x, p.row, 77, 1000, 1u << 30, 4 / 3.f, y, p.row));
+    release(x), release(dy), release(v);
+    return worst;
+}
+
+static double check_pools(void)
+{
+    int r = 1 + below(3), s = 1 + below(3), stride = 1 + below(3);
+    struct place out = random_place();
+    long x_row = ((out.pixels - 1) * stride + s) * BLOCK, n = ((out.rows - 1) * stride + r) * x_row;
+    struct pool v = {.rows = out.rows, .pixels = out.pixels, .r = r, .s = s, .stride_h = stride,
+                     .stride_w = stride, .x_row = x_row, .y_row = out.row};
+    float *x = random_floats(n), *dy = random_floats(out.size), *most = poisoned(out.size);
+    double worst = 0;
+    plain->maxpool(&v, x, most);
+    COMPARE(out.size, k->maxpool(&v, x, y));
+    COMPARE(out.size, k->sumpool(&v, 0.25f, x, y));
+    COMPARE(n, k->maxpool_grad(&v, x, most, dy, out.row, y, x_row));
+    COMPARE(n, k->sumpool_grad(&v, 0.25f, dy, out.row, y, x_row));
+    release(x), release(dy), release(most);
+    return worst;
+}
+
+static double check_updates(void)
+{
+    long n = 1 + below(1000);
+    struct update u = {.rate = 0.01f, .beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f,
+                       .decay = 0.001f, .correct1 = 2, .correct2 = 3, .ema = 0.9f};
+    float *g = random_floats(n), *start = random_floats(4 * n);
+    double worst = 0;
+    for (long i = 2 * n; i < 3 * n; i++)
+        start[i] = fabsf(start[i]) + 0.1f;
+    COMPARE(4 * n, (memcpy(y, start, (size_t)(4 * n) * sizeof *y),
+                    k->adamw(n, &u, y, g, y + n, y + 2 * n, y + 3 * n)));
+    COMPARE(4 * n, (memcpy(y, start, (size_t)(4 * n) * sizeof *y),
+                    k->sgd(n, &u, y, g, y + n, y + 2 * n)));
+    release(g), release(start);
+    return worst;
+}
+
+static void check(const char *name, double (*once)(void), double allowed)
+{
+    double worst = 0;
+    for (int i = 0; i < 200; i++)
+        worst = fmax(worst, once());
+    CHECK(worst <= allowed, "%s: %s as the portable one (differs by %.1e)", level->name, name, worst);
+}
+
+/* GFLOP/s of seed.net's second convolution. */
+static void time_conv(void)
+{
+    int offset[18];
+    for (int i = 0; i < 18; i++)
+        offset[i] = (i / 9 * 26 * 26 + i % 9 / 3 * 26 + i % 3) * BLOCK;
+    float *x = random_floats(2L * 26 * 26 * BLOCK), *w = random_floats(2L * 18 * 256);
+    float *y = poisoned(2L * 24 * 24 * BLOCK);
+    struct conv v = {.blocks = 2, .rows = 24, .pixels = 24, .runs = 18, .run = BLOCK,
+                     .offset = offset, .x_row = 26 * BLOCK, .x_pixel = BLOCK,
+                     .y_block = 24 * 24 * BLOCK, .y_row = 24 * BLOCK, .w = w};
+    double best = 1e9;
+    for (int i = 0; i < 200; i++) {
+        struct timespec a, b;
+        clock_gettime(CLOCK_MONOTONIC, &a);
+        level->conv(&v, x, y);
+        clock_gettime(CLOCK_MONOTONIC, &b);
+        best = fmin(best, (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) * 1e-9);
+    }
+    printf("# %s: %.1f GFLOP/s in a 3x3 convolution of 32 channels\n", level->name,
+           2.0 * 24 * 24 * 32 * 32 * 9 / best * 1e-9);
+    release(x), release(w), release(y);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const levels[] = {"portable", "avx2", "avx512", "neon"};
+    plain = kernel_named("portable");
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        level = kernel_named(levels[i]);
+        if (!level)
+            continue;
+        check("conv", check_conv, 2e-4);
+        check("conv_grad", check_conv_grad, 2e-4);
+        check("pointwise", check_pointwise, 1e-4);
+        check("pools", check_pools, 1e-5);
+        check("updates", check_updates, 1e-5);
+        if (argc > 1 && !strcmp(argv[1], "-b"))
+            time_conv();
+    }
+    return check_done();
+}
