@@ -49,6 +49,8 @@ $(B)/%.o: %.c $(B)/flags
 # Loops over pixels that run in the shadow of the training.
 $(B)/lib/augment.o: ALL_CFLAGS += -O3
 
+# (UBSan's checks in the unrolled loops would keep the compiler for an hour: ASan alone there.)
+$(KERNELS): ALL_CFLAGS += -fno-sanitize=undefined
 $(KERNELS): $(B)/lib/kernel/kernel_%.o: lib/kernel/kernel.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<

@@ -207,12 +207,12 @@ void model_run(struct model *m, const uint8_t *gray, int n, double *p)
 bool model_find(char *path, size_t size)
 {
     static const char *const beside[] = {"../share/inkpipe/default.onnx", "",
-                                         "../models/default.onnx"};
+                                         "../models/default.onnx", "../../models/default.onnx"};
     char program[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     program[n > 0 ? n : 0] = '\0';
     char *slash = strrchr(program, '/');
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         int len;
         if (!*beside[i])
             len = snprintf(path, size, "%s", PREFIX "/share/inkpipe/default.onnx");
