@@ -7,6 +7,9 @@
 /* What counts as ink. Contrasts are fractions of the paper's brightness times 255. */
 #define FLOOR 9            /* fainter than this is never ink */
 #define TEXTURE_FACTOR 1.8f /* ink stands out by this much more than bare paper does */
+#define GRAIN 4            /* pixels: paper's fibres and a camera's noise are finer */
+#define GRAIN_FACTOR 4
+#define NOISY 22           /* texture from which the picture is blurred first */
 #define PEAK_PART 0.40f /* of the strongest ink nearby */
 /* The paper's curve in brightness, at most, over a length of the frame's shorter side: what bends
  * more is ink. A stroke as wide as a quarter of that side is dark by 0.14 too little. */
@@ -379,21 +382,79 @@ static long cut(struct inkmap *m, int floor)
     return count;
 }
 
-long inkmap_find(struct inkmap *m)
+/* Estimate the paper and compare every pixel with it. */
+static void compare(struct inkmap *m)
 {
-    size_t grid = (size_t)m->gw * m->gh;
     int side = min_int(m->gw, m->gh);
+    float bend = (m->cell == 1 ? BEND_SMALL : BEND) * 255 / (float)(side * side);
     cell_means(m);
     upper_means(m);
-    float bend = (m->cell == 1 ? BEND_SMALL : BEND) * 255 / (float)(side * side);
     parabola(m->paper, m->scratch, m->gw, m->gh, bend, true);
     parabola(m->paper, m->scratch, m->gw, m->gh, bend, false);
     if (m->cell > 1)
         smooth(m->paper, m->scratch, m->gw, m->gh);
     contrasts(m);
-    m->texture = m->cell > 1 ? (float)quantile(m->peak, grid, 0.3) : 0;
-    int r = max_int(1, m->cell == 1 ? side * 3 / 10 : side * 3 / 20);
+}
+
+/* The median difference of pixels GRAIN apart, as a contrast: on a page full of ink, whose cells
+ * all hold some, this still tells of the paper. */
+static float grain(const struct inkmap *m)
+{
+    size_t count[256] = {0}, total = 0, seen = 0;
+    int every = m->height / 128 + 1;
+    for (int y = 0; y < m->height; y += every) {
+        const uint8_t *row = m->gray + (long)y * m->width;
+        for (int x = 0; x + GRAIN < m->width; x += 2)
+            count[abs(row[x] - row[x + GRAIN])]++;
+        total += (size_t)(m->width - GRAIN + 1) / 2;
+    }
+    int v = 0;
+    while (v < 255 && 2 * (seen += count[v]) < total)
+        v++;
+    int paper = quantile(m->paper, (size_t)m->gw * m->gh, 0.5);
+    return ((float)v + 0.5f) * 255 / (float)(paper + DARK);
+}
+
+/* 1-2-1 both ways, in place: rows above are kept in line[2][width]. */
+static int blur(struct inkmap *m)
+{
+    int w = m->width;
+    uint8_t *line = malloc(2 * (size_t)w);
+    if (!line)
+        return -1;
+    memcpy(line, m->gray, (size_t)w);
+    for (int y = 0; y < m->height; y++) {
+        uint8_t *row = m->gray + (long)y * w, *above = line, *here = line + w;
+        const uint8_t *below = y + 1 < m->height ? row + w : row;
+        for (int x = 0; x < w; x++)
+            here[x] = (uint8_t)((above[x] + 2 * row[x] + below[x] + 2) / 4);
+        memcpy(above, row, (size_t)w);
+        for (int x = 1; x + 1 < w; x++)
+            row[x] = (uint8_t)((here[x - 1] + 2 * here[x] + here[x + 1] + 2) / 4);
+    }
+    free(line);
+    return 0;
+}
+
+static float texture(const struct inkmap *m)
+{
+    if (m->cell == 1)
+        return 0;
+    float cells = (float)quantile(m->peak, (size_t)m->gw * m->gh, 0.3);
+    return fminf(cells, GRAIN_FACTOR * grain(m));
+}
+
+long inkmap_find(struct inkmap *m)
+{
+    compare(m);
+    m->texture = texture(m);
+    if (m->texture > NOISY && m->cell >= 8 && blur(m) == 0) {
+        compare(m);
+        m->texture = texture(m);
+    }
     m->floor = max_int(FLOOR, (int)(TEXTURE_FACTOR * m->texture));
+    int side = min_int(m->gw, m->gh);
+    int r = max_int(1, m->cell == 1 ? side * 3 / 10 : side * 3 / 20);
     extreme(m->peak, m->gw, m->gh, r, true);
     if (m->cell > 1)
         smooth(m->peak, m->scratch, m->gw, m->gh);

@@ -22,10 +22,10 @@ static int reserve(struct mend *s, size_t size, struct err *e)
     return 0;
 }
 
-/* The box and its neighbourhood, half as much again on each side, inside the map. */
+/* The box and its neighbourhood, its longer side's width all around, inside the map. */
 static struct part around(const struct inkmap *m, const struct part *box)
 {
-    int w = box->x1 - box->x0, h = box->y1 - box->y0, margin = (w > h ? w : h) / 2 + 2;
+    int w = box->x1 - box->x0, h = box->y1 - box->y0, margin = (w > h ? w : h) + 2;
     struct part a = {box->x0 - margin, box->y0 - margin, box->x1 + margin, box->y1 + margin,
                      0, 0, 0, 0, 0};
     a.x0 = a.x0 < 0 ? 0 : a.x0;
