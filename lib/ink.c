@@ -14,7 +14,7 @@
 #include "turn.h"
 
 #define TURN_SAMPLE 48   /* digits looked at to tell which way a page lies */
-#define TURN_MARGIN 0.4f /* of log-likelihood a digit by which a turned page has to be likelier */
+#define TURN_MARGIN 0.6f /* of log-likelihood a digit by which a turned page has to be likelier */
 
 #define FAINT 0.2f   /* of a digit's full contrast: ink that may join its pieces */
 #define LONGER 1.6f  /* times as long: no digit grows so much by its faint ink */

@@ -13,8 +13,8 @@ enum turn {
 };
 
 /* Log-likelihoods that a digit, normalised as it lies in the picture [28][28], is from a page that
- * lies so: a linear model of the means of 7x7 blocks, right for 96 % of MNIST's single test digits
- * and all groups of 8. */
+ * lies so: a small network (turn_table.h) on the means of 7x7 blocks. Of MNIST's test digits
+ * it places 4 of 5 rightly, and 99.4 % of groups of 8. */
 void turn_likelihood(const uint8_t *pixels, float *log_p);
 
 #endif
