@@ -220,6 +220,32 @@ static void pause_input(struct predict *p, struct frame_reader *r)
         end_word(p);
 }
 
+/* While a slow reader has not taken the last answer, newer pictures take the place of what waits:
+ * of a live stream the newest wins. Numbers are not taken apart. Returns as frame_read. */
+static int stay_fresh(struct predict *p, struct frame_reader *r, struct frame *f, struct err *e)
+{
+    int got = 1;
+    while (got > 0 && !p->o.join && pipe_is_live(frame_fd(r)) && pipe_holds(STDOUT_FILENO)) {
+        struct pollfd input = {.fd = frame_fd(r), .events = POLLIN};
+        if (frame_would_block(r)) {
+            poll(&input, 1, 2);
+            continue;
+        }
+        got = frame_read(r, f, e);
+        if (got > 0 && check_frame(p, r, f, e))
+            got = -1;
+        if (got <= 0)
+            break;
+        const struct answer *last = &p->batch.slot[0].answer;
+        if (p->batch.waiting == p->limit ||
+            (p->batch.waiting && last->frame != frame_number(r, f)))
+            batch_clear(&p->batch);
+        add(p, r, f);
+        warn(p, r, f);
+    }
+    return got;
+}
+
 static int read_stream(struct predict *p, const char *name)
 {
     struct err e = ERR_NONE;
@@ -239,6 +265,13 @@ static int read_stream(struct predict *p, const char *name)
         p->limit = p->limit < BATCH ? 2 * p->limit : BATCH;
         if (pause)
             pause_input(p, r);
+        int more = 1;
+        while (p->live && (more = stay_fresh(p, r, &f, &e)) > 0 && p->batch.waiting)
+            answer(p);
+        if (more <= 0) {
+            got = more;
+            break;
+        }
         if (p->live && pipe_wait_taken(STDOUT_FILENO))
             p->limit = 1; /* a slow reader: more would be old when it comes to them */
     }

@@ -40,7 +40,7 @@ struct preproc {
     struct threads *threads;
     struct job *job;
     int jobs;
-    bool live, told; /* live: frames carry times; told: that -m reads all digits */
+    bool told; /* that -m reads all digits */
     int status;
 };
 
@@ -194,21 +194,21 @@ static int read_stream(struct preproc *p, const char *name)
     struct frame_reader *r = frame_open(name, &e);
     if (!r)
         return tool_error(&e);
-    char time[32];
     int waiting = 0, got, failed = 0;
+    bool live = false;
     name = frame_stream_name(r);
     while (!failed && (got = frame_read(r, &p->job[waiting].in, &e)) > 0) {
         struct job *j = &p->job[waiting++];
         tool_note_clipping(r);
         if (note_source(r, j))
             failed = tool_error(&j->e);
-        if (!p->live && frame_fact(&j->in, "time", time, sizeof time)) {
-            p->live = true;
+        if (!live && (live = pipe_is_live(frame_fd(r))))
             pipe_shrink(STDOUT_FILENO);
-        }
         if (waiting == p->jobs || frame_would_block(r)) {
             failed |= flush(p, waiting, name);
             waiting = 0;
+            if (live)
+                pipe_wait_taken(STDOUT_FILENO);
         }
     }
     if (!failed && waiting)

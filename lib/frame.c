@@ -293,17 +293,25 @@ void pipe_shrink(int fd)
     fcntl(fd, F_SETPIPE_SZ, (int)sysconf(_SC_PAGESIZE));
 }
 
+bool pipe_is_live(int fd)
+{
+    return fcntl(fd, F_GETPIPE_SZ) == (int)sysconf(_SC_PAGESIZE);
+}
+
+bool pipe_holds(int fd)
+{
+    struct stat st;
+    struct pollfd gone = {.fd = fd};
+    int held;
+    return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && ioctl(fd, FIONREAD, &held) == 0 &&
+           held > 0 && poll(&gone, 1, 0) == 0;
+}
+
 bool pipe_wait_taken(int fd)
 {
     enum { STEP = 2 }; /* ms; no event tells a writer that a pipe is empty */
-    struct stat st;
     bool waited = false;
-    if (fstat(fd, &st) || !S_ISFIFO(st.st_mode))
-        return false;
-    for (int held; ioctl(fd, FIONREAD, &held) == 0 && held > 0; waited = true) {
-        struct pollfd gone = {.fd = fd};
-        if (poll(&gone, 1, STEP) > 0)
-            break;
-    }
+    for (; pipe_holds(fd); waited = true)
+        poll(NULL, 0, STEP);
     return waited;
 }

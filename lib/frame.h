@@ -133,6 +133,13 @@ int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, s
  * can wait in it. Does nothing where fd is no pipe or the system cannot. */
 void pipe_shrink(int fd);
 
+/* True when fd is such a pipe: what comes from it is live, and a reader that is late may pass over
+ * what is old. A recorded stream, or a video file's, never comes from one. */
+bool pipe_is_live(int fd);
+
+/* True when fd is a pipe whose reader is there and has not taken all that was written to it. */
+bool pipe_holds(int fd);
+
 /* For live streams, before the next frame is read: wait until the reader of the pipe at fd has taken
  * all that was written to it, or has gone, so that what it gets next is not old. Returns true when
  * there was something to wait for: the reader is slower than the stream. Does nothing where fd is

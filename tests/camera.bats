@@ -154,6 +154,44 @@ facts() { # KEY: the fact's values in the stream on standard input
     awk '{ exit !($1 < 0.45) }' worst
 }
 
+@test "the newest wins through the whole line before a slow reader" {
+    export FAKE_VIDEO0=yuyv INKPIPE_MODEL=model.onnx
+    "$B/tool/pixelmodel" model.onnx
+    # Each line is read byte by byte, as a shell does, and takes 200 ms; the camera's 30 frames a
+    # second make the time of an answer known by its number.
+    LD_PRELOAD=$BATS_FILE_TMPDIR/shim.so timeout 8 camgrab -s 0 | preproc | cnn-predict 2>/dev/null |
+        perl -e '
+        use Time::HiRes qw(time sleep);
+        my ($start, $worst, $n, $line) = (undef, 0, 0, "");
+        while (sysread STDIN, my $byte, 1) {
+            $line .= $byte;
+            next unless $byte eq "\n";
+            my $taken = (split /\t/, $line)[3] / 30;
+            $start //= time - $taken;
+            my $age = time - $start - $taken;
+            $worst = $age if $age > $worst;
+            $line = "";
+            $n++;
+            sleep 0.2;
+        }
+        printf "%d %.3f\n", $n, $worst' >answers
+    cat answers
+    # Two of the reader'"'"'s steps and two frames.
+    awk '{ exit !($1 > 20 && $2 < 2 * 0.2 + 2 / 30) }' answers
+}
+
+@test "a recorded stream is not live: every frame is answered, however slow the reader" {
+    export FAKE_VIDEO0=yuyv INKPIPE_MODEL=model.onnx
+    "$B/tool/pixelmodel" model.onnx
+    with_cameras camgrab -n 40 -s 0 >recorded.pgm
+    ffmpeg -v error -f lavfi -i testsrc=size=64x48:rate=10:duration=4 clip.mp4
+    for from in 'cat recorded.pgm' 'camgrab clip.mp4'; do
+        $from | preproc 2>/dev/null | cnn-predict 2>/dev/null |
+            perl -ne 'select undef, undef, undef, 0.02; $n++; END { print "$n\n" }' >count
+        [ "$(cat count)" -eq 40 ]
+    done
+}
+
 @test "nothing leaks when a camera comes and goes" {
     export FAKE_VIDEO0=mjpeg
     LD_PRELOAD=$BATS_FILE_TMPDIR/shim.so valgrind -q --error-exitcode=9 --leak-check=full \
