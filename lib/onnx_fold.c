@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#define TYPE(name) ONNX__TENSOR_PROTO__DATA_TYPE__##name
-
 /* ---- Shapes ---- */
 
 static long dims_count(const struct dims *d)
@@ -140,8 +138,8 @@ static double as_type(int type, double x)
     return (float)x;
 }
 
-/* out[i0][i1]... = from[start + i0 * stride[0] + i1 * stride[1] ...]: transpose, slice and broadcast
- * are all of this form. The caller makes sure that it stays inside `from`. */
+/* out[i0][i1]... = from[start + i0 * stride[0] + i1 * stride[1] ...]: transpose, slice and
+ * broadcast are all of this form. The caller makes sure that it stays inside `from`. */
 static int strided(struct call *c, const struct tensor *from, long start, const struct dims *dims,
                    const long *stride, struct tensor *out)
 {
@@ -492,8 +490,7 @@ static int fold_arithmetic(struct call *c, char op)
         return -1;
     bool integer = !type_is_float(a->type);
     for (long i = 0; i < c->out->count; i++)
-        c->out->data[i] =
-            as_type(a->type, arithmetic(op, c->out->data[i], wide.data[i], integer));
+        c->out->data[i] = as_type(a->type, arithmetic(op, c->out->data[i], wide.data[i], integer));
     tensor_free(&wide);
     return 0;
 }

@@ -8,6 +8,8 @@
 
 #define ONNX_MAX_RANK 8
 
+#define TYPE(name) ONNX__TENSOR_PROTO__DATA_TYPE__##name
+
 struct dims {
     int rank;
     long dim[ONNX_MAX_RANK];

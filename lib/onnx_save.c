@@ -43,8 +43,11 @@ static bool is_utf8(const char *text)
 {
     const unsigned char *c = (const unsigned char *)text;
     while (*c) {
-        int more = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : *c >= 0xe0 && *c < 0xf0 ? 2
-                 : *c >= 0xf0 && *c < 0xf5 ? 3 : -1;
+        int more = *c < 0x80                 ? 0
+                   : *c >= 0xc2 && *c < 0xe0 ? 1
+                   : *c >= 0xe0 && *c < 0xf0 ? 2
+                   : *c >= 0xf0 && *c < 0xf5 ? 3
+                                             : -1;
         unsigned first = *c++, second = *c;
         if (more < 0 || (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
             (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
@@ -187,8 +190,7 @@ static void add_longs(struct writer *w, Onnx__NodeProto *node, const char *name,
                       const int *values)
 {
     long dim = count;
-    Onnx__TensorProto *t =
-        add_tensor(w, node, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, 1, &dim);
+    Onnx__TensorProto *t = add_tensor(w, node, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, 1, &dim);
     t->int64_data = make(w, (size_t)count * sizeof *t->int64_data);
     for (int i = 0; i < count; i++)
         t->int64_data[t->n_int64_data++] = values[i];

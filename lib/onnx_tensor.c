@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TYPE(name) ONNX__TENSOR_PROTO__DATA_TYPE__##name
-
 int call_fail(struct call *c, const char *format, ...)
 {
     char what[256];
@@ -21,9 +19,9 @@ int call_fail(struct call *c, const char *format, ...)
     va_end(args);
     if (!c->node)
         return err_set(c->e, "%s", what);
-    const char *name = c->node->name && c->node->name[0]               ? c->node->name
+    const char *name = c->node->name && c->node->name[0]         ? c->node->name
                        : c->node->n_output && c->node->output[0] ? c->node->output[0]
-                                                                       : "?";
+                                                                 : "?";
     return err_set(c->e, "node '%.60s' (%.30s): %s", name,
                    c->node->op_type ? c->node->op_type : "?", what);
 }
@@ -128,8 +126,8 @@ bool type_is_float(int type)
 /* Bits and sign of the integer types; 0 bits for the others. */
 static int integer_bits(int type, bool *is_signed)
 {
-    *is_signed = type == TYPE(INT8) || type == TYPE(INT16) || type == TYPE(INT32) ||
-                 type == TYPE(INT64);
+    *is_signed =
+        type == TYPE(INT8) || type == TYPE(INT16) || type == TYPE(INT32) || type == TYPE(INT64);
     switch (type) {
     case TYPE(BOOL):
         return 1;

@@ -57,7 +57,8 @@ static const ProtobufCMessageDescriptor *message_type(const ProtobufCMessageDesc
                                                       uint64_t number)
 {
     const ProtobufCFieldDescriptor *field =
-        number > UINT32_MAX ? NULL : protobuf_c_message_descriptor_get_field(type, (unsigned)number);
+        number > UINT32_MAX ? NULL
+                            : protobuf_c_message_descriptor_get_field(type, (unsigned)number);
     return field && field->type == PROTOBUF_C_TYPE_MESSAGE ? field->descriptor : NULL;
 }
 
