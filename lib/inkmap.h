@@ -34,7 +34,7 @@ struct inkmap {
 /* Bring the w x h pixels at `source`, rows `stride` bytes apart, into the map's gray picture, made
  * smaller by averaging when a side is above INKMAP_SIDE. Returns 0, or -1 when memory is short. */
 int inkmap_load(struct inkmap *m, const uint8_t *source, long stride, int w, int h, struct err *e);
-#define INKMAP_SIDE 2048 /* larger pictures are made smaller, unless they are narrow strips */
+#define INKMAP_SIDE 2560 /* larger pictures are made smaller, unless they are narrow strips */
 #define INKMAP_MAX 16384 /* the longest side of a source, and so of a map */
 
 /* How sure it is that the ink is darker than the paper: 1 sure, -1 surely lighter, near 0 cannot

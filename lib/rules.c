@@ -6,7 +6,7 @@
 #define MAX_LINES 256
 #define MIN_SIDE 96      /* smaller pictures are not looked at */
 #define LONG 0.25f       /* of the picture's length: what may be a line */
-#define COVERED 0.6f     /* of a line's length has to be there */
+#define COVERED 0.75f    /* of a line's length has to be there, where nothing crosses it */
 #define STEEPEST 0.35f
 #define DARKER 1.7f      /* ink this much darker than the line is a stroke along it */
 
@@ -23,8 +23,9 @@ struct line {
     int seed_along, seed_across;
     float from, to;       /* along */
     float from_y, to_y;   /* across, at these */
-    int covered;          /* pixels along at which it was there */
+    int covered, crossed; /* pixels along at which it was there, at which thicker ink was */
     float thick, contrast; /* mean */
+    double thick_squares;  /* sum over covered pixels */
     double sa, sy, saa, say, syy; /* sums over covered pixels, a and y from the seed */
     bool erase;
 };
@@ -89,6 +90,7 @@ static void follow(const struct view *v, struct line *l, int d, float *slope)
             y += 0.3f * off;
             s += 0.02f * off;
             sum_thick += (float)n;
+            l->thick_squares += (double)n * n;
             sum_contrast += (float)at(v, a, first + n / 2);
             if (l->erase && (float)n <= 1.6f * l->thick + 1)
                 wipe(v, a, first, n, l->contrast);
@@ -99,6 +101,7 @@ static void follow(const struct view *v, struct line *l, int d, float *slope)
             l->say += da * dy;
             l->syy += dy * dy;
             seen++;
+            l->crossed += crossed;
             gap = crossed = 0;
             last = a;
             last_y = y;
@@ -137,7 +140,10 @@ static float bend(const struct line *l)
 static bool is_long(const struct view *v, const struct line *l)
 {
     float length = l->to - l->from + 1;
-    return length >= LONG * (float)v->along && (float)l->covered >= COVERED * length &&
+    float spread = (float)l->thick_squares / (float)l->covered - l->thick * l->thick;
+    return length >= LONG * (float)v->along &&
+           (float)l->covered >= COVERED * (length - (float)l->crossed) &&
+           (float)l->covered >= 0.4f * length && spread < 0.25f * l->thick * l->thick + 0.7f &&
            length >= 12 * l->thick && bend(l) < 1 + 0.008f * length;
 }
 
@@ -238,7 +244,7 @@ int rules_erase(struct inkmap *m)
     int side = m->width < m->height ? m->width : m->height;
     if (side < MIN_SIDE)
         return 0;
-    int thickest = side / 70 + 2;
+    int thickest = side / 160 + 2;
     struct view flat = {m->ink, 1, m->width, m->width, m->height, thickest, m->floor};
     struct view upright = {m->ink, m->width, 1, m->height, m->width, thickest, m->floor};
     struct line *lines = malloc(2 * MAX_LINES * sizeof *lines);
