@@ -6,7 +6,7 @@
 #define MAX_LINES 256
 #define MIN_SIDE 96      /* smaller pictures are not looked at */
 #define LONG 0.25f       /* of the picture's length: what may be a line */
-#define COVERED 0.75f    /* of a line's length has to be there, where nothing crosses it */
+#define COVERED 0.85f    /* of a line's length has to be there, where nothing crosses it */
 #define STEEPEST 0.35f
 #define DARKER 1.7f      /* ink this much darker than the line is a stroke along it */
 
@@ -25,7 +25,7 @@ struct line {
     float from_y, to_y;   /* across, at these */
     int covered, crossed; /* pixels along at which it was there, at which thicker ink was */
     float thick, contrast; /* mean */
-    double thick_squares;  /* sum over covered pixels */
+    double thick_squares, contrast_squares; /* sums over covered pixels */
     double sa, sy, saa, say, syy; /* sums over covered pixels, a and y from the seed */
     bool erase;
 };
@@ -81,7 +81,7 @@ static void follow(const struct view *v, struct line *l, int d, float *slope)
 {
     float y = (float)l->seed_across, s = *slope * (float)d, sum_thick = 0, sum_contrast = 0;
     int gap = 0, crossed = 0, seen = 0, last = l->seed_along;
-    int most = v->along / 20 + 8, most_crossed = v->along / 3;
+    int most = v->thickest + 4, most_crossed = v->along / 3;
     float last_y = y;
     for (int a = l->seed_along + (d < 0 ? -1 : 0); a >= 0 && a < v->along && gap <= most && crossed <= most_crossed; a += d) {
         int first, n = run_near(v, a, y, 1 + min_int((gap + crossed) / 10, 4), &first);
@@ -91,7 +91,9 @@ static void follow(const struct view *v, struct line *l, int d, float *slope)
             s += 0.02f * off;
             sum_thick += (float)n;
             l->thick_squares += (double)n * n;
-            sum_contrast += (float)at(v, a, first + n / 2);
+            float contrast = (float)at(v, a, first + n / 2);
+            sum_contrast += contrast;
+            l->contrast_squares += contrast * contrast;
             if (l->erase && (float)n <= 1.6f * l->thick + 1)
                 wipe(v, a, first, n, l->contrast);
             double da = a - l->seed_along, dy = y - (float)l->seed_across;
@@ -141,7 +143,8 @@ static bool is_long(const struct view *v, const struct line *l)
 {
     float length = l->to - l->from + 1;
     float spread = (float)l->thick_squares / (float)l->covered - l->thick * l->thick;
-    return length >= LONG * (float)v->along &&
+    float uneven = (float)l->contrast_squares / (float)l->covered - l->contrast * l->contrast;
+    return length >= LONG * (float)v->along && uneven < 0.12f * l->contrast * l->contrast + 9 &&
            (float)l->covered >= COVERED * (length - (float)l->crossed) &&
            (float)l->covered >= 0.4f * length && spread < 0.25f * l->thick * l->thick + 0.7f &&
            length >= 12 * l->thick && bend(l) < 1 + 0.008f * length;
