@@ -1,11 +1,9 @@
 /* cnn-train: labelled frames -> a model. */
 #include <getopt.h>
 #include <libgen.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -14,6 +12,7 @@
 #include "fit.h"
 #include "onnx.h"
 #include "progress.h"
+#include "recipe.h"
 #include "tool.h"
 
 static const char usage[] =
@@ -38,41 +37,27 @@ static const char usage[] =
     "  -s SEED   of everything drawn at random (1)\n"
     "  -j N      threads (the CPUs there are); the model does not depend on it\n";
 
-enum optimizer_name { ADAMW, ADAM, SGD };
-
-static const struct {
-    const char *name;
-    enum optimizer optimizer;
-    double rate, decay, epsilon;
-} optimizers[] = {
-    [ADAMW] = {"adamw", OPT_ADAMW, 0.002, 0.01, 1e-8},
-    [ADAM] = {"adam", OPT_ADAMW, 0.001, 0, 1e-7},
-    [SGD] = {"sgd", OPT_SGD, 0.05, 0.0005, 1e-8},
-};
-
 struct options {
     const char *net, *start, *model;
-    int optimizer;
-    double validation; /* a part when under 1, else a count */
     bool resume;
     int threads;
-    struct fit_options fit; /* rate, warmup and weight decay are -1 until they are known */
+    struct recipe recipe;
     char checkpoint[4096];
 };
 
-static int optimizer_named(const char *name)
+/* The number of a name that find knows. */
+static int named(int option, const char *name, int (*find)(const char *), const char *names)
 {
-    for (int i = ADAMW; i <= SGD; i++)
-        if (!strcmp(name, optimizers[i].name))
-            return i;
-    tool_usage("-O %s: not adamw, adam or sgd", name);
+    int number = find(name);
+    if (number < 0)
+        tool_usage("-%c %s: not %s", option, name, names);
+    return number;
 }
 
 static void parse_option(struct options *o, int option, const char *value)
 {
-    struct fit_options *f = &o->fit;
+    struct fit_options *f = &o->recipe.fit;
     struct err e = ERR_NONE;
-    int schedule;
     switch (option) {
     case 'n': o->net = value; break;
     case 'i': o->start = value; break;
@@ -81,11 +66,12 @@ static void parse_option(struct options *o, int option, const char *value)
     case 'e': f->epochs = (int)tool_int('e', value, 1, CHECKPOINT_MAX_EPOCHS); break;
     case 'b': f->train.batch = (int)tool_int('b', value, 1, 65536); break;
     case 'l': f->rate = tool_real('l', value, 0, 100); break;
-    case 'O': o->optimizer = optimizer_named(value); break;
+    case 'O':
+        o->recipe.optimizer = named('O', value, recipe_optimizer, "adamw, adam or sgd");
+        break;
     case 'S':
-        if ((schedule = schedule_named(value)) < 0)
-            tool_usage("-S %s: not onecycle, cosine or constant", value);
-        f->schedule = (enum schedule)schedule;
+        f->schedule = (enum schedule)named('S', value, schedule_named,
+                                           "onecycle, cosine or constant");
         break;
     case 'W': f->warmup = tool_real('W', value, 0, 1); break;
     case 'w': f->train.weight_decay = tool_real('w', value, 0, 10); break;
@@ -96,7 +82,7 @@ static void parse_option(struct options *o, int option, const char *value)
             tool_usage("-a %s: %s", value, e.what);
         break;
     case 'A': f->plain_epochs = (int)tool_int('A', value, 0, CHECKPOINT_MAX_EPOCHS); break;
-    case 'v': o->validation = tool_real('v', value, 0, DATASET_MAX_IMAGES); break;
+    case 'v': o->recipe.validation = tool_real('v', value, 0, DATASET_MAX_IMAGES); break;
     case 's': f->train.seed = (uint64_t)tool_int('s', value, 0, INT32_MAX); break;
     case 'j': o->threads = (int)tool_int('j', value, 1, 1024); break;
     case 'h': tool_help();
@@ -107,46 +93,18 @@ static void parse_option(struct options *o, int option, const char *value)
 
 static void parse(struct options *o, int argc, char **argv)
 {
-    struct fit_options *f = &o->fit;
-    *o = (struct options){.validation = 1.0 / 12, .threads = threads_available()};
-    *f = (struct fit_options){.rate = -1, .warmup = -1, .epochs = 10, .average = 0.05, .augment = augment_default};
-    f->train = (struct train_options){
-        .batch = 64, .beta1 = 0.9, .beta2 = 0.999, .weight_decay = -1, .seed = 1};
     int option;
+    *o = (struct options){.recipe = recipe_default, .threads = threads_available()};
     while ((option = getopt(argc, argv, "n:i:o:re:b:l:O:S:W:w:L:E:a:A:v:s:j:hV")) != -1)
         parse_option(o, option, optarg);
     if (!o->net == !o->start)
         tool_usage("one of -n and -i says what to train");
     if (!o->model)
         tool_usage("-o says where the model goes");
-    if (snprintf(o->checkpoint, sizeof o->checkpoint, "%s.ckpt", o->model) >=
-        (int)sizeof o->checkpoint)
+    size_t size = sizeof o->checkpoint;
+    if ((size_t)snprintf(o->checkpoint, size, "%s.ckpt", o->model) >= size)
         tool_usage("-o: the name is too long");
-    if (f->rate < 0)
-        f->rate = optimizers[o->optimizer].rate / (o->start ? 10 : 1);
-    if (f->warmup < 0)
-        f->warmup = schedule_warmup(f->schedule);
-    if (f->train.weight_decay < 0)
-        f->train.weight_decay = optimizers[o->optimizer].decay;
-    f->train.optimizer = optimizers[o->optimizer].optimizer;
-    f->train.epsilon = optimizers[o->optimizer].epsilon;
-}
-
-/* The options with nothing left to a default, and without those that do not change the model. */
-static char *command(const struct options *o, long validation, char *text, size_t size)
-{
-    const struct fit_options *f = &o->fit;
-    char file[4096], augment[256];
-    snprintf(file, sizeof file, "%s", o->net ? o->net : o->start);
-    snprintf(text, size,
-             "cnn-train -%c %s -e %d -b %d -O %s -l %g -S %s -W %g -w %g -L %g -E %g -a %s -A %d "
-             "-v %ld -s %llu",
-             o->net ? 'n' : 'i', basename(file), f->epochs, f->train.batch,
-             optimizers[o->optimizer].name, f->rate, schedule_name(f->schedule), f->warmup,
-             f->train.weight_decay, f->train.label_smoothing, f->average,
-             augment_text(&f->augment, augment, sizeof augment), f->plain_epochs, validation,
-             (unsigned long long)f->train.seed);
-    return text;
+    recipe_complete(&o->recipe, o->start);
 }
 
 #define STOPPED (-1)
@@ -218,21 +176,14 @@ static int read_frames(struct dataset *d, char **names, struct err *e)
 static struct net *load(const struct options *o, struct err *e)
 {
     struct net *net = o->start ? onnx_load(o->start, e) : net_load(o->net, e);
-    if (!net)
+    if (net && recipe_check_net(net, e)) {
+        err_at(e, o->start ? o->start : o->net, -1);
+        net_free(net);
         return NULL;
-    if (o->net)
-        net_init(net, o->fit.train.seed);
-    struct shape in = net_input(net);
-    if (in.c != 1 || in.h > AUGMENT_MAX_SIDE || in.w > AUGMENT_MAX_SIDE)
-        err_set(e, "the network reads %dx%dx%d; frames are gray and at most %d pixels a side", in.c,
-                in.h, in.w, AUGMENT_MAX_SIDE);
-    else if (net_outputs(net) < 2 || net_outputs(net) > 11)
-        err_set(e, "the network has %d outputs, not 2 to 11", net_outputs(net));
-    else
-        return net;
-    err_at(e, o->net ? o->net : o->start, -1);
-    net_free(net);
-    return NULL;
+    }
+    if (net && o->net)
+        net_init(net, o->recipe.fit.train.seed);
+    return net;
 }
 
 /* Whether the model's folder can be written, before hours are spent. */
@@ -260,10 +211,10 @@ static int train(struct options *o, struct net *net, const struct dataset *d, st
     struct split s;
     char text[1024];
     struct timespec last = {0};
-    double part = o->validation < 1 ? o->validation * (double)d->images : o->validation;
-    if (dataset_split(d, lround(part), &s, &e))
+    if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, &e))
         return tool_error(&e);
-    o->fit.command = command(o, s.validation, text, sizeof text);
+    o->recipe.fit.command = recipe_command(&o->recipe, o->start ? o->start : o->net, o->start,
+                                           s.validation, text, sizeof text);
     struct fit_watch watch = {.arg = &last, .epoch = print_epoch, .stop = &stop};
     if (isatty(STDERR_FILENO))
         watch.progress = print_progress;
@@ -273,7 +224,7 @@ static int train(struct options *o, struct net *net, const struct dataset *d, st
     fflush(stdout);
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
-    int status = fit_run(net, d, &s, &o->fit, t, o->checkpoint[0] ? o->checkpoint : NULL,
+    int status = fit_run(net, d, &s, &o->recipe.fit, t, o->checkpoint[0] ? o->checkpoint : NULL,
                          o->resume, &watch, &e);
     split_free(&s);
     if (status < 0 || (!status && onnx_save(net, o->model, &e)))
@@ -311,6 +262,8 @@ int main(int argc, char **argv)
     parse(&o, argc, argv);
     int status = run(&o, argv + optind);
     if (status == STOPPED) {
+        if (isatty(STDERR_FILENO))
+            fputc('\n', stderr);
         tool_warn("stopped%s%s", *o.checkpoint ? "; -r goes on from " : "", o.checkpoint);
         raise(stop);
     }

@@ -13,12 +13,7 @@
 #define STRIDE (AUGMENT_MAX_SIDE + 3)
 
 const struct augment_options augment_none = {0};
-const struct augment_options augment_default = {.rotate = 10,
-                                                .shear = 10,
-                                                .zoom = 0.1,
-                                                .shift = 0.1,
-                                                .elastic = 0.6,
-                                                .stroke = 0.4};
+const struct augment_options augment_default = AUGMENT_DEFAULT;
 
 static const struct word {
     const char *name;

@@ -31,7 +31,11 @@ struct augment_options {
     double erase;   /* how probable a rectangle is, 0..1 */
 };
 
-/* What is on when nobody says otherwise, and everything off. */
+/* What is on when nobody says otherwise; everything off is all zero. */
+#define AUGMENT_DEFAULT                                                                            \
+    {                                                                                              \
+        .rotate = 10, .shear = 10, .zoom = 0.1, .shift = 0.1, .elastic = 0.6, .stroke = 0.4        \
+    }
 extern const struct augment_options augment_default, augment_none;
 
 /* Read `rotate=10,zoom=.1,...`: what is not named is off; the words `default` and `none`, which

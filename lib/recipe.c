@@ -1,0 +1,80 @@
+#include "recipe.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    enum optimizer optimizer;
+    double rate, decay, epsilon;
+} optimizers[] = {
+    {"adamw", OPT_ADAMW, 0.002, 0.01, 1e-8},
+    {"adam", OPT_ADAMW, 0.001, 0, 1e-7},
+    {"sgd", OPT_SGD, 0.05, 0.0005, 1e-8},
+};
+#define OPTIMIZERS (int)(sizeof optimizers / sizeof *optimizers)
+
+const struct recipe recipe_default = {
+    .validation = 1.0 / 12,
+    .fit = {.train = {.batch = 64, .beta1 = 0.9, .beta2 = 0.999, .weight_decay = -1, .seed = 1},
+            .rate = -1,
+            .schedule = SCHEDULE_ONECYCLE,
+            .warmup = -1,
+            .average = 0.05,
+            .epochs = 10,
+            .augment = AUGMENT_DEFAULT}};
+
+int recipe_optimizer(const char *name)
+{
+    for (int i = 0; i < OPTIMIZERS; i++)
+        if (!strcmp(name, optimizers[i].name))
+            return i;
+    return -1;
+}
+
+void recipe_complete(struct recipe *r, bool from_model)
+{
+    struct fit_options *f = &r->fit;
+    if (f->rate < 0)
+        f->rate = optimizers[r->optimizer].rate / (from_model ? 10 : 1);
+    if (f->warmup < 0)
+        f->warmup = schedule_warmup(f->schedule);
+    if (f->train.weight_decay < 0)
+        f->train.weight_decay = optimizers[r->optimizer].decay;
+    f->train.optimizer = optimizers[r->optimizer].optimizer;
+    f->train.epsilon = optimizers[r->optimizer].epsilon;
+}
+
+long recipe_validation(const struct recipe *r, long images)
+{
+    return lround(r->validation < 1 ? r->validation * (double)images : r->validation);
+}
+
+char *recipe_command(const struct recipe *r, const char *net, bool from_model, long validation,
+                     char *text, size_t size)
+{
+    const struct fit_options *f = &r->fit;
+    const char *slash = strrchr(net, '/');
+    char augment[256];
+    snprintf(text, size,
+             "cnn-train -%c %s -e %d -b %d -O %s -l %g -S %s -W %g -w %g -L %g -E %g -a %s -A %d "
+             "-v %ld -s %llu",
+             from_model ? 'i' : 'n', slash ? slash + 1 : net, f->epochs, f->train.batch,
+             optimizers[r->optimizer].name, f->rate, schedule_name(f->schedule), f->warmup,
+             f->train.weight_decay, f->train.label_smoothing, f->average,
+             augment_text(&f->augment, augment, sizeof augment), f->plain_epochs, validation,
+             (unsigned long long)f->train.seed);
+    return text;
+}
+
+int recipe_check_net(const struct net *net, struct err *e)
+{
+    struct shape in = net_input(net);
+    if (in.c != 1 || in.h > AUGMENT_MAX_SIDE || in.w > AUGMENT_MAX_SIDE)
+        return err_set(e, "the network reads %dx%dx%d; frames are gray and at most %d pixels a side",
+                       in.c, in.h, in.w, AUGMENT_MAX_SIDE);
+    if (net_outputs(net) < 2 || net_outputs(net) > 11)
+        return err_set(e, "the network has %d outputs, not 2 to 11", net_outputs(net));
+    return 0;
+}
