@@ -385,3 +385,16 @@ int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
     sift(s);
     return s->n;
 }
+
+float glyphs_width(const struct glyphs *s)
+{
+    float *width = malloc((size_t)(s->n + 1) * sizeof *width), usual = 0.65f * s->height;
+    int n = 0;
+    for (int i = 0; width && i < s->n; i++)
+        if (s->glyph[i].x1 - s->glyph[i].x0 <= s->glyph[i].y1 - s->glyph[i].y0)
+            width[n++] = (float)(s->glyph[i].x1 - s->glyph[i].x0);
+    if (n >= 4)
+        usual = fmaxf(0.5f * s->height, nth_smallest(width, n, n / 2));
+    free(width);
+    return usual;
+}

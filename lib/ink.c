@@ -7,6 +7,7 @@
 #include "glyphs.h"
 #include "inkmap.h"
 #include "mend.h"
+#include "pair.h"
 #include "reading.h"
 #include "parts.h"
 #include "rules.h"
@@ -16,6 +17,7 @@
 #define TURN_SAMPLE 48   /* digits looked at to tell which way a page lies */
 #define TURN_MARGIN 0.6f /* of log-likelihood a digit by which a turned page has to be likelier */
 
+#define PAIR_ODDS 2.5f /* from which a wide glyph is taken for two digits */
 #define FAINT 0.2f   /* of a digit's full contrast: ink that may join its pieces */
 #define LONGER 1.6f  /* times as long: no digit grows so much by its faint ink */
 #define GROWTH 2.2f  /* the same for its area */
@@ -258,6 +260,26 @@ static int page_turn(struct ink *k, enum turn *turn, struct err *e)
     return 0;
 }
 
+/* Cut digits that touch. Returns how many cuts were made, or -1. */
+static int split_touching(struct ink *k, enum turn turn, struct err *e)
+{
+    const struct glyphs *s = &k->glyphs;
+    float usual = glyphs_width(s);
+    int cuts = 0;
+    for (int i = 0; i < s->n; i++) {
+        float w = (float)(s->glyph[i].x1 - s->glyph[i].x0);
+        float h = (float)(s->glyph[i].y1 - s->glyph[i].y0);
+        struct ink_digit d;
+        if (w < 0.9f * h || w < 1.3f * usual)
+            continue;
+        if (make_digit(k, s->glyph[i].id, turn, &d, e))
+            return -1;
+        if (w > 1.8f * h || pair_odds(d.pixels) > PAIR_ODDS)
+            cuts += split_glyph(&s->glyph[i], usual, &k->map, turn);
+    }
+    return cuts;
+}
+
 static int find_all(struct ink *k, struct err *e)
 {
     enum turn turn;
@@ -265,7 +287,10 @@ static int find_all(struct ink *k, struct err *e)
     if (glyphs_measure(s, &k->map, &k->parts, e) || page_turn(k, &turn, e) ||
         glyphs_all(s, &k->map, &k->parts, turn, e) < 0)
         return -1;
-    if (split_touching(s, &k->map, turn) > 0 &&
+    int cuts = split_touching(k, turn, e);
+    if (cuts < 0)
+        return -1;
+    if (cuts > 0 &&
         (find_parts(k, e) || glyphs_measure(s, &k->map, &k->parts, e) ||
          glyphs_all(s, &k->map, &k->parts, turn, e) < 0))
         return -1;

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #define SLANT 0.3f    /* cost of a step aside, in pixels of ink */
-#define MARGIN 0.22f  /* of a digit's width: no cut is nearer to the sides */
+#define MARGIN 0.2f   /* of a digit's width: no cut is nearer to the sides */
+
+#define WORTH 4.0f    /* strokes of ink that a cut may cross */
 
 /* A glyph's box in the ink map, seen upright. */
 struct view {
@@ -106,7 +108,7 @@ static void take_out(const struct view *v, int low, int n, const int8_t *path, i
     }
 }
 
-/* Try to cut v into n digits. */
+/* Cut v into n digits where a path costs no more than `worth` strokes of ink. */
 static int cut_into(const struct view *v, int n, float worth)
 {
     float stroke = pen(v), share = (float)v->w / (float)n;
@@ -130,32 +132,9 @@ static int cut_into(const struct view *v, int n, float worth)
     return cuts;
 }
 
-/* The median width of glyphs that are no wider than high. */
-static float usual_width(const struct glyphs *s)
+int split_glyph(const struct glyph *g, float usual, struct inkmap *m, enum turn turn)
 {
-    float *width = malloc((size_t)(s->n + 1) * sizeof *width), usual = 0.65f * s->height;
-    int n = 0;
-    for (int i = 0; width && i < s->n; i++)
-        if (s->glyph[i].x1 - s->glyph[i].x0 <= s->glyph[i].y1 - s->glyph[i].y0)
-            width[n++] = (float)(s->glyph[i].x1 - s->glyph[i].x0);
-    if (n >= 4)
-        usual = fmaxf(0.5f * s->height, nth_smallest(width, n, n / 2));
-    free(width);
-    return usual;
-}
-
-int split_touching(const struct glyphs *s, struct inkmap *m, enum turn turn)
-{
-    int cuts = 0;
-    float usual = usual_width(s);
-    for (int i = 0; i < s->n; i++) {
-        struct view v = view_of(&s->glyph[i], m, turn);
-        float w = (float)v.w, h = (float)v.h;
-        if (w < 1.45f * usual || w < 0.95f * h)
-            continue;
-        int n = (int)lrintf(w / (1.1f * usual));
-        n = n < 2 ? 2 : n > 12 ? 12 : n;
-        cuts += cut_into(&v, n, w < 1.3f * h ? 1.3f : w < 1.6f * h ? 2.5f : 6);
-    }
-    return cuts;
+    struct view v = view_of(g, m, turn);
+    int n = (int)lrintf((float)v.w / (1.15f * usual));
+    return cut_into(&v, n < 2 ? 2 : n > 12 ? 12 : n, WORTH);
 }

@@ -4,9 +4,9 @@
 
 #include "glyphs.h"
 
-/* Cut glyphs that are too wide for one digit along the path from top to bottom that crosses the
- * least ink, by taking the path out of m's ink. Returns how many cuts were made; the parts then
- * have to be found again. */
-int split_touching(const struct glyphs *s, struct inkmap *m, enum turn turn);
+/* Cut glyph g, several digits each of about the `usual` width, along the paths from top to bottom
+ * that cross the least ink, by taking the paths out of m's ink. Returns how many cuts were made; the
+ * parts then have to be found again. */
+int split_glyph(const struct glyph *g, float usual, struct inkmap *m, enum turn turn);
 
 #endif
