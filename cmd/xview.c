@@ -42,6 +42,7 @@ static const char usage[] =
 #define FIRST_WAIT 1   /* seconds without a frame before the window opens empty */
 #define NOTE_TIME 3    /* seconds */
 #define MAX_SAVES 10000
+#define RESTART 1 /* seconds from the start of a command that died to the next */
 
 struct options {
     const char *command, *labelled;
@@ -62,6 +63,8 @@ struct viewer {
     struct frame cut;        /* its region, as the command gets it */
     bool has_frame, painted, paused, ended, failed, dirty, quit;
     bool prompt;             /* the command answered the last frame in time */
+    double started;          /* when the command was, the last time */
+    char alarm[120];         /* how it ended; "" once it answers */
     double taken, due;       /* when the frame came; when it is shown at the latest */
     double base;             /* clock minus the frames' time (-t); NAN: not set */
     double rate, rate_start; /* frames/s over the last second */
@@ -270,6 +273,11 @@ static int begin_frame(struct viewer *v, struct err *e)
     v->painted = false;
     if (!v->child)
         return 0;
+    if (!child_is_running(v->child)) {
+        if (v->started > 0 && t - v->started < RESTART)
+            return 0;
+        v->started = t;
+    }
     int cut = cut_region(v, e);
     if (cut <= 0)
         return cut;
@@ -325,11 +333,13 @@ static void take_answers(struct viewer *v)
     child_work(v->child);
     if (was_running && !child_is_running(v->child)) {
         match_forget(&v->match);
+        snprintf(v->alarm, sizeof v->alarm, "the command %s", child_end(v->child));
         v->dirty = true;
     }
     while ((line = child_line(v->child))) {
         if (answer_parse(line, &a, NULL) < 0)
             continue;
+        v->alarm[0] = '\0';
         if (match_answer(&v->match, &a, now())) {
             v->prompt = now() < v->taken + PATIENCE;
             v->due = v->taken;
@@ -341,7 +351,6 @@ static void take_answers(struct viewer *v)
 static void show(struct viewer *v)
 {
     double t = now();
-    char alarm[120];
     if (v->note[0] && t >= v->note_end) {
         v->note[0] = '\0';
         v->dirty = true;
@@ -354,6 +363,7 @@ static void show(struct viewer *v)
                         .frame = v->has_frame ? &v->item.frame : NULL,
                         .region = v->o.region,
                         .match = v->child ? &v->match : NULL,
+                        .alarm = v->alarm[0] ? v->alarm : NULL,
                         .note = v->note,
                         .state = v->ended    ? "end of the stream"
                                  : v->paused ? "paused"
@@ -361,10 +371,6 @@ static void show(struct viewer *v)
                         .rate = v->rate,
                         .source = v->item.source,
                         .number = v->item.number};
-    if (v->child && *child_end(v->child)) {
-        snprintf(alarm, sizeof alarm, "the command %s", child_end(v->child));
-        look.alarm = alarm;
-    }
     view_paint(s, &look);
     window_put(v->window, (struct rect){0, 0, s->width, s->height});
     v->painted |= v->has_frame && t >= v->due;
