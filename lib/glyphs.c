@@ -12,6 +12,7 @@
 #define NEAR 0.15f       /* parts of one digit are so near to each other */
 #define FAINT 0.45f      /* of the usual contrast: fainter is show-through or shadow */
 #define ONE_SIDED 0.4f   /* see two_sided */
+#define CLUTTER 2.5f     /* times its own ink in smaller things: no digit but a texture */
 
 static int reserve(struct glyphs *s, int parts, struct err *e)
 {
@@ -50,13 +51,11 @@ static float part_contrast(const struct part *p)
     return (float)p->weight / (float)p->area;
 }
 
-/* How much lighter than a pixel of the part its surroundings are on one of two sides, in parts of
- * how much they are on the other: 1 for a stroke on paper, 0 for the edge of something dark. */
-static float balance(int ink, int before, int after)
-{
-    int a = before - ink, b = after - ink, less = a < b ? a : b, more = a > b ? a : b;
-    return more > 0 && less > 0 ? (float)less / (float)more : 0;
-}
+/* How much lighter than a stretch of ink its surroundings are, on the less light side and on the
+ * lighter one: much the same for a stroke on paper, nothing and much for the edge of something. */
+struct sides {
+    float less, more;
+};
 
 /* Mean gray of up to four pixels from (x, y) on, in steps of `step` bytes, `room` of them inside. */
 static int mean_gray(const uint8_t *g, long step, int room)
@@ -67,41 +66,52 @@ static int mean_gray(const uint8_t *g, long step, int room)
     return sum / n;
 }
 
-/* The balance of a stretch of ink [a, b) in a line of n pixels `step` bytes apart, whose middle is
- * at g[0]. */
-static float stretch_balance(const uint8_t *g, long step, int a, int middle, int b, int n)
+/* The sides of a stretch of ink [a, b) in a line of n pixels `step` bytes apart; `middle` is at
+ * g[0]. What lies outside the picture is no paper. */
+static struct sides stretch_sides(const uint8_t *g, long step, int a, int middle, int b, int n)
 {
-    if (a < 2 || b + 1 >= n)
-        return 0;
     int ink = (g[0] * 2 + g[middle > a ? -step : 0] + g[middle + 1 < b ? step : 0]) / 4;
-    return balance(ink, mean_gray(g + (a - 2 - middle) * step, -step, a - 1),
-                   mean_gray(g + (b + 1 - middle) * step, step, n - b - 1));
+    int before = a < 2 ? 0 : mean_gray(g + (a - 2 - middle) * step, -step, a - 1) - ink;
+    int after = b + 1 >= n ? 0 : mean_gray(g + (b + 1 - middle) * step, step, n - b - 1) - ink;
+    before = before < 0 ? 0 : before;
+    after = after < 0 ? 0 : after;
+    return (struct sides){(float)(before < after ? before : after),
+                          (float)(before > after ? before : after)};
 }
 
-/* A stroke has paper on both its sides; the edge of a shadow or of the paper on only one. The mean
- * over a sample of the part's runs, each looked at across and down. What lies outside the picture
- * is no paper. */
+static struct sides run_sides(const struct inkmap *m, const struct run *r)
+{
+    int x = (r->x0 + r->x1) / 2, up = r->y, down = r->y + 1;
+    const uint8_t *g = m->gray + (long)r->y * m->width + x;
+    while (up > 0 && m->ink[(long)(up - 1) * m->width + x] & 1)
+        up--;
+    while (down < m->height && m->ink[(long)down * m->width + x] & 1)
+        down++;
+    struct sides across = stretch_sides(g, 1, r->x0, x, r->x1, m->width);
+    struct sides along = stretch_sides(g, m->width, up, r->y, down, m->height);
+    float more = fmaxf(across.more, along.more);
+    return (struct sides){fmaxf(across.less, along.less), more};
+}
+
+/* A stroke has paper on both its sides, the edge of a shadow or of the paper on only one: the less
+ * light sides to the lighter ones, over a sample of the part's runs. 1: paper on both. */
 static float two_sided(const struct inkmap *m, const struct parts *all, const struct part *p)
 {
-    int every = p->runs / 64 + 1, n = 0, sampled = 0;
-    float sum = 0;
+    int every = p->runs / 64 + 1, n = 0;
+    float less = 0, more = 0;
     for (int i = p->first; i >= 0; i = all->run[i].next) {
         if (n++ % every)
             continue;
         const struct run *r = &all->run[i];
-        int x = (r->x0 + r->x1) / 2, up = r->y, down = r->y + 1;
-        const uint8_t *g = m->gray + (long)r->y * m->width + x;
-        while (up > 0 && m->ink[(long)(up - 1) * m->width + x] & 1)
-            up--;
-        while (down < m->height && m->ink[(long)down * m->width + x] & 1)
-            down++;
-        sum += fmaxf(stretch_balance(g, 1, r->x0, x, r->x1, m->width),
-                     stretch_balance(g, m->width, up, r->y, down, m->height));
-        sampled++;
+        struct sides s = run_sides(m, r);
+        less += s.less * (float)(r->x1 - r->x0);
+        more += s.more * (float)(r->x1 - r->x0);
     }
-    return sum / (float)sampled;
+    return more > 0 ? less / more : 0;
 }
 
+/* How much a part looks like what the picture is about: long, strong, in the middle. 0: cannot be
+ * a digit by itself; negative: cannot be a part of one. */
 static float prominence(const struct inkmap *m, const struct parts *all, const struct part *p)
 {
     float length = part_length(p), side = (float)(m->width < m->height ? m->width : m->height);
@@ -174,6 +184,19 @@ static void enclose(struct part *box, const struct part *q)
     box->y1 = box->y1 > q->y1 ? box->y1 : q->y1;
 }
 
+/* Is the glyph with the given box only one of many such things, as in a texture? */
+static bool lost_in_clutter(const struct glyphs *s, const struct parts *p, const struct part *box)
+{
+    long own = 0, clutter = 0;
+    float length = part_length(box);
+    for (int i = 0; i < p->parts; i++)
+        if (s->owner[i] == 0)
+            own += p->part[i].weight;
+        else if (part_length(&p->part[i]) < 0.6f * length)
+            clutter += p->part[i].weight;
+    return (float)clutter > CLUTTER * (float)own;
+}
+
 int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, struct err *e)
 {
     int best = -1;
@@ -200,6 +223,8 @@ int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
             grown = true;
         }
     }
+    if (lost_in_clutter(s, p, &box))
+        return 0;
     for (int i = 0; i < p->parts; i++)
         s->seen += s->score[i] > 0.5f * s->score[best] && s->owner[i] < 0;
     s->seen++;
