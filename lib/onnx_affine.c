@@ -21,7 +21,7 @@ static float *spread(struct import *m, const struct value *x, bool flat, const s
             c = i;
             h = w = 0;
         }
-        floats[i] = (float)t->data[c * stride[0] + h * stride[1] + w * stride[2]];
+        floats[i] = (float)tensor_at(t, c * stride[0] + h * stride[1] + w * stride[2]);
     }
     return floats;
 }
@@ -264,31 +264,33 @@ static int read_scale(struct import *m, double *scale, double *zero, int *type)
     if (s->count != 1 || (z && z->count != 1))
         return call_fail(&m->call, "one scale and zero point for all values is run, not %ld",
                          s->count);
-    *scale = s->data[0];
-    *zero = z ? z->data[0] : 0;
+    *scale = tensor_at(s, 0);
+    *zero = z ? tensor_at(z, 0) : 0;
     *type = z ? z->type : TYPE(UINT8);
     if (!isfinite((float)*scale) || !((float)*scale > 0))
         return call_fail(&m->call, "a scale of %g", *scale);
     return 0;
 }
 
+/* Probabilities stay as they are: answers are made of what is before softmax. */
 static int do_quantize(struct import *m)
 {
-    const struct value *x = import_runtime(m, 0);
+    const struct value *x = import_any(m);
+    bool done = x && m->net->layer[x->layer].op == OP_SOFTMAX;
     double scale, zero, low, high;
     int type;
-    if (!x || read_scale(m, &scale, &zero, &type))
+    if (!x || (!done && !import_runtime(m, 0)) || read_scale(m, &scale, &zero, &type))
         return -1;
     if (type != TYPE(UINT8) && type != TYPE(INT8))
         return call_fail(&m->call, "only quantization to 8 bits is run");
     type_range(type, &low, &high);
-    struct layer *l = import_new_layer(m, OP_QUANTIZE, x->layer);
-    if (!l)
-        return -1;
-    l->alpha = (float)scale;
-    l->low = (float)(low - zero);
-    l->high = (float)(high - zero);
-    if (import_result(m, import_finish(m), &x->view))
+    struct layer *l = done ? NULL : import_new_layer(m, OP_QUANTIZE, x->layer);
+    if (l) {
+        l->alpha = (float)scale;
+        l->low = (float)(low - zero);
+        l->high = (float)(high - zero);
+    }
+    if (import_result(m, l ? import_finish(m) : x->layer, &x->view))
         return -1;
     struct value *y = import_find(m, m->call.node->output[0]);
     y->quantized = true;

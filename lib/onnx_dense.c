@@ -5,6 +5,15 @@
 
 /* ---- Dense layers ---- */
 
+/* Copy `count` weights, `step` apart, times factor. Returns the end of the copy. */
+static float *copy_weights(const struct tensor *w, long from, long step, long count, float factor,
+                           float *to)
+{
+    for (long i = 0; i < count; i++)
+        *to++ = factor * (float)tensor_at(w, from + i * step);
+    return to;
+}
+
 /* y[k] = factor * sum over f of x[f] * w[f][k], f in the order of x's elements. */
 static struct layer *add_dense(struct import *m, const struct value *x, const struct tensor *w,
                                bool transposed, float factor)
@@ -26,14 +35,19 @@ static struct layer *add_dense(struct import *m, const struct value *x, const st
     if (!l || view_strides(m, &flat, &like, stride) || !(l->weight = import_floats(m, w->count)))
         return NULL;
     l->out.c = (int)outputs;
+    long step = transposed ? 1 : outputs, next = transposed ? inputs : 1;
     float *to = l->weight;
-    for (long k = 0; k < outputs; k++)
+    for (long k = 0; k < outputs; k++) {
+        if (view_is_linear(v)) {
+            to = copy_weights(w, k * next, step, inputs, factor, to);
+            continue;
+        }
         for (long c = 0; c < v->size[0]; c++)
-            for (long h = 0; h < v->size[1]; h++)
-                for (long i = 0; i < v->size[2]; i++) {
-                    long f = c * stride[0] + h * stride[1] + i * stride[2];
-                    *to++ = factor * (float)w->data[transposed ? k * inputs + f : f * outputs + k];
-                }
+            for (long h = 0; h < v->size[1]; h++) {
+                long f = c * stride[0] + h * stride[1];
+                to = copy_weights(w, k * next + f * step, stride[2] * step, v->size[2], factor, to);
+            }
+    }
     return l;
 }
 
@@ -85,7 +99,7 @@ static int pointwise(struct import *m, const struct value *x, const struct tenso
         return -1;
     l->out.c = (int)k;
     for (long i = 0; i < w->count; i++)
-        l->weight[i] = (float)w->data[i % c * k + i / c];
+        l->weight[i] = (float)tensor_at(w, i % c * k + i / c);
     int layer = import_finish(m);
     struct view view = x->view;
     view.size[AXIS_C] = view.dims.dim[last] = k;

@@ -325,7 +325,7 @@ static int fold_constant_of_shape(struct call *c)
                 return call_fail(c, "value must be one number");
             }
             type = value.type;
-            fill = value.data[0];
+            fill = tensor_at(&value, 0);
             tensor_free(&value);
         }
     if (tensor_new(c, c->out, type, &dims))

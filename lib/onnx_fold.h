@@ -15,13 +15,20 @@ struct dims {
     long dim[ONNX_MAX_RANK];
 };
 
-/* Values are kept as doubles, which hold every type's exactly but for integers beyond 2^53. */
+/* Values are kept as doubles, which hold every type's exactly but for integers beyond 2^53; weights
+ * that are not folded stay where the file's floats were unpacked. */
 struct tensor {
     int type; /* a DataType of TensorProto */
     struct dims dims;
     long count;
-    double *data; /* [count], row-major, owned */
+    double *data;        /* [count], row-major, owned */
+    const float *floats; /* instead of data: borrowed */
 };
+
+static inline double tensor_at(const struct tensor *t, long i)
+{
+    return t->floats ? (double)t->floats[i] : t->data[i];
+}
 
 /* A node being carried out. Functions that fail say why in e, led by the node's name and operator,
  * set `failed` and return -1; the first failure is kept. */
@@ -59,8 +66,11 @@ double operand_number(struct call *c, size_t index, double otherwise);
 int tensor_new(struct call *c, struct tensor *t, int type, const struct dims *dims);
 void tensor_free(struct tensor *t);
 
-/* Read an initializer or an attribute's tensor. */
+/* Read an initializer or an attribute's tensor, which must outlive t. */
 int tensor_read(struct call *c, const Onnx__TensorProto *proto, struct tensor *t);
+
+/* Make borrowed values t's own doubles. */
+int tensor_own(struct call *c, struct tensor *t);
 
 /* The lowest and highest value of an integer type; false for others. */
 bool type_range(int type, double *low, double *high);

@@ -141,7 +141,7 @@ int import_bias(struct import *m, struct layer *l, size_t i, float factor)
             return call_fail(&m->call, "a bias that differs by image");
     l->bias = import_floats(m, l->out.c);
     for (long k = 0; l->bias && k < l->out.c; k++)
-        l->bias[k] = factor * (float)b->data[b->count == 1 ? 0 : k];
+        l->bias[k] = factor * (float)tensor_at(b, b->count == 1 ? 0 : k);
     return 0;
 }
 
@@ -256,6 +256,11 @@ static int fold_node(struct import *m)
 {
     struct value *y = import_find(m, m->call.node->output[0]);
     m->call.out = &y->tensor;
+    for (size_t i = 0; i < m->call.node->n_input; i++) {
+        struct value *x = import_input(m, i);
+        if (x && tensor_own(&m->call, &x->tensor))
+            return -1;
+    }
     int status = fold(&m->call);
     if (status == 1)
         return call_fail(&m->call, "its inputs are all constant");

@@ -91,7 +91,7 @@ int operand_ints(struct call *c, size_t index, const char *name, int max, long *
         return 0;
     }
     for (long i = 0; i < t->count; i++)
-        values[i] = (long)fmin(fmax(t->data[i], -0x1p62), 0x1p62);
+        values[i] = (long)fmin(fmax(tensor_at(t, i), -0x1p62), 0x1p62);
     return (int)t->count;
 }
 
@@ -104,7 +104,7 @@ double operand_number(struct call *c, size_t index, double otherwise)
         call_fail(c, "input %zu must be one constant number", index);
         return otherwise;
     }
-    return t->data[0];
+    return tensor_at(t, 0);
 }
 
 int call_axis(struct call *c, long axis, int rank, int *result)
@@ -163,7 +163,8 @@ void tensor_free(struct tensor *t)
     *t = (struct tensor){0};
 }
 
-int tensor_new(struct call *c, struct tensor *t, int type, const struct dims *dims)
+/* The number of values of a constant, or -1 when there are too many. */
+static long count_values(struct call *c, const struct dims *dims)
 {
     long count = 1;
     for (int i = 0; i < dims->rank; i++) {
@@ -173,12 +174,33 @@ int tensor_new(struct call *c, struct tensor *t, int type, const struct dims *di
         if (count > NET_MAX_TENSOR)
             return call_fail(c, "a constant of more than %ld values", NET_MAX_TENSOR);
     }
+    return count;
+}
+
+int tensor_new(struct call *c, struct tensor *t, int type, const struct dims *dims)
+{
+    long count = count_values(c, dims);
+    if (count < 0)
+        return -1;
     if (count > *c->budget)
         return call_fail(c, "more constant values than a file of its size should need");
     *c->budget -= count;
     *t = (struct tensor){.type = type, .dims = *dims, .count = count};
     t->data = calloc((size_t)count + 1, sizeof *t->data);
     return t->data ? 0 : call_fail(c, "out of memory");
+}
+
+int tensor_own(struct call *c, struct tensor *t)
+{
+    struct tensor own;
+    if (!t->floats)
+        return 0;
+    if (tensor_new(c, &own, t->type, &t->dims))
+        return -1;
+    for (long i = 0; i < t->count; i++)
+        own.data[i] = t->floats[i];
+    *t = own;
+    return 0;
 }
 
 int attr_tensor(struct call *c, const char *name, struct tensor *t)
@@ -289,6 +311,17 @@ static int read_raw(struct call *c, const Onnx__TensorProto *p, struct tensor *t
     return 0;
 }
 
+/* The floats of a tensor as they stand in the unpacked message, or NULL where they must be
+ * converted. protobuf-c allocates every string of bytes, so that they are aligned. */
+static const float *plain_floats(const Onnx__TensorProto *p, long count)
+{
+    if (p->n_float_data == (size_t)count && !p->raw_data.len)
+        return p->float_data;
+    bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    return little && p->raw_data.len == (size_t)count * sizeof(float) ? (void *)p->raw_data.data
+                                                                      : NULL;
+}
+
 int tensor_read(struct call *c, const Onnx__TensorProto *p, struct tensor *t)
 {
     const char *name = p->name ? p->name : "";
@@ -308,6 +341,14 @@ int tensor_read(struct call *c, const Onnx__TensorProto *p, struct tensor *t)
         if (p->dims[i] < 0 || p->dims[i] > NET_MAX_TENSOR)
             return call_fail(c, "tensor '%.60s' has a side of %lld", name, (long long)p->dims[i]);
         dims.dim[i] = (long)p->dims[i];
+    }
+    long count = count_values(c, &dims);
+    if (count < 0)
+        return -1;
+    const float *floats = type == TYPE(FLOAT) && count ? plain_floats(p, count) : NULL;
+    if (floats) {
+        *t = (struct tensor){.type = type, .dims = dims, .count = count, .floats = floats};
+        return 0;
     }
     if (tensor_new(c, t, type, &dims))
         return -1;

@@ -1,7 +1,6 @@
 /* Operators that look at rows and columns: convolution, pooling, padding. */
 #include "onnx_import.h"
 
-
 /* A list attribute of two, one for rows and one for columns. */
 static int pair(struct import *m, const char *name, int *a, int *b)
 {
@@ -112,7 +111,7 @@ static int do_conv(struct import *m)
     if (!(l->weight = import_floats(m, w->count)))
         return -1;
     for (long i = 0; i < w->count; i++)
-        l->weight[i] = (float)w->data[i];
+        l->weight[i] = (float)tensor_at(w, i);
     if (import_bias(m, l, 2, 1))
         return -1;
     int layer = import_finish(m);

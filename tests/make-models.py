@@ -5,6 +5,7 @@
     tests/make-models.py hostile  bad ones, for tests/onnx.cases (needs onnx)
     tests/make-models.py torch    exported by PyTorch, both exporters (torch, onnxscript)
     tests/make-models.py keras    exported by Keras through tf2onnx (tensorflow, tf2onnx)
+    tests/make-models.py quantized  by ONNX Runtime's quantizer, of torch's (onnxruntime)
     tests/make-models.py sklearn  exported by skl2onnx (scikit-learn, skl2onnx)
 
 The results are in the repository: tests need this script only to add one. Every model has random
@@ -618,6 +619,27 @@ def sklearn():
         for zipmap in (False, True):
             model = to_onnx(net, x[:1], target_opset=18, options={"zipmap": zipmap})
             onnx.save(model, os.path.join(OUT, f"sklearn-{name}{'-zipmap' if zipmap else ''}.onnx"))
+
+
+def quantized():
+    """int8 by ONNX Runtime's quantizer, of models of torch()."""
+    from onnxruntime import quantization as q
+
+    class Images(q.CalibrationDataReader):
+        def __init__(self):
+            self.batches = iter(rng.random((8, 4, 1, 28, 28), dtype=np.float32))
+
+        def get_next(self):
+            x = next(self.batches, None)
+            return None if x is None else {"x": x}
+
+    for net, options in {
+        "user": {"per_channel": True, "activation_type": q.QuantType.QUInt8},
+        "mobilenet": {"activation_type": q.QuantType.QInt8},
+    }.items():
+        q.quantize_static(os.path.join(OUT, f"torch-{net}-script.onnx"),
+                          os.path.join(OUT, f"quantized-{net}.onnx"), Images(),
+                          quant_format=q.QuantFormat.QDQ, weight_type=q.QuantType.QInt8, **options)
 
 
 def strip(path):

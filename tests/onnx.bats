@@ -32,7 +32,7 @@ compare() {
     run compare "$MODELS"/*.onnx
     echo "$output"
     [ "$status" -eq 0 ]
-    [ "${#lines[@]}" -ge 46 ]
+    [ "${#lines[@]}" -ge 48 ]
 }
 
 @test "every operator passes the ONNX project's node tests" {
