@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edges.h"
+
 /* Lengths in parts of the usual digit's. */
 #define SPECK 0.12f      /* shorter is dirt */
 #define SMALL 0.42f      /* shorter is no digit by itself, but may be a part of one */
@@ -49,65 +51,6 @@ static float part_length(const struct part *p)
 static float part_contrast(const struct part *p)
 {
     return (float)p->weight / (float)p->area;
-}
-
-/* How much lighter than a stretch of ink its surroundings are, on the less light side and on the
- * lighter one: much the same for a stroke on paper, nothing and much for the edge of something. */
-struct sides {
-    float less, more;
-};
-
-/* Mean gray of up to four pixels from (x, y) on, in steps of `step` bytes, `room` of them inside. */
-static int mean_gray(const uint8_t *g, long step, int room)
-{
-    int n = room < 4 ? room : 4, sum = 0;
-    for (int i = 0; i < n; i++)
-        sum += g[i * step];
-    return sum / n;
-}
-
-/* The sides of a stretch of ink [a, b) in a line of n pixels `step` bytes apart; `middle` is at
- * g[0]. What lies outside the picture is no paper. */
-static struct sides stretch_sides(const uint8_t *g, long step, int a, int middle, int b, int n)
-{
-    int ink = (g[0] * 2 + g[middle > a ? -step : 0] + g[middle + 1 < b ? step : 0]) / 4;
-    int before = a < 2 ? 0 : mean_gray(g + (a - 2 - middle) * step, -step, a - 1) - ink;
-    int after = b + 1 >= n ? 0 : mean_gray(g + (b + 1 - middle) * step, step, n - b - 1) - ink;
-    before = before < 0 ? 0 : before;
-    after = after < 0 ? 0 : after;
-    return (struct sides){(float)(before < after ? before : after),
-                          (float)(before > after ? before : after)};
-}
-
-static struct sides run_sides(const struct inkmap *m, const struct run *r)
-{
-    int x = (r->x0 + r->x1) / 2, up = r->y, down = r->y + 1;
-    const uint8_t *g = m->gray + (long)r->y * m->width + x;
-    while (up > 0 && m->ink[(long)(up - 1) * m->width + x] & 1)
-        up--;
-    while (down < m->height && m->ink[(long)down * m->width + x] & 1)
-        down++;
-    struct sides across = stretch_sides(g, 1, r->x0, x, r->x1, m->width);
-    struct sides along = stretch_sides(g, m->width, up, r->y, down, m->height);
-    float more = fmaxf(across.more, along.more);
-    return (struct sides){fmaxf(across.less, along.less), more};
-}
-
-/* A stroke has paper on both its sides, the edge of a shadow or of the paper on only one: the less
- * light sides to the lighter ones, over a sample of the part's runs. 1: paper on both. */
-static float two_sided(const struct inkmap *m, const struct parts *all, const struct part *p)
-{
-    int every = p->runs / 64 + 1, n = 0;
-    float less = 0, more = 0;
-    for (int i = p->first; i >= 0; i = all->run[i].next) {
-        if (n++ % every)
-            continue;
-        const struct run *r = &all->run[i];
-        struct sides s = run_sides(m, r);
-        less += s.less * (float)(r->x1 - r->x0);
-        more += s.more * (float)(r->x1 - r->x0);
-    }
-    return more > 0 ? less / more : 0;
 }
 
 /* How much a part looks like what the picture is about: long, strong, in the middle. 0: cannot be

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edges.h"
 #include "glyphs.h"
 #include "inkmap.h"
 #include "mend.h"
@@ -17,6 +18,7 @@
 #define TURN_SAMPLE 48   /* digits looked at to tell which way a page lies */
 #define TURN_MARGIN 0.6f /* of log-likelihood a digit by which a turned page has to be likelier */
 
+#define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
 #define PAIR_ODDS 2.5f /* from which a wide glyph is taken for two digits */
 #define FAINT 0.2f   /* of a digit's full contrast: ink that may join its pieces */
 #define LONGER 1.6f  /* times as long: no digit grows so much by its faint ink */
@@ -324,6 +326,13 @@ static int pass_through(struct ink *k, const uint8_t *gray, long stride, struct 
     return 1;
 }
 
+static int erase_edges(struct ink *k, struct err *e)
+{
+    int side = k->map.width < k->map.height ? k->map.width : k->map.height;
+    int erased = side < 64 ? 0 : edges_erase(&k->map, &k->parts, EDGE_LENGTH * (float)side, e);
+    return erased > 0 ? find_parts(k, e) : erased;
+}
+
 int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
              struct ink_digit **digits, struct err *e)
 {
@@ -341,6 +350,8 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     inkmap_find(&k->map);
     rules_erase(&k->map);
     int failed = find_parts(k, e);
+    if (failed == 0)
+        failed = erase_edges(k, e);
     if (failed < 0 || (failed == 0 && (many ? find_all(k, e) : find_one(k, e))))
         return -1;
     *digits = k->digit;

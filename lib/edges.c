@@ -1,0 +1,149 @@
+#include "edges.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define EDGE 0.25f     /* less of a balance than this is an edge, */
+#define MOSTLY 0.4f   /* a part that is edges to this extent is nothing else */
+#define DOUBTFUL 0.75f /* looked for in parts that have no more than this */
+
+/* How much lighter than a stretch of ink its surroundings are, on the less light side and on the
+ * lighter one: much the same for a stroke on paper, nothing and much for the edge of something. */
+struct sides {
+    float less, more;
+};
+
+/* Mean gray of up to four pixels from (x, y) on, in steps of `step` bytes, `room` of them inside. */
+static int mean_gray(const uint8_t *g, long step, int room)
+{
+    int n = room < 4 ? room : 4, sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += g[i * step];
+    return sum / n;
+}
+
+/* The sides of a stretch of ink [a, b) in a line of n pixels `step` bytes apart; `middle` is at
+ * g[0]. What lies outside the picture is no paper. */
+static struct sides stretch_sides(const uint8_t *g, long step, int a, int middle, int b, int n)
+{
+    int ink = (g[0] * 2 + g[middle > a ? -step : 0] + g[middle + 1 < b ? step : 0]) / 4;
+    int before = a < 2 ? 0 : mean_gray(g + (a - 2 - middle) * step, -step, a - 1) - ink;
+    int after = b + 1 >= n ? 0 : mean_gray(g + (b + 1 - middle) * step, step, n - b - 1) - ink;
+    before = before < 0 ? 0 : before;
+    after = after < 0 ? 0 : after;
+    return (struct sides){(float)(before < after ? before : after),
+                          (float)(before > after ? before : after)};
+}
+
+static struct sides sides_across(const struct inkmap *m, const struct run *r)
+{
+    int x = (r->x0 + r->x1) / 2;
+    return stretch_sides(m->gray + (long)r->y * m->width + x, 1, r->x0, x, r->x1, m->width);
+}
+
+static struct sides sides_along(const struct inkmap *m, int x, int y)
+{
+    int up = y, down = y + 1;
+    while (up > 0 && m->ink[(long)(up - 1) * m->width + x] & 1)
+        up--;
+    while (down < m->height && m->ink[(long)down * m->width + x] & 1)
+        down++;
+    return stretch_sides(m->gray + (long)y * m->width + x, m->width, up, y, down, m->height);
+}
+
+float two_sided(const struct inkmap *m, const struct parts *all, const struct part *p)
+{
+    int every = p->runs / 64 + 1, n = 0;
+    float less = 0, more = 0;
+    for (int i = p->first; i >= 0; i = all->run[i].next) {
+        if (n++ % every)
+            continue;
+        const struct run *r = &all->run[i];
+        struct sides across = sides_across(m, r);
+        struct sides along = sides_along(m, (r->x0 + r->x1) / 2, r->y);
+        less += fmaxf(across.less, along.less) * (float)(r->x1 - r->x0);
+        more += fmaxf(across.more, along.more) * (float)(r->x1 - r->x0);
+    }
+    return more > 0 ? less / more : 0;
+}
+
+static bool is_edge(struct sides s)
+{
+    return s.less < EDGE * s.more;
+}
+
+/* What is to be taken out, kept until all has been looked at. */
+struct pieces {
+    struct piece {
+        uint8_t *first;
+        int count;
+    } *piece;
+    int n, size;
+};
+
+static int keep(struct pieces *p, uint8_t *first, int count, struct err *e)
+{
+    if (p->n == p->size) {
+        int size = p->size ? 2 * p->size : 256;
+        struct piece *piece = realloc(p->piece, (size_t)size * sizeof *piece);
+        if (!piece)
+            return err_set(e, "out of memory");
+        p->piece = piece;
+        p->size = size;
+    }
+    p->piece[p->n++] = (struct piece){first, count};
+    return 0;
+}
+
+/* Collect the pieces of a run that have paper on one side only, both across and along. */
+static int look_at_run(struct inkmap *m, const struct run *r, struct pieces *p, struct err *e)
+{
+    uint8_t *row = m->ink + (long)r->y * m->width;
+    int length = m->cell / 2 > 0 ? m->cell / 2 : 1;
+    if (!is_edge(sides_across(m, r)))
+        return 0;
+    for (int x = r->x0; x < r->x1; x += length) {
+        int end = x + length < r->x1 ? x + length : r->x1;
+        if (is_edge(sides_along(m, (x + end) / 2, r->y)) && keep(p, row + x, end - x, e))
+            return -1;
+    }
+    return 0;
+}
+
+static int keep_part(struct inkmap *m, const struct parts *all, const struct part *p,
+                     struct pieces *pieces, struct err *e)
+{
+    for (int i = p->first; i >= 0; i = all->run[i].next) {
+        const struct run *r = &all->run[i];
+        if (keep(pieces, m->ink + (long)r->y * m->width + r->x0, r->x1 - r->x0, e))
+            return -1;
+    }
+    return 0;
+}
+
+int edges_erase(struct inkmap *m, const struct parts *all, float least, struct err *e)
+{
+    struct pieces found = {0};
+    int failed = 0;
+    for (int k = 0; k < all->parts && !failed; k++) {
+        const struct part *p = &all->part[k];
+        if (hypotf((float)(p->x1 - p->x0), (float)(p->y1 - p->y0)) < least ||
+            two_sided(m, all, p) > DOUBTFUL)
+            continue;
+        int before = found.n;
+        for (int i = p->first; i >= 0 && !failed; i = all->run[i].next)
+            failed = look_at_run(m, &all->run[i], &found, e);
+        long pixels = 0;
+        for (int i = before; i < found.n; i++)
+            pixels += found.piece[i].count;
+        if (!failed && (float)pixels > MOSTLY * (float)p->area) {
+            found.n = before;
+            failed = keep_part(m, all, p, &found, e);
+        }
+    }
+    for (int i = 0; i < found.n; i++)
+        for (int x = 0; x < found.piece[i].count; x++)
+            found.piece[i].first[x] &= (uint8_t)~1;
+    free(found.piece);
+    return failed ? -1 : found.n;
+}
