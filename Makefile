@@ -28,6 +28,7 @@ LIBS_xcanvas = -lX11 -lXext
 LIBS_xview = -lX11 -lXext
 LIBS_xclose = -lX11
 LIBS_xshot = -lX11
+LIBS_xchange = -lX11
 LIBS_base = -lnetpbm -lprotobuf-c -lz -lm
 LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^)
 
