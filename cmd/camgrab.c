@@ -1,6 +1,7 @@
 /* camgrab: cameras, the screen, videos and image files to a stream of gray frames. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ static const char usage[] =
     "  -f format     input format or device as FFmpeg names it: x11grab, lavfi, ...\n"
     "  -g WxH        size asked of a camera or screen (a camera's default: 640x480)\n"
     "  -h            this help\n"
-    "  -l            list cameras and what they offer\n"
+    "  -l            list cameras and what they offer; of folders: the files in them\n"
     "  -n count      end after so many frames\n"
     "  -o key=value  an option of the format, as FFmpeg names it\n"
     "  -R            folders with all folders in them\n"
@@ -250,18 +251,29 @@ static bool is_folder(const char *name)
     return !stat(name, &st) && S_ISDIR(st.st_mode);
 }
 
-static void grab_folder(struct job *j, const char *folder)
+/* The files to read: folders are gone into. */
+static void expand(struct job *j, int sources, char **source, struct name_list *list)
 {
-    struct name_list list = {0};
-    struct err e = ERR_NONE;
-    if (folder_list(folder, j->o->recursive, &list, &e))
-        report(j, &e);
-    else if (list.count == 0)
-        tool_warn("%s: no pictures in this folder%s", folder,
-                  j->o->recursive ? "" : " (-R looks into the folders in it)");
-    for (size_t i = 0; i < list.count && !is_done(j); i++)
-        grab(j, list.name[i]);
-    name_list_free(&list);
+    for (int i = 0; i < sources; i++) {
+        struct err e = ERR_NONE;
+        size_t before = list->count;
+        if (!is_folder(source[i])) {
+            if (name_list_add(list, source[i], &e))
+                report(j, &e);
+        } else if (folder_list(source[i], j->o->recursive, list, &e)) {
+            report(j, &e);
+        } else if (list->count == before) {
+            tool_warn("%s: no pictures in this folder%s", source[i],
+                      j->o->recursive ? "" : " (-R looks into the folders in it)");
+        }
+    }
+}
+
+static void print_encoded(struct job *j, const char *name)
+{
+    char text[3 * PATH_MAX + 1];
+    if (puts(percent_encode(name, text, sizeof text)) < 0)
+        j->status = EXIT_FAILED;
 }
 
 static int run(const struct options *o, int sources, char **source)
@@ -270,13 +282,16 @@ static int run(const struct options *o, int sources, char **source)
     struct job j = {.o = o, .capture = capture_new(&o->capture, &e)};
     if (!j.capture)
         return tool_error(&e);
+    struct name_list list = {0};
+    expand(&j, sources, source, &list);
     if (sources == 0)
         grab(&j, NULL);
-    for (int i = 0; i < sources && !is_done(&j); i++)
-        if (is_folder(source[i]))
-            grab_folder(&j, source[i]);
+    for (size_t i = 0; i < list.count && !is_done(&j); i++)
+        if (o->list)
+            print_encoded(&j, list.name[i]);
         else
-            grab(&j, source[i]);
+            grab(&j, list.name[i]);
+    name_list_free(&list);
     capture_free(j.capture);
     frame_free(&j.frame);
     frame_free(&j.spare);
@@ -304,7 +319,8 @@ int main(int argc, char **argv)
     /* The next picture reuses the memory of the last: large blocks are kept, not given back. */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 512 << 20);
-    int status = o.list ? list_cameras() : run(&o, argc - optind, argv + optind);
+    bool cameras = o.list && optind == argc;
+    int status = cameras ? list_cameras() : run(&o, argc - optind, argv + optind);
     free(o.capture.option);
     return tool_close(status);
 }

@@ -36,7 +36,7 @@ static bool begins_like_a_picture(const char *name)
     return n > 0 && picture_type(head, n) != PICTURE_UNKNOWN;
 }
 
-static int append(struct name_list *list, const char *name, struct err *e)
+int name_list_add(struct name_list *list, const char *name, struct err *e)
 {
     if (list->count == list->size) {
         size_t size = list->size ? 2 * list->size : 64;
@@ -67,7 +67,7 @@ static int visit(FTS *tree, FTSENT *f, bool recursive, struct name_list *list, s
         return 0;
     case FTS_F:
         if (!hidden && (named_like_a_picture(f->fts_name) || begins_like_a_picture(f->fts_path)))
-            return append(list, f->fts_path, e);
+            return name_list_add(list, f->fts_path, e);
         return 0;
     case FTS_DNR:
     case FTS_ERR:

@@ -19,6 +19,9 @@ struct name_list {
  * what could. Free with name_list_free. */
 int folder_list(const char *folder, bool recursive, struct name_list *list, struct err *e);
 
+/* Append a copy of name. Returns 0 or -1. */
+int name_list_add(struct name_list *list, const char *name, struct err *e);
+
 void name_list_free(struct name_list *list);
 
 /* The digit that the folder right above a file is named after, -1 when there is none: the label
