@@ -4,6 +4,7 @@ B=${B:-$TREE/build}
 case $B in /*) ;; *) B=$TREE/$B ;; esac
 PATH=$B:$TREE/scripts:$PATH
 export LC_ALL=C.UTF-8
+# shellcheck disable=SC2034 # for the tests
 DATA=$TREE/tests/data
 
 # pipe 'a | b | c': run a pipeline as a user's shell would, failing when any part fails.

@@ -1,0 +1,39 @@
+# The manual says what works: each page's EXAMPLES are run as they stand, from top to bottom.
+load helper
+
+# Windows have no screen here, and cameras are not there: pages of programs that need them are run in
+# their own tests.
+PAGES="cnn-predict.1 cnn-train.1 mnist2pgm.1 preproc.1 inkpipe.7 pgm-stream.5 net.5"
+
+# The command lines of a page's EXAMPLES: what stands behind "$ " in literal displays.
+examples() {
+    awk '/^\.Sh/ { on = /EXAMPLES/ } on && sub(/^\$ /, "")' "$1" | sed 's/\\e/\\/g; s/\\-/-/g; s/\\&//g'
+}
+
+# A scratch directory that looks like the tree's root.
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    ln -s "$TREE/tests" "$TREE/models" "$TREE/scripts" "$TREE/man" .
+}
+
+@test "the examples of every page run" {
+    for page in $PAGES; do
+        commands=$(examples "$TREE/man/$page")
+        [ "$commands" ] || [ "$page" = net.5 ] || [ "$page" = pgm-stream.5 ]
+        while IFS= read -r command; do
+            [ "$command" ] || continue
+            echo "$page: $command"
+            bash -o pipefail -c "$command" >out 2>err </dev/null || {
+                cat err
+                false
+            }
+        done <<<"$commands"
+    done
+}
+
+@test "every program and every installed script has a page" {
+    for source in "$TREE"/cmd/*.c; do
+        name=$(basename "$source" .c)
+        [ "$name" = tool ] || [ -e "$TREE/man/$name.1" ]
+    done
+}
