@@ -98,3 +98,18 @@ shows() {
     xshot "$1" "$2" "$3" "$4" | ppmhist -noheader |
         awk -v want="$5" '$1 " " $2 " " $3 == want { found = 1 } END { exit !found }'
 }
+
+# The network that is shipped.
+real() {
+    export INKPIPE_MODEL=$TREE/models/default.onnx
+}
+
+# read_screen X Y WIDTH HEIGHT: the digit shown there, as the programs themselves read it.
+read_screen() {
+    xshot "$@" | preproc | cnn-predict | cut -f1
+}
+
+# shows_digit DIGIT X Y WIDTH HEIGHT
+shows_digit() {
+    [ "$(read_screen "${@:2}")" = "$1" ]
+}
