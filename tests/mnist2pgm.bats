@@ -80,6 +80,7 @@ numbers() {
 
 @test "labels follow the range" {
     mnist2pgm "$IMAGES" "$LABELS" | framecat -l | sed -n 501,510p >all
+    [ "$(wc -l <all)" -eq 10 ]
     mnist2pgm -r 500:510 "$IMAGES" "$LABELS" | framecat -l | cmp - all
 }
 
