@@ -48,7 +48,7 @@ $(B)/%.o: %.c $(B)/flags
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # Loops over pixels that run in the shadow of the training.
-$(B)/lib/augment.o: ALL_CFLAGS += -O3
+$(addprefix $(B)/lib/,augment.o edges.o inkmap.o normalise.o parts.o): ALL_CFLAGS += -O3
 
 # (UBSan's checks in the unrolled loops would keep the compiler for an hour: ASan alone there.)
 $(KERNELS): ALL_CFLAGS += -fno-sanitize=undefined

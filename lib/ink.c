@@ -102,18 +102,19 @@ static int full_ink(const struct ink *k, int id)
     return 1;
 }
 
-/* Copy the gray of pixels [x0 - 1, x1] of row y, ink and its soft edge, into the cut. */
-static void cut_row(struct ink *k, const struct part *box, int y, int x0, int x1, int full)
+/* Copy the gray of pixels [x0 - 1, x1] of row y, ink and its soft edge, into the cut. shade: what a
+ * contrast comes out as. */
+static void cut_row(struct ink *k, const struct part *box, int y, int x0, int x1,
+                    const uint8_t *shade)
 {
     if (y < box->y0 || y >= box->y1)
         return;
     const uint8_t *row = k->map.ink + (long)y * k->map.width;
-    uint8_t *out = k->cut + (long)(y - box->y0) * (box->x1 - box->x0);
-    int low = full / 8;
-    for (int x = x0 > box->x0 ? x0 - 1 : box->x0; x <= x1 && x < box->x1; x++) {
-        int v = (row[x] - low) * 255 / (full - low);
-        out[x - box->x0] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-    }
+    uint8_t *out = k->cut + (long)(y - box->y0) * (box->x1 - box->x0) - box->x0;
+    x0 -= x0 > box->x0;
+    x1 += x1 < box->x1;
+    for (int x = x0; x < x1; x++)
+        out[x] = shade[row[x]];
 }
 
 /* Cut the parts of glyph `id` out of the picture, by their mask and a pixel around it. */
@@ -143,11 +144,14 @@ static int cut_glyph(struct ink *k, int id, struct part *box, struct err *e)
         k->cut_size = size;
     }
     memset(k->cut, 0, size);
-    int full = full_ink(k, id);
+    uint8_t shade[256];
+    int full = full_ink(k, id), low = full / 8;
+    for (int v = 0; v < 256; v++)
+        shade[v] = (uint8_t)(v <= low ? 0 : v >= full ? 255 : (v - low) * 255 / (full - low));
     for (int i = 0; i < p->parts; i++)
         for (int r = k->glyphs.owner[i] == id ? p->part[i].first : -1; r >= 0; r = p->run[r].next)
             for (int y = p->run[r].y - 1; y <= p->run[r].y + 1; y++)
-                cut_row(k, box, y, p->run[r].x0, p->run[r].x1, full);
+                cut_row(k, box, y, p->run[r].x0, p->run[r].x1, shade);
     return 0;
 }
 

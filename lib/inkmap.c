@@ -115,83 +115,62 @@ void inkmap_invert(struct inkmap *m)
         m->gray[i] = (uint8_t)(255 - m->gray[i]);
 }
 
-/* a[x] = the larger (or smaller) of a[x] and a[x + shift], for x < n - shift. */
-static void fold(uint8_t *a, const uint8_t *b, int n, bool larger)
-{
-    if (larger)
-        for (int x = 0; x < n; x++)
-            a[x] = a[x] > b[x] ? a[x] : b[x];
-    else
-        for (int x = 0; x < n; x++)
-            a[x] = a[x] < b[x] ? a[x] : b[x];
-}
-
-/* Running maximum (or minimum) over 2r+1 elements `step` bytes apart in lines of n such, in place:
- * windows double until they are wide enough. What lies outside is ignored. t holds n + 2r. */
-static void running(uint8_t *a, int n, int r, bool larger, uint8_t *t)
-{
-    int total = n + 2 * r, width = 1, want = 2 * r + 1;
-    memset(t, larger ? 0 : 255, (size_t)total);
-    memcpy(t + r, a, (size_t)n);
-    while (width * 2 <= want) {
-        fold(t, t + width, total - width, larger);
-        width *= 2;
-    }
-    if (width < want)
-        fold(t, t + want - width, total - (want - width), larger);
-    memcpy(a, t, (size_t)n);
-}
-
-static void extreme(uint8_t *grid, int gw, int gh, int r, bool larger)
-{
-    uint8_t line[INKMAP_MAX], t[3 * INKMAP_MAX];
-    int rx = min_int(r, gw - 1), ry = min_int(r, gh - 1);
-    for (int y = 0; y < gh; y++)
-        running(grid + (long)y * gw, gw, rx, larger, t);
-    for (int x = 0; x < gw; x++) {
-        for (int y = 0; y < gh; y++)
-            line[y] = grid[(long)y * gw + x];
-        running(line, gh, ry, larger, t);
-        for (int y = 0; y < gh; y++)
-            grid[(long)y * gw + x] = line[y];
-    }
-}
-
-/* One line's part of a parabola's work: out = the most (least) of itself and `in` lowered (raised)
- * by `cost`. */
-static void meet(uint8_t *out, const uint8_t *in, int n, int cost, bool larger)
+/* out = the larger of itself and `in` lowered by `cost`. */
+static void raise(uint8_t *restrict out, const uint8_t *restrict in, int n, uint8_t cost)
 {
     for (int x = 0; x < n; x++) {
-        int v = larger ? in[x] - cost : in[x] + cost;
-        v = v < 0 ? 0 : v > 255 ? 255 : v;
-        out[x] = (uint8_t)(larger == (v > out[x]) ? v : out[x]);
+        uint8_t v = in[x] > cost ? (uint8_t)(in[x] - cost) : 0;
+        out[x] = out[x] > v ? out[x] : v;
     }
 }
 
-/* Dilate (erode) the grid by a parabola, which is done for columns, then for rows. */
-static void parabola(uint8_t *grid, uint8_t *scratch, int gw, int gh, float bend, bool larger)
+/* A shape to dilate by: costs[d], for a distance of d cells; as many as cost less than 255. */
+struct shape {
+    uint8_t cost[INKMAP_MAX];
+    int reach;
+};
+
+/* Dilate the grid by a shape whose cost is the sum of that of the distances down and across:
+ * columns first, then rows. */
+static void dilate(uint8_t *grid, uint8_t *scratch, int gw, int gh, const struct shape *s)
 {
     size_t n = (size_t)gw * gh;
     memcpy(scratch, grid, n);
-    for (int d = 1; d < gh; d++) {
-        int cost = (int)(bend * (float)d * (float)d);
-        if (cost > 255)
-            break;
+    for (int d = 1; d < gh && d <= s->reach; d++) {
         size_t shift = (size_t)d * gw;
-        meet(grid, scratch + shift, (int)(n - shift), cost, larger);
-        meet(grid + shift, scratch, (int)(n - shift), cost, larger);
+        raise(grid, scratch + shift, (int)(n - shift), s->cost[d]);
+        raise(grid + shift, scratch, (int)(n - shift), s->cost[d]);
     }
     memcpy(scratch, grid, n);
-    for (int d = 1; d < gw; d++) {
-        int cost = (int)(bend * (float)d * (float)d);
-        if (cost > 255)
-            break;
-        for (int y = 0; y < gh; y++) {
+    for (int y = 0; y < gh; y++)
+        for (int d = 1; d < gw && d <= s->reach; d++) {
             size_t row = (size_t)y * gw;
-            meet(grid + row, scratch + row + d, gw - d, cost, larger);
-            meet(grid + row + d, scratch + row, gw - d, cost, larger);
+            raise(grid + row, scratch + row + d, gw - d, s->cost[d]);
+            raise(grid + row + d, scratch + row, gw - d, s->cost[d]);
         }
+}
+
+static void complement(uint8_t *grid, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        grid[i] = (uint8_t)~grid[i];
+}
+
+/* Close the paper by a parabola: what is darker and narrower than the parabola is filled. */
+static void close_paper(struct inkmap *m)
+{
+    int side = min_int(m->gw, m->gh);
+    float bend = (m->cell == 1 ? BEND_SMALL : BEND) * 255 / (float)(side * side);
+    struct shape s = {.reach = 0};
+    for (int d = 0; d < INKMAP_MAX && bend * (float)d * (float)d < 255; d++) {
+        s.cost[d] = (uint8_t)(bend * (float)d * (float)d);
+        s.reach = d;
     }
+    size_t n = (size_t)m->gw * m->gh;
+    dilate(m->paper, m->scratch, m->gw, m->gh, &s);
+    complement(m->paper, n);
+    dilate(m->paper, m->scratch, m->gw, m->gh, &s);
+    complement(m->paper, n);
 }
 
 /* 3x3 mean of a grid, in place through scratch; cells outside count as the nearest inside. */
@@ -212,38 +191,57 @@ static void smooth(uint8_t *grid, uint8_t *scratch, int gw, int gh)
 /* The mean of each cell. */
 static void cell_means(struct inkmap *m)
 {
-    for (int cy = 0; cy < m->gh; cy++)
-        for (int cx = 0; cx < m->gw; cx++) {
-            int x0 = cx * m->cell, x1 = min_int(x0 + m->cell, m->width);
-            int y0 = cy * m->cell, y1 = min_int(y0 + m->cell, m->height);
-            int sum = 0;
-            for (int y = y0; y < y1; y++) {
-                const uint8_t *row = m->gray + (long)y * m->width;
-                for (int x = x0; x < x1; x++)
-                    sum += row[x];
-            }
-            m->mean[(long)cy * m->gw + cx] = (uint8_t)(sum / ((x1 - x0) * (y1 - y0)));
+    uint16_t sum[INKMAP_MAX];
+    for (int cy = 0; cy < m->gh; cy++) {
+        int y0 = cy * m->cell, y1 = min_int(y0 + m->cell, m->height);
+        memset(sum, 0, (size_t)m->width * sizeof *sum);
+        for (int y = y0; y < y1; y++) {
+            const uint8_t *restrict row = m->gray + (long)y * m->width;
+            for (int x = 0; x < m->width; x++)
+                sum[x] = (uint16_t)(sum[x] + row[x]);
         }
+        for (int cx = 0; cx < m->gw; cx++) {
+            int x0 = cx * m->cell, x1 = min_int(x0 + m->cell, m->width), all = 0;
+            for (int x = x0; x < x1; x++)
+                all += sum[x];
+            m->mean[(long)cy * m->gw + cx] = (uint8_t)(all / ((x1 - x0) * (y1 - y0)));
+        }
+    }
+}
+
+/* Each cell's value for each of its pixels. */
+static void spread(const struct inkmap *m, const uint8_t *cells, uint8_t *row)
+{
+    for (int cx = 0; cx < m->gw; cx++)
+        memset(row + cx * m->cell, cells[cx], (size_t)min_int(m->cell, m->width - cx * m->cell));
 }
 
 /* The mean of what is not darker than each cell's mean. */
 static void upper_means(struct inkmap *m)
 {
-    for (int cy = 0; cy < m->gh; cy++)
-        for (int cx = 0; cx < m->gw; cx++) {
-            int x0 = cx * m->cell, x1 = min_int(x0 + m->cell, m->width);
-            int y0 = cy * m->cell, y1 = min_int(y0 + m->cell, m->height);
-            int mean = m->mean[(long)cy * m->gw + cx], sum = 0, count = 0;
-            for (int y = y0; y < y1; y++) {
-                const uint8_t *row = m->gray + (long)y * m->width;
-                for (int x = x0; x < x1; x++) {
-                    int above = row[x] >= mean;
-                    sum += above ? row[x] : 0;
-                    count += above;
-                }
+    uint16_t sum[INKMAP_MAX], count[INKMAP_MAX];
+    uint8_t mean[INKMAP_MAX];
+    for (int cy = 0; cy < m->gh; cy++) {
+        int y0 = cy * m->cell, y1 = min_int(y0 + m->cell, m->height);
+        memset(sum, 0, (size_t)m->width * sizeof *sum);
+        memset(count, 0, (size_t)m->width * sizeof *count);
+        spread(m, m->mean + (long)cy * m->gw, mean);
+        for (int y = y0; y < y1; y++) {
+            const uint8_t *restrict row = m->gray + (long)y * m->width;
+            for (int x = 0; x < m->width; x++) {
+                sum[x] = (uint16_t)(sum[x] + (row[x] >= mean[x] ? row[x] : 0));
+                count[x] = (uint16_t)(count[x] + (row[x] >= mean[x]));
             }
-            m->paper[(long)cy * m->gw + cx] = (uint8_t)(count ? sum / count : mean);
         }
+        for (int cx = 0; cx < m->gw; cx++) {
+            int x1 = min_int((cx + 1) * m->cell, m->width), all = 0, n = 0;
+            for (int x = cx * m->cell; x < x1; x++) {
+                all += sum[x];
+                n += count[x];
+            }
+            m->paper[(long)cy * m->gw + cx] = (uint8_t)(all / n);
+        }
+    }
 }
 
 float inkmap_polarity(struct inkmap *m)
@@ -272,11 +270,11 @@ float inkmap_polarity(struct inkmap *m)
             int local = (int)((sat[y1 * sw + x1] - sat[y0 * sw + x1] - sat[y1 * sw + x0] +
                                sat[y0 * sw + x0]) / (uint32_t)((x1 - x0) * (y1 - y0)));
             int end = min_int((cx + 1) * m->cell, m->width);
-            long cube = 0, size = 0;
+            int cube = 0, size = 0; /* of at most 16 pixels */
             for (int x = cx * m->cell; x < end; x += step) {
                 int d = local - row[x];
-                cube += (long)d * d * d;
-                size += (long)d * d * abs(d);
+                cube += d * d * d;
+                size += d * d * abs(d);
             }
             cubes += (double)cube;
             sizes += (double)size;
@@ -309,75 +307,102 @@ static int quantile(const uint8_t *grid, size_t n, double q)
     return 255;
 }
 
+/* n values from `from` on, each `slope` / 16 more. */
+static inline void ramp(uint16_t *out, int from, int slope, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = (uint16_t)((from + i * slope) >> 4);
+}
+
 /* Values of a grid along one row of pixels, interpolated between cell centres, times 16. */
 static void grid_row(const struct inkmap *m, const uint8_t *grid, int y, uint16_t *out)
 {
-    int c = m->cell;
+    int c = m->cell, shift = c == 1 ? 0 : c == 4 ? 2 : c == 8 ? 3 : 4;
     int fy = max_int(2 * y + 1 - c, 0); /* in half pixels from the first centre */
-    int cy = min_int(fy / (2 * c), m->gh - 1), ny = min_int(cy + 1, m->gh - 1);
+    int cy = min_int(fy >> (shift + 1), m->gh - 1), ny = min_int(cy + 1, m->gh - 1);
     int wy = fy - cy * 2 * c;
     const uint8_t *a = grid + (long)cy * m->gw, *b = grid + (long)ny * m->gw;
-    int previous = (a[0] * (2 * c - wy) + b[0] * wy) * 8 / c;
-    for (int x = 0; x < min_int(c / 2, m->width); x++)
-        out[x] = (uint16_t)previous;
+    int previous = (a[0] * (2 * c - wy) + b[0] * wy) * 8 >> shift;
+    ramp(out, previous * 16, 0, min_int(c / 2, m->width));
     for (int cx = 0; cx < m->gw; cx++) {
         int nx = min_int(cx + 1, m->gw - 1);
-        int next = (a[nx] * (2 * c - wy) + b[nx] * wy) * 8 / c;
-        int x0 = cx * c + c / 2, x1 = min_int(x0 + c, m->width);
-        int slope = (next - previous) * 16 / c, value = previous * 16 + slope / 2 * (c > 1);
-        for (int x = x0; x < x1; x++)
-            out[x] = (uint16_t)((value + (x - x0) * slope) >> 4);
+        int next = (a[nx] * (2 * c - wy) + b[nx] * wy) * 8 >> shift;
+        int x0 = cx * c + c / 2, n = min_int(c, m->width - x0);
+        int slope = (next - previous) * 16 >> shift, from = previous * 16 + slope / 2 * (c > 1);
+        if (n == 8) /* written out for the compiler's sake */
+            ramp(out + x0, from, slope, 8);
+        else if (n == 16)
+            ramp(out + x0, from, slope, 16);
+        else
+            ramp(out + x0, from, slope, n);
         previous = next;
+    }
+}
+
+/* One row's contrasts: (paper - gray) / (paper + DARK), times 255; paper is times 16, factor[x] is
+ * 255 * 2^12 / (paper + DARK). top[x] becomes the largest so far. */
+static void contrast_row(const uint8_t *restrict gray, const uint16_t *restrict paper,
+                         const uint16_t *restrict factor, int n, uint8_t *restrict ink,
+                         uint8_t *restrict top)
+{
+    for (int x = 0; x < n; x++) {
+        uint16_t g = (uint16_t)(gray[x] * 16);
+        uint16_t d = paper[x] > g ? (uint16_t)(paper[x] - g) : 0;
+        ink[x] = (uint8_t)((uint32_t)d * factor[x] >> 16);
+        top[x] = top[x] > ink[x] ? top[x] : ink[x];
     }
 }
 
 /* Contrast of every pixel to the interpolated paper, and the strongest of every cell. */
 static void contrasts(struct inkmap *m)
 {
-    uint16_t paper[INKMAP_MAX];
-    uint32_t inverse[512];
-    for (int i = 0; i < 512; i++)
-        inverse[i] = (255u << 12) / (uint32_t)(i + DARK);
-    memset(m->peak, 0, (size_t)m->gw * m->gh);
-    for (int y = 0; y < m->height; y++) {
-        const uint8_t *row = m->gray + (long)y * m->width;
-        uint8_t *ink = m->ink + (long)y * m->width;
-        uint8_t *peak = m->peak + (long)(y / m->cell) * m->gw;
-        grid_row(m, m->paper, y, paper);
+    uint16_t paper[INKMAP_MAX], factor[INKMAP_MAX + 4], inverse[256];
+    uint8_t top[INKMAP_MAX];
+    for (int i = 0; i < 256; i++)
+        inverse[i] = (uint16_t)((255u << 12) / (uint32_t)(i + DARK));
+    for (int cy = 0; cy < m->gh; cy++) {
+        int y0 = cy * m->cell, y1 = min_int(y0 + m->cell, m->height);
+        memset(top, 0, (size_t)m->width);
+        for (int y = y0; y < y1; y++) {
+            grid_row(m, m->paper, y, paper);
+            for (int x = 0; x < m->width; x += 4) /* the paper is even enough for that */
+                for (int i = 0; i < 4; i++)
+                    factor[x + i] = inverse[paper[x] >> 4];
+            contrast_row(m->gray + (long)y * m->width, paper, factor, m->width,
+                         m->ink + (long)y * m->width, top);
+        }
         for (int cx = 0; cx < m->gw; cx++) {
-            int x0 = cx * m->cell, x1 = min_int(x0 + m->cell, m->width), top = peak[cx];
-            uint32_t k = inverse[paper[x0] >> 4];
-            for (int x = x0; x < x1; x++) {
-                int d = paper[x] - row[x] * 16;
-                d = d < 0 ? 0 : d;
-                d = (int)((uint32_t)d * k >> 16);
-                d = d > 255 ? 255 : d;
-                ink[x] = (uint8_t)d;
-                top = top > d ? top : d;
-            }
-            peak[cx] = (uint8_t)top;
+            int x1 = min_int((cx + 1) * m->cell, m->width), most = 0;
+            for (int x = cx * m->cell; x < x1; x++)
+                most = max_int(most, top[x]);
+            m->peak[(long)cy * m->gw + cx] = (uint8_t)most;
         }
     }
 }
 
-/* Mark what reaches the threshold. */
+/* Mark what reaches the threshold: part / 2^16 of peak, which is times 16, and at least floor. */
+static int cut_row(uint8_t *restrict ink, const uint16_t *restrict peak, int n, uint16_t part,
+                   uint8_t floor)
+{
+    int kept = 0;
+    for (int x = 0; x < n; x++) {
+        uint8_t level = (uint8_t)((uint32_t)peak[x] * part >> 16);
+        level = level > floor ? level : floor;
+        uint8_t keep = ink[x] >= level;
+        ink[x] = (uint8_t)((ink[x] & ~1) | keep);
+        kept += keep;
+    }
+    return kept;
+}
+
 static long cut(struct inkmap *m, int floor)
 {
     uint16_t peak[INKMAP_MAX];
-    int part = (int)(PEAK_PART * 4096 / 16 + 0.5f);
     long count = 0;
     for (int y = 0; y < m->height; y++) {
-        uint8_t *ink = m->ink + (long)y * m->width;
         grid_row(m, m->peak, y, peak);
-        int kept = 0;
-        for (int x = 0; x < m->width; x++) {
-            int level = peak[x] * part >> 12;
-            level = level > floor ? level : floor;
-            bool keep = ink[x] >= level;
-            ink[x] = (uint8_t)((ink[x] & ~1) | keep);
-            kept += keep;
-        }
-        count += kept;
+        count += cut_row(m->ink + (long)y * m->width, peak, m->width,
+                         (uint16_t)(PEAK_PART * 65536 / 16), (uint8_t)min_int(floor, 255));
     }
     return count;
 }
@@ -385,12 +410,9 @@ static long cut(struct inkmap *m, int floor)
 /* Estimate the paper and compare every pixel with it. */
 static void compare(struct inkmap *m)
 {
-    int side = min_int(m->gw, m->gh);
-    float bend = (m->cell == 1 ? BEND_SMALL : BEND) * 255 / (float)(side * side);
     cell_means(m);
     upper_means(m);
-    parabola(m->paper, m->scratch, m->gw, m->gh, bend, true);
-    parabola(m->paper, m->scratch, m->gw, m->gh, bend, false);
+    close_paper(m);
     if (m->cell > 1)
         smooth(m->paper, m->scratch, m->gw, m->gh);
     contrasts(m);
@@ -454,8 +476,8 @@ long inkmap_find(struct inkmap *m)
     }
     m->floor = max_int(FLOOR, (int)(TEXTURE_FACTOR * m->texture));
     int side = min_int(m->gw, m->gh);
-    int r = max_int(1, m->cell == 1 ? side * 3 / 10 : side * 3 / 20);
-    extreme(m->peak, m->gw, m->gh, r, true);
+    struct shape flat = {.reach = max_int(1, m->cell == 1 ? side * 3 / 10 : side * 3 / 20)};
+    dilate(m->peak, m->scratch, m->gw, m->gh, &flat);
     if (m->cell > 1)
         smooth(m->peak, m->scratch, m->gw, m->gh);
     return cut(m, m->floor);

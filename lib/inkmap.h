@@ -2,8 +2,8 @@
  * them are ink.
  *
  * The paper is estimated on a coarse grid: the upper mean of each cell (the mean of what is
- * brighter than the cell's mean), closed (van Herk, "A fast algorithm for local minimum and
- * maximum filters", 1992, here by doubling) so that strokes vanish, and interpolated between cell
+ * brighter than the cell's mean), closed by a parabola so that strokes vanish and shadows stay
+ * (Sternberg's rolling ball, "Biomedical image processing", 1983), and interpolated between cell
  * centres. Each pixel is compared with that, as a fraction of the paper's brightness, so that a
  * shadow changes nothing. A pixel is ink when it stands out by more than the paper's own texture
  * and by more than a part of the strongest ink near it (Bernsen's local threshold, on the grid).

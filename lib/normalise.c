@@ -1,6 +1,7 @@
 #include "normalise.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Widths in pixels of the 28x28 frame. Of MNIST's training digits 99.9 % are wider than 1.73,
@@ -15,23 +16,36 @@
 #define FINE 4
 #define CANVAS (DIGIT_SIDE * FINE)
 
+/* Unlike fminf and fmaxf these are one instruction each. */
+static inline float lesser(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+static inline float greater(float a, float b)
+{
+    return a > b ? a : b;
+}
+
 float stroke_width(const uint8_t *gray, int w, int h)
 {
-    double ink = 0, variation = 0;
-    for (int y = 0; y < h; y++)
+    long ink = 0, variation = 0;
+    for (int y = 0; y < h; y++) {
+        const uint8_t *row = gray + (long)y * w, *up = row - w, *down = row + w;
         for (int x = 0; x < w; x++) {
-            const uint8_t *p = gray + (long)y * w + x;
-            int dx = (x + 1 < w ? p[1] : 0) - (x > 0 ? p[-1] : 0);
-            int dy = (y + 1 < h ? p[w] : 0) - (y > 0 ? p[-w] : 0);
-            ink += *p;
-            variation += sqrtf((float)(dx * dx + dy * dy));
+            int dx = abs((x + 1 < w ? row[x + 1] : 0) - (x > 0 ? row[x - 1] : 0));
+            int dy = abs((y + 1 < h ? down[x] : 0) - (y > 0 ? up[x] : 0));
+            ink += row[x];
+            /* The root of the sum of squares, within 4 %. */
+            variation += dx > dy ? 123 * dx + 51 * dy : 51 * dx + 123 * dy;
         }
+    }
     /* The outermost edge, seen from just outside the picture. */
     for (int x = 0; x < w; x++)
-        variation += gray[x] + gray[(long)(h - 1) * w + x];
+        variation += 128 * (gray[x] + gray[(long)(h - 1) * w + x]);
     for (int y = 0; y < h; y++)
-        variation += gray[(long)y * w] + gray[(long)y * w + w - 1];
-    return variation > 0 ? (float)(4 * ink / variation) : 0;
+        variation += 128 * (gray[(long)y * w] + gray[(long)y * w + w - 1]);
+    return variation > 0 ? (float)(4 * ink * 128) / (float)variation : 0;
 }
 
 /* Halve a picture, each pixel the darkest of four, so that a hairline stays. */
@@ -61,14 +75,14 @@ struct span {
 
 static struct span source_span(int i, int n, float scale)
 {
-    float centre = ((float)i + 0.5f) / scale, width = fmaxf(1, 1 / scale);
-    return (struct span){fmaxf(0, centre - width / 2), fminf((float)n, centre + width / 2), width};
+    float centre = ((float)i + 0.5f) / scale, width = greater(1, 1 / scale);
+    return (struct span){greater(0, centre - width / 2), lesser((float)n, centre + width / 2), width};
 }
 
 /* How much of sample k lies in s, as a part of its whole. */
 static float share(struct span s, int k)
 {
-    return fmaxf(0, fminf(s.to, (float)(k + 1)) - fmaxf(s.from, (float)k)) / s.width;
+    return greater(0, lesser(s.to, (float)(k + 1)) - greater(s.from, (float)k)) / s.width;
 }
 
 static void draw_row(const uint8_t *row, int w, float scale, float *line, int tw)
@@ -106,7 +120,7 @@ static void draw(const uint8_t *cut, int w, int h, float scale, uint8_t *canvas)
     memset(canvas, 0, CANVAS * CANVAS);
     for (int y = 0; y < th; y++)
         for (int x = 0; x < tw; x++)
-            canvas[(top + y) * CANVAS + left + x] = (uint8_t)fminf(255, drawn[y][x] + 0.5f);
+            canvas[(top + y) * CANVAS + left + x] = (uint8_t)lesser(255, drawn[y][x] + 0.5f);
 }
 
 /* One step of widening (or thinning): each pixel the most (least) of its neighbours, four and
