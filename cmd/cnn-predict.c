@@ -295,12 +295,13 @@ static int load_model(struct predict *p)
     struct options *o = &p->o;
     if (!o->models) {
         const char *named = getenv("INKPIPE_MODEL");
-        if (!named && !model_find(found, sizeof found)) {
+        bool use = named && *named;
+        if (!use && !model_find(found, sizeof found)) {
             tool_warn("no model: name one with -m or INKPIPE_MODEL; neither " PREFIX
                       "/share/inkpipe/default.onnx nor the tree's models/default.onnx is there");
             return EXIT_FAILED;
         }
-        o->model[o->models++] = named ? named : found;
+        o->model[o->models++] = use ? named : found;
     }
     p->threads = threads_new(o->threads, &e);
     if (p->threads)
