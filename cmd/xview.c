@@ -37,7 +37,7 @@ static const char usage[] =
     "keys: q quit, space pause, s save the frame as xview-NNNN.pgm, 0..9 save labelled\n"
     "  camgrab | xview -r 300,100,200,200 -e 'preproc | cnn-predict'\n";
 
-#define PATIENCE 0.025 /* seconds a frame waits for its answer before it is shown without */
+#define PATIENCE 0.030 /* seconds a frame waits for its answer before it is shown without */
 #define EARLY_LIMIT 5  /* seconds: a frame further in the future than this has another clock */
 #define FIRST_WAIT 1   /* seconds without a frame before the window opens empty */
 #define NOTE_TIME 3    /* seconds */
@@ -62,7 +62,7 @@ struct viewer {
     struct feed_item unseen; /* one only passed on, while paused */
     struct frame cut;        /* its region, as the command gets it */
     bool has_frame, painted, paused, ended, failed, dirty, quit;
-    bool prompt;             /* the command answered the last frame in time */
+    bool prompt;             /* the last frame was answered while it was at hand */
     double started;          /* when the command was, the last time */
     char alarm[120];         /* how it ended; "" once it answers */
     double taken, due;       /* when the frame came; when it is shown at the latest */
@@ -341,7 +341,7 @@ static void take_answers(struct viewer *v)
             continue;
         v->alarm[0] = '\0';
         if (match_answer(&v->match, &a, now())) {
-            v->prompt = now() < v->taken + PATIENCE;
+            v->prompt = true;
             v->due = v->taken;
         }
         v->dirty |= v->painted;
