@@ -198,3 +198,36 @@ facts() { # KEY: the fact's values in the stream on standard input
         --errors-for-leak-kinds=definite camgrab -n 5 -s 0 >got
     [ "$(facts frame <got | wc -l)" -eq 5 ]
 }
+
+# ---- scripts/camera ----
+
+@test "scripts/camera says what is missing: a display, a camera" {
+    run env -u DISPLAY "$TREE/scripts/camera"
+    [ "$status" -eq 1 ]
+    [[ "$output" = "camera: no display: DISPLAY is not set"* ]]
+    DISPLAY=:99 run with_cameras "$TREE/scripts/camera"
+    [ "$status" -eq 1 ]
+    [[ "$output" = "camera: no camera found"* ]]
+    run "$TREE/scripts/camera" -Z
+    [ "$status" -eq 2 ]
+    "$TREE/scripts/camera" -h | grep -q '^usage: camera'
+}
+
+@test "scripts/camera shows the camera until q, and a lost camera is said" {
+    load xcommon
+    start_x
+    "$B/tool/pixelmodel" model.onnx
+    export FAKE_VIDEO0=yuyv INKPIPE_MODEL=$PWD/model.onnx
+    with_cameras "$TREE/scripts/camera" 2>err 3>&- &
+    camera=$!
+    window "inkpipe view"
+    # The camera's ramp is on the screen: black at the left, white at the right.
+    gray_at() { xshot "$1" "$2" 1 1 | ppmtopgm | tail -c 1 | od -An -tu1; }
+    shows_ramp() { [ "$(gray_at 20 400)" -lt 40 ] && [ "$(gray_at 620 400)" -gt 200 ]; }
+    wait_for 10 shows_ramp || { gray_at 20 400; gray_at 620 400; return 1; }
+    xdotool key q
+    wait $camera
+    FAKE_VIDEO0='yuyv gone=10' run with_cameras "$TREE/scripts/camera"
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"/dev/video0: the camera was unplugged"* ]]
+}
