@@ -393,3 +393,13 @@ build_shim() {
     echo "$few KB for 25, $many KB for 5000"
     [ "$many" -lt $((few + 4000)) ]
 }
+
+@test "the manual's examples" {
+    ln -s "$TREE/tests" "$TREE/models" .
+    grep '^\$ ' "$TREE/man/camgrab.1" | cut -c3- >examples
+    [ "$(wc -l <examples)" -ge 6 ]
+    while IFS= read -r line; do
+        bash -o pipefail -c "$line" >got </dev/null || { echo "$line"; return 1; }
+        case $line in mkdir* | *'>'*) ;; *) [ -s got ] || { echo "$line"; return 1; } ;; esac
+    done <examples
+}
