@@ -217,7 +217,7 @@ has_lines() {
     printf 'input 1 28 28\nflatten\ndense 5\nsoftmax\n' >five.net
     mnist2pgm "$DATA/digits-images.gz" >unlabelled.pgm
     sed 's/label=7/label=77/' digits.pgm >label.pgm
-    head -c 5000 digits.pgm >cut.pgm
+    (cat good.pgm; head -c 500 good.pgm) >cut.pgm
     head -c 784 /dev/zero | (printf 'P5\n# label=1\n28 28\n255\n'; cat) >blank.pgm
     pgmramp -lr 10 10 >small.pgm
     ln -s "$NET" tiny.net
