@@ -30,6 +30,8 @@ struct child {
     struct buffer waiting; /* the newest frame behind it; len 0: none */
     struct buffer lines;   /* what it said */
     size_t taken;          /* bytes of it given out */
+    size_t line_end;       /* where the line given out was ended, and what had been there */
+    char under_nul;
     long frames;
     char end[64];
 };
@@ -220,22 +222,23 @@ void child_work(struct child *c)
 const char *child_line(struct child *c)
 {
     if (c->taken) {
+        c->lines.data[c->line_end] = c->under_nul;
         memmove(c->lines.data, c->lines.data + c->taken, c->lines.len - c->taken);
         c->lines.len -= c->taken;
         c->taken = 0;
     }
-    if (!c->lines.len)
+    size_t n = c->lines.len < CHILD_MAX_LINE ? c->lines.len : CHILD_MAX_LINE;
+    char *newline = n ? memchr(c->lines.data, '\n', n) : NULL;
+    if (newline)
+        n = (size_t)(newline - c->lines.data);
+    else if (n == CHILD_MAX_LINE)
+        n--; /* the rest comes as another line */
+    else if (n == 0 || c->out >= 0)
         return NULL;
-    char *newline = memchr(c->lines.data, '\n', c->lines.len);
-    if (newline) {
-        *newline = '\0';
-        c->taken = (size_t)(newline + 1 - c->lines.data);
-    } else if (c->lines.len >= CHILD_MAX_LINE || c->out < 0) {
-        c->lines.data[c->lines.len] = '\0';
-        c->taken = c->lines.len;
-    } else {
-        return NULL;
-    }
+    c->taken = newline ? n + 1 : n;
+    c->line_end = n;
+    c->under_nul = c->lines.data[n]; /* read_some leaves room for one byte more */
+    c->lines.data[n] = '\0';
     return c->lines.data;
 }
 

@@ -10,7 +10,7 @@
 
 #include "frame.h"
 
-#define CHILD_MAX_LINE 65536 /* a longer line is cut to this */
+#define CHILD_MAX_LINE 65536 /* bytes with the NUL; a longer line comes in pieces */
 
 struct child;
 
