@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <math.h>
 
 #include "kernel/kernel.h"
@@ -90,6 +91,38 @@ double tool_real(int option, const char *text, double low, double high)
     if (end == text || *end || !isfinite(x) || x < low || x > high)
         tool_usage("-%c %s: not a number from %g to %g", option, text, low, high);
     return x;
+}
+
+static volatile sig_atomic_t stopped;
+
+static void note_end(int number)
+{
+    stopped = number;
+}
+
+void tool_catch_ends(sigset_t *open)
+{
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        sigaddset(&blocked, ends[i]);
+        signal(ends[i], note_end);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    sigprocmask(SIG_BLOCK, &blocked, open);
+}
+
+bool tool_stopped(void)
+{
+    return stopped;
+}
+
+double tool_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 int tool_close(int status)

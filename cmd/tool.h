@@ -2,6 +2,9 @@
 #ifndef INKPIPE_TOOL_H
 #define INKPIPE_TOOL_H
 
+#include <signal.h>
+#include <stdbool.h>
+
 #include "err.h"
 #include "frame.h"
 
@@ -34,6 +37,15 @@ _Noreturn void tool_usage(const char *format, ...) __attribute__((format(printf,
  * value. */
 long tool_int(int option, const char *text, long low, long high);
 double tool_real(int option, const char *text, double low, double high);
+
+/* For programs that clean up behind themselves: from now on SIGINT, SIGTERM and SIGHUP are noted
+ * and SIGPIPE is ignored. They are delivered only while ppoll waits with *open as its mask, so that
+ * none is missed. */
+void tool_catch_ends(sigset_t *open);
+bool tool_stopped(void);
+
+/* Seconds on a clock that never jumps. */
+double tool_now(void);
 
 /* The last call of main: flush and close stdout; a failed write (full disk) turns EXIT_OK into
  * EXIT_FAILED with a message. Returns the status to exit with. */

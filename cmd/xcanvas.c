@@ -3,20 +3,17 @@
 #include <fcntl.h>
 #include <math.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "answer.h"
+#include "board.h"
 #include "child.h"
 #include "ink.h"
 #include "outlet.h"
-#include "panel.h"
-#include "stroke.h"
 #include "tool.h"
 #include "window.h"
 
@@ -33,10 +30,6 @@ static const char usage[] =
     "  xcanvas -e 'preproc | cnn-predict -k 9'\n"
     "  xcanvas >> mine.pgm\n";
 
-#define MARGIN 16 /* pixels at scale 1, as all sizes of the layout */
-#define FOOT 26
-#define SIDE 420
-#define LEAST_SIDE 140
 #define SILENCE 1.0 /* seconds after which a missing answer is worth a word */
 
 struct options {
@@ -65,20 +58,6 @@ struct canvas {
     char note[64];
     bool dirty, ink_dirty, quit;
 };
-
-static volatile sig_atomic_t stopped;
-
-static void stop(int number)
-{
-    stopped = number;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static struct options parse(int argc, char **argv)
 {
@@ -146,7 +125,7 @@ static int send_frame(struct canvas *c, int label, struct err *e)
         return -1;
     if (!c->child || label >= 0)
         return 0;
-    c->sent = now();
+    c->sent = tool_now();
     c->unreadable = false;
     return child_send(c->child, &c->frame, e) < 0 || look(c, e) < 0 ? -1 : 0;
 }
@@ -195,10 +174,8 @@ static int press_key(struct canvas *c, struct window_event event, struct err *e)
 /* Pointer events, in frame pixels. A stroke begins on the paper and may leave it. */
 static int draw(struct canvas *c, struct window_event event, struct err *e)
 {
-    const struct rect *p = &c->paper;
-    double x = (event.x + 0.5 - p->x) * SKETCH_SIDE / p->w;
-    double y = (event.y + 0.5 - p->y) * SKETCH_SIDE / p->h;
-    bool inside = x >= 0 && y >= 0 && x < SKETCH_SIDE && y < SKETCH_SIDE;
+    double x, y;
+    bool inside = board_point(c->paper, event.x, event.y, &x, &y);
     if (event.type == WINDOW_DOWN) {
         c->dirty = true;
         c->note[0] = '\0';
@@ -256,71 +233,45 @@ static void take_answers(struct canvas *c)
     }
 }
 
-static void lay_out(struct canvas *c, const struct surface *s)
+/* The panel as it should look now; `alarm` is room for a line. */
+static struct panel look_of_panel(const struct canvas *c, char *alarm, size_t size)
 {
-    double z = c->o.scale;
-    int margin = (int)(MARGIN * z), foot = (int)(FOOT * z);
-    int panel = c->child ? (int)(PANEL_WIDTH * z) + margin : 0;
-    struct rect room = {margin, margin, s->width - 2 * margin - panel,
-                        s->height - 2 * margin - foot};
-    room.w = room.w > 1 ? room.w : 1;
-    room.h = room.h > 1 ? room.h : 1;
-    c->paper = paint_fit(room, 1, 1);
-}
-
-static void paint_panel(struct canvas *c, struct surface *s)
-{
-    double z = c->o.scale;
-    bool empty = sketch_strokes(c->sketch) == 0;
-    bool late = c->answered != c->frames - 1 && now() - c->sent > SILENCE;
-    char alarm[80];
-    struct panel p = {.answer = c->answered >= 0 && !empty ? &c->answer : NULL,
-                      .stale = c->answered != c->frames - 1 || sketch_is_down(c->sketch),
+    bool empty = sketch_strokes(c->sketch) == 0, down = sketch_is_down(c->sketch);
+    bool waiting = c->answered != c->frames - 1;
+    bool late = waiting && tool_now() - c->sent > SILENCE;
+    struct panel p = {.answer = c->answered >= 0 && !empty && !(late && !down) ? &c->answer : NULL,
+                      .stale = waiting || down,
                       .seen = c->has_seen && !empty ? c->seen : NULL,
                       .hint = empty ? "draw a digit" : late ? "no answer yet" : ""};
     if (*child_end(c->child)) {
-        snprintf(alarm, sizeof alarm, "the command %s", child_end(c->child));
+        snprintf(alarm, size, "the command %s", child_end(c->child));
         p.alarm = alarm;
         p.advice = "the next stroke starts it again";
     } else if (c->unreadable) {
         p.alarm = "the command's output is not an answer";
         p.advice = "it should end in cnn-predict";
-    } else if (p.answer && p.stale && late && !sketch_is_down(c->sketch)) {
-        p.answer = NULL;
     }
-    panel_paint(s, s->width - (int)((PANEL_WIDTH + MARGIN) * z), c->paper.y, z, &p);
-}
-
-static void paint_paper(struct canvas *c, struct surface *s)
-{
-    paint_gray(s, c->paper, sketch_ink(c->sketch), SKETCH_RASTER, SKETCH_RASTER, false);
-}
-
-static void paint_all(struct canvas *c, struct surface *s)
-{
-    const char *keys = "c clear    u undo    0-9 label    q quit";
-    double z = c->o.scale;
-    lay_out(c, s);
-    paint_fill(s, (struct rect){0, 0, s->width, s->height}, INK_BACKGROUND);
-    struct rect edge = {c->paper.x - 1, c->paper.y - 1, c->paper.w + 2, c->paper.h + 2};
-    paint_outline(s, edge, 1, INK_EDGE);
-    paint_paper(c, s);
-    panel_text(s, c->paper.x, s->height - MARGIN * z, 10 * z, c->paper.w,
-               c->note[0] ? INK_TEXT : INK_QUIET, c->note[0] ? c->note : keys);
-    if (c->child)
-        paint_panel(c, s);
+    return p;
 }
 
 static void show(struct canvas *c)
 {
     struct surface *s = c->dirty || c->ink_dirty ? window_surface(c->window) : NULL;
+    char alarm[80];
     if (!s)
         return;
+    c->paper = board_paper(c->o.scale, c->child, s->width, s->height);
     if (c->dirty) {
-        paint_all(c, s);
+        struct board b = {.scale = c->o.scale, .sketch = c->sketch, .note = c->note};
+        struct panel panel;
+        if (c->child) {
+            panel = look_of_panel(c, alarm, sizeof alarm);
+            b.panel = &panel;
+        }
+        board_paint(s, &b);
         window_put(c->window, (struct rect){0, 0, s->width, s->height});
     } else {
-        paint_paper(c, s);
+        board_paint_paper(s, c->paper, c->sketch);
         window_put(c->window, c->paper);
     }
     c->dirty = c->ink_dirty = false;
@@ -333,7 +284,7 @@ static void wait_for_something(struct canvas *c, const sigset_t *open)
                           {c->o.writes ? 1 : -1, outlet_busy(&c->out) ? POLLOUT : 0, 0},
                           {c->child ? child_read_fd(c->child) : -1, POLLIN, 0},
                           {c->child ? child_write_fd(c->child) : -1, POLLOUT, 0}};
-    double left = c->sent + SILENCE - now();
+    double left = c->sent + SILENCE - tool_now();
     bool timed = c->child && c->answered != c->frames - 1 && left > 0;
     bool dying = c->child && child_is_running(c->child) && child_read_fd(c->child) < 0;
     double wait = dying ? 0.02 : window_pending(c->window) ? 0 : left + 0.01;
@@ -347,7 +298,7 @@ static void wait_for_something(struct canvas *c, const sigset_t *open)
 
 static int run(struct canvas *c, const sigset_t *open, struct err *e)
 {
-    while (!c->quit && !stopped) {
+    while (!c->quit && !tool_stopped()) {
         struct window_event event;
         while ((event = window_next(c->window)).type != WINDOW_NONE)
             if (handle(c, event, e) < 0)
@@ -357,7 +308,7 @@ static int run(struct canvas *c, const sigset_t *open, struct err *e)
         if (outlet_work(&c->out, e) < 0)
             return errno == EPIPE ? 0 : -1;
         show(c);
-        if (!c->quit && !stopped)
+        if (!c->quit && !tool_stopped())
             wait_for_something(c, open);
     }
     return outlet_is_closed(&c->out) || outlet_flush(&c->out, e) == 0 || errno == EPIPE ? 0 : -1;
@@ -370,31 +321,24 @@ static int start(struct canvas *c, struct err *e)
         return -1;
     if (c->o.scale == 0)
         c->o.scale = window_scale(c->window);
-    double z = c->o.scale, beside = c->child ? PANEL_WIDTH + MARGIN : 0;
+    int width, height, least_width, least_height;
+    board_size(c->o.scale, c->child, &width, &height);
+    board_least(c->o.scale, c->child, &least_width, &least_height);
     c->dirty = true;
-    return window_show(c->window, "draw a digit", (int)((SIDE + 2 * MARGIN + beside) * z),
-                       (int)((SIDE + 2 * MARGIN + FOOT) * z),
-                       (int)((LEAST_SIDE + 2 * MARGIN + beside) * z),
-                       (int)((LEAST_SIDE + 2 * MARGIN + FOOT) * z), true, e);
+    return window_show(c->window, "draw a digit", width, height, least_width, least_height, true,
+                       e);
 }
 
 int main(int argc, char **argv)
 {
     static struct canvas c;
     struct err e = ERR_NONE;
-    sigset_t blocked, open;
+    sigset_t open;
     tool_init("xcanvas", usage);
     c.o = parse(argc, argv);
     c.answered = -1;
     outlet_init(&c.out, 1);
-    sigemptyset(&blocked);
-    const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-    for (int i = 0; i < 3; i++) {
-        sigaddset(&blocked, ends[i]);
-        signal(ends[i], stop);
-    }
-    signal(SIGPIPE, SIG_IGN);
-    sigprocmask(SIG_BLOCK, &blocked, &open);
+    tool_catch_ends(&open);
     int status = start(&c, &e) < 0 || run(&c, &open, &e) < 0 ? tool_error(&e) : EXIT_OK;
     child_free(c.child);
     ink_free(c.ink);

@@ -3,12 +3,10 @@
 #include <fcntl.h>
 #include <math.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "answer.h"
@@ -73,20 +71,6 @@ struct viewer {
     double note_end;
 };
 
-static volatile sig_atomic_t stopped;
-
-static void stop(int number)
-{
-    stopped = number;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static struct rect parse_region(const char *text)
 {
     int box[4];
@@ -148,7 +132,7 @@ static void say(struct viewer *v, const char *format, ...)
     va_start(args, format);
     vsnprintf(v->note, sizeof v->note, format, args);
     va_end(args);
-    v->note_end = now() + NOTE_TIME;
+    v->note_end = tool_now() + NOTE_TIME;
     v->dirty = true;
 }
 
@@ -260,7 +244,7 @@ static void count_rate(struct viewer *v, double t)
 /* A new frame is at hand: to the command, and soon to the screen. */
 static int begin_frame(struct viewer *v, struct err *e)
 {
-    double t = now(), time = frame_time(v, NAN), start = t;
+    double t = tool_now(), time = frame_time(v, NAN), start = t;
     v->has_frame = true;
     count_rate(v, t);
     if (v->o.paced && isfinite(time)) {
@@ -295,7 +279,7 @@ static bool wants_frame(const struct viewer *v)
         return false;
     if (v->paused)
         return v->o.pass;
-    return !v->has_frame || (v->painted && now() >= v->taken + v->o.least);
+    return !v->has_frame || (v->painted && tool_now() >= v->taken + v->o.least);
 }
 
 static int take_frame(struct viewer *v, struct err *e)
@@ -340,7 +324,7 @@ static void take_answers(struct viewer *v)
         if (answer_parse(line, &a, NULL) < 0)
             continue;
         v->alarm[0] = '\0';
-        if (match_answer(&v->match, &a, now())) {
+        if (match_answer(&v->match, &a, tool_now())) {
             v->prompt = true;
             v->due = v->taken;
         }
@@ -350,7 +334,7 @@ static void take_answers(struct viewer *v)
 
 static void show(struct viewer *v)
 {
-    double t = now();
+    double t = tool_now();
     if (v->note[0] && t >= v->note_end) {
         v->note[0] = '\0';
         v->dirty = true;
@@ -391,7 +375,7 @@ static void wait_for_something(struct viewer *v, const sigset_t *open)
                           {v->o.pass && !v->ended ? 1 : -1, outlet_busy(&v->out) ? POLLOUT : 0, 0},
                           {v->child ? child_read_fd(v->child) : -1, POLLIN, 0},
                           {v->child ? child_write_fd(v->child) : -1, POLLOUT, 0}};
-    double t = now(), until = t + 3600;
+    double t = tool_now(), until = t + 3600;
     if (v->has_frame && !v->painted && v->due > t)
         until = soonest(until, v->due);
     if (v->has_frame && v->painted && v->taken + v->o.least > t)
@@ -409,7 +393,7 @@ static void wait_for_something(struct viewer *v, const sigset_t *open)
 
 static int run(struct viewer *v, const sigset_t *open, struct err *e)
 {
-    while (!v->quit && !stopped) {
+    while (!v->quit && !tool_stopped()) {
         struct window_event event;
         while ((event = window_next(v->window)).type != WINDOW_NONE)
             handle(v, event);
@@ -420,7 +404,7 @@ static int run(struct viewer *v, const sigset_t *open, struct err *e)
         if (v->o.pass && !v->ended && outlet_work(&v->out, e) < 0)
             return errno == EPIPE ? 0 : -1;
         show(v);
-        if (!v->quit && !stopped)
+        if (!v->quit && !tool_stopped())
             wait_for_something(v, open);
     }
     return 0;
@@ -456,7 +440,7 @@ int main(int argc, char **argv)
 {
     static struct viewer v;
     struct err e = ERR_NONE;
-    sigset_t blocked, open;
+    sigset_t open;
     tool_init("xview", usage);
     v.o = parse(argc, argv);
     v.match = (struct match){.steady = {.hold = v.o.hold}, .lag = -1};
@@ -464,14 +448,7 @@ int main(int argc, char **argv)
     v.base = NAN;
     v.prompt = true;
     outlet_init(&v.out, 1);
-    sigemptyset(&blocked);
-    const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-    for (int i = 0; i < 3; i++) {
-        sigaddset(&blocked, ends[i]);
-        signal(ends[i], stop);
-    }
-    signal(SIGPIPE, SIG_IGN);
-    sigprocmask(SIG_BLOCK, &blocked, &open);
+    tool_catch_ends(&open);
     int status = start(&v, argv + optind, argc - optind, &e) < 0 || run(&v, &open, &e) < 0
                      ? tool_error(&e)
                      : EXIT_OK;

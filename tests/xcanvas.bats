@@ -367,17 +367,15 @@ hand() {
 
 @test "5,000 strokes: every frame comes, and undo stays quick" {
     start_x
-    background bash -c 'xcanvas | grep -ac --line-buffered "^# frame=5000" >count'
+    background bash -c 'xcanvas | grep -a --line-buffered "^# frame=" >lines'
     window "draw a digit"
-    seq 0 5000 | awk '{ print "mousemove", 40 + $1 % 370, 40 + int($1 / 13) % 370, "mousedown 1",
-        "mouseup 1" }' >strokes
-    xdotool - <strokes
+    seq 5000 | awk '{ print "mousemove", 40 + $1 % 370, 40 + int($1 / 13) % 370, "mousedown 1",
+        "mouseup 1" }' | xdotool -
+    wait_for 60 grep -qx '# frame=4999' lines
     start=${EPOCHREALTIME/./}
     for _ in 1 2 3 4 5 6 7 8 9 10; do xdotool key u; done
-    xdotool key q
-    wait "$!"
-    [ $((${EPOCHREALTIME/./} - start)) -lt 5000000 ]
-    [ "$(cat count)" -eq 1 ]
+    wait_for 10 grep -qx '# frame=5009' lines
+    [ $((${EPOCHREALTIME/./} - start)) -lt 3000000 ]
 }
 
 @test "a reader that ends, ends it quietly" {
