@@ -14,6 +14,7 @@
 #include "feed.h"
 #include "match.h"
 #include "outlet.h"
+#include "save.h"
 #include "tool.h"
 #include "view.h"
 #include "window.h"
@@ -39,7 +40,6 @@ static const char usage[] =
 #define EARLY_LIMIT 5  /* seconds: a frame further in the future than this has another clock */
 #define FIRST_WAIT 1   /* seconds without a frame before the window opens empty */
 #define NOTE_TIME 3    /* seconds */
-#define MAX_SAVES 10000
 #define RESTART 1 /* seconds from the start of a command that died to the next */
 
 struct options {
@@ -68,6 +68,7 @@ struct viewer {
     double rate, rate_start; /* frames/s over the last second */
     long rate_count, labels;
     char note[300];
+    bool note_failed;
     double note_end;
 };
 
@@ -126,12 +127,13 @@ static struct options parse(int argc, char **argv)
     return o;
 }
 
-static void say(struct viewer *v, const char *format, ...)
+static void say(struct viewer *v, bool failed, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     vsnprintf(v->note, sizeof v->note, format, args);
     va_end(args);
+    v->note_failed = failed;
     v->note_end = tool_now() + NOTE_TIME;
     v->dirty = true;
 }
@@ -160,39 +162,25 @@ static int cut_region(struct viewer *v, struct err *e)
 static void save_frame(struct viewer *v)
 {
     struct err e = ERR_NONE;
-    char name[32];
-    int fd = -1;
-    for (int i = 1; fd < 0 && i < MAX_SAVES; i++) {
-        snprintf(name, sizeof name, "xview-%04d.pgm", i);
-        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0 && errno != EEXIST)
-            break;
-    }
-    if (fd < 0) {
-        say(v, "cannot save: %s", strerror(errno));
-        return;
-    }
-    if (frame_write(fd, &v->item.frame, &e) < 0 || close(fd) < 0) {
-        unlink(name);
-        say(v, "cannot save: %s", e.what);
-        return;
-    }
-    say(v, "saved %s", name);
+    char name[64];
+    if (save_numbered("xview", &v->item.frame, name, sizeof name, &e) < 0)
+        say(v, true, "%s", e.what);
+    else
+        say(v, false, "saved %s", name);
 }
 
-/* A digit key: the region's frame, labelled, appended to a file in one write. */
+/* A digit key: the region's frame, labelled, appended to a file. */
 static void save_labelled(struct viewer *v, char digit)
 {
     struct err e = ERR_NONE;
     char value[2] = {digit, '\0'};
-    int fd = -1;
-    if (cut_region(v, &e) <= 0 || frame_set_fact(&v->cut, "label", value, &e) < 0)
+    if (cut_region(v, &e) <= 0)
         return;
-    fd = open(v->o.labelled, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd < 0 || frame_write(fd, &v->cut, &e) < 0 || close(fd) < 0)
-        say(v, "cannot write %s: %s", v->o.labelled, strerror(errno));
+    if (frame_set_fact(&v->cut, "label", value, &e) < 0 ||
+        save_append(v->o.labelled, &v->cut, &e) < 0)
+        say(v, true, "%s", e.what);
     else
-        say(v, "labelled %c in %s (%ld so far)", digit, v->o.labelled, ++v->labels);
+        say(v, false, "labelled %c in %s (%ld so far)", digit, v->o.labelled, ++v->labels);
 }
 
 static void press_key(struct viewer *v, struct window_event event)
@@ -349,6 +337,7 @@ static void show(struct viewer *v)
                         .match = v->child ? &v->match : NULL,
                         .alarm = v->alarm[0] ? v->alarm : NULL,
                         .note = v->note,
+                        .failed = v->note_failed,
                         .state = v->ended    ? "end of the stream"
                                  : v->paused ? "paused"
                                  : v->has_frame ? "" : "no frames yet",

@@ -182,7 +182,8 @@ static void paint_strip(struct surface *s, const struct view *v)
         snprintf(place, sizeof place, "%.120s  %lld", v->source, v->number);
     if (room < 60 * z)
         return;
-    paint_right(s, right, middle - 4 * z, 11 * z, room, INK_TEXT, v->note[0] ? v->note : rate);
+    uint32_t color = v->note[0] && v->failed ? INK_ALARM : INK_TEXT;
+    paint_right(s, right, middle - 4 * z, 11 * z, room, color, v->note[0] ? v->note : rate);
     paint_right(s, right, middle + 16 * z, 10 * z, room, INK_QUIET, place);
 }
 

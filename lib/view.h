@@ -16,6 +16,7 @@ struct view {
     const struct match *match; /* NULL: no command runs beside it */
     const char *alarm;         /* what is wrong; NULL: nothing */
     const char *note;          /* a word on what was just done; "" */
+    bool failed;               /* it could not be done */
     const char *state;         /* "paused", "end of stream"; "" */
     double rate;               /* frames a second; negative: not known */
     const char *source;        /* of the frame; "" */

@@ -179,6 +179,13 @@ still() {
     [ "$(pamfile -allimages mine.pgm | grep -c '120 by 90')" -eq 2 ]
 }
 
+@test "what cannot be saved is said" {
+    film 1
+    view -o /dev/full
+    xdotool key 4
+    wait_for 10 strip_shows "$ALARM"
+}
+
 @test "-p passes every frame on as it came, also while paused" {
     film 60
     view -p
