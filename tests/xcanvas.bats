@@ -378,6 +378,23 @@ hand() {
     [ $((${EPOCHREALTIME/./} - start)) -lt 3000000 ]
 }
 
+@test "drawing, undoing, resizing and a command that dies, under valgrind: no error, no leak" {
+    start_x
+    background bash -c "exec valgrind -q --leak-check=full --error-exitcode=9 \
+        --errors-for-leak-kinds=definite,possible '$B/xcanvas' -e 'head -c 200000 | wc -c' >out"
+    pid=$!
+    wait_for 20 has_window "draw a digit"
+    xdotool windowfocus "$WINDOW"
+    for y in 20 30 40 50 60 70; do line 20 $y 80 $y; done
+    wait_for 20 frames out 6
+    xdotool windowsize "$WINDOW" 1000 700 key u key u
+    wait_for 20 frames out 8
+    xdotool key 5
+    wait_for 20 frames out 9
+    xdotool key q
+    wait "$pid"
+}
+
 @test "a reader that ends, ends it quietly" {
     start_x
     background bash -o pipefail -c 'xcanvas 2>err | head -c 100 >part'
