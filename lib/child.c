@@ -59,8 +59,8 @@ static void close_fd(int *fd)
 static void describe_end(struct child *c, int status)
 {
     if (WIFSIGNALED(status))
-        snprintf(c->end, sizeof c->end, "was killed by signal %d (%s)", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
+        snprintf(c->end, sizeof c->end, "ended: %s (signal %d)", strsignal(WTERMSIG(status)),
+                 WTERMSIG(status));
     else
         snprintf(c->end, sizeof c->end, "ended with status %d", WEXITSTATUS(status));
     c->pid = 0;

@@ -36,8 +36,8 @@ void child_work(struct child *c);
  * c and lives until the next call. */
 const char *child_line(struct child *c);
 
-/* Is it running? And when it has ended by itself: how, in words ("ended with status 127", "was
- * killed by signal 9 (Killed)"), until it is started again; "" otherwise. */
+/* Is it running? And when it has ended by itself: how, in words ("ended with status 127",
+ * "ended: Killed (signal 9)"), until it is started again; "" otherwise. */
 bool child_is_running(const struct child *c);
 const char *child_end(const struct child *c);
 

@@ -90,7 +90,7 @@ static void paint_bars(const struct place *at, const struct panel *p)
         text(at, 2, y + 11.5, 11, is_answer && !p->stale ? INK_TEXT : INK_QUIET, name);
         paint_fill(at->s, area(at, left, y, width, PANEL_BAR_HEIGHT), INK_TRACK);
         paint_fill(at->s, area(at, left, y, width * part, PANEL_BAR_HEIGHT), color);
-        if (part >= 0.005)
+        if (part > 0.005)
             text(at, left + width + 12, y + 11.5, 11, is_answer && !p->stale ? INK_TEXT : INK_QUIET,
                  panel_percent(part, percent));
     }
@@ -110,9 +110,9 @@ void panel_paint(struct surface *s, int x, int y, double scale, const struct pan
     struct place at = {s, x, y, scale};
     paint_fill(s, area(&at, 0, 0, PANEL_WIDTH, PANEL_HEIGHT + 8), INK_BACKGROUND);
     if (p->alarm) {
-        text(&at, 2, 66, 13, INK_ALARM, p->alarm);
+        text(&at, 2, 66, 10.5, INK_ALARM, p->alarm);
         if (p->advice)
-            text(&at, 2, 92, 11, INK_QUIET, p->advice);
+            text(&at, 2, 92, 10.5, INK_QUIET, p->advice);
     } else if (p->answer) {
         paint_answer(&at, p);
     } else {
