@@ -132,9 +132,9 @@ static void step(uint8_t *canvas, bool widen, bool eight)
     static const int by[8] = {-1, 1, -CANVAS, CANVAS, -CANVAS - 1, -CANVAS + 1, CANVAS - 1,
                               CANVAS + 1};
     for (int i = 0; i < (eight ? 8 : 4); i++) {
-        const uint8_t *from = old + by[i];
+        int offset = by[i];
         for (int k = CANVAS + 1; k < CANVAS * (CANVAS - 1) - 1; k++) {
-            uint8_t a = canvas[k], b = from[k];
+            uint8_t a = canvas[k], b = old[k + offset];
             if (widen)
                 canvas[k] = a > b ? a : b;
             else

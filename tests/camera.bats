@@ -195,7 +195,7 @@ facts() { # KEY: the fact's values in the stream on standard input
 @test "nothing leaks when a camera comes and goes" {
     export FAKE_VIDEO0=mjpeg
     LD_PRELOAD=$BATS_FILE_TMPDIR/shim.so valgrind -q --error-exitcode=9 --leak-check=full \
-        --errors-for-leak-kinds=definite camgrab -n 5 -s 0 >got
+        --errors-for-leak-kinds=definite "$PLAIN/camgrab" -n 5 -s 0 >got
     [ "$(facts frame <got | wc -l)" -eq 5 ]
 }
 

@@ -381,7 +381,7 @@ hand() {
 @test "drawing, undoing, resizing and a command that dies, under valgrind: no error, no leak" {
     start_x
     background bash -c "exec valgrind -q --leak-check=full --error-exitcode=9 \
-        --errors-for-leak-kinds=definite,possible '$B/xcanvas' -e 'head -c 200000 | wc -c' >out"
+        --errors-for-leak-kinds=definite,possible '$PLAIN/xcanvas' -e 'head -c 200000 | wc -c' >out"
     pid=$!
     wait_for 20 has_window "draw a digit"
     xdotool windowfocus "$WINDOW"

@@ -292,7 +292,7 @@ film_of() {
     start_x
     mnist2pgm "$DATA/digits-images.gz" >film
     valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=9 \
-        "$B/xview" -x -z 0.5 -e "$SAY7" film
+        "$PLAIN/xview" -x -z 0.5 -e "$SAY7" film
 }
 
 # The memory, in KiB, and the descriptors of xview when it has shown `film` to its end.
