@@ -22,6 +22,7 @@
 #include "gray.h"
 #include "picture.h"
 #include "screen.h"
+#include "tiles.h"
 #include "v4l2.h"
 
 /* Containers that hold their pictures themselves. What is not here cannot be opened by content:
@@ -43,6 +44,7 @@ enum how {
     NOTHING,  /* no source is open */
     PNM,      /* read by lib/frame */
     IMAGE,    /* one picture in `packet` */
+    TILES,    /* one picture in pieces */
     CONTAINER /* read by libavformat */
 };
 
@@ -311,6 +313,16 @@ static int refuse_unused(const AVDictionary *options, struct err *e)
     return 0;
 }
 
+static bool is_heif(const struct capture *c)
+{
+    static const char *const brands[] = {"heic", "heix", "heim", "heis", "mif1", "avif"};
+    for (size_t i = 0; i < sizeof brands / sizeof *brands; i++)
+        if (c->head_len >= 12 && !memcmp(c->head + 4, "ftyp", 4) &&
+            !memcmp(c->head + 8, brands[i], 4))
+            return true;
+    return false;
+}
+
 /* Say in words what FFmpeg's status means for this source. */
 static int open_error(struct capture *c, int status, struct err *e)
 {
@@ -322,6 +334,9 @@ static int open_error(struct capture *c, int status, struct err *e)
             snprintf(e->what + at, sizeof e->what - at, "; the camera offers %s", offers);
         return -1;
     }
+    if (status != AVERROR_EXIT && c->io && is_heif(c))
+        return err_set(e, "a HEIF photo that this FFmpeg cannot read (7 can): `heif-convert' makes a "
+                          "JPEG of it");
     if (status == AVERROR_EOF)
         return err_set(e, "no picture in it");
     if (status == AVERROR_EXIT)
@@ -360,12 +375,17 @@ static int open_format(struct capture *c, const AVInputFormat *format, struct er
         open_error(c, status, e);
         goto fail;
     }
-    if (find_stream(c, &options, e) || refuse_unused(options, e))
+    int tiles = tiles_stream(c->format);
+    if (tiles < 0 && find_stream(c, &options, e))
+        goto fail;
+    if (refuse_unused(options, e))
         goto fail;
     av_dict_free(&options);
     if (!format && c->format->duration > 0) /* a URL that has an end */
         c->kind = CAPTURE_FILE;
-    c->how = CONTAINER;
+    c->how = tiles < 0 ? CONTAINER : TILES;
+    if (tiles >= 0)
+        c->stream = tiles;
     return 0;
 fail:
     av_dict_free(&options);
@@ -431,6 +451,9 @@ static int open_file(struct capture *c, struct err *e)
     }
     enum { BUFFER = 1 << 16 };
     uint8_t *buffer = av_malloc(BUFFER);
+    ssize_t begun = buffer && is_seekable(c->fd) ? pread(c->fd, buffer, BUFFER, 0) : 0;
+    int turn = begun > 0 ? exif_orientation(buffer, begun) : 1;
+    c->orientation = turn > 1 ? turn : 0; /* of a HEIF; others say it by packet or stream */
     c->io = buffer ? avio_alloc_context(buffer, BUFFER, 0, c, read_bytes, NULL,
                                         is_seekable(c->fd) ? seek_bytes : NULL)
                    : NULL;
@@ -599,7 +622,7 @@ static int orientation(const struct capture *c)
     const AVFrameSideData *side = av_frame_get_side_data(c->picture, AV_FRAME_DATA_DISPLAYMATRIX);
     if (side)
         matrix = side->data;
-    else if (c->how == CONTAINER) {
+    else if (c->how == CONTAINER || c->how == TILES) {
         const AVStream *stream = c->format->streams[c->stream];
 #if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
         const AVPacketSideData *found = av_packet_side_data_get(
@@ -651,12 +674,25 @@ static int read_image(struct capture *c, struct err *e)
     return picture_decode(c->picture, c->packet, e) ? -1 : 1;
 }
 
+static int read_tiles(struct capture *c, struct frame *f, struct err *e)
+{
+    if (c->ended)
+        return 0;
+    c->ended = true;
+    f->facts_len = 0;
+    if (tiles_read(c->format, f, &c->spare, e))
+        return -1;
+    return gray_turn(f, orientation(c), &c->spare, e) ? -1 : 1;
+}
+
 static int read_frame(struct capture *c, struct frame *f, double *time, struct err *e)
 {
+    *time = 0;
+    if (c->how == TILES)
+        return read_tiles(c, f, e);
     if (c->how == PNM) {
         int status = frame_read(c->pnm, f, e);
         c->lost = status < 0;
-        *time = 0;
         return status;
     }
     int status = c->how == IMAGE ? read_image(c, e) : next_picture(c, e);

@@ -93,6 +93,108 @@ static int in_webp(struct span s)
     return 1;
 }
 
+/* ---- HEIF and AVIF (ISO/IEC 23008-12): the properties irot and imir of the primary item ---- */
+
+/* Take n bytes off s as a number; 0, and s empty, when there are not as many. */
+static uint32_t take(struct span *s, int n)
+{
+    if (s->len < (size_t)n) {
+        s->len = 0;
+        return 0;
+    }
+    uint32_t value = number(s->at, n, true);
+    s->at += n;
+    s->len -= n;
+    return value;
+}
+
+/* Take the next box off s, what is missing of it at the end left out. Returns its type, 0 at the
+ * end. */
+static uint32_t take_box(struct span *s, struct span *body)
+{
+    size_t before = s->len, size = take(s, 4);
+    uint32_t type = take(s, 4);
+    if (size == 1) {
+        take(s, 4);
+        size = take(s, 4);
+    }
+    size_t head = before - s->len;
+    if (size && size < head)
+        return 0;
+    size_t len = !size || size - head > s->len ? s->len : size - head;
+    *body = (struct span){s->at, len};
+    *s = (struct span){s->at + len, s->len - len};
+    return type;
+}
+
+#define TYPE(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+
+static struct span find_box(struct span s, uint32_t wanted)
+{
+    struct span body = {NULL, 0};
+    for (uint32_t type; (type = take_box(&s, &body));)
+        if (type == wanted)
+            return body;
+    return (struct span){NULL, 0};
+}
+
+/* The orientation that is `first` and then `then`. */
+static int compose(int first, int then)
+{
+    /* x' = a x + c y, y' = b x + d y */
+    static const int8_t matrix[9][4] = {[1] = {1, 0, 0, 1},   [2] = {-1, 0, 0, 1},
+                                        [3] = {-1, 0, 0, -1}, [4] = {1, 0, 0, -1},
+                                        [5] = {0, 1, 1, 0},   [6] = {0, 1, -1, 0},
+                                        [7] = {0, -1, -1, 0}, [8] = {0, -1, 1, 0}};
+    const int8_t *m = matrix[first], *n = matrix[then];
+    int8_t both[4] = {n[0] * m[0] + n[2] * m[1], n[1] * m[0] + n[3] * m[1],
+                      n[0] * m[2] + n[2] * m[3], n[1] * m[2] + n[3] * m[3]};
+    int found = 1;
+    while (found < 8 && memcmp(both, matrix[found], sizeof both))
+        found++;
+    return found;
+}
+
+/* What the index-th property (from 1) in ipco does to the picture. */
+static int property_turn(struct span ipco, uint32_t index)
+{
+    static const int counterclockwise[4] = {1, 8, 3, 6};
+    struct span body = {NULL, 0};
+    uint32_t type = 0;
+    for (; index > 0; index--)
+        if (!(type = take_box(&ipco, &body)))
+            return 1;
+    if (type == TYPE('i', 'r', 'o', 't'))
+        return counterclockwise[take(&body, 1) & 3];
+    if (type == TYPE('i', 'm', 'i', 'r'))
+        return take(&body, 1) & 1 ? 2 : 4;
+    return 1;
+}
+
+static int in_heif(struct span s)
+{
+    struct span meta = find_box(s, TYPE('m', 'e', 't', 'a'));
+    take(&meta, 4);
+    struct span pitm = find_box(meta, TYPE('p', 'i', 't', 'm'));
+    uint32_t primary = take(&pitm, 4) >> 24 ? take(&pitm, 4) : take(&pitm, 2);
+    struct span iprp = find_box(meta, TYPE('i', 'p', 'r', 'p'));
+    struct span ipco = find_box(iprp, TYPE('i', 'p', 'c', 'o'));
+    struct span ipma = find_box(iprp, TYPE('i', 'p', 'm', 'a'));
+    uint32_t version = take(&ipma, 4);
+    for (uint32_t items = take(&ipma, 4); items > 0 && ipma.len > 0; items--) {
+        uint32_t item = take(&ipma, version >> 24 ? 4 : 2);
+        int orientation = 1;
+        for (uint32_t n = take(&ipma, 1); n > 0; n--) {
+            uint32_t index = version & 1 ? take(&ipma, 2) & 0x7fff : take(&ipma, 1) & 0x7f;
+            if (item == primary && index <= 256)
+                orientation = compose(orientation, property_turn(ipco, index));
+        }
+        if (item == primary)
+            return orientation;
+    }
+    return 1;
+}
+
 int exif_orientation(const uint8_t *bytes, size_t len)
 {
     struct span s = {bytes, len};
@@ -102,5 +204,7 @@ int exif_orientation(const uint8_t *bytes, size_t len)
         return in_png(s);
     if (len >= 12 && !memcmp(bytes, "RIFF", 4) && !memcmp(bytes + 8, "WEBP", 4))
         return in_webp(s);
+    if (len >= 12 && !memcmp(bytes + 4, "ftyp", 4))
+        return in_heif(s);
     return in_tiff(s);
 }

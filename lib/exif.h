@@ -1,5 +1,6 @@
 /* Which way up a photo is: the Orientation tag of EXIF (JEITA CP-3451), found in JPEG (APP1), PNG
- * (eXIf), WebP (EXIF) and TIFF files. */
+ * (eXIf), WebP (EXIF) and TIFF files; in HEIF and AVIF files the properties irot and imir, which
+ * FFmpeg before 8 does not tell. */
 #ifndef INKPIPE_EXIF_H
 #define INKPIPE_EXIF_H
 

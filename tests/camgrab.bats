@@ -145,6 +145,18 @@ exif() {
     done
 }
 
+@test "a phone's HEIF photo, in tiles and on its side, is whole and upright, or refused in words" {
+    if [ "$(ffmpeg -version | sed -n 's/^ffmpeg version n\{0,1\}\([0-9]*\).*/\1/p')" -ge 7 ]; then
+        ffmpeg -v error -f lavfi -i testsrc=size=96x80 -frames:v 1 -pix_fmt gray stored.pgm
+        camgrab "$DATA/tiles.heic" >got.pgm
+        pamflip -r270 stored.pgm | near got.pgm - 25
+    else
+        run camgrab "$DATA/tiles.heic"
+        [ "$status" -eq 1 ]
+        [[ "$output" = *"tiles.heic: a HEIF photo that this FFmpeg cannot read"* ]]
+    fi
+}
+
 @test "a video's display matrix is obeyed" {
     make_video clip.mp4 1
     ffmpeg -v error -y -i clip.mp4 -c copy -metadata:s:v rotate=90 turned.mp4 ||
@@ -268,7 +280,7 @@ build_shim() {
         rm -f opened
         run env LD_PRELOAD="$PWD/shim.so" FAKE_LOG=opened camgrab photo.jpg
         [ "$status" -eq 1 ] || { echo "$script was read"; return 1; }
-        [[ "$output" = "camgrab: photo.jpg: not a picture or video"* ]]
+        [[ "$output" = "camgrab: photo.jpg: not a picture or video"* ]] || { echo "$script: $output"; return 1; }
         [ "$(grep -c . opened)" -ge 1 ]
         ! grep secret opened
     done

@@ -30,6 +30,29 @@ static void test_formats(void)
           "WebP whose EXIF begins as in JPEG");
 }
 
+#define BOX(len, type, body) "\0\0\0" len type body
+#define IROT(n) BOX("\x09", "irot", n)
+#define IMIR(n) BOX("\x09", "imir", n)
+
+static void test_heif(void)
+{
+    CHECK(exif_orientation(BYTES("\0\0\0\x10" "ftypheic\0\0\0\0\0\0\0\x50meta\0\0\0\0"
+                                 "\0\0\0\x0epitm\0\0\0\0\0\2\0\0\0\x36iprp\0\0\0\x1aipco"
+                                 IROT("\1") IMIR("\1")
+                                 "\0\0\0\x14ipma\0\0\0\0\0\0\0\1\0\2\1\1")) == 8,
+          "HEIF turned counterclockwise");
+    CHECK(exif_orientation(BYTES("\0\0\0\x10" "ftypheic\0\0\0\0\0\0\0\x51meta\0\0\0\0"
+                                 "\0\0\0\x0epitm\0\0\0\0\0\2\0\0\0\x37iprp\0\0\0\x1aipco"
+                                 IROT("\1") IMIR("\1")
+                                 "\0\0\0\x15ipma\0\0\0\0\0\0\0\1\0\2\2\x81\2")) == 7,
+          "HEIF turned, then mirrored");
+    CHECK(exif_orientation(BYTES("\0\0\0\x10" "ftypheic\0\0\0\0\0\0\0\x50meta\0\0\0\0"
+                                 "\0\0\0\x0epitm\0\0\0\0\0\2\0\0\0\x36iprp\0\0\0\x1aipco"
+                                 IROT("\1") IMIR("\1")
+                                 "\0\0\0\x14ipma\0\0\0\0\0\0\0\1\0\3\1\1")) == 1,
+          "HEIF where another item is turned");
+}
+
 static void test_nonsense(void)
 {
     CHECK(exif_orientation(BYTES("")) == 1, "nothing");
@@ -55,6 +78,7 @@ static void test_cut(void)
 int main(void)
 {
     test_formats();
+    test_heif();
     test_nonsense();
     test_cut();
     return check_done();
