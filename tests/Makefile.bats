@@ -1,0 +1,109 @@
+# The Makefile: packed by make dist, built elsewhere, installed, removed; what is made again and what not.
+# bats file_tags=once
+load helper
+
+# The tarball of what is committed, with the Makefile as it is now, built once, without optimising.
+setup_file() {
+    unset MAKEFLAGS MAKELEVEL MFLAGS
+    # The tree may belong to somebody else than who runs the tests.
+    export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
+    cd "$BATS_FILE_TMPDIR" || return
+    make -s -C "$TREE" B="$PWD/packed" dist
+    tar xzf packed/inkpipe-*.tar.gz
+    mv inkpipe-*/ tree
+    cp "$TREE/Makefile" "$TREE/config.mk" tree
+    make -s -j 2 -C tree CFLAGS=-O0 PREFIX=/usr all
+}
+
+setup() {
+    bats_require_minimum_version 1.5.0
+    cd "$BATS_FILE_TMPDIR/tree" || return
+    root=$BATS_TEST_TMPDIR/root
+}
+
+# make with the settings of the first build.
+remake() {
+    make CFLAGS=-O0 PREFIX=/usr DESTDIR="$root" "$@"
+}
+
+# digits FROM:TO: some digits of MNIST, by the programs found on PATH.
+digits() {
+    pipe "mnist2pgm -r $1 $DATA/digits-images.gz $DATA/digits-labels.gz | preproc"
+}
+
+@test "the tarball holds every file of the commit, below one directory, the same bytes each time" {
+    run -0 tar tzf ../packed/inkpipe-*.tar.gz
+    version=$(sed -n 's/^VERSION = //p' config.mk)
+    [ "$(sed "s,^inkpipe-$version/,," <<<"$output" | grep -v '/$' | sed '/^$/d' | sort)" = \
+        "$(git -C "$TREE" ls-tree -r --name-only HEAD | sort)" ]
+    make -s -C "$TREE" B="$BATS_TEST_TMPDIR" dist
+    cmp ../packed/*.tar.gz "$BATS_TEST_TMPDIR"/*.tar.gz
+}
+
+@test "the tarball's programs work" {
+    run -0 build/mnist2pgm -V
+    [[ $output == "mnist2pgm (inkpipe) $(sed -n 's/^VERSION = //p' config.mk),"* ]]
+    PATH=$PWD/build:$PATH digits 0:1 >digit
+    [ "$(head -c 2 digit)" = P5 ]
+}
+
+@test "installed programs answer, with the installed model" {
+    remake -s install
+    cd "$root"
+    PATH=$root/usr/bin:$PATH
+    digits 0:5 >digits
+    run -0 cnn-predict digits
+    [ "$(cut -c 1 <<<"$output" | tr -d '\n')" = 72104 ]
+    echo broken >usr/share/inkpipe/default.onnx
+    run -1 cnn-predict digits
+    [[ $output == *"usr/bin/../share/inkpipe/default.onnx: "* ]]
+}
+
+@test "every program, script, page and model is installed, and uninstall leaves no file" {
+    remake -s install
+    for source in cmd/*.c; do
+        name=$(basename "$source" .c)
+        [ "$name" = tool ] || [ -x "$root/usr/bin/$name" ]
+    done
+    for name in draw camera classify; do [ -x "$root/usr/bin/inkpipe-$name" ]; done
+    for page in man/*; do [ -s "$root/usr/share/man/man${page##*.}/${page##*/}" ]; done
+    for model in models/*.net models/*.onnx; do cmp "$model" "$root/usr/share/inkpipe/${model##*/}"; done
+    remake -s uninstall
+    run -0 find "$root" ! -type d
+    [ -z "$output" ]
+}
+
+@test "nothing is made again without a reason" {
+    run -0 remake all
+    [ -z "$output" ]
+}
+
+@test "a changed header makes again what includes it, and only that" {
+    touch lib/idx.h
+    run -0 remake build/mnist2pgm
+    [[ $output == *" -o build/lib/idx.o "* ]]
+    [[ $output == *" -o build/cmd/mnist2pgm.o "* ]]
+    [[ $output == *" -o build/mnist2pgm "* ]]
+    [[ $output != *" -o build/lib/exif.o "* ]]
+}
+
+@test "other flags make everything again" {
+    mkdir flags
+    cp -r build/. flags
+    run -0 make B=flags CFLAGS=-O0 PREFIX=/opt flags/lib/exif.o
+    [[ $output == *" -o flags/lib/exif.o "* ]]
+    run -0 make B=flags CFLAGS=-O0 PREFIX=/opt flags/lib/exif.o
+    [[ $output != *" -o flags/lib/exif.o "* ]]
+}
+
+@test "whatever the dates of a clone, only the model's own target retrains it" {
+    touch -d 2000-01-01 models/*.onnx
+    for target in all install test; do
+        run -0 make -n B="$BATS_TEST_TMPDIR/b" DESTDIR="$root" $target
+        [[ $output == *" -o $BATS_TEST_TMPDIR/b/lib/exif.o "* ]]
+        [[ $output != *"cnn-train \$("* ]]
+        [[ $output != *fetch-mnist* ]]
+    done
+    run -0 make -n B="$BATS_TEST_TMPDIR/b" models/default.onnx
+    [[ $output == *"cnn-train \$("* ]]
+}
