@@ -127,15 +127,14 @@ static void enclose(struct part *box, const struct part *q)
     box->y1 = box->y1 > q->y1 ? box->y1 : q->y1;
 }
 
-/* Is the glyph with the given box only one of many such things, as in a texture? */
-static bool lost_in_clutter(const struct glyphs *s, const struct parts *p, const struct part *box)
+/* Is what belongs to glyphs only some of many things shorter than `length`, as in a texture? */
+static bool lost_in_clutter(const struct glyphs *s, const struct parts *p, float length)
 {
     long own = 0, clutter = 0;
-    float length = part_length(box);
     for (int i = 0; i < p->parts; i++)
-        if (s->owner[i] == 0)
+        if (s->owner[i] >= 0)
             own += p->part[i].weight;
-        else if (part_length(&p->part[i]) < 0.6f * length)
+        else if (part_length(&p->part[i]) < length)
             clutter += p->part[i].weight;
     return (float)clutter > CLUTTER * (float)own;
 }
@@ -166,7 +165,7 @@ int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
             grown = true;
         }
     }
-    if (lost_in_clutter(s, p, &box))
+    if (lost_in_clutter(s, p, 0.6f * part_length(&box)))
         return 0;
     for (int i = 0; i < p->parts; i++)
         s->seen += s->score[i] > 0.5f * s->score[best] && s->owner[i] < 0;
@@ -351,6 +350,8 @@ int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
                 absorb(s, k, i, p->parts);
     adopt(s, m, p, turn, contrast);
     sift(s);
+    if (lost_in_clutter(s, p, s->height))
+        s->n = 0;
     return s->n;
 }
 

@@ -165,6 +165,8 @@ static void number_words(struct glyph *g, int n, float height, float *gaps)
 
 int reading_order(struct glyph *g, int n, float height, struct err *e)
 {
+    if (n == 0)
+        return 0;
     struct line *lines = malloc((size_t)(n + 1) * sizeof *lines);
     float *scratch = malloc((size_t)(n + 1) * sizeof *scratch);
     if (!lines || !scratch) {

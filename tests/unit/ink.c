@@ -131,11 +131,101 @@ static void test_shadow(void)
     free(p.gray);
 }
 
+/* Two pieces of a five with a gap between them, as of a pen that skipped. */
+static void test_broken(void)
+{
+    struct picture p = paper(300, 300, 220);
+    stroke(&p, 110, 80, 110, 140, 10, 0.8f);
+    stroke(&p, 110, 140, 170, 160, 10, 0.8f);
+    stroke(&p, 170, 160, 160, 220, 10, 0.8f);
+    stroke(&p, 160, 220, 105, 225, 10, 0.8f);
+    stroke(&p, 124, 78, 175, 72, 10, 0.8f);
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) == 1 && d.x < 110 && d.x + d.w > 172 && d.y < 75 &&
+              d.y + d.h > 224,
+          "the flag of a five that does not touch belongs to it: box %d,%d,%d,%d", d.x, d.y, d.w,
+          d.h);
+    free(p.gray);
+}
+
+static void test_ruled(void)
+{
+    struct picture p = paper(640, 480, 230);
+    for (int y = 40; y < 480; y += 50)
+        stroke(&p, -10, (float)y, 650, (float)y + 6, 2, 0.4f);
+    CHECK(find(&p, false, NULL, 0) == 0 && find(&p, true, NULL, 0) == 0,
+          "ruled paper alone holds no digit");
+    seven(&p, 300, 100, 220, 14);
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 293) < 10 && abs(d.w - 146) < 16 &&
+              abs(d.y - 93) < 10 && abs(d.h - 234) < 16,
+          "a seven across the lines comes without them: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);
+    free(p.gray);
+}
+
+/* The edge of a table in the picture, dark beside the paper. */
+static void test_edge(void)
+{
+    struct picture p = paper(640, 480, 60);
+    for (int y = 60; y < 480; y++)
+        memset(p.gray + (long)y * 640 + 80 + y / 8, 220, (size_t)(500 - y / 8));
+    CHECK(find(&p, false, NULL, 0) == 0, "paper on a table holds no digit");
+    seven(&p, 320, 150, 120, 9);
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 315) < 8 && abs(d.w - 82) < 12,
+          "a seven on paper on a table: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);
+    free(p.gray);
+}
+
+static void test_many(void)
+{
+    struct picture p = paper(800, 600, 210);
+    for (int line = 0; line < 3; line++)
+        for (int i = 0; i < 6; i++)
+            seven(&p, (float)(60 + 60 * i + (i > 2 ? 200 : 0)),
+                  (float)(80 + 150 * line) + 5 * (float)i, 50, 6);
+    struct ink_digit d[20];
+    memset(d, 0, sizeof d);
+    int n = find(&p, true, d, 20);
+    CHECK(n == 18, "18 sevens in three sloping lines: %d", n);
+    bool ordered = true;
+    for (int i = 0; i < n && i < 18; i++)
+        ordered = ordered && d[i].line == i / 6 && d[i].word == i / 3 &&
+                  abs(d[i].x - (57 + 60 * (i % 6) + (i % 6 > 2 ? 200 : 0))) < 8;
+    CHECK(ordered, "they come line by line, from the left, in two words each");
+    free(p.gray);
+}
+
+static uint32_t noise(uint32_t *state)
+{
+    return *state = *state * 1664525u + 1013904223u;
+}
+
+static void test_noise(void)
+{
+    struct picture p = paper(320, 240, 0);
+    uint32_t state = 1;
+    for (int many = 0; many < 2; many++)
+        for (int amplitude = 1; amplitude < 256; amplitude *= 2) {
+            for (long i = 0; i < (long)p.w * p.h; i++)
+                p.gray[i] = (uint8_t)(128 + (int)((noise(&state) >> 16) * (unsigned)amplitude >> 16) -
+                                      amplitude / 2);
+            int n = find(&p, many, NULL, 0);
+            CHECK(n == 0, "noise of amplitude %d holds no digit: %d", amplitude, n);
+        }
+    free(p.gray);
+}
+
 int main(void)
 {
     test_blank();
     test_size_place_polarity();
     test_pen();
     test_shadow();
+    test_broken();
+    test_ruled();
+    test_edge();
+    test_many();
+    test_noise();
     return check_done();
 }
