@@ -25,7 +25,8 @@ background() {
 # Call from teardown() in files that use background.
 kill_background() {
     for pid in "${BACKGROUND[@]}"; do
-        kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+        kill "$pid" 2>/dev/null || : gone already
+        wait "$pid" 2>/dev/null || : killed
     done
     BACKGROUND=()
 }

@@ -312,6 +312,7 @@ hand() {
 }
 
 @test "from release to answer on the screen in under 30 ms" {
+    B=$PLAIN PATH=$PLAIN:$PATH
     real
     canvas -e 'preproc | cnn-predict -k 9'
     draw round 7
