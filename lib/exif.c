@@ -112,6 +112,8 @@ static uint32_t take(struct span *s, int n)
  * end. */
 static uint32_t take_box(struct span *s, struct span *body)
 {
+    if (!s->len)
+        return 0;
     size_t before = s->len, size = take(s, 4);
     uint32_t type = take(s, 4);
     if (size == 1) {
