@@ -306,6 +306,7 @@ footprint() {
 }
 
 @test "10,000 frames take no more memory or descriptors than 1,000" {
+    PATH=$PLAIN:$PATH
     start_x
     mnist2pgm "$DATA/digits-images.gz" >film
     footprint 1000 >few
