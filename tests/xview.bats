@@ -89,6 +89,9 @@ ALARM="255 138 128"
     film 90
     view -t -e "${SAY7//\\1/0}"
     wait_for 10 strip_shows "$ACCENT"
+    # Frame 0 itself may still be there, with its box; after it none has one.
+    unboxed() { ! shows 38 60 2 2 "$ACCENT"; }
+    wait_for 2 unboxed
     for _ in {1..10}; do
         run shows 38 60 2 2 "$ACCENT"
         [ "$status" -ne 0 ]
