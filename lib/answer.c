@@ -269,8 +269,8 @@ static bool parse_field(struct answer *a, int index, char *field)
     if (!colon || !parse_probability(colon + 1, &end, &p) || *end)
         return false;
     *colon = '\0';
-    if (!a->candidates && answer_given(a) && a->probability >= 0 &&
-        !add_candidate(a, a->digit, a->probability))
+    if (!a->candidates && answer_given(a) &&
+        (a->probability < 0 || !add_candidate(a, a->digit, a->probability)))
         return false;
     return add_candidate(a, field, p);
 }
@@ -440,6 +440,14 @@ static void json_member(struct json *j, struct answer *a)
         json_skip(j);
 }
 
+static bool is_candidate(const struct answer *a, const char *label)
+{
+    for (int i = 0; i < a->candidates; i++)
+        if (!strcmp(a->candidate[i].label, label))
+            return true;
+    return false;
+}
+
 static int parse_json(char *line, struct answer *a, struct err *e)
 {
     struct json j = {line, true};
@@ -450,6 +458,11 @@ static int parse_json(char *line, struct answer *a, struct err *e)
         while (json_accept(&j, ','));
         json_expect(&j, '}');
     }
+    /* As text it would be taken for JSON. */
+    if (a->digit[0] == '{')
+        return err_set(e, "not an answer: a digit that begins with {");
+    if (a->candidates && answer_given(a) && (a->probability < 0 || !is_candidate(a, a->digit)))
+        return err_set(e, "not an answer: a digit that has no probability");
     if (j.ok && !json_peek(&j))
         return 0;
     return err_set(e, "not an answer: JSON wrong at byte %td", j.p - line);
