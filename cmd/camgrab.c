@@ -153,10 +153,11 @@ static int write_picture(struct job *j, const char *source, struct err *e)
 {
     const struct options *o = j->o;
     struct frame *f = &j->frame;
-    char digit[2] = {'0' + folder_label(source), 0};
+    int label = folder_label(source);
     if (gray_turn(f, o->mirror ? 2 : 1, &j->spare, e) ||
         (o->cut && gray_cut(f, o->x, o->y, o->width, o->height, e)) ||
-        (digit[0] >= '0' && frame_label(f) == -1 && frame_set_fact(f, "label", digit, e)))
+        (label >= 0 && frame_label(f) == -1 &&
+         frame_set_fact(f, "label", frame_label_text(label), e)))
         return err_at(e, source, -1);
     j->written++;
     if (frame_write(STDOUT_FILENO, f, e) == 0)

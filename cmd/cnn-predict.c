@@ -1,4 +1,5 @@
 /* cnn-predict: frames in, one answer line each out. */
+#include <ctype.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -119,9 +120,10 @@ static void print(struct predict *p, const struct answer *a)
 
 static void count(struct predict *p, const struct answer *a)
 {
-    int digit = answer_given(a) ? a->digit[0] - '0' : EVALUATE_REFUSED;
-    evaluation_add(&p->evaluation, a->label[0] - '0', digit, a->probability);
-    p->digits += answer_given(a);
+    bool digit = isdigit((unsigned char)a->label[0]);
+    evaluation_add(&p->evaluation, digit ? a->label[0] - '0' : EVALUATE_NONE,
+                   answer_given(a) ? a->digit[0] - '0' : EVALUATE_NONE, a->probability);
+    p->digits += answer_given(a) || !digit;
 }
 
 /* The frame's time; by the clock when it does not say. */
@@ -208,7 +210,7 @@ static int check_frame(struct predict *p, struct frame_reader *r, const struct f
     else if (p->o.evaluate && frame_label(f) == -1)
         status = err_set(e, "no label to compare with; a filter in between may have dropped it");
     else if (p->o.evaluate && frame_label(f) < 0)
-        status = err_set(e, "the label is not a digit 0..9");
+        status = err_set(e, "the label is not a digit 0..9 or none");
     return status ? err_at(e, stream_name(r), frame_number(r, f)) : 0;
 }
 

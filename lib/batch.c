@@ -58,7 +58,7 @@ const struct batch_slot *batch_add(struct batch *b, const struct frame_reader *r
     if (frame_fact(f, "box", text, sizeof text))
         answer_parse_box(text, a->box);
     if (frame_label(f) >= 0)
-        snprintf(a->label, sizeof a->label, "%d", frame_label(f));
+        strcpy(a->label, frame_label_text(frame_label(f)));
     s->time = time_fact(f);
     s->line = whole_fact(f, "line");
     s->word = whole_fact(f, "word");

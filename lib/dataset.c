@@ -82,7 +82,10 @@ static int check_frame(const struct dataset *d, const struct frame *f, struct er
     char text[32] = "";
     frame_fact(f, "label", text, sizeof text);
     if (label < 0)
-        return err_set(e, "label '%s' is not a digit 0..9", text);
+        return err_set(e, "label '%s' is not a digit 0..9 or none", text);
+    if (label == FRAME_NONE && d->classes <= FRAME_NONE)
+        return err_set(e, "label none, but the network has %d outputs: an eleventh answers that",
+                       d->classes);
     if (label >= d->classes)
         return err_set(e, "label %d, but the network has %d outputs", label, d->classes);
     return 0;

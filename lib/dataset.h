@@ -14,7 +14,7 @@
 #define DATASET_MAX_SOURCES 4096
 
 struct dataset {
-    int height, width, classes; /* labels are 0..classes-1 */
+    int height, width, classes; /* labels are 0..classes-1; FRAME_NONE is 10 */
     long images, size;          /* there, and allocated */
     uint8_t *pixels;            /* [images][height][width] */
     uint8_t *labels;            /* [images] */
@@ -29,7 +29,7 @@ void dataset_init(struct dataset *d, int height, int width, int classes);
 void dataset_free(struct dataset *d);
 
 /* Add all frames of r. A frame of another size, without a label or with a label that is not
- * 0..classes-1 is an error which names file and frame; frames whose pixels are all equal are
+ * one of the classes (digits, and `none` where there are eleven) is an error which names file and frame; frames whose pixels are all equal are
  * counted and left out. Returns 0 or -1; what was added stays. */
 int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e);
 

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "frame.h"
 #include "picture.h"
 
 static const char *const extensions[] = {
@@ -103,10 +104,16 @@ void name_list_free(struct name_list *list)
 
 int folder_label(const char *name)
 {
-    const char *slash = strrchr(name, '/');
-    while (slash && slash > name && slash[-1] == '/')
-        slash--;
-    if (!slash || slash == name || slash[-1] < '0' || slash[-1] > '9')
-        return -1;
-    return slash - 1 == name || slash[-2] == '/' ? slash[-1] - '0' : -1;
+    const char *end = strrchr(name, '/');
+    while (end && end > name && end[-1] == '/')
+        end--;
+    const char *begin = end;
+    while (begin && begin > name && begin[-1] != '/')
+        begin--;
+    for (int i = 0; end && i <= FRAME_NONE; i++) {
+        const char *text = frame_label_text(i);
+        if ((size_t)(end - begin) == strlen(text) && !memcmp(begin, text, strlen(text)))
+            return i;
+    }
+    return -1;
 }

@@ -24,8 +24,8 @@ int name_list_add(struct name_list *list, const char *name, struct err *e);
 
 void name_list_free(struct name_list *list);
 
-/* The digit that the folder right above a file is named after, -1 when there is none: the label
- * of DIR/7/photo.jpg is 7. */
+/* The label (frame_label) that the folder right above a file is named after, -1 when that is not
+ * one: DIR/7/photo.jpg is a 7, DIR/none/photo.jpg is FRAME_NONE. */
 int folder_label(const char *name);
 
 #endif

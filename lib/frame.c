@@ -163,10 +163,20 @@ int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e)
 
 int frame_label(const struct frame *f)
 {
-    char label[3];
+    char label[sizeof "none" + 1];
     if (!frame_fact(f, "label", label, sizeof label))
         return -1;
-    return label[0] >= '0' && label[0] <= '9' && !label[1] ? label[0] - '0' : -2;
+    for (int i = 0; i <= FRAME_NONE; i++)
+        if (!strcmp(label, frame_label_text(i)))
+            return i;
+    return -2;
+}
+
+const char *frame_label_text(int label)
+{
+    static const char text[][sizeof "none"] = {"0", "1", "2", "3", "4",   "5",
+                                               "6", "7", "8", "9", "none"};
+    return text[label];
 }
 
 char *percent_encode(const char *name, char *text, size_t size)

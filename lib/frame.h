@@ -74,8 +74,13 @@ static inline bool fact_value_byte(int c)
 /* Make to's facts those of from. Returns 0 or -1. */
 int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e);
 
-/* The label of a frame: 0..9, -1 when there is none, -2 when it is not a digit. */
+/* The truth about a frame, its fact `label`: a digit 0..9; FRAME_NONE for "none", a frame without a
+ * digit; -1 when there is no such fact, -2 when it is anything else. */
+#define FRAME_NONE 10
 int frame_label(const struct frame *f);
+
+/* How the label 0..FRAME_NONE is written: "0".."9", "none". */
+const char *frame_label_text(int label);
 
 /* A file name or device as it may stand in a fact or an answer: bytes outside printable ASCII,
  * space and '%' become %XX. Writes at most size bytes with the NUL; returns text. */

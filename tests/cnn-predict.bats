@@ -269,6 +269,31 @@ plain() {
     [ "$output" = "accuracy 50.00 %: 3 of 6 right, 1 wrong, 2 refused" ]
 }
 
+@test "-e: where there is no digit none is right, and a digit a false one" {
+    pixelmodel -l "0 1 2 3 4 5 6 7 8 9 none" model.onnx
+    { # eleven pixels begin one further to the left
+        show 6 377 label=7
+        show 9 377 label=7
+        show 9 377 label=none
+        show 9 200 label=none
+        show 7 377 label=none
+        plain 0 | sed '1s/P5/P5\n# label=none\n/'
+    } >in
+    run -0 cnn-predict -e -m model.onnx in
+    [ "${lines[0]}" = "accuracy 66.67 %: 4 of 6 right, 1 wrong, 1 refused" ]
+    [ "${lines[2]}" = "false digits 25.00 %: 1 of 4 frames without one" ]
+    [ "${lines[11]}" = "    7     0     0     0     0     0     0     0     1     0     0     1    50.00" ]
+    [ "${lines[14]}" = " none     0     0     0     0     0     0     0     0     1     0     3    75.00" ]
+    run -0 pipe 'cnn-predict -o json -m model.onnx in | grep -c "\"label\":\"none\""'
+    [ "$output" -eq 4 ]
+    # with a model that knows no such class, a threshold can refuse; and all frames may be empty
+    show 1 200 label=none >in
+    run -0 pipe 'cnn-predict -e in | sed -n 3p'
+    [ "$output" = "false digits 100.00 %: 1 of 1 frames without one" ]
+    run -0 pipe 'cnn-predict -e -t 0.9 in | sed -n 3p'
+    [ "$output" = "false digits 0.00 %: 0 of 1 frames without one" ]
+}
+
 @test "a frame that preproc did not make is warned of, once" {
     mnist2pgm -r 0:20 "$DATA/digits-images.gz" >digits
     run -0 --separate-stderr cnn-predict digits

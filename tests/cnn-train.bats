@@ -46,6 +46,22 @@ has_lines() {
     [ "$(ls)" = "$(printf 'digits.pgm\nlog\nm.onnx\ntalk')" ]
 }
 
+@test "an eleventh output learns what is no digit" {
+    printf 'input 1 28 28\nflatten\ndense 32\nrelu\ndense 11\nsoftmax\n' >eleven.net
+    # bars across the frame, and frames with nothing in them, which are left out
+    for i in $(seq 200); do
+        printf 'P5\n# label=none\n28 28\n255\n'
+        head -c $((28 * (4 + i % 19))) /dev/zero
+        head -c 56 /dev/zero | tr '\0' "\\$(printf %o $((55 + i)))"
+        head -c $((28 * (22 - i % 19))) /dev/zero
+    done >none.pgm
+    { printf 'P5\n# label=none\n28 28\n255\n'; head -c 784 /dev/zero; } >blank.pgm
+    cnn-train -n eleven.net -o m.onnx -e 4 -a none digits.pgm none.pgm blank.pgm
+    grep -qa '0 1 2 3 4 5 6 7 8 9 none' m.onnx
+    cnn-predict -e -m m.onnx none.pgm blank.pgm | grep '^false digits [0-4]\.'
+    cnn-predict -e -m m.onnx digits.pgm | awk 'NR == 1 { exit !($2 > 70) }'
+}
+
 @test "the model says how it was made" {
     train m.onnx -s 7
     for key in input_scale labels temperature data_sha256 validation_accuracy shards seed; do
@@ -217,6 +233,7 @@ has_lines() {
     printf 'input 1 28 28\nflatten\ndense 5\nsoftmax\n' >five.net
     mnist2pgm "$DATA/digits-images.gz" >unlabelled.pgm
     sed 's/label=7/label=77/' digits.pgm >label.pgm
+    sed 's/label=1/label=none/' good.pgm >none.pgm
     (cat good.pgm; head -c 500 good.pgm) >cut.pgm
     head -c 784 /dev/zero | (printf 'P5\n# label=1\n28 28\n255\n'; cat) >blank.pgm
     pgmramp -lr 10 10 >small.pgm

@@ -17,6 +17,12 @@ show() {
     head -c $((783 - (28 * 14 + 9 + $1))) /dev/zero
 }
 
+# plain LABEL: a labelled frame with nothing in it.
+plain() {
+    printf 'P5\n# label=%s\n28 28\n255\n' "$1"
+    head -c 784 /dev/zero
+}
+
 # pixel FILE X Y: a pixel of a PNG, as "red green blue".
 pixel() {
     pngtopnm "$1" | pamcut "$2" "$3" 1 1 | ppmtoppm | pamtopnm | pamdepth -quiet 255 | tail -c 3 | od -An -tu1 | xargs
@@ -32,6 +38,15 @@ pixel() {
     pngtopnm plot.png | pamcut -right 680 | ppmhist -noheader | awk '{ print $1, $2, $3, $5 }' >colours
     awk '$1 == 217 && $2 == 222 && $3 == 227 { n = $4 } END { exit !(n > 1000) }' colours # one cell
     awk '$1 == 205 && $2 == 40 && $3 == 40 { n = $4 } END { exit !(n > 1000) }' colours   # another
+}
+
+@test "plot-confusion has a row for frames without a digit, where there are some" {
+    { show 7 7; show 3 none; show 7 7; } >in
+    cnn-predict -e in >report
+    run -0 --separate-stderr bash -c 'plot-confusion report >plot.png'
+    [ -z "$stderr" ]
+    sed '/^ none/d' report | plot-confusion >without.png
+    run ! cmp -s plot.png without.png
 }
 
 @test "plot-confusion does without any answer given" {
@@ -85,9 +100,15 @@ pixel() {
     show 7 2 >in
     run -0 --separate-stderr bash -c 'mistakes -m "it'"'"'s here/a model.onnx" in >sheet.png'
     [ "$stderr" = "mistakes: 0 of 1 are read wrongly; 0 on the sheet" ]
-    { show 7 7; printf 'P5\n# label=3\n1 1\n255\n\0' | pamscale -quiet -xsize 28 -ysize 28 | sed '1s/P5/P5\n# label=3/'; } >in
+    { show 7 7; plain 3; } >in
     run -0 --separate-stderr bash -c 'mistakes in >sheet.png'
     [ "$stderr" = "mistakes: 1 of 2 are read wrongly; 1 on the sheet" ]
+}
+
+@test "mistakes: where there is no digit a digit is one, and no answer is not" {
+    { show 7 7; show 3 none; plain none; } >in
+    run -0 --separate-stderr bash -c 'mistakes in >sheet.png'
+    [ "$stderr" = "mistakes: 1 of 3 are read wrongly; 1 on the sheet" ]
 }
 
 @test "bad input is told, and no picture comes out" {

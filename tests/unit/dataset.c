@@ -53,6 +53,7 @@ static void check_refusals(void)
         {"P5\n# label=x\n4 4\n255\n0123456789abcdef", "label 'x' is not a digit"},
         {"P5\n# label=12\n4 4\n255\n0123456789abcdef", "label '12' is not a digit"},
         {"P5\n# label=5\n4 4\n255\n0123456789abcdef", "label 5, but the network has 5 outputs"},
+        {"P5\n# label=none\n4 4\n255\n0123456789abcdef", "label none, but the network has 5 outputs"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct dataset d;

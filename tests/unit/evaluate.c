@@ -11,10 +11,14 @@ static void test_counts(void)
     CHECK(evaluation_frames(&v) == 0 && evaluation_calibration_error(&v) == 0, "nothing yet");
     evaluation_add(&v, 3, 3, 0.9);
     evaluation_add(&v, 3, 5, 0.4);
-    evaluation_add(&v, 0, EVALUATE_REFUSED, 0);
+    evaluation_add(&v, 0, EVALUATE_NONE, 0);
     CHECK(evaluation_frames(&v) == 3, "three frames");
     CHECK(evaluation_right(&v) == 1, "one right");
     CHECK(evaluation_refused(&v) == 1, "one refused");
+    evaluation_add(&v, EVALUATE_NONE, EVALUATE_NONE, 0);
+    evaluation_add(&v, EVALUATE_NONE, 8, 0.5);
+    CHECK(evaluation_frames(&v) == 5 && evaluation_right(&v) == 2, "no digit and none: right");
+    CHECK(evaluation_refused(&v) == 1 && evaluation_false_digits(&v) == 1, "one false digit");
     CHECK(v.count[3][5] == 1 && v.count[5][3] == 0, "truth is the row");
 }
 
@@ -28,7 +32,7 @@ static void test_calibration_error(void)
         evaluation_add(&v, 1, 1, 0.3);
     }
     CHECK(fabs(evaluation_calibration_error(&v) - 0.4) < 1e-12, "expected calibration error");
-    evaluation_add(&v, 1, EVALUATE_REFUSED, 0.99);
+    evaluation_add(&v, 1, EVALUATE_NONE, 0.99);
     CHECK(fabs(evaluation_calibration_error(&v) - 0.4) < 1e-12, "refused frames do not count");
 }
 
@@ -56,7 +60,16 @@ static void test_text(void)
     CHECK(strstr(text, "\n    4     0     0     0     0     1     0     0     0     0"
                        "     1     0    50.00\n"), "confusion row");
     CHECK(strstr(text, "\n 0.95-1.00         2    98.00    50.00\n"), "reliability row");
-    for (int i = 0; i < 10; i++)
+    CHECK(!strstr(text, "none") && !strstr(text, "false"), "no word of frames without a digit");
+    evaluation_add(&v, EVALUATE_NONE, 7, 0.9);
+    for (int i = 0; i < 3; i++)
+        evaluation_add(&v, EVALUATE_NONE, EVALUATE_NONE, 0);
+    evaluation_text(&v, text);
+    CHECK(strstr(text, "accuracy 66.67 %: 4 of 6 right, 2 wrong, 0 refused\n"), "accuracy of all");
+    CHECK(strstr(text, "\nfalse digits 25.00 %: 1 of 4 frames without one\n"), "false digits");
+    CHECK(strstr(text, "\n none     0     0     0     0     0     0     0     1     0     0"
+                       "     3    75.00\n"), "row of frames without a digit");
+    for (int i = 0; i < 11; i++)
         for (int j = 0; j < 11; j++)
             v.count[i][j] = 1000000000000L;
     for (int i = 0; i < EVALUATE_BINS; i++)

@@ -47,6 +47,16 @@ static void test_facts(void)
     CHECK(frame_label(&f) == 7, "the label is 7");
     frame_set_fact(&f, "label", "23", &e);
     CHECK(frame_label(&f) == -2, "23 is not a digit");
+    static const char *const wrong[] = {"", "x", "nones", "non", "None", "none ", "10", "07"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        frame_set_fact(&f, "label", wrong[i], &e);
+        CHECK(frame_label(&f) == -2, "'%s' is no label", wrong[i]);
+    }
+    for (int i = 0; i <= FRAME_NONE; i++) {
+        frame_set_fact(&f, "label", frame_label_text(i), &e);
+        CHECK(frame_label(&f) == i, "%s is one", frame_label_text(i));
+    }
+    frame_set_fact(&f, "label", "23", &e);
     CHECK(!strcmp(f.facts, "source=a.jpg\nlabel=23\nframe=12\n"), "a fact is replaced in place");
     CHECK(!frame_fact(&f, "sourc", value, sizeof value), "a key is compared whole");
     CHECK(!strcmp(frame_fact(&f, "source", value, 4), "a.j"), "a value is cut to the room");
