@@ -18,7 +18,7 @@ LEVELS = $(or $(LEVELS_$(ARCH)),portable)
 FLAGS_avx2 = -mavx2 -mfma
 FLAGS_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 KERNELS = $(LEVELS:%=$(B)/lib/kernel/kernel_%.o)
-OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(wildcard lib/*.c)) $(KERNELS) $(B)/gen/onnx.pb-c.o
+OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(wildcard lib/*.c) lib/ranks/alone.c) $(KERNELS) $(B)/gen/onnx.pb-c.o
 
 WARN = -Wall -Wextra -Wpedantic
 ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
@@ -30,7 +30,7 @@ LIBS_xclose = -lX11
 LIBS_xshot = -lX11
 LIBS_xchange = -lX11
 LIBS_base = -lnetpbm -lprotobuf-c -lz -lm
-LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o %.a,$^)
+LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(filter %.a,$^)
 
 all: $(PROGRAMS:%=$(B)/%)
 unit: $(UNIT)
@@ -38,6 +38,13 @@ fuzz: $(FUZZ)
 
 $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/libinkpipe.a
 	$(LINK) $(LIBS_$*) $(LIBS_base)
+
+# Where mpicc is, cnn-train can also be one of several under mpirun.
+ifneq ($(shell command -v $(MPICC)),)
+$(B)/cnn-train: $(B)/lib/ranks/mpi.o
+$(B)/lib/ranks/mpi.o: ALL_CFLAGS += $(shell $(MPICC) --showme:compile)
+LIBS_cnn-train := $(shell $(MPICC) --showme:link)
+endif
 
 $(B)/libinkpipe.a: $(OBJ)
 	@rm -f $@
@@ -120,4 +127,4 @@ clean:
 
 FORCE:
 .PHONY: all unit fuzz test sanitize bench install uninstall dist clean FORCE
--include $(wildcard $(B)/*/*.d $(B)/lib/kernel/*.d)
+-include $(wildcard $(B)/*/*.d $(B)/lib/*/*.d)

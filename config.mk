@@ -4,6 +4,7 @@ PREFIX = /usr/local
 DESTDIR =
 CC = cc
 AR = ar
+MPICC = mpicc
 CFLAGS = -O2 -g
 LDFLAGS =
 

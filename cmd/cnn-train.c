@@ -94,7 +94,7 @@ static void parse_option(struct options *o, int option, const char *value)
 static void parse(struct options *o, int argc, char **argv)
 {
     int option;
-    *o = (struct options){.recipe = recipe_default, .threads = threads_available()};
+    *o = (struct options){.recipe = recipe_default};
     while ((option = getopt(argc, argv, "n:i:o:re:b:l:O:S:W:w:L:E:a:A:v:s:j:hV")) != -1)
         parse_option(o, option, optarg);
     if (!o->net == !o->start)
@@ -124,6 +124,12 @@ static void catch_signal(int signal)
     action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
     if (!sigaction(signal, NULL, &old) && old.sa_handler != SIG_IGN)
         sigaction(signal, &action, NULL);
+}
+
+/* Whether mpirun (Open MPI's, or one of MPICH's kin) has started this process among others. */
+static bool is_rank(void)
+{
+    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE");
 }
 
 static int print_epoch(void *arg, const struct epoch_record *r, struct err *e)
@@ -204,6 +210,21 @@ static int check_output(struct options *o, struct err *e)
     return 0;
 }
 
+/* What is in the pipe or the files is read by rank 0 alone and sent to the others. */
+static int get_data(struct dataset *d, char **names, struct ranks *ranks, struct err *e)
+{
+    if (ranks && ranks->rank)
+        return dataset_share(d, ranks, e);
+    return read_frames(d, names, e) || (ranks && dataset_share(d, ranks, e)) ? -1 : 0;
+}
+
+static void say_stopped(const struct options *o)
+{
+    if (isatty(STDERR_FILENO))
+        fputc('\n', stderr);
+    tool_warn("stopped%s%s", *o->checkpoint ? "; -r goes on from " : "", o->checkpoint);
+}
+
 /* Train and save. Returns the exit status, STOPPED when a signal ended it. */
 static int train(struct options *o, struct net *net, const struct dataset *d, struct threads *t)
 {
@@ -215,21 +236,32 @@ static int train(struct options *o, struct net *net, const struct dataset *d, st
         return tool_error(&e);
     o->recipe.fit.command = recipe_command(&o->recipe, o->start ? o->start : o->net, o->start,
                                            s.validation, text, sizeof text);
-    struct fit_watch watch = {.arg = &last, .epoch = print_epoch, .stop = &stop};
-    if (isatty(STDERR_FILENO))
+    struct ranks *ranks = o->recipe.fit.train.ranks;
+    bool first = !ranks || ranks->rank == 0; /* the only one that prints and writes */
+    struct fit_watch watch = {.arg = &last, .stop = &stop};
+    if (first)
+        watch.epoch = print_epoch;
+    if (first && isatty(STDERR_FILENO))
         watch.progress = print_progress;
-    if (d->sources > 1)
+    if (first && d->sources > 1)
         watch.source = print_source;
-    puts(fit_header);
+    if (first)
+        puts(fit_header);
     fflush(stdout);
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
-    int status = fit_run(net, d, &s, &o->recipe.fit, t, o->checkpoint[0] ? o->checkpoint : NULL,
-                         o->resume, &watch, &e);
+    const char *checkpoint = first && o->checkpoint[0] ? o->checkpoint : NULL;
+    int status = fit_run(net, d, &s, &o->recipe.fit, t, checkpoint, o->resume, &watch, &e);
     split_free(&s);
-    if (status < 0 || (!status && onnx_save(net, o->model, &e)))
-        return tool_error(&e);
-    if (!status && o->checkpoint[0])
+    if (status < 0 || (!status && first && onnx_save(net, o->model, &e))) {
+        tool_error(&e);
+        if (first && ranks && ranks->failed && !access(o->checkpoint, F_OK))
+            tool_warn("-r goes on from the last whole epoch, in %s", o->checkpoint);
+        return EXIT_FAILED;
+    }
+    if (status && first)
+        say_stopped(o);
+    if (!status && first && o->checkpoint[0])
         unlink(o->checkpoint);
     return status ? STOPPED : EXIT_OK;
 }
@@ -237,15 +269,18 @@ static int train(struct options *o, struct net *net, const struct dataset *d, st
 static int run(struct options *o, char **names)
 {
     struct err e = ERR_NONE;
+    struct ranks *ranks = o->recipe.fit.train.ranks;
     struct dataset d = {0};
     struct net *net = load(o, &e);
-    struct threads *t = net && !check_output(o, &e) ? threads_new(o->threads, &e) : NULL;
+    bool first = !ranks || ranks->rank == 0;
+    struct threads *t =
+        net && (!first || !check_output(o, &e)) ? threads_new(o->threads, &e) : NULL;
     int status = EXIT_FAILED;
     if (t) {
         struct shape in = net_input(net);
         dataset_init(&d, in.h, in.w, net_outputs(net));
     }
-    if (!t || read_frames(&d, names, &e))
+    if (!t || get_data(&d, names, ranks, &e))
         tool_error(&e);
     else
         status = train(o, net, &d, t);
@@ -255,17 +290,34 @@ static int run(struct options *o, char **names)
     return status;
 }
 
+/* As one of several ranks, or alone. */
+static int run_ranked(struct options *o, char **names)
+{
+    struct ranks ranks = {.count = 1, .here = 1};
+    struct err e = ERR_NONE;
+    bool ranked = is_rank();
+    if (ranked && ranks_join(&ranks, &stop, &e)) { /* all fail alike: one of them says so */
+        bool first = ranks.rank == 0;
+        ranks_leave(&ranks, first && tool_error(&e));
+        return EXIT_FAILED;
+    }
+    if (ranks.count > 1)
+        o->recipe.fit.train.ranks = &ranks;
+    if (!o->threads)
+        o->threads = threads_available() > ranks.here ? threads_available() / ranks.here : 1;
+    int status = run(o, names);
+    if (ranked)
+        ranks_leave(&ranks, status == EXIT_FAILED);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct options o;
     tool_init("cnn-train", usage);
     parse(&o, argc, argv);
-    int status = run(&o, argv + optind);
-    if (status == STOPPED) {
-        if (isatty(STDERR_FILENO))
-            fputc('\n', stderr);
-        tool_warn("stopped%s%s", *o.checkpoint ? "; -r goes on from " : "", o.checkpoint);
-        raise(stop);
-    }
+    int status = run_ranked(&o, argv + optind);
+    if (status == STOPPED)
+        raise(stop ? stop : SIGTERM);
     return tool_close(status);
 }

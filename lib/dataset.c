@@ -127,6 +127,34 @@ int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e)
     return got ? err_at(e, name, number) : 0;
 }
 
+/* Room for `images`, which d then has, with nothing in them. */
+static int reserve(struct dataset *d, long images, struct err *e)
+{
+    while (d->size < images) {
+        d->images = d->size;
+        if (make_room(d, e))
+            return -1;
+    }
+    d->images = images;
+    return 0;
+}
+
+int dataset_share(struct dataset *d, struct ranks *ranks, struct err *e)
+{
+    long images = d->images;
+    ranks_share(ranks, &images, sizeof images);
+    if (!ranks->failed && reserve(d, images, e))
+        return -1;
+    size_t n = (size_t)images;
+    ranks_share(ranks, &d->content, sizeof d->content);
+    ranks_share(ranks, d->pixels, n * image_size(d));
+    if (ranks_share(ranks, d->labels, n) || ranks_share(ranks, d->source, n * sizeof *d->source)) {
+        *e = ranks->err;
+        return -1;
+    }
+    return 0;
+}
+
 /* A picture's place in the order in which pictures are set aside. */
 struct place {
     uint64_t hash;

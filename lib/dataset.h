@@ -8,6 +8,7 @@
 
 #include "err.h"
 #include "frame.h"
+#include "ranks.h"
 #include "sha256.h"
 
 #define DATASET_MAX_IMAGES (1L << 26)
@@ -32,6 +33,10 @@ void dataset_free(struct dataset *d);
  * one of the classes (digits, and `none` where there are eleven) is an error which names file and frame; frames whose pixels are all equal are
  * counted and left out. Returns 0 or -1; what was added stays. */
 int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e);
+
+/* Rank 0's data (but for the sources' names) becomes that of all ranks, whose d is new. Returns 0 or
+ * -1. */
+int dataset_share(struct dataset *d, struct ranks *ranks, struct err *e);
 
 /* Indices of the images to learn from and to judge by, each in the data's order. */
 struct split {

@@ -93,7 +93,21 @@ static double moving_average(const struct fit *f)
     return f->o->average > 0 ? 1 - 1 / fmax(span, 1.01) : 0;
 }
 
-static void do_step(struct fit *f)
+static struct ranks *ranks_of(const struct fit *f)
+{
+    return f->o->train.ranks;
+}
+
+/* Whether an exchange with the other ranks has failed: nothing since is of use. */
+static bool lost(const struct fit *f, struct err *e)
+{
+    const struct ranks *r = ranks_of(f);
+    if (r && r->failed)
+        *e = r->err;
+    return r && r->failed;
+}
+
+static int do_step(struct fit *f, struct err *e)
 {
     struct checkpoint *c = &f->state;
     double start = now();
@@ -104,6 +118,8 @@ static void do_step(struct fit *f)
         f->labels[i] = f->d->labels[f->batch[i]];
     struct train_result r =
         trainer_step(f->trainer, fill, f, f->labels, n, rate_now(f, c->steps));
+    if (lost(f, e))
+        return -1;
     double seconds = now() - start;
     f->exported = false;
     f->busy += seconds;
@@ -115,15 +131,21 @@ static void do_step(struct fit *f)
     c->steps++;
     c->batch++;
     tell_progress(f);
+    return 0;
 }
 
+/* Whether one of the ranks was told to stop, so that all stop after the same step. */
 static bool stopped(const struct fit *f)
 {
-    return f->w->stop && *f->w->stop;
+    char told[TRAIN_SHARDS] = {0};
+    struct ranks *r = ranks_of(f);
+    told[r ? r->rank : 0] = f->w->stop && *f->w->stop;
+    ranks_gather(r, told, 1);
+    return memchr(told, 1, sizeof told);
 }
 
-/* The rest of the epoch at hand. Returns 1 when told to stop before its end. */
-static int do_epoch(struct fit *f)
+/* The rest of the epoch at hand. Returns 1 when told to stop before its end, -1 on failure. */
+static int do_epoch(struct fit *f, struct err *e)
 {
     struct checkpoint *c = &f->state;
     bool plain = (long)c->epoch >= f->o->epochs - f->o->plain_epochs;
@@ -132,7 +154,8 @@ static int do_epoch(struct fit *f)
     while ((long)c->batch < batches(f)) {
         if (stopped(f))
             return 1;
-        do_step(f);
+        if (do_step(f, e))
+            return -1;
     }
     return 0;
 }
@@ -153,6 +176,13 @@ static void restat(struct fit *f)
     trainer_restat_end(f->trainer);
 }
 
+/* The images set aside that one rank computes. */
+static long slice(const struct fit *f)
+{
+    int ranks = ranks_of(f) ? ranks_of(f)->count : 1;
+    return (f->s->validation + ranks - 1) / ranks;
+}
+
 /* The net's logits for the images set aside. */
 static int validate(struct fit *f, struct err *e)
 {
@@ -161,8 +191,10 @@ static int validate(struct fit *f, struct err *e)
     struct infer *plan = infer_new(f->net, VALIDATE_BATCH, f->threads, kernel_best(), e);
     if (!x && plan)
         err_set(e, "out of memory");
-    for (long from = 0; x && plan && from < f->s->validation; from += VALIDATE_BATCH) {
-        long left = f->s->validation - from;
+    long first = ranks_of(f) ? ranks_of(f)->rank * slice(f) : 0, end = first + slice(f);
+    end = end < f->s->validation ? end : f->s->validation;
+    for (long from = first; x && plan && from < end; from += VALIDATE_BATCH) {
+        long left = end - from;
         int n = left < VALIDATE_BATCH ? (int)left : VALIDATE_BATCH;
         for (int i = 0; i < n; i++)
             augment_image(&f->plain, 0, 0,
@@ -170,10 +202,13 @@ static int validate(struct fit *f, struct err *e)
                           x + (size_t)i * size);
         infer_run(plan, x, n, f->logits + from * f->d->classes);
     }
-    int failed = x && plan ? 0 : -1;
+    bool failed = !x || !plan;
     infer_free(plan);
     free(x);
-    return failed;
+    if (failed)
+        return -1;
+    ranks_gather(ranks_of(f), f->logits, (size_t)(slice(f) * f->d->classes) * sizeof *f->logits);
+    return lost(f, e) ? -1 : 0;
 }
 
 /* Bring f->net and f->logits up to the trainer's weights. */
@@ -341,10 +376,45 @@ static void identify(struct fit *f, const struct net *net)
     sha256_digest(&s, f->state.identity);
 }
 
+/* All ranks must be at the same run: one net, one set of options, one kind of CPU. */
+static int agree(struct fit *f, struct err *e)
+{
+    struct ranks *r = ranks_of(f);
+    if (!r)
+        return 0;
+    uint8_t all[TRAIN_SHARDS][SHA256_SIZE];
+    struct sha256 s;
+    sha256_init(&s);
+    sha256_add(&s, f->state.identity, sizeof f->state.identity);
+    sha256_add(&s, kernel_best()->name, strlen(kernel_best()->name));
+    sha256_digest(&s, all[r->rank]);
+    ranks_gather(r, all, sizeof *all);
+    for (int i = 1; i < r->count && !r->failed; i++)
+        if (memcmp(all[0], all[i], sizeof *all))
+            return err_set(e, "rank %d has another network, other options or another kind of CPU", i);
+    return lost(f, e) ? -1 : 0;
+}
+
+/* Where rank 0 is in the run is where all are. */
+static int share_state(struct fit *f, struct err *e)
+{
+    struct ranks *r = ranks_of(f);
+    struct checkpoint own = f->state;
+    ranks_share(r, &f->state, sizeof f->state);
+    if (r->rank) {
+        f->state.record = own.record;
+        f->state.records = own.records;
+    }
+    for (int i = 0; i < f->arrays; i++)
+        ranks_share(r, f->array[i].data, (size_t)f->array[i].count * sizeof *f->array[i].data);
+    trainer_set_steps(f->trainer, (long)f->state.steps);
+    return lost(f, e) ? -1 : 0;
+}
+
 /* Go on from the checkpoint, if there is one. */
 static int resume_run(struct fit *f, struct err *e)
 {
-    if (access(f->file, F_OK) && errno == ENOENT)
+    if (!f->file || (access(f->file, F_OK) && errno == ENOENT))
         return 0;
     struct checkpoint *c = &f->state;
     if (checkpoint_load(f->file, c, f->array, f->arrays, e))
@@ -387,7 +457,8 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
     f->array = calloc(arrays, sizeof *f->array);
     f->order = calloc(n, sizeof *f->order);
     f->labels = calloc((size_t)o->train.batch, 1);
-    f->logits = calloc((size_t)f->s->validation * (size_t)f->d->classes + 1, sizeof *f->logits);
+    f->logits = calloc((size_t)(f->s->validation + TRAIN_SHARDS) * (size_t)f->d->classes,
+                       sizeof *f->logits);
     if (!f->array || !f->order || !f->labels || !f->logits)
         return err_set(e, "out of memory");
     f->arrays = trainer_arrays(f->trainer, f->array, (int)arrays);
@@ -399,9 +470,10 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
 static int run(struct fit *f, struct err *e)
 {
     while ((int)f->state.epoch < f->o->epochs) {
-        if (do_epoch(f))
-            return save_checkpoint(f, e) ? -1 : 1;
-        if (end_epoch(f, e))
+        int status = do_epoch(f, e);
+        if (status > 0)
+            return lost(f, e) || save_checkpoint(f, e) ? -1 : 1;
+        if (status < 0 || end_epoch(f, e))
             return -1;
     }
     return export(f, e) || set_metadata(f, e) ? -1 : 0;
@@ -412,7 +484,10 @@ int fit_run(struct net *net, const struct dataset *d, const struct split *s,
             const struct fit_watch *w, struct err *e)
 {
     struct fit f = {.o = o, .d = d, .s = s, .w = w, .threads = t, .file = checkpoint};
-    int status = prepare(&f, net, e) || (resume && resume_run(&f, e)) ? -1 : run(&f, e);
+    int status = -1;
+    if (!prepare(&f, net, e) && !agree(&f, e) && !(resume && resume_run(&f, e)) &&
+        !(resume && o->train.ranks && share_state(&f, e)))
+        status = run(&f, e);
     if (!status) {
         tell_sources(&f);
         struct net trained = *f.net;

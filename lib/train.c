@@ -431,6 +431,12 @@ static void place_values(struct trainer *t)
         else
             v->grad_place = take(&t->memory_size, v->rows ? rows : v->grad.size * t->o.batch);
     }
+    for (int i = 0; t->o.ranks && i < t->operations; i++) {
+        const struct value *y = &t->value[t->operation[i].y];
+        long size = (long)blocks_of(y) * (t->o.batch + TRAIN_SHARDS) * BLOCK;
+        if (t->operation[i].op == OP_FLATTEN && size > t->exchange_size)
+            t->exchange_size = size;
+    }
     long spare = 2L * t->o.batch * BLOCK;
     for (int i = 0; i < t->values; i++) {
         struct shape s = t->value[i].shape;
@@ -471,10 +477,12 @@ static int alloc_memory(struct trainer *t, struct err *e)
     t->image_sum = floats(slots * t->stats, &ok);
     t->image_dot = floats(slots * t->stats, &ok);
     t->memory = floats(t->memory_size, &ok);
+    t->exchange = floats(t->exchange_size, &ok);
+    t->shard_sum = calloc(2 * TRAIN_SHARDS * ((size_t)t->stats + 1), sizeof *t->shard_sum);
     t->restat_sum = calloc((size_t)t->stats + 1, sizeof *t->restat_sum);
     t->restat_square = calloc((size_t)t->stats + 1, sizeof *t->restat_square);
     t->scratch = calloc((size_t)threads_count(t->threads), sizeof *t->scratch);
-    ok = ok && t->restat_sum && t->restat_square && t->scratch;
+    ok = ok && t->shard_sum && t->restat_sum && t->restat_square && t->scratch;
     for (int i = 0; ok && i < threads_count(t->threads); i++)
         t->scratch[i] = floats(t->scratch_size, &ok);
     return ok ? 0 : err_set(e, "out of memory");
@@ -590,7 +598,7 @@ void trainer_free(struct trainer *t)
                      t->v, t->average, t->shard_grad, t->back, t->running_mean, t->running_var,
                      t->average_mean, t->average_var, t->mean, t->inverse, t->a, t->b, t->c,
                      t->image_sum, t->image_dot, t->memory, t->restat_sum, t->restat_square,
-                     t->scratch};
+                     t->scratch, t->exchange, t->shard_sum};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     net_free(t->net);
@@ -604,6 +612,7 @@ static void run_item(void *arg, int item, int thread)
 {
     struct trainer *t = arg;
     const struct phase *p = t->now;
+    item += t->base;
     int first = item, end = item + 1;
     if (p->unit == BY_SHARD) {
         first = train_shard_first(t->n, item);
@@ -614,13 +623,33 @@ static void run_item(void *arg, int item, int thread)
             train_run(t, &t->instruction[p->first + j], i, thread);
 }
 
+/* The items of a phase that are this rank's; t->base is the first. What is by blocks all do. */
+static int own_items(struct trainer *t, const struct phase *p)
+{
+    int rank = train_rank(t);
+    int first = train_rank_first(t, rank), end = train_rank_first(t, rank + 1);
+    t->base = 0;
+    if (p->unit == BY_BLOCKS)
+        return (p->blocks + 1) / 2;
+    t->base = p->unit == BY_SHARD ? first : train_shard_first(t->n, first);
+    return (p->unit == BY_SHARD ? end : train_shard_first(t->n, end)) - t->base;
+}
+
+static void share_rows(struct trainer *t, const struct phase *p)
+{
+    for (int i = p->first; t->o.ranks && i < p->first + p->count; i++) {
+        const struct operation *op = &t->operation[t->instruction[i].op];
+        if (t->instruction[i].action == FORWARD && op->op == OP_FLATTEN)
+            train_share_rows(t, op);
+    }
+}
+
 static void run_phases(struct trainer *t, int first, int end)
 {
     for (int i = first; i < end; i++) {
         const struct phase *p = t->now = &t->phase[i];
-        int items = p->unit == BY_IMAGE ? t->n : p->unit == BY_SHARD ? TRAIN_SHARDS
-                                                                     : (p->blocks + 1) / 2;
-        threads_run(t->threads, items, run_item, t);
+        threads_run(t->threads, own_items(t, p), run_item, t);
+        share_rows(t, p);
         if (p->finish >= 0 && i < t->forward_phases)
             train_finish_moments(t, &t->operation[p->finish]);
         else if (p->finish >= 0)
@@ -697,16 +726,49 @@ static void softmax_loss(struct trainer *t, int i, struct train_result *r)
     r->correct += best == t->labels[i];
 }
 
-/* Sum the shards' gradients of `count` floats from `place` by a tree, into t->g. */
-static void fold_shards(const struct trainer *t, long place, long count)
+/* Sum `count` floats of `shards` gradients, which are t->sharded apart, by a tree into `sum` (which
+ * may be the first of them). */
+static void fold_gradients(const struct trainer *t, const float *first, int shards, long count,
+                           float *sum)
 {
     const float *s[TRAIN_SHARDS];
-    float *g = t->g + place;
-    for (int i = 0; i < TRAIN_SHARDS; i++)
-        s[i] = t->shard_grad + i * t->sharded + place;
-    for (long i = 0; i < count; i++)
-        g[i] = ((s[0][i] + s[1][i]) + (s[2][i] + s[3][i])) +
-               ((s[4][i] + s[5][i]) + (s[6][i] + s[7][i]));
+    for (int i = 0; i < shards; i++)
+        s[i] = first + i * t->sharded;
+    if (shards == 8)
+        for (long i = 0; i < count; i++)
+            sum[i] = ((s[0][i] + s[1][i]) + (s[2][i] + s[3][i])) +
+                     ((s[4][i] + s[5][i]) + (s[6][i] + s[7][i]));
+    else if (shards == 4)
+        for (long i = 0; i < count; i++)
+            sum[i] = (s[0][i] + s[1][i]) + (s[2][i] + s[3][i]);
+    else if (shards == 2)
+        for (long i = 0; i < count; i++)
+            sum[i] = s[0][i] + s[1][i];
+    else if (sum != s[0])
+        memcpy(sum, s[0], (size_t)count * sizeof *sum);
+}
+
+/* Item: a chunk of the gradients of this rank's shards, which become one. The ranks' own ones then
+ * stand one after another where the first shards' were: those are this rank's or nobody's here. */
+static void fold_item(void *arg, int item, int thread)
+{
+    const struct trainer *t = arg;
+    long place = (long)item * UPDATE_CHUNK, left = t->sharded - place;
+    int rank = t->o.ranks->rank, first = train_rank_first(t, rank);
+    (void)thread;
+    fold_gradients(t, t->shard_grad + first * t->sharded + place,
+                   train_rank_first(t, rank + 1) - first, left < UPDATE_CHUNK ? left : UPDATE_CHUNK,
+                   t->shard_grad + rank * t->sharded + place);
+}
+
+/* How many gradients are to be folded by the update: the shards' or, among ranks, theirs. */
+static int share_gradients(struct trainer *t)
+{
+    if (!t->o.ranks)
+        return TRAIN_SHARDS;
+    threads_run(t->threads, (int)((t->sharded + UPDATE_CHUNK - 1) / UPDATE_CHUNK), fold_item, t);
+    ranks_gather(t->o.ranks, t->shard_grad, (size_t)t->sharded * sizeof *t->shard_grad);
+    return t->o.ranks->count;
 }
 
 /* The update at hand, for run_update. */
@@ -714,6 +776,7 @@ struct update_job {
     struct trainer *t;
     struct update numbers;
     float decay;
+    int gradients; /* to be folded */
 };
 
 static long chunks_of(const struct segment *s)
@@ -736,7 +799,7 @@ static void update_item(void *arg, int item, int thread)
     struct update u = job->numbers;
     u.decay = s->decay ? job->decay : 0;
     if (s->sharded)
-        fold_shards(t, place, count);
+        fold_gradients(t, t->shard_grad + place, job->gradients, count, t->g + place);
     if (t->o.optimizer == OPT_ADAMW)
         t->k->adamw(count, &u, t->w + place, t->g + place, t->m + place, t->v + place, average);
     else
@@ -747,7 +810,7 @@ static void update_params(struct trainer *t, double rate)
 {
     const struct train_options *o = &t->o;
     double steps = (double)t->steps + 1;
-    struct update_job job = {.t = t};
+    struct update_job job = {.t = t, .gradients = share_gradients(t)};
     job.numbers = (struct update){.rate = (float)rate, .beta1 = (float)o->beta1,
                                   .beta2 = (float)o->beta2, .epsilon = (float)o->epsilon,
                                   .correct1 = (float)(1 / (1 - pow(o->beta1, steps))),

@@ -1,12 +1,16 @@
 /* Training a network: forward, backward, optimiser. Data-parallel over a fixed number of shards of
  * the batch; sums over the batch (gradients, batch-norm statistics) are folded by a fixed binary
- * tree over the shards, so that any number of threads gives the same bits. */
+ * tree over the shards, so that any number of threads gives the same bits, and so does any number of
+ * processes: each computes the shards of a whole subtree, and they exchange sums, not gradients of
+ * images. What is small and needs the whole batch (dense layers, the update) each computes for
+ * itself. */
 #ifndef INKPIPE_TRAIN_H
 #define INKPIPE_TRAIN_H
 
 #include <stdint.h>
 
 #include "net.h"
+#include "ranks.h"
 #include "threads.h"
 #include "kernel/kernel.h"
 
@@ -27,6 +31,7 @@ struct train_options {
     double label_smoothing; /* 0..1: target = (1 - s) * onehot + s / K */
     double ema;             /* decay of the weights' moving average a step; 0: none */
     uint64_t seed;          /* of dropout */
+    struct ranks *ranks;    /* the processes that train it together; NULL: this one alone */
 };
 
 struct trainer;
@@ -47,7 +52,8 @@ struct trainer *trainer_new(const struct net *net, const struct train_options *o
 void trainer_free(struct trainer *t);
 
 /* One optimiser step on n images (1..batch) with learning rate `rate`. The dropout masks depend on
- * (seed, the number of steps taken so far, image, unit) only. */
+ * (seed, the number of steps taken so far, image, unit) only. Among several ranks fill is asked for
+ * this one's images only, and the result means nothing once ranks->failed. */
 struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
                                  const uint8_t *labels, int n, double rate);
 

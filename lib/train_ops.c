@@ -285,16 +285,45 @@ static void batchnorm_sums(struct trainer *t, const struct operation *op, int it
                              slot(t, t->image_dot, op, item, b));
 }
 
-/* Channel i's two sums over the batch, from those of `n` slots: within a shard in order, then by the
- * tree. */
-static void fold_slots(const struct trainer *t, const struct operation *op, long i, int n,
-                       double *sum, double *dot)
+/* All channels' two sums over each shard, its images in order; the other ranks' shards are theirs to
+ * sum. */
+static void sum_shards(struct trainer *t, const struct operation *op)
 {
-    double s[TRAIN_SHARDS] = {0}, d[TRAIN_SHARDS] = {0};
-    for (int j = 0; j < n; j++) {
-        int shard = j * TRAIN_SHARDS / n;
-        s[shard] += t->image_sum[j * t->stats + op->stats + i];
-        d[shard] += t->image_dot[j * t->stats + op->stats + i];
+    long c = op->channels;
+    int first = train_rank_first(t, train_rank(t)), end = train_rank_first(t, train_rank(t) + 1);
+    for (int s = first; s < end; s++) {
+        double *sum = t->shard_sum + s * 2 * c, *dot = sum + c;
+        memset(sum, 0, (size_t)(2 * c) * sizeof *sum);
+        for (int j = train_shard_first(t->n, s); j < train_shard_first(t->n, s + 1); j++)
+            for (long i = 0; i < c; i++) {
+                sum[i] += t->image_sum[j * t->stats + op->stats + i];
+                dot[i] += t->image_dot[j * t->stats + op->stats + i];
+            }
+    }
+    ranks_gather(t->o.ranks, t->shard_sum, (size_t)((end - first) * 2 * c) * sizeof(double));
+}
+
+/* Channel i's two sums over the batch, from those of the shards. */
+static void fold_shards(const struct trainer *t, const struct operation *op, long i, double *sum,
+                        double *dot)
+{
+    double s[TRAIN_SHARDS], d[TRAIN_SHARDS];
+    for (int j = 0; j < TRAIN_SHARDS; j++) {
+        s[j] = t->shard_sum[j * 2 * op->channels + i];
+        d[j] = t->shard_sum[(j * 2 + 1) * op->channels + i];
+    }
+    *sum = fold(s);
+    *dot = fold(d);
+}
+
+/* The same of rows, whose slots are the shards. */
+static void fold_slots(const struct trainer *t, const struct operation *op, long i, double *sum,
+                       double *dot)
+{
+    double s[TRAIN_SHARDS], d[TRAIN_SHARDS];
+    for (int j = 0; j < TRAIN_SHARDS; j++) {
+        s[j] = t->image_sum[j * t->stats + op->stats + i];
+        d[j] = t->image_dot[j * t->stats + op->stats + i];
     }
     *sum = fold(s);
     *dot = fold(d);
@@ -345,8 +374,9 @@ static double count_of(const struct trainer *t, const struct operation *op)
 void train_finish_moments(struct trainer *t, const struct operation *op)
 {
     double sum, square;
+    sum_shards(t, op);
     for (long i = 0; i < op->channels; i++) {
-        fold_slots(t, op, i, t->n, &sum, &square);
+        fold_shards(t, op, i, &sum, &square);
         set_moments(t, op, i, sum, square, count_of(t, op));
     }
 }
@@ -354,8 +384,9 @@ void train_finish_moments(struct trainer *t, const struct operation *op)
 void train_finish_sums(struct trainer *t, const struct operation *op)
 {
     double sum, dot;
+    sum_shards(t, op);
     for (long i = 0; i < op->channels; i++) {
-        fold_slots(t, op, i, t->n, &sum, &dot);
+        fold_shards(t, op, i, &sum, &dot);
         set_sums(t, op, i, sum, dot, count_of(t, op));
     }
 }
@@ -382,7 +413,7 @@ static void rows_moments(struct trainer *t, const struct operation *op, struct v
     double sum, square;
     shard_sums(t, op, x, (struct view){0}, b);
     for (long i = (long)(x.first + b) * BLOCK, end = i + BLOCK; i < end; i++) {
-        fold_slots(t, op, i, TRAIN_SHARDS, &sum, &square);
+        fold_slots(t, op, i, &sum, &square);
         set_moments(t, op, i, sum, square, t->n);
     }
 }
@@ -393,7 +424,7 @@ static void rows_sums(struct trainer *t, const struct operation *op, struct view
     double sum, dot;
     shard_sums(t, op, x, dy, b);
     for (long i = (long)(x.first + b) * BLOCK, end = i + BLOCK; i < end; i++) {
-        fold_slots(t, op, i, TRAIN_SHARDS, &sum, &dot);
+        fold_slots(t, op, i, &sum, &dot);
         set_sums(t, op, i, sum, dot, t->n);
     }
 }
@@ -538,6 +569,36 @@ static void add_backward(struct trainer *t, const struct operation *op, int item
         copy_view(dy, grad_target(t, to[i].value, to[i].adding, item, thread));
         add_spare(t, to[i].value, to[i].adding, item, thread);
     }
+}
+
+/* Images first..end of rows v, between their place and a packed one. */
+static void move_rows(const struct trainer *t, const struct value *v, int first, int end, bool out,
+                      float *packed)
+{
+    size_t size = (size_t)(end - first) * BLOCK;
+    for (int b = 0; b < rows_blocks(v->shape); b++) {
+        float *rows = t->memory + v->act_place + ((long)b * t->o.batch + first) * BLOCK;
+        float *there = packed + (size_t)b * size;
+        memcpy(out ? there : rows, out ? rows : there, size * sizeof *rows);
+    }
+}
+
+void train_share_rows(struct trainer *t, const struct operation *op)
+{
+    const struct value *v = &t->value[op->y];
+    int ranks = t->o.ranks->count, most = 0, first[TRAIN_SHARDS + 1];
+    for (int r = 0; r <= ranks; r++) {
+        first[r] = train_shard_first(t->n, train_rank_first(t, r));
+        most = r && first[r] - first[r - 1] > most ? first[r] - first[r - 1] : most;
+    }
+    size_t size = (size_t)most * (size_t)rows_blocks(v->shape) * BLOCK;
+    int own = train_rank(t);
+    move_rows(t, v, first[own], first[own + 1], true, t->exchange + (size_t)own * size);
+    if (ranks_gather(t->o.ranks, t->exchange, size * sizeof *t->exchange))
+        return;
+    for (int r = 0; r < ranks; r++)
+        if (r != own)
+            move_rows(t, v, first[r], first[r + 1], false, t->exchange + (size_t)r * size);
 }
 
 static void rows_backward(struct trainer *t, const struct operation *op, int item, int thread)

@@ -91,12 +91,14 @@ struct trainer {
     float *running_mean, *running_var, *average_mean, *average_var; /* [stats] */
     float *mean, *inverse, *a, *b, *c; /* [stats] of the batch: mean, 1 / deviation, coefficients */
     float *image_sum, *image_dot;      /* [batch][stats] */
+    double *shard_sum;                 /* [TRAIN_SHARDS][2][channels] of the batch norm at hand */
     double *restat_sum, *restat_square; /* [stats] */
     double restat_count;               /* images seen since trainer_restat_begin */
 
     float *memory;   /* all values of the batch */
     float **scratch; /* [threads] the thread's memory */
-    long memory_size, scratch_size;
+    float *exchange; /* rows on their way between ranks: [ranks][images][blocks][BLOCK] */
+    long memory_size, scratch_size, exchange_size;
     long spare, tile; /* in scratch: a gradient to be added, and sums of dense gradients */
 
     long steps;
@@ -108,6 +110,7 @@ struct trainer {
     void *fill_arg;
     const uint8_t *labels;
     const struct phase *now;
+    int base; /* the first item of the phase that is this rank's */
 };
 
 /* Run one instruction for an item (image, or pair of blocks) on a thread. */
@@ -117,7 +120,20 @@ void train_run(struct trainer *t, const struct instruction *in, int item, int th
 void train_finish_moments(struct trainer *t, const struct operation *op);
 void train_finish_sums(struct trainer *t, const struct operation *op);
 
+/* Make the rows that an OP_FLATTEN has gathered from this rank's images those of all. */
+void train_share_rows(struct trainer *t, const struct operation *op);
+
 /* The first image of a shard when the batch has n. */
 int train_shard_first(int n, int shard);
+
+/* The first shard of a rank; that of rank + 1 is its end. */
+static inline int train_rank_first(const struct trainer *t, int rank)
+{
+    return t->o.ranks ? rank * (TRAIN_SHARDS / t->o.ranks->count) : rank * TRAIN_SHARDS;
+}
+static inline int train_rank(const struct trainer *t)
+{
+    return t->o.ranks ? t->o.ranks->rank : 0;
+}
 
 #endif

@@ -13,6 +13,7 @@ examples() {
 # A scratch directory that looks like the tree's root.
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     ln -s "$TREE/tests" "$TREE/models" "$TREE/scripts" "$TREE/man" .
 }
 

@@ -1,0 +1,117 @@
+# cnn-train as several ranks under mpirun.
+# bats file_tags=once
+load helper
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    PATH=$PLAIN:$PATH
+    NET=$DATA/tiny.net
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits.pgm
+}
+
+teardown() {
+    kill_background
+    for host in 1 2; do
+        [ ! -e "/run/netns/ink-$host" ] || ip netns del "ink-$host"
+    done
+}
+
+ranks() { # COUNT COMMAND...
+    mpirun --oversubscribe -n "$@"
+}
+
+is_epoch() { # FILE NUMBER: the epoch is in the log
+    grep -q "^$2"$'\t' "$1"
+}
+
+@test "one model, whatever the number of ranks" {
+    for options in '-b 64' '-b 37 -v 0 -O sgd'; do
+        # shellcheck disable=SC2086 # words
+        cnn-train -n "$NET" -o one.onnx -e 2 $options -j 1 digits.pgm
+        for count in 1 2 4 8; do
+            # shellcheck disable=SC2086
+            ranks $count cnn-train -n "$NET" -o many.onnx -e 2 $options digits.pgm >log
+            cmp one.onnx many.onnx
+            [ "$(wc -l <log)" -eq 3 ] # rank 0 alone speaks
+            rm many.onnx
+        done
+    done
+}
+
+@test "rank 0 alone reads the data, from a pipe too" {
+    cnn-train -n "$NET" -o one.onnx -e 1 digits.pgm
+    ranks 2 cnn-train -n "$NET" -o two.onnx -e 1 <digits.pgm
+    cmp one.onnx two.onnx
+}
+
+@test "told to stop, all stop after one step; another number goes on" {
+    cnn-train -n "$NET" -o whole.onnx -e 40 digits.pgm
+    background mpirun --oversubscribe -n 4 cnn-train -n "$NET" -o m.onnx -e 40 digits.pgm >log 2>talk
+    wait_for 20 is_epoch log 2
+    kill "$!"
+    ! wait "$!" || false
+    grep -q 'cnn-train: stopped; -r goes on from m.onnx.ckpt' talk
+    [ ! -e m.onnx ]
+    ranks 2 cnn-train -n "$NET" -o m.onnx -e 40 -r digits.pgm
+    cmp whole.onnx m.onnx
+}
+
+@test "a rank that dies ends the run, and its checkpoint is good" {
+    cnn-train -n "$NET" -o whole.onnx -e 40 digits.pgm
+    background mpirun --oversubscribe -n 2 cnn-train -n "$NET" -o m.onnx -e 40 digits.pgm >log 2>talk
+    wait_for 20 is_epoch log 2
+    kill -KILL "$(pgrep -P "$!" cnn-train | tail -n 1)"
+    ! wait "$!" || false
+    grep 'cnn-train: stopped while it waited for another rank' talk
+    grep 'cnn-train: -r goes on from the last whole epoch, in m.onnx.ckpt' talk
+    [ ! -e m.onnx ]
+    cnn-train -n "$NET" -o m.onnx -e 40 -r digits.pgm
+    cmp whole.onnx m.onnx
+}
+
+@test "what cannot work is said once, and nothing is written" {
+    run ! ranks 3 cnn-train -n "$NET" -o m.onnx digits.pgm
+    [ "$(grep -c '^cnn-train: ' <<<"$output")" -eq 1 ]
+    [[ $output == *'cnn-train: 3 ranks cannot share a batch: 1, 2, 4 or 8 can'* ]]
+    echo junk >junk.pgm
+    run ! ranks 2 cnn-train -n "$NET" -o m.onnx junk.pgm
+    [[ $output == *'cnn-train: junk.pgm: '* ]]
+    sed 's/dense 10/dropout 0.5\ndense 10/' "$NET" >other.net
+    run ! mpirun --oversubscribe -n 1 cnn-train -n "$NET" -o m.onnx digits.pgm : \
+        -n 1 cnn-train -n other.net -o m.onnx digits.pgm
+    [[ $output == *'rank 1 has another network, other options or another kind of CPU'* ]]
+    [ "$(ls)" = "$(printf 'digits.pgm\njunk.pgm\nother.net')" ]
+}
+
+# Two network namespaces are two hosts, joined by a cable of their own.
+plug_in() {
+    ip netns add ink-1
+    ip netns add ink-2
+    ip link add ink1 netns ink-1 type veth peer name ink2 netns ink-2
+    for host in 1 2; do
+        ip -n ink-$host addr add "10.77.0.$host/24" dev ink$host
+        ip -n ink-$host link set "ink$host" up
+        ip -n ink-$host link set lo up
+    done
+    cat >agent <<'END'
+#!/bin/bash
+# agent HOST COMMAND...: runs it there, as ssh would
+host=${1##*.}
+shift
+exec ip netns exec "ink-$host" unshare --uts bash -c "hostname host$host; $*"
+END
+    chmod +x agent
+}
+
+@test "two hosts over the network make the same model" {
+    [ "$(id -u)" -eq 0 ] || skip 'network namespaces need root'
+    cnn-train -n "$NET" -o one.onnx -e 2 digits.pgm
+    plug_in
+    ./agent 10.77.0.1 "mpirun --mca plm_rsh_agent $PWD/agent -H 10.77.0.1,10.77.0.2 -n 2 \
+        bash -c 'hostname; cnn-train -n $NET -o two.onnx -e 2 digits.pgm'" >log
+    grep -q host1 log
+    grep -q host2 log
+    cmp one.onnx two.onnx
+}
