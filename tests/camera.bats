@@ -129,14 +129,18 @@ facts() { # KEY: the fact's values in the stream on standard input
     grep -q unplugged err
 }
 
-@test "of the pictures that queue up the newest is taken" {
-    export FAKE_VIDEO0=yuyv
-    # A reader that takes a picture every 200 ms for 4 s: the gaps between those it got are six
-    # pictures wide, and it is never more than two of its steps behind.
+# within_bar COMMAND...: on a busy machine a measure of time can be spoilt: one of three must do.
+within_bar() {
+    "$@" || "$@" || "$@"
+}
+
+# A reader that takes a picture every 200 ms for 4 s: the gaps between those it got are six pictures
+# wide, and it is never more than two of its steps behind.
+pictures_are_new() {
     with_cameras camgrab -n 20 -s 0 | perl -e '
         use Time::HiRes qw(time sleep);
         binmode STDIN;
-        my ($start, $worst, $skipped) = (undef, 0, 0);
+        my ($start, $worst) = (undef, 0);
         while (defined(my $magic = <STDIN>)) {
             my %fact;
             my $line;
@@ -154,11 +158,14 @@ facts() { # KEY: the fact's values in the stream on standard input
     awk '{ exit !($1 < 0.45) }' worst
 }
 
-@test "the newest wins through the whole line before a slow reader" {
-    export FAKE_VIDEO0=yuyv INKPIPE_MODEL=model.onnx
-    "$B/tool/pixelmodel" model.onnx
-    # Each line is read byte by byte, as a shell does, and takes 200 ms; the camera's 30 frames a
-    # second make the time of an answer known by its number.
+@test "of the pictures that queue up the newest is taken" {
+    export FAKE_VIDEO0=yuyv
+    within_bar pictures_are_new
+}
+
+# Each line is read byte by byte, as a shell does, and takes 200 ms; the camera's 30 frames a second
+# make the time of an answer known by its number. The bar: two of the reader's steps and two frames.
+answers_are_new() {
     LD_PRELOAD=$BATS_FILE_TMPDIR/shim.so timeout 8 camgrab -s 0 | preproc | cnn-predict 2>/dev/null |
         perl -e '
         use Time::HiRes qw(time sleep);
@@ -176,8 +183,13 @@ facts() { # KEY: the fact's values in the stream on standard input
         }
         printf "%d %.3f\n", $n, $worst' >answers
     cat answers
-    # Two of the reader'"'"'s steps and two frames.
     awk '{ exit !($1 > 20 && $2 < 2 * 0.2 + 2 / 30) }' answers
+}
+
+@test "the newest wins through the whole line before a slow reader" {
+    export FAKE_VIDEO0=yuyv INKPIPE_MODEL=model.onnx
+    "$B/tool/pixelmodel" model.onnx
+    within_bar answers_are_new
 }
 
 @test "a recorded stream is not live: every frame is answered, however slow the reader" {

@@ -88,7 +88,7 @@ ACCENT="255 209 102"
 bar_shown() {
     local d found=
     for d in 0 1 2 3 4 5 6 7 8 9; do
-        [ "$(pixel 477 $((PAPER + 206 + 22 * d + 6)))" = "$ACCENT" ] && found+=$d
+        [ "$(pixel 477 $((PAPER + 206 + 22 * d + 6)))" = "$ACCENT" ] && found+="$d"
     done
     [ "$found" = "$1" ]
 }

@@ -302,7 +302,7 @@ film_of() {
 footprint() {
     background run_view -z 0.5 -p -e "$SAY7"
     window "inkpipe view"
-    wait_for 30 frames out "$1"
+    wait_for 120 frames out "$1"
     echo "$(awk '/^VmRSS/ { print $2 }' "/proc/$!/status") $(ls "/proc/$!/fd" | wc -l)"
     xdotool key q
     wait "$!"
