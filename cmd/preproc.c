@@ -31,7 +31,7 @@ struct job {
     char *wire; /* what comes out, as it stands on the wire */
     size_t len, size;
     int seen;
-    bool failed;
+    bool failed, whole; /* whole: all that comes out of it is there, even if it failed */
     struct err e;
 };
 
@@ -41,6 +41,7 @@ struct preproc {
     struct job *job;
     int jobs;
     bool told; /* that -m reads all digits */
+    bool closed; /* nothing more can be written */
     int status;
 };
 
@@ -123,6 +124,7 @@ static int work_on(struct job *j, const struct options *o)
 {
     int x, y, w, h, digits = 0;
     struct ink_digit *digit = NULL;
+    j->whole = false;
     if (frame_resize(&j->out, DIGIT_SIDE, DIGIT_SIDE, &j->e) ||
         frame_copy_facts(&j->out, &j->in, &j->e))
         return -1;
@@ -138,6 +140,7 @@ static int work_on(struct job *j, const struct options *o)
             return -1;
     if (!digits && put(j, o, NULL, x, y))
         return -1;
+    j->whole = true;
     return outside;
 }
 
@@ -159,10 +162,13 @@ static int flush(struct preproc *p, int n, const char *name)
         struct job *j = &p->job[i];
         if (j->len && write_all(STDOUT_FILENO, j->wire, j->len)) {
             err_errno(&e, "standard output");
+            p->closed = true;
             return tool_error(&e);
         }
         if (j->failed)
             p->status = (err_at(&j->e, name, -1), tool_error(&j->e));
+        if (!j->whole) /* what came after it would be out of step */
+            return -1;
         if (j->seen > 1 && !p->options.many && !p->told) {
             tool_warn("%s: several digits in a frame: the most prominent is taken; -m reads all",
                       name);
@@ -198,10 +204,13 @@ static int read_stream(struct preproc *p, const char *name)
     bool live = false;
     name = frame_stream_name(r);
     while (!failed && (got = frame_read(r, &p->job[waiting].in, &e)) > 0) {
-        struct job *j = &p->job[waiting++];
+        struct job *j = &p->job[waiting];
         tool_note_clipping(r);
-        if (note_source(r, j))
+        if (note_source(r, j)) {
             failed = tool_error(&j->e);
+            break;
+        }
+        waiting++;
         if (!live && (live = pipe_is_live(frame_fd(r))))
             pipe_shrink(STDOUT_FILENO);
         if (waiting == p->jobs || frame_would_block(r)) {
@@ -225,6 +234,8 @@ static int start(struct preproc *p)
     p->threads = threads_new(p->options.threads, &e);
     p->jobs = p->options.threads == 1 ? 1 : 4 * p->options.threads;
     p->job = calloc((size_t)p->jobs, sizeof *p->job);
+    if (!p->job)
+        err_set(&e, "out of memory");
     if (!p->threads || !p->job)
         return tool_error(&e);
     for (int i = 0; i < p->jobs; i++)
@@ -235,7 +246,7 @@ static int start(struct preproc *p)
 
 static void stop(struct preproc *p)
 {
-    for (int i = 0; i < p->jobs; i++) {
+    for (int i = 0; p->job && i < p->jobs; i++) {
         frame_free(&p->job[i].in);
         frame_free(&p->job[i].out);
         ink_free(p->job[i].ink);
@@ -249,11 +260,11 @@ int main(int argc, char **argv)
 {
     tool_init("preproc", usage);
     struct preproc p = {.options = parse(argc, argv)};
-    if (start(&p))
-        return EXIT_FAILED;
-    if (optind == argc)
+    p.status = start(&p);
+    p.closed = p.status != 0;
+    if (optind == argc && !p.closed)
         p.status |= read_stream(&p, NULL);
-    for (int i = optind; i < argc; i++)
+    for (int i = optind; i < argc && !p.closed; i++)
         p.status |= read_stream(&p, argv[i]);
     stop(&p);
     return tool_close(p.status ? EXIT_FAILED : EXIT_OK);

@@ -355,11 +355,13 @@ int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
     return s->n;
 }
 
-float glyphs_width(const struct glyphs *s)
+float glyphs_width(const struct glyphs *s, struct err *e)
 {
     float *width = malloc((size_t)(s->n + 1) * sizeof *width), usual = 0.65f * s->height;
     int n = 0;
-    for (int i = 0; width && i < s->n; i++)
+    if (!width)
+        return (float)err_set(e, "out of memory");
+    for (int i = 0; i < s->n; i++)
         if (s->glyph[i].x1 - s->glyph[i].x0 <= s->glyph[i].y1 - s->glyph[i].y0)
             width[n++] = (float)(s->glyph[i].x1 - s->glyph[i].x0);
     if (n >= 4)

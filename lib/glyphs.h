@@ -34,8 +34,8 @@ bool glyphs_is_digit(const struct glyphs *s, const struct parts *p, int i);
 int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
                struct err *e);
 
-/* After glyphs_all: the width of the usual digit. */
-float glyphs_width(const struct glyphs *s);
+/* After glyphs_all: the width of the usual digit; negative when memory is short. */
+float glyphs_width(const struct glyphs *s, struct err *e);
 
 /* The upright box of the box x0, y0, x1, y1 of a map of w x h turned so. */
 struct glyph upright(int x0, int y0, int x1, int y1, int w, int h, enum turn turn);

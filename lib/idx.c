@@ -29,6 +29,8 @@ static long read_bytes(struct idx *x, uint8_t *to, size_t n, struct err *e)
     gzerror(x->file, &code);
     if (code == Z_ERRNO)
         return err_errno(e, "cannot read");
+    if (code == Z_MEM_ERROR)
+        return err_set(e, "out of memory");
     if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
         return err_set(e, "broken gzip file");
     return got < 0 ? 0 : got;

@@ -270,9 +270,9 @@ static int page_turn(struct ink *k, enum turn *turn, struct err *e)
 static int split_touching(struct ink *k, enum turn turn, struct err *e)
 {
     const struct glyphs *s = &k->glyphs;
-    float usual = glyphs_width(s);
-    int cuts = 0;
-    for (int i = 0; i < s->n; i++) {
+    float usual = glyphs_width(s, e);
+    int cuts = usual < 0 ? -1 : 0;
+    for (int i = 0; cuts >= 0 && i < s->n; i++) {
         float w = (float)(s->glyph[i].x1 - s->glyph[i].x0);
         float h = (float)(s->glyph[i].y1 - s->glyph[i].y0);
         struct ink_digit d;
@@ -280,8 +280,10 @@ static int split_touching(struct ink *k, enum turn turn, struct err *e)
             continue;
         if (make_digit(k, s->glyph[i].id, turn, &d, e))
             return -1;
+        int made = 0;
         if (w > 1.8f * h || pair_odds(d.pixels) > PAIR_ODDS)
-            cuts += split_glyph(&s->glyph[i], usual, &k->map, turn);
+            made = split_glyph(&s->glyph[i], usual, &k->map, turn, e);
+        cuts = made < 0 ? -1 : cuts + made;
     }
     return cuts;
 }
@@ -352,8 +354,7 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     if (inkmap_polarity(&k->map) < 0)
         inkmap_invert(&k->map);
     inkmap_find(&k->map);
-    rules_erase(&k->map);
-    int failed = find_parts(k, e);
+    int failed = rules_erase(&k->map, e) < 0 ? -1 : find_parts(k, e);
     if (failed == 0)
         failed = erase_edges(k, e);
     if (failed < 0 || (failed == 0 && (many ? find_all(k, e) : find_one(k, e))))

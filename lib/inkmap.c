@@ -49,6 +49,10 @@ static int reserve(struct inkmap *m, struct err *e)
         if (grow(&m->paper, size, e) || grow(&m->peak, size, e) || grow(&m->mean, size, e) ||
             grow(&m->scratch, size, e))
             return -1;
+        uint32_t *sums = realloc(m->sums, 2 * (size + 1) * sizeof *sums); /* (gw + 1) * (gh + 1) */
+        if (!sums)
+            return err_set(e, "out of memory");
+        m->sums = sums;
         m->grid_size = size;
     }
     return 0;
@@ -105,6 +109,7 @@ void inkmap_free(struct inkmap *m)
     free(m->peak);
     free(m->mean);
     free(m->scratch);
+    free(m->sums);
     *m = (struct inkmap){0};
 }
 
@@ -251,10 +256,9 @@ float inkmap_polarity(struct inkmap *m)
     memcpy(m->scratch, m->mean, grid);
     /* Local means over a third of the frame: repeated 3x3 would be slow, so average a coarser
      * sampling: a summed-area table of the cells. */
-    uint32_t *sat = calloc((size_t)(m->gw + 1) * (m->gh + 1), sizeof *sat);
-    if (!sat)
-        return 0;
+    uint32_t *sat = m->sums;
     int sw = m->gw + 1;
+    memset(sat, 0, (size_t)sw * (size_t)(m->gh + 1) * sizeof *sat);
     for (int y = 0; y < m->gh; y++)
         for (int x = 0; x < m->gw; x++)
             sat[(y + 1) * sw + x + 1] = sat[y * sw + x + 1] + sat[(y + 1) * sw + x] -
@@ -285,7 +289,6 @@ float inkmap_polarity(struct inkmap *m)
             }
         }
     }
-    free(sat);
     double cells = (double)((m->height + step - 1) / step) * m->gw;
     double rim = (border / borders - all / cells) / 64;
     double skew = sizes > 0 ? cubes / sizes : 0;
@@ -437,16 +440,14 @@ static float grain(const struct inkmap *m)
     return ((float)v + 0.5f) * 255 / (float)(paper + DARK);
 }
 
-/* 1-2-1 both ways, in place: rows above are kept in line[2][width]. */
-static int blur(struct inkmap *m)
+/* 1-2-1 both ways, in place: the row above is kept as it was. */
+static void blur(struct inkmap *m)
 {
     int w = m->width;
-    uint8_t *line = malloc(2 * (size_t)w);
-    if (!line)
-        return -1;
-    memcpy(line, m->gray, (size_t)w);
+    uint8_t above[INKMAP_MAX], here[INKMAP_MAX];
+    memcpy(above, m->gray, (size_t)w);
     for (int y = 0; y < m->height; y++) {
-        uint8_t *row = m->gray + (long)y * w, *above = line, *here = line + w;
+        uint8_t *row = m->gray + (long)y * w;
         const uint8_t *below = y + 1 < m->height ? row + w : row;
         for (int x = 0; x < w; x++)
             here[x] = (uint8_t)((above[x] + 2 * row[x] + below[x] + 2) / 4);
@@ -454,8 +455,6 @@ static int blur(struct inkmap *m)
         for (int x = 1; x + 1 < w; x++)
             row[x] = (uint8_t)((here[x - 1] + 2 * here[x] + here[x + 1] + 2) / 4);
     }
-    free(line);
-    return 0;
 }
 
 static float texture(const struct inkmap *m)
@@ -470,7 +469,8 @@ long inkmap_find(struct inkmap *m)
 {
     compare(m);
     m->texture = texture(m);
-    if (m->texture > NOISY && m->cell >= 8 && blur(m) == 0) {
+    if (m->texture > NOISY && m->cell >= 8) {
+        blur(m);
         compare(m);
         m->texture = texture(m);
     }

@@ -28,6 +28,7 @@ struct inkmap {
     uint8_t *paper;    /* [gh][gw] brightness of the paper */
     uint8_t *peak;     /* [gh][gw] strongest contrast in the cell, then near it */
     uint8_t *mean, *scratch;
+    uint32_t *sums;    /* [gh + 1][gw + 1] */
     size_t size, grid_size; /* bytes allocated for gray and ink; for each of the grids */
 };
 

@@ -144,17 +144,34 @@ static struct net *import_model(const Onnx__ModelProto *model, size_t file_size,
     return net;
 }
 
+/* protobuf-c fails alike for a damaged file and for want of memory; `data` remembers the latter. */
+static void *allocate(void *data, size_t size)
+{
+    bool *short_of_memory = data;
+    void *p = malloc(size);
+    *short_of_memory |= !p;
+    return p;
+}
+
+static void release(void *data, void *p)
+{
+    (void)data;
+    free(p);
+}
+
 struct net *onnx_parse(const uint8_t *bytes, size_t len, struct err *e)
 {
+    bool short_of_memory = false;
+    ProtobufCAllocator allocator = {allocate, release, &short_of_memory};
     if (onnx_check_wire(bytes, len, e))
         return NULL;
-    Onnx__ModelProto *model = onnx__model_proto__unpack(NULL, len, bytes);
+    Onnx__ModelProto *model = onnx__model_proto__unpack(&allocator, len, bytes);
     if (!model) {
-        err_set(e, "not an ONNX model, or a damaged one");
+        err_set(e, short_of_memory ? "out of memory" : "not an ONNX model, or a damaged one");
         return NULL;
     }
     struct net *net = import_model(model, len, e);
-    onnx__model_proto__free_unpacked(model, NULL);
+    onnx__model_proto__free_unpacked(model, &allocator);
     return net;
 }
 

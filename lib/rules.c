@@ -242,7 +242,7 @@ static int erase(const struct view *v, struct line *lines, int n)
     return erased;
 }
 
-int rules_erase(struct inkmap *m)
+int rules_erase(struct inkmap *m, struct err *e)
 {
     int side = m->width < m->height ? m->width : m->height;
     if (side < MIN_SIDE)
@@ -252,7 +252,7 @@ int rules_erase(struct inkmap *m)
     struct view upright = {m->ink, m->width, 1, m->height, m->width, thickest, m->floor};
     struct line *lines = malloc(2 * MAX_LINES * sizeof *lines);
     if (!lines)
-        return 0;
+        return err_set(e, "out of memory");
     int n = find_lines(&flat, lines), k = find_lines(&upright, lines + MAX_LINES);
     decide(&flat, lines, n, lines + MAX_LINES, k);
     decide(&upright, lines + MAX_LINES, k, lines, n);

@@ -7,7 +7,7 @@
 
 /* Take the lines out of m's ink. A line is thin, long and nearly straight, and either it reaches
  * from edge to edge, or it is one of many side by side, or other lines cross it: so that a one or
- * the bar of a seven is none. Returns how many lines were taken out. */
-int rules_erase(struct inkmap *m);
+ * the bar of a seven is none. Returns how many lines were taken out, or -1 when memory is short. */
+int rules_erase(struct inkmap *m, struct err *e);
 
 #endif

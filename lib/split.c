@@ -108,14 +108,15 @@ static void take_out(const struct view *v, int low, int n, const int8_t *path, i
     }
 }
 
-/* Cut v into n digits where a path costs no more than `worth` strokes of ink. */
+/* Cut v into n digits where a path costs no more than `worth` strokes of ink. Returns how many cuts
+ * were made, or -1 when memory is short. */
 static int cut_into(const struct view *v, int n, float worth)
 {
     float stroke = pen(v), share = (float)v->w / (float)n;
     float *cost = malloc((size_t)v->w * v->h * sizeof *cost);
     int8_t *path = malloc((size_t)v->w * v->h);
-    int cuts = 0;
-    for (int i = 1; cost && path && i < n; i++) {
+    int cuts = cost && path ? 0 : -1;
+    for (int i = 1; cuts >= 0 && i < n; i++) {
         float middle = share * (float)i, reach = share * (0.5f - MARGIN);
         int low = (int)(middle - reach), high = (int)(middle + reach) + 1, end;
         low = low < 1 ? 1 : low;
@@ -132,9 +133,11 @@ static int cut_into(const struct view *v, int n, float worth)
     return cuts;
 }
 
-int split_glyph(const struct glyph *g, float usual, struct inkmap *m, enum turn turn)
+int split_glyph(const struct glyph *g, float usual, struct inkmap *m, enum turn turn,
+                struct err *e)
 {
     struct view v = view_of(g, m, turn);
     int n = (int)lrintf((float)v.w / (1.15f * usual));
-    return cut_into(&v, n < 2 ? 2 : n > 12 ? 12 : n, WORTH);
+    int cuts = cut_into(&v, n < 2 ? 2 : n > 12 ? 12 : n, WORTH);
+    return cuts < 0 ? err_set(e, "out of memory") : cuts;
 }

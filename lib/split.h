@@ -5,8 +5,9 @@
 #include "glyphs.h"
 
 /* Cut glyph g, several digits each of about the `usual` width, along the paths from top to bottom
- * that cross the least ink, by taking the paths out of m's ink. Returns how many cuts were made; the
- * parts then have to be found again. */
-int split_glyph(const struct glyph *g, float usual, struct inkmap *m, enum turn turn);
+ * that cross the least ink, by taking the paths out of m's ink. Returns how many cuts were made (the
+ * parts then have to be found again), or -1 when memory is short. */
+int split_glyph(const struct glyph *g, float usual, struct inkmap *m, enum turn turn,
+                struct err *e);
 
 #endif

@@ -73,6 +73,17 @@ facts() { # KEY: the fact's values in the stream on standard input
     [ ! -s err ]
 }
 
+@test "pictures that change size in mid-stream, and rubbish between them" {
+    head -c 3000 "$FAKE_JPEG" | tail -c 2000 >rubbish
+    ffmpeg -v error -f lavfi -i testsrc=size=320x240 -frames:v 1 small.jpg
+    export FAKE_VIDEO0='mjpeg rate=100' FAKE_JPEG=$FAKE_JPEG:rubbish:small.jpg
+    with_cameras camgrab -n 20 -s 0 2>err >got
+    [ "$(wc -l <err)" -le 1 ]
+    [ "$(pamfile -allimages got | grep -c ' 640 by 480 ')" -ge 1 ]
+    [ "$(pamfile -allimages got | grep -c ' 320 by 240 ')" -ge 1 ]
+    [ "$(preproc got | cnn-predict -t 0 | wc -l)" -eq 20 ]
+}
+
 @test "a camera that only gives rubbish is lost after five seconds, said once" {
     head -c 200 "$FAKE_JPEG" >rubbish
     FAKE_VIDEO0=mjpeg FAKE_JPEG=rubbish run with_cameras camgrab

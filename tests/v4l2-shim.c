@@ -2,7 +2,8 @@
  * environment has FAKE_VIDEON, a list of words:
  *
  *     yuyv mjpeg   formats offered: YUYV is drawn here (black to white from left to right, limited
- *                  range), Motion JPEG is the file named by FAKE_JPEG
+ *                  range), Motion JPEG is the file named by FAKE_JPEG; of several files, with :
+ *                  between them, each picture is the next
  *     busy denied meta   it is in use; may not be opened; is a camera's metadata node
  *     lose=N       after N pictures it is unplugged, and plugged in again a second later
  *     gone=N       the same, for good
@@ -146,6 +147,21 @@ int close(int fd)
     return real(fd);
 }
 
+/* The file for a picture, of those in FAKE_JPEG. */
+static FILE *next_file(long picture)
+{
+    char list[4096], *name = list, *rest;
+    long files = 1;
+    snprintf(list, sizeof list, "%s", getenv("FAKE_JPEG") ? getenv("FAKE_JPEG") : "");
+    for (const char *c = list; *c; c++)
+        files += *c == ':';
+    for (long i = picture % files; i > 0; i--)
+        name = strchr(name, ':') + 1;
+    if ((rest = strchr(name, ':')))
+        *rest = '\0';
+    return *name ? fopen(name, "rb") : NULL;
+}
+
 static void draw(struct camera *c, int buffer)
 {
     uint8_t *to = c->memory + (size_t)buffer * BUFFER_SIZE;
@@ -159,8 +175,7 @@ static void draw(struct camera *c, int buffer)
         c->used[buffer] = (uint32_t)(c->width * c->height * 2);
         return;
     }
-    const char *name = getenv("FAKE_JPEG");
-    FILE *f = name ? fopen(name, "rb") : NULL;
+    FILE *f = next_file(c->pictures);
     c->used[buffer] = f ? (uint32_t)fread(to, 1, BUFFER_SIZE, f) : 0;
     if (f)
         fclose(f);
