@@ -14,11 +14,19 @@ BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
 LEVELS_x86_64 = portable avx2 avx512
 LEVELS_aarch64 = portable neon
+LEVELS8_x86_64 = portable avx2 avx2vnni avx512vnni amx
+LEVELS8_aarch64 = portable neondot
 LEVELS = $(or $(LEVELS_$(ARCH)),portable)
 FLAGS_avx2 = -mavx2 -mfma
 FLAGS_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+LEVELS8 = $(or $(LEVELS8_$(ARCH)),portable)
+FLAGS_avx2vnni = $(FLAGS_avx2) -mavxvnni
+FLAGS_avx512vnni = $(FLAGS_avx512) -mavx512vnni
+FLAGS_amx = $(FLAGS_avx512vnni) -mamx-tile -mamx-int8
+FLAGS_neondot = -march=armv8.2-a+dotprod
+KERNELS8 = $(LEVELS8:%=$(B)/lib/kernel/int8_%.o)
 KERNELS = $(LEVELS:%=$(B)/lib/kernel/kernel_%.o)
-OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(wildcard lib/*.c) lib/ranks/alone.c) $(KERNELS) $(B)/gen/onnx.pb-c.o
+OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(wildcard lib/*.c) lib/ranks/alone.c) $(KERNELS) $(KERNELS8) $(B)/gen/onnx.pb-c.o
 
 WARN = -Wall -Wextra -Wpedantic
 ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
@@ -63,6 +71,11 @@ $(KERNELS): $(B)/lib/kernel/kernel_%.o: lib/kernel/kernel.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
+$(KERNELS8): ALL_CFLAGS += -fno-sanitize=undefined
+$(KERNELS8): $(B)/lib/kernel/int8_%.o: lib/kernel/int8.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -O3 -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
+
 # The ONNX project's schema, as C.
 $(B)/gen/onnx.pb-c.c $(B)/gen/onnx.pb-c.h &: $(ONNX_PROTO)
 	@mkdir -p $(@D)
@@ -79,7 +92,7 @@ $(FUZZ): $(B)/%: tests/%.c $(B)/libinkpipe.a
 	$(LINK) -fsanitize=fuzzer $(LIBS_$(*F)) $(LIBS_base)
 
 # Compiler and flags as they were last time: other ones, and everything is made again.
-export FLAGS = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(foreach l,$(LEVELS),$l $(FLAGS_$l))
+export FLAGS = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(foreach l,$(LEVELS) $(LEVELS8),$l $(FLAGS_$l))
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
@@ -92,6 +105,10 @@ $(MNIST) &:
 models/%.onnx: models/%.net models/%.opt $(MNIST) all FORCE
 	PATH="$(abspath $(B)):$$PATH"; mnist2pgm $(MNIST) | \
 		cnn-train $$(cat models/$*.opt) -n models/$*.net -o $@
+
+# make models/NAME-int8.onnx makes of models/NAME.onnx, as it is, one in 8 bits.
+models/%-int8.onnx: $(MNIST) all FORCE
+	PATH="$(abspath $(B)):$$PATH"; mnist2pgm $(MNIST) | cnn-train -q -v 5000 -i models/$*.onnx -o $@
 
 test: all unit
 	B=$(B) tests/run

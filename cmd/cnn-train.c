@@ -12,15 +12,17 @@
 #include "fit.h"
 #include "onnx.h"
 #include "progress.h"
+#include "quantize.h"
 #include "recipe.h"
 #include "tool.h"
 
 static const char usage[] =
-    "usage: cnn-train (-n net | -i model) -o model [options] [frames ...]\n"
+    "usage: cnn-train (-n net | -i model | -q -i model) -o model [options] [frames ...]\n"
     "Train a network on labelled frames and write it as an ONNX model.\n"
     "  -n FILE   the network, a .net text\n"
     "  -i FILE   start from a model instead: its weights, a tenth of the rate\n"
     "  -o FILE   the model to write; FILE.ckpt holds the run until it is done\n"
+    "  -q        do not train: make the model of -i one in 8 bits, if that costs nothing\n"
     "  -r        go on from FILE.ckpt, if it is there\n"
     "  -e N      epochs (10)\n"
     "  -b N      images a step (64)\n"
@@ -39,7 +41,7 @@ static const char usage[] =
 
 struct options {
     const char *net, *start, *model;
-    bool resume;
+    bool resume, quantize;
     int threads;
     struct recipe recipe;
     char checkpoint[4096];
@@ -62,6 +64,7 @@ static void parse_option(struct options *o, int option, const char *value)
     case 'n': o->net = value; break;
     case 'i': o->start = value; break;
     case 'o': o->model = value; break;
+    case 'q': o->quantize = true; break;
     case 'r': o->resume = true; break;
     case 'e': f->epochs = (int)tool_int('e', value, 1, CHECKPOINT_MAX_EPOCHS); break;
     case 'b': f->train.batch = (int)tool_int('b', value, 1, 65536); break;
@@ -95,10 +98,12 @@ static void parse(struct options *o, int argc, char **argv)
 {
     int option;
     *o = (struct options){.recipe = recipe_default};
-    while ((option = getopt(argc, argv, "n:i:o:re:b:l:O:S:W:w:L:E:a:A:v:s:j:hV")) != -1)
+    while ((option = getopt(argc, argv, "n:i:o:qre:b:l:O:S:W:w:L:E:a:A:v:s:j:hV")) != -1)
         parse_option(o, option, optarg);
     if (!o->net == !o->start)
         tool_usage("one of -n and -i says what to train");
+    if (o->quantize && (!o->start || o->resume))
+        tool_usage("-q takes the model of -i as it is: -n and -r mean nothing with it");
     if (!o->model)
         tool_usage("-o says where the model goes");
     size_t size = sizeof o->checkpoint;
@@ -266,6 +271,29 @@ static int train(struct options *o, struct net *net, const struct dataset *d, st
     return status ? STOPPED : EXIT_OK;
 }
 
+/* The same model in 8 bits. */
+static int quantize(struct options *o, const struct net *net, const struct dataset *d,
+                    struct threads *t)
+{
+    struct err e = ERR_NONE;
+    struct split s;
+    struct quantize_report r;
+    struct ranks *ranks = o->recipe.fit.train.ranks;
+    if (ranks && ranks->rank > 0)
+        return EXIT_OK; /* it is the work of one */
+    if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, &e))
+        return tool_error(&e);
+    struct net *made = quantize_net(net, d, &s, t, &r, &e);
+    split_free(&s);
+    int failed = !made || onnx_save(made, o->model, &e);
+    net_free(made);
+    if (failed)
+        return tool_error(&e);
+    printf("frames\tfloat\tint8\n%ld\t%.5f\t%.5f\n", r.images,
+           (double)r.before / (double)r.images, (double)r.after / (double)r.images);
+    return EXIT_OK;
+}
+
 static int run(struct options *o, char **names)
 {
     struct err e = ERR_NONE;
@@ -283,7 +311,7 @@ static int run(struct options *o, char **names)
     if (!t || get_data(&d, names, ranks, &e))
         tool_error(&e);
     else
-        status = train(o, net, &d, t);
+        status = o->quantize ? quantize(o, net, &d, t) : train(o, net, &d, t);
     dataset_free(&d);
     threads_free(t);
     net_free(net);

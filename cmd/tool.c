@@ -8,7 +8,7 @@
 #include <time.h>
 #include <math.h>
 
-#include "kernel/kernel.h"
+#include "kernel/int8.h"
 
 static const char *program = "inkpipe";
 static const char *usage_text = "";
@@ -55,7 +55,8 @@ _Noreturn void tool_help(void)
 
 _Noreturn void tool_version(void)
 {
-    printf("%s (inkpipe) %s, %s kernels\n", program, VERSION, kernel_best()->name);
+    printf("%s (inkpipe) %s, %s kernels, int8: %s\n", program, VERSION, kernel_best()->name,
+           kernel8_best(kernel_best())->name);
     exit(tool_close(EXIT_OK));
 }
 

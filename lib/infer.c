@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "int8.h"
 #include "layout.h"
 
 #define CHUNK 64 /* images a thread takes at once, at most */
@@ -49,11 +50,13 @@ struct infer {
     struct value *value;
     struct step *step;
     int input, output;  /* values */
+    long input_size;    /* floats an image */
     long arena_size;    /* floats a thread */
     float **arena;      /* [threads] */
     const float *x;     /* of the run at hand */
     float *logits;
     int n, share;       /* images of the run, and a chunk of it */
+    struct int8 *int8;  /* or NULL: runs instead of the steps */
 };
 
 /* ---- Making the plan ---- */
@@ -539,7 +542,9 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
     int share = (batch + threads_count(t) - 1) / threads_count(t);
     p->chunk = share < CHUNK ? share : CHUNK;
     p->outputs = net_outputs(net);
-    if (make_plan(p, net, e)) {
+    p->input_size = (long)net_input(net).c * net_input(net).h * net_input(net).w;
+    p->int8 = int8_new(net, p->chunk, threads_count(t), kernel8_best(k));
+    if (!p->int8 && make_plan(p, net, e)) {
         infer_free(p);
         return NULL;
     }
@@ -550,6 +555,7 @@ void infer_free(struct infer *p)
 {
     if (!p)
         return;
+    int8_free(p->int8);
     for (int i = 0; p->step && i < p->steps; i++) {
         free(p->step[i].memory);
         free(p->step[i].offset);
@@ -776,8 +782,13 @@ static void run_step(const struct infer *p, const struct step *s, float *arena, 
 static void run_chunk(void *arg, int item, int thread)
 {
     const struct infer *p = arg;
-    float *arena = p->arena[thread];
     int first = item * p->share, n = p->n - first < p->share ? p->n - first : p->share;
+    if (p->int8) {
+        int8_run(p->int8, thread, p->x + first * p->input_size, n,
+                 p->logits + (long)first * p->outputs);
+        return;
+    }
+    float *arena = p->arena[thread];
     const struct value *in = &p->value[p->input], *out = &p->value[p->output];
     long pixels = (long)in->shape.c * in->shape.h * in->shape.w;
     for (int i = 0; i < n; i++) {
@@ -795,6 +806,17 @@ static void run_chunk(void *arg, int item, int thread)
             p->logits[(first + i) * p->outputs + k] =
                 arena[out->place + (at / BLOCK * p->chunk + i) * BLOCK + at % BLOCK];
         }
+}
+
+const struct kernels8 *infer_int8(const struct infer *p)
+{
+    return p->int8 ? int8_kernels(p->int8) : NULL;
+}
+
+void infer_set_int8(struct infer *p, const struct kernels8 *k)
+{
+    if (p->int8)
+        int8_set_kernels(p->int8, k);
 }
 
 void infer_run(struct infer *p, const float *x, int n, float *logits)

@@ -9,6 +9,7 @@
 #include "net.h"
 #include "threads.h"
 #include "kernel/kernel.h"
+#include "kernel/int8.h"
 
 struct infer;
 
@@ -19,6 +20,13 @@ struct infer;
 struct infer *infer_new(const struct net *net, int batch, struct threads *t,
                         const struct kernels *k, struct err *e);
 void infer_free(struct infer *p);
+
+/* The kernels of the integers that the plan runs in (int8.h; made for kernel8_best(k)); NULL: it runs
+ * in floats, as all do but those of quantised models. */
+const struct kernels8 *infer_int8(const struct infer *p);
+
+/* The same plan with other kernels for integers, for tests and benches. Before the first run. */
+void infer_set_int8(struct infer *p, const struct kernels8 *k);
 
 /* Run n images (1..batch): x [n][C][H][W] scaled as the net wants them -> logits [n][K]. Never
  * allocates, never fails. The result for one image does not depend on n nor on the threads. */

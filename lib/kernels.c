@@ -1,15 +1,26 @@
 /* The only place that asks what the CPU can do. */
-#include "kernel/kernel.h"
+#include "kernel/int8.h"
 
 #include <string.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#ifdef __aarch64__
+#include <sys/auxv.h>
+#endif
 
 extern const struct kernels kernels_portable;
 #ifdef __x86_64__
 extern const struct kernels kernels_avx2, kernels_avx512;
+extern const struct kernels8 kernels8_avx2, kernels8_avx2vnni, kernels8_avx512vnni, kernels8_amx;
 #endif
 #ifdef __aarch64__
 extern const struct kernels kernels_neon;
+extern const struct kernels8 kernels8_neondot;
 #endif
+extern const struct kernels8 kernels8_portable;
 
 /* The levels this CPU has, best first, NULL at the end. */
 static void ladder(const struct kernels *level[8])
@@ -45,4 +56,75 @@ const struct kernels *kernel_named(const char *name)
         if (!strcmp(level[i]->name, name))
             return level[i];
     return NULL;
+}
+
+/* ---- int8 ---- */
+
+#ifdef __x86_64__
+
+/* The tiles' registers are large: Linux gives them to a process that asks. */
+static bool has_tiles(void)
+{
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    unsigned a, b, c, d;
+    const unsigned tile = 1u << 24, int8 = 1u << 25;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tile) && (d & int8) &&
+           !syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA);
+}
+
+static bool has_avx_vnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 4);
+}
+
+#endif
+
+/* The levels of int8 kernels that go with k, best first, NULL at the end. */
+static void ladder8(const struct kernels *k, const struct kernels8 *level[8])
+{
+    int n = 0;
+    (void)k;
+#ifdef __x86_64__
+    __builtin_cpu_init();
+    bool vnni = k == &kernels_avx512 && __builtin_cpu_supports("avx512vnni");
+    if (vnni && has_tiles())
+        level[n++] = &kernels8_amx;
+    if (vnni)
+        level[n++] = &kernels8_avx512vnni;
+    if (k != &kernels_portable && has_avx_vnni())
+        level[n++] = &kernels8_avx2vnni;
+    if (k != &kernels_portable)
+        level[n++] = &kernels8_avx2;
+#endif
+#ifdef __aarch64__
+    const unsigned long asimd_dot = 1ul << 20;
+    if (k != &kernels_portable && (getauxval(AT_HWCAP) & asimd_dot))
+        level[n++] = &kernels8_neondot;
+#endif
+    level[n++] = &kernels8_portable;
+    level[n] = NULL;
+}
+
+const struct kernels8 *kernel8_best(const struct kernels *k)
+{
+    const struct kernels8 *level[8];
+    ladder8(k, level);
+    return level[0];
+}
+
+const struct kernels8 *kernel8_named(const char *name)
+{
+    const struct kernels8 *level[8];
+    ladder8(kernel_best(), level);
+    for (int i = 0; level[i]; i++)
+        if (!strcmp(level[i]->name, name))
+            return level[i];
+    return NULL;
+}
+
+int int8_quads(long bytes)
+{
+    long quads = (bytes + QUAD - 1) / QUAD, steps = (quads + STEP_QUADS - 1) / STEP_QUADS;
+    return steps ? (int)(steps * ((quads + steps - 1) / steps)) : 0;
 }

@@ -301,7 +301,7 @@ void net_free(struct net *net)
         return;
     for (int i = 0; i < net->layers; i++) {
         struct layer *l = &net->layer[i];
-        float *owned[] = {l->weight, l->bias, l->scale, l->shift, l->mean, l->var};
+        float *owned[] = {l->weight, l->bias, l->step, l->scale, l->shift, l->mean, l->var};
         for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
             free(owned[j]);
     }
@@ -330,9 +330,11 @@ static int copy_layer(struct net *to, const struct net *from, int i)
     const struct layer *l = &from->layer[i];
     struct layer *copy = &to->layer[i];
     *copy = *l;
-    copy->weight = copy->bias = copy->scale = copy->shift = copy->mean = copy->var = NULL;
+    copy->weight = copy->bias = copy->step = NULL;
+    copy->scale = copy->shift = copy->mean = copy->var = NULL;
     long k = net_channels(from, i);
     return copy_floats(&copy->weight, l->weight, net_weight_count(from, i)) ||
+           copy_floats(&copy->step, l->step, net_channels(from, i)) ||
                    copy_floats(&copy->bias, l->bias, k) || copy_floats(&copy->scale, l->scale, k) ||
                    copy_floats(&copy->shift, l->shift, k) || copy_floats(&copy->mean, l->mean, k) ||
                    copy_floats(&copy->var, l->var, k)

@@ -64,6 +64,8 @@ struct layer {
     float epsilon, momentum; /* OP_BATCHNORM; running = momentum * running + (1 - momentum) * batch */
     char name[64];    /* in .net: the word of `name`; in ONNX: the node's name; "" otherwise */
     float *weight, *bias;              /* owned by the net */
+    float *step; /* [K], owned, of a conv or dense layer of a quantised model: its weights are the
+                    step's whole multiples, -128..127; NULL otherwise */
     float *scale, *shift, *mean, *var; /* owned by the net */
 };
 

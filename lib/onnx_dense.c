@@ -35,6 +35,8 @@ static struct layer *add_dense(struct import *m, const struct value *x, const st
     if (!l || view_strides(m, &flat, &like, stride) || !(l->weight = import_floats(m, w->count)))
         return NULL;
     l->out.c = (int)outputs;
+    if (import_steps(m, l, w, !transposed, factor))
+        return NULL;
     long step = transposed ? 1 : outputs, next = transposed ? inputs : 1;
     float *to = l->weight;
     for (long k = 0; k < outputs; k++) {
@@ -100,6 +102,8 @@ static int pointwise(struct import *m, const struct value *x, const struct tenso
     l->out.c = (int)k;
     for (long i = 0; i < w->count; i++)
         l->weight[i] = (float)tensor_at(w, i % c * k + i / c);
+    if (import_steps(m, l, w, 1, 1))
+        return -1;
     int layer = import_finish(m);
     struct view view = x->view;
     view.size[AXIS_C] = view.dims.dim[last] = k;

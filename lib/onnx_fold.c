@@ -259,7 +259,13 @@ static int fold_transpose(struct call *c)
         dims.dim[i] = x->dims.dim[perm[i]];
         stride[i] = own[perm[i]];
     }
-    return strided(c, x, 0, &dims, stride, c->out);
+    if (strided(c, x, 0, &dims, stride, c->out))
+        return -1;
+    for (int i = 0; i < dims.rank && x->step; i++)
+        if (x->step_axis == perm[i] || (x->step_axis < 0 && i == 0))
+            return tensor_set_steps(c, c->out, x->step, x->step_axis < 0 ? 1 : dims.dim[i],
+                                    x->step_axis < 0 ? -1 : i);
+    return 0;
 }
 
 static int fold_cast(struct call *c)
@@ -610,12 +616,14 @@ static int fold_dequantize(struct call *c)
         return -1;
     const struct tensor *scale = c->in[1], *zero = c->node->n_input > 2 ? c->in[2] : NULL;
     c->out->type = TYPE(FLOAT);
+    bool eight = scale->count > 0; /* bits hold every number of steps */
     for (long i = 0; i < x->count; i++) {
         long at = scale_at(x, axis, i);
         float steps = (float)(x->data[i] - (zero ? zero->data[at] : 0));
         c->out->data[i] = steps * (float)scale->data[at];
+        eight = eight && steps >= -128 && steps <= 127;
     }
-    return 0;
+    return eight ? tensor_set_steps(c, c->out, scale->data, scale->count, axis) : 0;
 }
 
 static int fold_quantize(struct call *c)

@@ -23,6 +23,9 @@ struct tensor {
     long count;
     double *data;        /* [count], row-major, owned */
     const float *floats; /* instead of data: borrowed */
+    double *step;        /* owned, of values that were dequantized: they are -128..127 times these,
+                            one for each place along step_axis, or, where that is -1, one for all */
+    int step_axis;
 };
 
 static inline double tensor_at(const struct tensor *t, long i)
@@ -71,6 +74,9 @@ int tensor_read(struct call *c, const Onnx__TensorProto *proto, struct tensor *t
 
 /* Make borrowed values t's own doubles. */
 int tensor_own(struct call *c, struct tensor *t);
+
+/* Give t the steps that its values are multiples of: count of them along axis. */
+int tensor_set_steps(struct call *c, struct tensor *t, const double *steps, long count, int axis);
 
 /* The lowest and highest value of an integer type; false for others. */
 bool type_range(int type, double *low, double *high);

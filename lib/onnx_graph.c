@@ -127,6 +127,17 @@ float *import_floats(struct import *m, long count)
     return floats;
 }
 
+int import_steps(struct import *m, struct layer *l, const struct tensor *w, int axis, float factor)
+{
+    if (!w->step || (w->step_axis >= 0 && w->step_axis != axis))
+        return 0;
+    if (!(l->step = import_floats(m, l->out.c)))
+        return -1;
+    for (long k = 0; k < l->out.c; k++)
+        l->step[k] = factor * (float)w->step[w->step_axis < 0 ? 0 : k];
+    return 0;
+}
+
 int import_bias(struct import *m, struct layer *l, size_t i, float factor)
 {
     if (!import_given(m, i))

@@ -92,6 +92,9 @@ int import_add(struct import *m, enum op op, int from);
 /* Zeroed floats for a layer, counted against m->weights. */
 float *import_floats(struct import *m, long count);
 
+/* l's step, where the values of w, whose outputs are along `axis`, are multiples of steps. */
+int import_steps(struct import *m, struct layer *l, const struct tensor *w, int axis, float factor);
+
 /* l's bias from input i times factor, if there is one; l's out.c is known. */
 int import_bias(struct import *m, struct layer *l, size_t i, float factor);
 

@@ -2,6 +2,7 @@
 #include "onnx.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +15,10 @@
 #define SAVE_OPSET 13
 #define SAVE_IR 8
 
-/* More than what the messages of one layer take: two nodes, six tensors, their names. */
-#define LAYER_ARENA 8192
-#define MAX_NODES 3
-#define MAX_TENSORS 6
+/* More than what the messages of one layer take: four nodes, seven tensors, their names. */
+#define LAYER_ARENA 12288
+#define MAX_NODES 4
+#define MAX_TENSORS 7
 #define MAX_OPERANDS 6
 
 struct writer {
@@ -224,13 +225,96 @@ static void add_window(struct writer *w, Onnx__NodeProto *node, const struct lay
         add_ints(w, node, "dilations", 2, (const int[]){l->dilation_h, l->dilation_w});
 }
 
+/* ---- Quantized weights and biases ---- */
+
+/* The scale of the 8 bits that layer i's output is in; 0 when it is not. */
+static float activation_scale(const struct net *net, int i)
+{
+    enum op op;
+    while ((op = net->layer[i].op) == OP_MAXPOOL || op == OP_FLATTEN || op == OP_DROPOUT ||
+           op == OP_RESHAPE)
+        i = net->layer[i].in[0];
+    return op == OP_QUANTIZE ? net->layer[i].alpha : 0;
+}
+
+/* An operand of node, float, as whole numbers (bytes of them, of that type) times scale [k], 0
+ * meaning 0, along the first axis. */
+static void add_steps(struct writer *w, Onnx__NodeProto *node, const char *name, int type, int rank,
+                      const long *dims, uint8_t *numbers, size_t bytes, float *scale)
+{
+    size_t each = type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8 ? 1 : 4;
+    char *output = make_text(w, "%s_%s", node->output[0], name);
+    char *steps = make_text(w, "%s_steps", output);
+    Onnx__NodeProto *back = add_node(w, "DequantizeLinear", "", steps, output);
+    Onnx__NodeProto *end = w->graph->node[w->graph->n_node - 2]; /* the node itself comes last */
+    w->graph->node[w->graph->n_node - 2] = back;
+    w->graph->node[w->graph->n_node - 1] = end;
+    back->n_input = 0; /* named by add_tensor */
+    const struct {
+        const char *name;
+        int rank;
+        uint8_t *data;
+        size_t bytes;
+    } integers[] = {{"steps", rank, numbers, bytes},
+                    {"zero", 1, make(w, (size_t)dims[0] * each), (size_t)dims[0] * each}};
+    for (int i = 0; i < 2; i++) {
+        Onnx__TensorProto *t = add_tensor(w, back, integers[i].name, type, integers[i].rank, dims);
+        t->has_raw_data = true;
+        t->raw_data = (ProtobufCBinaryData){integers[i].bytes, integers[i].data};
+        if (i == 0)
+            add_floats(w, back, "scale", 1, dims, scale);
+    }
+    add_int(w, back, "axis", 0);
+    node->input[node->n_input++] = output;
+}
+
+static void add_weight(struct writer *w, Onnx__NodeProto *node, const struct layer *l, int rank,
+                       const long *dims)
+{
+    if (!l->step) {
+        add_floats(w, node, "weight", rank, dims, l->weight);
+        return;
+    }
+    long each = 1;
+    for (int i = 1; i < rank; i++)
+        each *= dims[i];
+    uint8_t *steps = make(w, (size_t)(dims[0] * each));
+    for (long i = 0; i < dims[0] * each; i++)
+        steps[i] = (uint8_t)(int)rintf(l->weight[i] / l->step[i / each]);
+    add_steps(w, node, "weight", ONNX__TENSOR_PROTO__DATA_TYPE__INT8, rank, dims, steps,
+              (size_t)(dims[0] * each), l->step);
+}
+
+/* As 32 bits, where the sums are whole numbers too. */
+static void add_bias(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    long count = l->out.c;
+    float x = l->step ? activation_scale(w->net, l->in[0]) : 0;
+    if (!l->bias)
+        return;
+    if (!(x > 0)) {
+        add_floats(w, node, "bias", 1, &count, l->bias);
+        return;
+    }
+    uint8_t *steps = make(w, (size_t)count * 4);
+    float *scale = make(w, (size_t)count * sizeof *scale);
+    for (long i = 0; i < count; i++) {
+        scale[i] = x * l->step[i];
+        float whole = fminf(fmaxf(rintf(l->bias[i] / scale[i]), -0x1p30f), 0x1p30f);
+        for (int b = 0; b < 4; b++)
+            steps[4 * i + b] = (uint8_t)((int32_t)whole >> 8 * b);
+    }
+    add_steps(w, node, "bias", ONNX__TENSOR_PROTO__DATA_TYPE__INT32, 1, &count, steps,
+              (size_t)count * 4, scale);
+}
+
+/* ---- Layers ---- */
+
 static void save_conv(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
 {
     long c = w->net->layer[l->in[0]].out.c;
-    add_floats(w, node, "weight", 4, (const long[]){l->out.c, c / l->groups, l->r, l->s},
-               l->weight);
-    if (l->bias)
-        add_floats(w, node, "bias", 1, (const long[]){l->out.c}, l->bias);
+    add_weight(w, node, l, 4, (const long[]){l->out.c, c / l->groups, l->r, l->s});
+    add_bias(w, node, l);
     add_window(w, node, l);
     if (l->groups != 1)
         add_int(w, node, "group", l->groups);
@@ -239,9 +323,8 @@ static void save_conv(struct writer *w, Onnx__NodeProto *node, const struct laye
 static void save_dense(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
 {
     struct shape in = w->net->layer[l->in[0]].out;
-    add_floats(w, node, "weight", 2, (const long[]){l->out.c, (long)in.c * in.h * in.w}, l->weight);
-    if (l->bias)
-        add_floats(w, node, "bias", 1, (const long[]){l->out.c}, l->bias);
+    add_weight(w, node, l, 2, (const long[]){l->out.c, (long)in.c * in.h * in.w});
+    add_bias(w, node, l);
     add_int(w, node, "transB", 1);
 }
 
@@ -464,6 +547,9 @@ static Onnx__ModelProto *make_model(struct writer *w)
 static size_t arena_size(const struct net *net)
 {
     size_t size = ((size_t)net->layers + 2) * LAYER_ARENA;
+    for (int i = 0; i < net->layers; i++)
+        if (net->layer[i].step)
+            size += (size_t)net_weight_count(net, i) + 16 * (size_t)net_channels(net, i);
     for (int i = 0; i < net->metas; i++)
         size += strlen(net->meta[i].key) + strlen(net->meta[i].value) + 512;
     return size;

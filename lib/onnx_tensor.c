@@ -160,6 +160,7 @@ bool type_range(int type, double *low, double *high)
 void tensor_free(struct tensor *t)
 {
     free(t->data);
+    free(t->step);
     *t = (struct tensor){0};
 }
 
@@ -188,6 +189,16 @@ int tensor_new(struct call *c, struct tensor *t, int type, const struct dims *di
     *t = (struct tensor){.type = type, .dims = *dims, .count = count};
     t->data = calloc((size_t)count + 1, sizeof *t->data);
     return t->data ? 0 : call_fail(c, "out of memory");
+}
+
+int tensor_set_steps(struct call *c, struct tensor *t, const double *steps, long count, int axis)
+{
+    t->step = malloc((size_t)count * sizeof *t->step);
+    if (!t->step)
+        return call_fail(c, "out of memory");
+    memcpy(t->step, steps, (size_t)count * sizeof *t->step);
+    t->step_axis = axis;
+    return 0;
 }
 
 int tensor_own(struct call *c, struct tensor *t)

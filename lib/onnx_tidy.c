@@ -6,10 +6,10 @@
 
 void import_free_layer(struct layer *l)
 {
-    float *owned[] = {l->weight, l->bias, l->scale, l->shift, l->mean, l->var};
+    float *owned[] = {l->weight, l->bias, l->step, l->scale, l->shift, l->mean, l->var};
     for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
         free(owned[j]);
-    l->weight = l->bias = l->scale = l->shift = l->mean = l->var = NULL;
+    l->weight = l->bias = l->step = l->scale = l->shift = l->mean = l->var = NULL;
 }
 
 /* How many layers that the output needs read each layer. */
@@ -33,6 +33,8 @@ static int fold_affine(struct import *m, int i)
         for (long j = k * each; j < (k + 1) * each; j++)
             l->weight[j] *= affine->scale[k];
         l->bias[k] = affine->scale[k] * l->bias[k] + affine->shift[k];
+        if (l->step)
+            l->step[k] *= affine->scale[k];
     }
     import_free_layer(affine);
     affine->op = OP_DROPOUT; /* does nothing: dropped below */

@@ -112,7 +112,7 @@ static int do_conv(struct import *m)
         return -1;
     for (long i = 0; i < w->count; i++)
         l->weight[i] = (float)tensor_at(w, i);
-    if (import_bias(m, l, 2, 1))
+    if (import_steps(m, l, w, 0, 1) || import_bias(m, l, 2, 1))
         return -1;
     int layer = import_finish(m);
     if (layer < 0)

@@ -365,7 +365,7 @@ plain() {
     [ "${#lines[@]}" -le 24 ]
     [ "$(awk 'length > 80' <<<"$output" | wc -l)" -eq 0 ]
     run -0 cnn-predict -V
-    [[ $output == "cnn-predict (inkpipe) "*" kernels" ]]
+    [[ $output == "cnn-predict (inkpipe) "*" kernels, int8: "* ]]
 }
 
 @test "a bad file among several is told and the rest is done" {

@@ -251,3 +251,33 @@ has_lines() {
         [ ! -e m.onnx ]
     done <"$TREE/tests/train.cases"
 }
+
+@test "-q makes a model in 8 bits, of a quarter of the size, with the same answers" {
+    cnn-train -q -i "$TREE/models/seed.onnx" -o q.onnx digits.pgm >log 2>talk
+    [ ! -s talk ]
+    [ "$(head -1 log)" = "$(printf 'frames\tfloat\tint8')" ]
+    awk -F'\t' 'NR == 2 && ($1 != 83 || $2 < 0.97 || $3 < $2) { exit 1 }' log
+    grep -qa 'int8: validation accuracy 0.9[0-9]*, in floats 0.9' q.onnx
+    grep -qa DequantizeLinear q.onnx
+    [ "$(stat -c %s q.onnx)" -lt "$(($(stat -c %s "$TREE/models/seed.onnx") * 27 / 100))" ]
+    cnn-predict -m "$TREE/models/seed.onnx" digits.pgm | cut -f1 >float
+    cnn-predict -m q.onnx digits.pgm | cut -f1 >int8
+    [ "$(diff float int8 | grep -c '^<')" -le 2 ]
+    # Batch norm before relu, padding and a global mean, too.
+    cnn-train -q -i "$TREE/models/default.onnx" -o d.onnx digits.pgm
+    cnn-predict -m d.onnx -e digits.pgm | head -1 | grep 'accuracy 99\.'
+}
+
+@test "-q takes no model in 8 bits, and none with residual sums" {
+    cnn-train -q -i "$TREE/models/seed.onnx" -o q.onnx digits.pgm
+    run cnn-train -q -i q.onnx -o again.onnx digits.pgm
+    [ "$status" -eq 1 ]
+    [ "$output" = 'cnn-train: the model is in 8 bits already' ]
+    printf '%s\n' 'input 1 28 28' 'conv 4 3x3 pad 1' 'name a' relu 'conv 4 3x3 pad 1' 'add a' \
+        flatten 'dense 10' softmax >r.net
+    "$B/tool/logits" -s r.net r.onnx
+    run cnn-train -q -i r.onnx -o again.onnx digits.pgm
+    [ "$status" -eq 1 ]
+    [[ $output = *'only chains are quantized'* ]]
+    [ ! -e again.onnx ]
+}

@@ -53,6 +53,18 @@ compare() {
     [ "${#lines[@]}" -ge 12 ]
 }
 
+@test "a model in 8 bits gives ONNX Runtime's answers, in whichever integers that runs it" {
+    mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits.pgm
+    for net in seed default; do
+        cnn-train -q -i "$TREE/models/$net.onnx" -o "$net.onnx" digits.pgm
+        "$PYTHON" -c "import onnx; onnx.checker.check_model('$net.onnx', full_check=True)"
+        "$PYTHON" "$TREE/tests/compare-int8.py" "$B/tool/logits" "$net.onnx" digits.pgm
+    done
+    run compare seed.onnx default.onnx # and the same as its definition in floats
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
+
 @test "bad models are refused with one line that says why" {
     printf 'P5 8 8 255\n%064d' 0 >frame.pgm
     cases=0

@@ -71,7 +71,9 @@ int main(int argc, char **argv)
     }
     bool train = !strcmp(argv[1], "train");
     int batch = atoi(argv[3]);
+    const struct kernels8 *int8 = argc > 6 ? kernel8_named(argv[6]) : NULL;
     const struct kernels *k = argc > 6 ? kernel_named(argv[6]) : kernel_best();
+    k = !k && int8 ? kernel_best() : k;
     struct net *net = load(argv[2], &e);
     struct threads *t = threads_new(atoi(argv[4]), &e);
     struct train_options o = {.batch = batch, .optimizer = OPT_ADAMW, .beta1 = 0.9, .beta2 = 0.999,
@@ -83,6 +85,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "engine: %s: %s\n", argv[2], e.what);
         return 1;
     }
+    if (p && int8)
+        infer_set_int8(p, int8);
     printf("%.0f\n", measure(p, r, batch, atof(argv[5])));
     infer_free(p);
     trainer_free(r);

@@ -1,0 +1,599 @@
+/* Values are written with the border that their reader needs, filled with the byte that stands for
+ * 0. From the first dense layer on a step runs over all images of the chunk at once. */
+#include "int8.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "layout.h"
+
+#define MAX_BYTES (1L << 30) /* in any value or weight */
+
+/* Bytes that mean (byte - zero) * scale: [top + h + bottom][left + w + right][channels], one behind
+ * another for the images of the chunk where a dense layer reads them (rows); or, real, floats. */
+struct value {
+    struct shape shape;
+    int channels; /* shape.c, and more up to a multiple of BLOCK; 1 where the input is gray */
+    struct border border;
+    long row, size, origin;
+    bool rows, real;
+    float scale;
+    int zero;
+    long place; /* in the arena */
+};
+
+enum kind { STEP_CONV, STEP_MAXPOOL, STEP_MEAN };
+
+struct step {
+    enum kind kind;
+    int x, y; /* values */
+    struct conv8 conv;
+    struct pool pool;
+    float factor;   /* STEP_MEAN: of the sum of bytes less their zeros */
+    int8_t *memory; /* owned: weights, factor, bias */
+    int *offset;    /* owned */
+};
+
+struct int8 {
+    const struct kernels8 *k;
+    int chunk, threads, values, steps, outputs;
+    struct value *value;
+    struct step *step;
+    long arena_size;
+    uint8_t **arena; /* [threads] */
+};
+
+/* ---- Making the plan ---- */
+
+/* Where the plan stands: layer i is the next. */
+struct planner {
+    const struct net *net;
+    struct int8 *p;
+    int i;
+    int value;
+    bool flat;  /* the value was flattened: only dense layers may read it */
+    bool dense; /* there was a dense layer: only such may follow */
+};
+
+static bool is_op(const struct planner *b, int i, enum op op)
+{
+    return i < b->net->layers && b->net->layer[i].op == op;
+}
+
+/* Layers that do nothing here; i is the first that does something. */
+static int skip_idle(const struct planner *b, int i)
+{
+    while (is_op(b, i, OP_DROPOUT))
+        i++;
+    return i;
+}
+
+/* The layer that reads the value before layer i: it may be quantized once more on the way. */
+static int reader_of(const struct planner *b, int i)
+{
+    while (is_op(b, i, OP_DROPOUT) || is_op(b, i, OP_QUANTIZE))
+        i++;
+    return i;
+}
+
+static bool ends(const struct planner *b, int i)
+{
+    return i == b->net->layers || (i == b->net->layers - 1 && is_op(b, i, OP_SOFTMAX));
+}
+
+/* A byte of OP_QUANTIZE: its range is zero below and 255 - zero above 0. */
+static bool read_quantize(const struct layer *l, float *scale, int *zero)
+{
+    *scale = l->alpha;
+    *zero = (int)-l->low;
+    return l->op == OP_QUANTIZE && l->alpha > 0 && isfinite(l->alpha) && l->low == -*zero &&
+           l->high == 255 - *zero && *zero >= 0 && *zero <= 255;
+}
+
+/* A new value of that shape, which layers from `next` on read: with the border that they need.
+ * Returns its index, or -1 when it is too large. */
+static int new_value(struct planner *b, struct shape shape, int channels, int next)
+{
+    struct value *v = &b->p->value[b->p->values];
+    struct border border = {0};
+    int reader = reader_of(b, next);
+    if (is_op(b, reader, OP_CONV))
+        border = layer_border(&b->net->layer[reader]);
+    *v = (struct value){.shape = shape, .channels = channels, .border = border};
+    v->rows = ends(b, reader) || is_op(b, reader, OP_DENSE) || is_op(b, reader, OP_FLATTEN) ||
+              is_op(b, reader, OP_RESHAPE);
+    v->row = (long)(border.left + shape.w + border.right) * channels;
+    v->origin = border.top * v->row + (long)border.left * channels;
+    if (v->row > MAX_BYTES || (border.top + shape.h + border.bottom) > MAX_BYTES / v->row)
+        return -1;
+    v->size = (border.top + shape.h + border.bottom) * v->row;
+    return b->p->values++;
+}
+
+static bool has_border(const struct value *v, struct border border)
+{
+    return !memcmp(&v->border, &border, sizeof border);
+}
+
+static int padded(int channels)
+{
+    return (channels + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+static struct step *new_step(struct planner *b, enum kind kind, int y)
+{
+    struct step *s = &b->p->step[b->p->steps++];
+    *s = (struct step){.kind = kind, .x = b->value, .y = y};
+    b->value = y;
+    return s;
+}
+
+/* How a layer's window lies in x: runs that are contiguous. */
+struct window {
+    int r, s;   /* of the layer's weights */
+    int runs;
+    long bytes; /* a run */
+    bool dense, dilated;
+};
+
+static struct window window_of(const struct layer *l, const struct value *x)
+{
+    struct window w = {.r = l->r, .s = l->s, .dense = l->op == OP_DENSE};
+    w.dilated = !w.dense && l->dilation_w != 1;
+    if (w.dense) {
+        w.r = x->shape.h;
+        w.s = x->shape.w;
+        w.runs = 1;
+        w.bytes = (long)w.r * w.s * x->channels;
+    } else {
+        w.runs = w.dilated ? w.r * w.s : w.r;
+        w.bytes = (long)(w.dilated ? 1 : w.s) * x->channels;
+    }
+    return w;
+}
+
+static void fill_offsets(const struct window *w, const struct layer *l, const struct value *x,
+                         int *offset)
+{
+    for (int i = 0; i < w->runs; i++) {
+        int r = w->dilated ? i / w->s : i, s = w->dilated ? i % w->s : 0;
+        offset[i] = w->dense ? 0 : (int)(r * l->dilation_h * x->row +
+                                         (long)s * l->dilation_w * x->channels);
+    }
+}
+
+/* Weight (k, c, r, s)'s place in the packed array. */
+static long packed_at(const struct conv8 *v, const struct window *w, int channels, int k, int c,
+                      int r, int s)
+{
+    long run = w->dense ? 0 : w->dilated ? (long)r * w->s + s : r;
+    long byte = w->dense     ? ((long)r * w->s + s) * channels + c
+                : w->dilated ? c
+                             : (long)s * channels + c;
+    long quad = (k / BLOCK * (long)v->runs + run) * v->quads + byte / QUAD;
+    return (quad * BLOCK + k % BLOCK) * QUAD + byte % QUAD;
+}
+
+/* Weight i of output k as a whole number; false when it is none. */
+static bool whole_weight(const struct layer *l, int k, long i, int *whole)
+{
+    float steps = l->weight[i] / l->step[k];
+    if (!(fabsf(steps) < 129))
+        return false;
+    *whole = (int)lrintf(steps);
+    return fabsf(steps - (float)*whole) < 1e-3f && *whole >= -128 && *whole <= 127;
+}
+
+/* Pack output k's weights and bias. False when the sum could leave 32 bits, or a weight is no whole
+ * number of steps. */
+static bool pack_output(const struct layer *l, const struct value *x, const struct window *w, int k,
+                        const struct conv8 *v, int8_t *packed, int32_t *bias)
+{
+    long each = (long)x->shape.c * w->r * w->s, sum = 0, size = 0, i = k * each;
+    for (int c = 0; c < x->shape.c; c++)
+        for (int r = 0; r < w->r; r++)
+            for (int s = 0; s < w->s; s++, i++) {
+                int whole;
+                if (!whole_weight(l, k, i, &whole))
+                    return false;
+                packed[packed_at(v, w, x->channels, k, c, r, s)] = (int8_t)whole;
+                sum += whole;
+                size += abs(whole);
+            }
+    double start = rint((l->bias ? l->bias[k] : 0) / ((double)x->scale * l->step[k])) -
+                   (double)x->zero * (double)sum;
+    if (!(fabs(start) + 255.0 * (double)size < INT32_MAX))
+        return false;
+    *bias = (int32_t)start;
+    return true;
+}
+
+/* Whether no two neighbouring products can leave 16 bits. */
+static bool is_narrow(const int8_t *w, long size)
+{
+    for (long i = 0; i < size; i += 2) {
+        int positive = (w[i] > 0 ? w[i] : 0) + (w[i + 1] > 0 ? w[i + 1] : 0);
+        int negative = (w[i] < 0 ? w[i] : 0) + (w[i + 1] < 0 ? w[i + 1] : 0);
+        if (positive > 128 || negative < -128)
+            return false;
+    }
+    return true;
+}
+
+/* Weights, factors and bias of layer l, whose sums become y. */
+static int fill_conv(struct step *s, const struct layer *l, const struct window *w,
+                     const struct value *x, const struct value *y)
+{
+    struct conv8 *v = &s->conv;
+    long channels = (long)v->blocks * BLOCK, quad = BLOCK * QUAD;
+    if (w->runs > MAX_BYTES / v->quads / quad ||
+        v->blocks > MAX_BYTES / ((long)w->runs * v->quads * quad))
+        return -1;
+    long weights = (long)v->blocks * v->runs * v->quads * quad;
+    size_t size = (size_t)weights + (size_t)channels * (sizeof(float) + sizeof(int32_t));
+    s->memory = aligned_alloc(64, (size + 63) / 64 * 64);
+    s->offset = malloc((size_t)w->runs * sizeof *s->offset);
+    if (!s->memory || !s->offset)
+        return -1;
+    memset(s->memory, 0, size);
+    float *factor = (float *)(void *)(s->memory + weights);
+    int32_t *bias = (int32_t *)(void *)(factor + channels);
+    for (int k = 0; k < l->out.c; k++) {
+        if (!pack_output(l, x, w, k, v, s->memory, &bias[k]))
+            return -1;
+        factor[k] = x->scale * l->step[k];
+        if (!y->real)
+            factor[k] /= y->scale;
+        if (!isfinite(factor[k]))
+            return -1;
+    }
+    fill_offsets(w, l, x, s->offset);
+    v->w = s->memory;
+    v->factor = factor;
+    v->bias = bias;
+    v->offset = s->offset;
+    v->narrow = is_narrow(s->memory, weights);
+    return 0;
+}
+
+/* A conv or dense layer, relu and OP_QUANTIZE behind it. */
+static int plan_conv(struct planner *b)
+{
+    const struct layer *l = &b->net->layer[b->i];
+    struct value x = b->p->value[b->value];
+    bool dense = l->op == OP_DENSE;
+    if (!l->step || l->groups != 1 || (!dense && (b->dense || b->flat)) ||
+        !has_border(&x, dense ? (struct border){0} : layer_border(l)))
+        return -1;
+    b->dense = dense;
+    int next = skip_idle(b, b->i + 1);
+    bool relu = is_op(b, next, OP_RELU);
+    next = skip_idle(b, next + relu);
+    bool real = ends(b, next) && !relu;
+    struct value made = {0};
+    if (!real && (next == b->net->layers ||
+                  !read_quantize(&b->net->layer[next], &made.scale, &made.zero)))
+        return -1;
+    next += !real;
+    int y = new_value(b, l->out, padded(l->out.c), next);
+    if (y < 0)
+        return -1;
+    struct value *to = &b->p->value[y];
+    to->real = real;
+    to->scale = made.scale;
+    to->zero = made.zero;
+    struct step *s = new_step(b, STEP_CONV, y);
+    struct window w = window_of(l, &x);
+    s->conv = (struct conv8){.blocks = to->channels / BLOCK, .rows = 1, .runs = w.runs,
+                             .quads = int8_quads(w.bytes), .x_pixel = x.size, .y_pixel = to->size,
+                             .zero = to->zero, .low = relu ? to->zero : 0, .real = real};
+    if (!dense) {
+        s->conv.rows = l->out.h;
+        s->conv.pixels = l->out.w;
+        s->conv.x_row = l->stride_h * x.row;
+        s->conv.x_pixel = (long)l->stride_w * x.channels;
+        s->conv.y_row = to->row;
+        s->conv.y_pixel = to->channels;
+    }
+    b->i = next;
+    b->flat = false;
+    return fill_conv(s, l, &w, &x, to);
+}
+
+static bool is_plain_window(const struct layer *l)
+{
+    return l->dilation_h == 1 && l->dilation_w == 1 && !l->pad_top && !l->pad_left &&
+           !l->pad_bottom && !l->pad_right;
+}
+
+/* Max pooling keeps what bytes mean. */
+static int plan_maxpool(struct planner *b)
+{
+    const struct layer *l = &b->net->layer[b->i];
+    struct value x = b->p->value[b->value];
+    if (!is_plain_window(l) || b->flat || b->dense || !has_border(&x, (struct border){0}))
+        return -1;
+    int y = new_value(b, l->out, x.channels, b->i + 1);
+    if (y < 0)
+        return -1;
+    struct value *to = &b->p->value[y];
+    to->scale = x.scale;
+    to->zero = x.zero;
+    struct step *s = new_step(b, STEP_MAXPOOL, y);
+    s->pool = (struct pool){.rows = l->out.h, .pixels = l->out.w, .r = l->r, .s = l->s,
+                            .stride_h = l->stride_h, .stride_w = l->stride_w, .x_row = x.row,
+                            .y_row = to->row};
+    b->i++;
+    return 0;
+}
+
+/* Mean pooling, and OP_QUANTIZE behind it. */
+static int plan_mean(struct planner *b)
+{
+    const struct layer *l = &b->net->layer[b->i];
+    struct value x = b->p->value[b->value], made = {0};
+    bool all = l->op == OP_GLOBALPOOL;
+    int next = skip_idle(b, b->i + 1);
+    if (!is_plain_window(l) || b->flat || b->dense || !has_border(&x, (struct border){0}) ||
+        next == b->net->layers ||
+        !read_quantize(&b->net->layer[next], &made.scale, &made.zero))
+        return -1;
+    int y = new_value(b, l->out, x.channels, next + 1);
+    if (y < 0)
+        return -1;
+    struct value *to = &b->p->value[y];
+    to->scale = made.scale;
+    to->zero = made.zero;
+    struct step *s = new_step(b, STEP_MEAN, y);
+    s->pool = (struct pool){.rows = l->out.h, .pixels = l->out.w, .r = all ? x.shape.h : l->r,
+                            .s = all ? x.shape.w : l->s, .stride_h = l->stride_h,
+                            .stride_w = l->stride_w, .x_row = x.row, .y_row = to->row};
+    s->factor = x.scale / ((float)s->pool.r * (float)s->pool.s);
+    b->i = next + 1;
+    return (long)s->pool.r * s->pool.s > INT32_MAX / 512 ? -1 : 0;
+}
+
+static int plan_layer(struct planner *b)
+{
+    const struct layer *l = &b->net->layer[b->i];
+    const struct value *v = &b->p->value[b->value];
+    float scale;
+    int zero;
+    switch (l->op) {
+    case OP_CONV:
+    case OP_DENSE:
+        return plan_conv(b);
+    case OP_MAXPOOL:
+        return plan_maxpool(b);
+    case OP_AVGPOOL:
+    case OP_GLOBALPOOL:
+        return plan_mean(b);
+    case OP_QUANTIZE: /* once more the same */
+        b->i++;
+        return read_quantize(l, &scale, &zero) && scale == v->scale && zero == v->zero ? 0 : -1;
+    case OP_RESHAPE:
+    case OP_FLATTEN:
+        b->i++;
+        b->flat = true;
+        return l->out.h == 1 && l->out.w == 1 && v->rows ? 0 : -1;
+    case OP_DROPOUT:
+        b->i++;
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+static bool is_chain(const struct net *net)
+{
+    for (int i = 1; i < net->layers; i++)
+        if (net->layer[i].in[0] != i - 1 || net->layer[i].op == OP_ADD)
+            return false;
+    return true;
+}
+
+static int plan_layers(struct planner *b)
+{
+    struct int8 *p = b->p;
+    struct shape in = net_input(b->net);
+    float scale;
+    int zero;
+    if (!is_chain(b->net) || b->net->layers < 3 ||
+        !read_quantize(&b->net->layer[1], &scale, &zero))
+        return -1;
+    b->value = new_value(b, in, in.c == 1 ? 1 : padded(in.c), 2);
+    if (b->value < 0)
+        return -1;
+    p->value[0].scale = scale;
+    p->value[0].zero = zero;
+    b->i = 2;
+    while (!ends(b, b->i))
+        if (p->value[b->value].real || plan_layer(b))
+            return -1;
+    const struct value *last = &p->value[b->value];
+    return last->rows && last->shape.h * last->shape.w == 1 && p->steps ? 0 : -1;
+}
+
+static long bytes_of(const struct int8 *p, const struct value *v)
+{
+    long bytes = v->size * (v->real ? (long)sizeof(float) : 1) * (v->rows ? p->chunk : 1);
+    return (bytes + INT8_SLACK + 63) / 64 * 64;
+}
+
+/* Every value has its own place, so that borders are filled once. */
+static int alloc_arenas(struct int8 *p)
+{
+    for (int i = 0; i < p->values; i++) {
+        p->value[i].place = p->arena_size;
+        p->arena_size += bytes_of(p, &p->value[i]);
+    }
+    if (p->arena_size > MAX_BYTES)
+        return -1;
+    p->arena = calloc((size_t)p->threads, sizeof *p->arena);
+    for (int t = 0; p->arena && t < p->threads; t++) {
+        p->arena[t] = aligned_alloc(64, (size_t)p->arena_size);
+        if (!p->arena[t])
+            return -1;
+        for (int i = 0; i < p->values; i++)
+            memset(p->arena[t] + p->value[i].place, p->value[i].zero,
+                   (size_t)bytes_of(p, &p->value[i]));
+    }
+    return p->arena ? 0 : -1;
+}
+
+struct int8 *int8_new(const struct net *net, int chunk, int threads, const struct kernels8 *k)
+{
+    struct int8 *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    size_t n = (size_t)net->layers + 1;
+    *p = (struct int8){.k = k, .chunk = chunk, .threads = threads, .outputs = net_outputs(net)};
+    p->value = calloc(n, sizeof *p->value);
+    p->step = calloc(n, sizeof *p->step);
+    struct planner b = {.net = net, .p = p};
+    if (!p->value || !p->step || plan_layers(&b) || alloc_arenas(p)) {
+        int8_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void int8_free(struct int8 *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; p->step && i < p->steps; i++) {
+        free(p->step[i].memory);
+        free(p->step[i].offset);
+    }
+    for (int t = 0; p->arena && t < p->threads; t++)
+        free(p->arena[t]);
+    free(p->arena);
+    free(p->value);
+    free(p->step);
+    free(p);
+}
+
+const struct kernels8 *int8_kernels(const struct int8 *p)
+{
+    return p->k;
+}
+
+void int8_set_kernels(struct int8 *p, const struct kernels8 *k)
+{
+    p->k = k;
+}
+
+/* ---- Running it ---- */
+
+/* Where image i of a value begins. */
+static uint8_t *image_of(const struct value *v, uint8_t *arena, int i)
+{
+    return arena + v->place + (v->rows ? i * v->size : 0);
+}
+
+static void read_input(const struct int8 *p, const float *x, uint8_t *to)
+{
+    const struct value *v = &p->value[0];
+    struct shape s = v->shape;
+    if (v->channels == 1 && v->row == s.w) {
+        p->k->quantize((long)s.h * s.w, x, v->scale, v->zero, to + v->origin);
+        return;
+    }
+    for (int c = 0; c < s.c; c++)
+        for (int r = 0; r < s.h; r++, x += s.w) {
+            uint8_t *row = to + v->origin + r * v->row + c;
+            if (v->channels == 1)
+                p->k->quantize(s.w, x, v->scale, v->zero, row);
+            else
+                for (int q = 0; q < s.w; q++)
+                    p->k->quantize(1, x + q, v->scale, v->zero, row + (long)q * v->channels);
+        }
+}
+
+static void mean_pixel(const struct int8 *p, const struct step *s, const struct value *x,
+                       const struct value *y, const uint8_t *window, uint8_t *to)
+{
+    int32_t zeros = s->pool.r * s->pool.s * x->zero;
+    for (int c = 0; c < x->channels; c += BLOCK) {
+        int32_t sum[BLOCK] = {0};
+        float mean[BLOCK];
+        int n = x->channels < BLOCK ? x->channels : BLOCK;
+        for (int r = 0; r < s->pool.r; r++)
+            for (int q = 0; q < s->pool.s; q++) {
+                const uint8_t *pixel = window + r * x->row + (long)q * x->channels + c;
+                for (int j = 0; j < n; j++)
+                    sum[j] += pixel[j];
+            }
+        for (int j = 0; j < n; j++)
+            mean[j] = (float)(sum[j] - zeros) * s->factor;
+        p->k->quantize(n, mean, y->scale, y->zero, to + c);
+    }
+}
+
+static void run_mean(const struct int8 *p, const struct step *s, const uint8_t *x, uint8_t *y)
+{
+    const struct value *from = &p->value[s->x], *to = &p->value[s->y];
+    for (int r = 0; r < s->pool.rows; r++)
+        for (int q = 0; q < s->pool.pixels; q++)
+            mean_pixel(p, s, from, to,
+                       x + r * s->pool.stride_h * from->row +
+                           (long)q * s->pool.stride_w * from->channels,
+                       y + r * to->row + (long)q * to->channels);
+}
+
+/* Image i of a step that goes image by image, or n images of a dense layer. */
+static void run_step(const struct int8 *p, const struct step *s, uint8_t *arena, int i, int n)
+{
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    uint8_t *from = image_of(x, arena, i), *to = image_of(y, arena, i) + y->origin;
+    struct conv8 conv;
+    switch (s->kind) {
+    case STEP_CONV:
+        conv = s->conv;
+        if (!conv.pixels)
+            conv.pixels = n;
+        p->k->conv(&conv, from, to);
+        break;
+    case STEP_MAXPOOL:
+        p->k->maxpool(&s->pool, x->channels, from, to);
+        break;
+    case STEP_MEAN:
+        run_mean(p, s, from, to);
+        break;
+    }
+}
+
+/* The last value as floats. */
+static void write_logits(const struct int8 *p, const uint8_t *arena, int n, float *logits)
+{
+    const struct value *v = &p->value[p->values - 1];
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < p->outputs; k++, logits++) {
+            const uint8_t *at = arena + v->place;
+            if (v->real)
+                memcpy(logits, at + (i * v->size + k) * (long)sizeof *logits, sizeof *logits);
+            else
+                *logits = (float)(at[i * v->size + k] - v->zero) * v->scale;
+        }
+}
+
+void int8_run(const struct int8 *p, int thread, const float *x, int n, float *logits)
+{
+    uint8_t *arena = p->arena[thread];
+    struct shape in = p->value[0].shape;
+    int dense = 0; /* the first step that runs over the whole chunk */
+    while (dense < p->steps && !(p->step[dense].kind == STEP_CONV && !p->step[dense].conv.pixels))
+        dense++;
+    for (int i = 0; i < n; i++) {
+        read_input(p, x + (long)i * in.c * in.h * in.w, image_of(&p->value[0], arena, i));
+        for (int s = 0; s < dense; s++)
+            run_step(p, &p->step[s], arena, i, n);
+    }
+    for (int s = dense; s < p->steps; s++)
+        run_step(p, &p->step[s], arena, 0, n);
+    p->k->release();
+    write_logits(p, arena, n, logits);
+}

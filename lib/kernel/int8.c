@@ -1,0 +1,516 @@
+/* The int8 kernels of one level; see int8.h. The Makefile gives LEVEL, the level's name. */
+#include "int8.h"
+
+#include <string.h>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__ARM_FEATURE_DOTPROD)
+#include <arm_neon.h>
+#endif
+
+#define NAME2(a, b) a##_##b
+#define NAME(a, b) NAME2(a, b)
+#define TEXT2(a) #a
+#define TEXT(a) TEXT2(a)
+
+#if defined(__AVX512VNNI__)
+#define VW 16     /* 32-bit sums in a vector */
+#define VECTORS 2 /* of output channels in a tile */
+#define PIXELS 14
+#elif defined(__AVX2__)
+#define VW 8
+#define VECTORS 2
+#ifdef __AVXVNNI__
+#define PIXELS 6
+#else
+#define PIXELS 4
+#endif
+#elif defined(__ARM_FEATURE_DOTPROD)
+#define VW 4
+#define VECTORS 4
+#define PIXELS 6
+#elif defined(__SSE2__)
+#define VW 4
+#define VECTORS 4
+#define PIXELS 2
+#else
+#define VW 4
+#define VECTORS 4
+#define PIXELS 1
+#endif
+
+#define PER_BLOCK (BLOCK / VW)
+#if defined(__AVX2__) && !defined(__AVXVNNI__) && !defined(__AVX512VNNI__)
+#define NARROW 1 /* knowing that is of use */
+#else
+#define NARROW 0
+#endif
+
+typedef int32_t vi __attribute__((vector_size(VW * 4), aligned(4), may_alias));
+typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
+typedef int8_t vb __attribute__((vector_size(VW * 4), aligned(1), may_alias));
+typedef uint8_t bytes __attribute__((vector_size(BLOCK), aligned(1), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+/* ---- The dot product: sum + x (a quad of bytes in every lane) * w, quad by quad ---- */
+
+#if defined(__AVX512VNNI__)
+
+INLINE vi dot(vi sum, vi x, vi w, bool narrow)
+{
+    (void)narrow;
+    return (vi)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
+}
+
+#elif defined(__AVXVNNI__)
+
+INLINE vi dot(vi sum, vi x, vi w, bool narrow)
+{
+    (void)narrow;
+    return (vi)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)x, (__m256i)w);
+}
+
+#elif defined(__AVX2__)
+
+/* The even and the odd bytes apart, in 16 bits each: vpmaddubsw, which takes them together, saturates
+ * sums of two products, and is for weights that rule that out. */
+INLINE vi dot(vi sum, vi x, vi w, bool narrow)
+{
+    __m256i s = (__m256i)sum, a = (__m256i)x, b = (__m256i)w;
+    if (narrow) {
+        __m256i pairs = _mm256_maddubs_epi16(a, b);
+        return (vi)_mm256_add_epi32(s, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+    __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8), odd = _mm256_srai_epi16(b, 8);
+    __m256i low = _mm256_and_si256(a, _mm256_set1_epi16(255)), high = _mm256_srli_epi16(a, 8);
+    s = _mm256_add_epi32(s, _mm256_madd_epi16(low, even));
+    return (vi)_mm256_add_epi32(s, _mm256_madd_epi16(high, odd));
+}
+
+#elif defined(__SSE2__)
+
+INLINE vi dot(vi sum, vi x, vi w, bool narrow)
+{
+    (void)narrow;
+    __m128i s = (__m128i)sum, a = (__m128i)x, b = (__m128i)w;
+    __m128i even = _mm_srai_epi16(_mm_slli_epi16(b, 8), 8), odd = _mm_srai_epi16(b, 8);
+    __m128i low = _mm_and_si128(a, _mm_set1_epi16(255)), high = _mm_srli_epi16(a, 8);
+    s = _mm_add_epi32(s, _mm_madd_epi16(low, even));
+    return (vi)_mm_add_epi32(s, _mm_madd_epi16(high, odd));
+}
+
+#elif defined(__ARM_FEATURE_DOTPROD)
+
+/* Both operands must be signed: x - 128, and 128 w comes back as twice 64 w. */
+INLINE vi dot(vi sum, vi x, vi w, bool narrow)
+{
+    (void)narrow;
+    int8x16_t b = vreinterpretq_s8_s32((int32x4_t)w);
+    int8x16_t a = vreinterpretq_s8_s32((int32x4_t)(x ^ (int32_t)0x80808080));
+    int32x4_t s = vdotq_s32((int32x4_t)sum, a, b);
+    s = vdotq_s32(s, vdupq_n_s8(64), b);
+    return (vi)vdotq_s32(s, vdupq_n_s8(64), b);
+}
+
+#else
+
+INLINE vi dot(vi sum, vi x, vi w, bool narrow)
+{
+    (void)narrow;
+    vb b = (vb)w;
+    for (int k = 0; k < VW; k++)
+        for (int j = 0; j < QUAD; j++)
+            sum[k] += (int32_t)((uint32_t)x[k] >> 8 * j & 255) * b[QUAD * k + j];
+    return sum;
+}
+
+#endif
+
+/* ---- Convolution ---- */
+
+/* Four bytes, the first the lowest, in every lane. */
+INLINE vi quad(const uint8_t *p)
+{
+    uint32_t word;
+    memcpy(&word, p, sizeof word);
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+        word = __builtin_bswap32(word);
+    return (vi){0} + (int32_t)word;
+}
+
+/* y = round(x) + zero in low..255, halves to even. */
+
+#if defined(__AVX512F__)
+
+INLINE void put(uint8_t *y, vf x, int zero, int low)
+{
+    __m512i whole = _mm512_cvtps_epi32(_mm512_min_ps((__m512)x, _mm512_set1_ps(1024)));
+    whole = _mm512_add_epi32(whole, _mm512_set1_epi32(zero));
+    whole = _mm512_max_epi32(whole, _mm512_set1_epi32(low));
+    _mm_storeu_si128((__m128i_u *)y, _mm512_cvtusepi32_epi8(whole));
+}
+
+#elif defined(__AVX2__)
+
+INLINE void put(uint8_t *y, vf x, int zero, int low)
+{
+    __m256i whole = _mm256_cvtps_epi32(_mm256_min_ps((__m256)x, _mm256_set1_ps(1024)));
+    whole = _mm256_add_epi32(whole, _mm256_set1_epi32(zero));
+    whole = _mm256_max_epi32(whole, _mm256_set1_epi32(low));
+    __m128i half = _mm_packus_epi32(_mm256_castsi256_si128(whole),
+                                    _mm256_extracti128_si256(whole, 1));
+    _mm_storeu_si64(y, _mm_packus_epi16(half, half));
+}
+
+#else
+
+/* The sum with 1.5 * 2^23 leaves no bits for less than whole numbers. */
+INLINE void put(uint8_t *y, vf x, int zero, int low)
+{
+    const float magic = 12582912;
+    for (int k = 0; k < VW; k++) {
+        float bounded = x[k] < -1024 ? -1024 : x[k] > 1024 ? 1024 : x[k];
+        int32_t whole = (int32_t)((bounded + magic) - magic) + zero;
+        whole = whole < low ? low : whole;
+        y[k] = (uint8_t)(whole > 255 ? 255 : whole);
+    }
+}
+
+#endif
+
+/* What happens to a finished sum: `channel` is its first, y the pixel's place. */
+INLINE void finish(const struct conv8 *v, vi sum, long channel, void *y, long pixel)
+{
+    vf scaled = __builtin_convertvector(sum, vf) * *(const vf *)(v->factor + channel);
+    if (v->real)
+        *(vf *)((float *)y + pixel + channel) = scaled;
+    else
+        put((uint8_t *)y + pixel + channel, scaled, v->zero, v->low);
+}
+
+static long w_block(const struct conv8 *v)
+{
+    return (long)v->runs * v->quads * BLOCK * QUAD;
+}
+
+/* Vector j of the blocks from w on. */
+INLINE vi weight(const int8_t *w, long block, int j)
+{
+    return *(const vi *)(w + j / PER_BLOCK * block + j % PER_BLOCK * VW * QUAD);
+}
+
+/* P pixels by N vectors of output channels, from `channel` on; y is the row's place. */
+INLINE void conv_tile(const struct conv8 *v, const uint8_t *x, long channel, void *y, long pixel,
+                      const int P, const int N, const bool narrow)
+{
+    vi sum[PIXELS][4 * VECTORS];
+    long block = w_block(v);
+    const int8_t *w = v->w + channel / BLOCK * block;
+    UNROLL for (int j = 0; j < N; j++)
+        UNROLL for (int p = 0; p < P; p++) sum[p][j] = *(const vi *)(v->bias + channel + j * VW);
+    for (int i = 0; i < v->runs; i++) {
+        const uint8_t *xi = x + v->offset[i];
+        for (int c = 0; c < v->quads; c++, xi += QUAD, w += BLOCK * QUAD) {
+            vi wj[4 * VECTORS];
+            UNROLL for (int j = 0; j < N; j++) wj[j] = weight(w, block, j);
+            UNROLL for (int p = 0; p < P; p++) {
+                vi xp = quad(xi + p * v->x_pixel);
+                UNROLL for (int j = 0; j < N; j++) sum[p][j] = dot(sum[p][j], xp, wj[j], narrow);
+            }
+        }
+    }
+    UNROLL for (int p = 0; p < P; p++)
+        UNROLL for (int j = 0; j < N; j++)
+            finish(v, sum[p][j], channel + j * VW, y, pixel + p * v->y_pixel);
+}
+
+/* One row of pixels in tiles of nearly equal width. */
+INLINE void conv_row(const struct conv8 *v, const uint8_t *x, long channel, void *y, long pixel,
+                     const int N, const bool narrow)
+{
+    int tiles = (v->pixels + PIXELS - 1) / PIXELS;
+    for (int t = 0, p = 0; t < tiles; t++) {
+        int width = (v->pixels - p + tiles - t - 1) / (tiles - t);
+        const uint8_t *xp = x + p * v->x_pixel;
+        long at = pixel + p * v->y_pixel;
+        switch (width) {
+#define WIDTH(n)                                                                                   \
+    case n:                                                                                        \
+        conv_tile(v, xp, channel, y, at, n, N, narrow);                                            \
+        break;
+            WIDTH(1)
+#if PIXELS > 1
+            WIDTH(2)
+#endif
+#if PIXELS > 2
+            WIDTH(3)
+            WIDTH(4)
+#endif
+#if PIXELS > 4
+            WIDTH(5)
+            WIDTH(6)
+#endif
+#if PIXELS > 6
+            WIDTH(7)
+            WIDTH(8)
+            WIDTH(9)
+            WIDTH(10)
+            WIDTH(11)
+            WIDTH(12)
+            WIDTH(13)
+            WIDTH(14)
+#endif
+#undef WIDTH
+        }
+        p += width;
+    }
+}
+
+/* A dense layer of one image is as quick as its weights come: many sums at once. */
+INLINE int conv_one(const struct conv8 *v, const uint8_t *x, void *y, const bool narrow)
+{
+    const int group = 4 * VECTORS / PER_BLOCK;
+    int b = 0;
+    if (v->rows * v->pixels == 1)
+        for (; b + group <= v->blocks; b += group)
+            conv_tile(v, x, b * BLOCK, y, 0, 1, 4 * VECTORS, narrow);
+    return b;
+}
+
+INLINE void conv_rows(const struct conv8 *v, const uint8_t *x, void *y, const bool narrow)
+{
+    const int group = VECTORS / PER_BLOCK; /* blocks a tile */
+    int b = conv_one(v, x, y, narrow);
+    for (; b + group <= v->blocks; b += group)
+        for (int p = 0; p < v->rows; p++)
+            conv_row(v, x + p * v->x_row, b * BLOCK, y, p * v->y_row, VECTORS, narrow);
+    for (; b < v->blocks; b++)
+        for (int p = 0; p < v->rows; p++)
+            conv_row(v, x + p * v->x_row, b * BLOCK, y, p * v->y_row, PER_BLOCK, narrow);
+}
+
+static void conv(const struct conv8 *v, const uint8_t *x, void *y)
+{
+    if (NARROW && v->narrow)
+        conv_rows(v, x, y, true);
+    else
+        conv_rows(v, x, y, false);
+}
+
+/* ---- Convolution in tiles of the CPU (AMX) ----
+ * A tile holds up to 16 pixels (rows) by 64 bytes of a run, or 16 quads by 16 output channels of
+ * weights, or the sums of 16 pixels by 16 channels. Two by two of them are multiplied at a time:
+ * tiles 0..3 sums, 4 and 5 activations, 6 and 7 weights. */
+
+#ifdef __AMX_INT8__
+
+struct tiles {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+};
+
+/* The work of one call: `count` groups of `width` neighbouring pixels of a row. */
+struct groups {
+    int a_row, width, count; /* groups a row, pixels in one, groups in all */
+    int steps, quads;        /* of a run, and quads in one */
+};
+
+static struct groups groups_of(const struct conv8 *v)
+{
+    struct groups g;
+    g.a_row = (v->pixels + 15) / 16;
+    g.width = (v->pixels + g.a_row - 1) / g.a_row;
+    g.count = g.a_row * v->rows;
+    g.steps = (v->quads + STEP_QUADS - 1) / STEP_QUADS;
+    g.quads = v->quads / g.steps;
+    return g;
+}
+
+static void configure(const struct groups *g)
+{
+    struct tiles t = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        t.rows[i] = (uint8_t)(i < 6 ? g->width : g->quads);
+        t.row_bytes[i] = (uint16_t)(i == 4 || i == 5 ? g->quads * QUAD : BLOCK * QUAD);
+    }
+    _tile_loadconfig(&t);
+}
+
+/* The first pixel of group i in its row: the last group of a row may overlap the one before. */
+static int group_pixel(const struct conv8 *v, const struct groups *g, int i)
+{
+    int first = i % g->a_row * g->width, last = v->pixels - g->width;
+    return first < last ? first : last;
+}
+
+static const uint8_t *group_x(const struct conv8 *v, const struct groups *g, int i,
+                              const uint8_t *x)
+{
+    return x + i / g->a_row * v->x_row + group_pixel(v, g, i) * v->x_pixel;
+}
+
+static long group_y(const struct conv8 *v, const struct groups *g, int i)
+{
+    return i / g->a_row * v->y_row + group_pixel(v, g, i) * v->y_pixel;
+}
+
+static void finish_group(const struct conv8 *v, const struct groups *g, const int32_t *sums,
+                         long channel, void *y, long pixel)
+{
+    vi bias = *(const vi *)(v->bias + channel);
+    for (int p = 0; p < g->width; p++)
+        finish(v, *(const vi *)(sums + p * BLOCK) + bias, channel, y, pixel + p * v->y_pixel);
+}
+
+/* Groups i and, where `two`, i + 1; block b and, where `wide`, b + 1. */
+INLINE void conv_groups(const struct conv8 *v, const struct groups *g, const uint8_t *x, int b,
+                        void *y, int i, const bool two, const bool wide)
+{
+    const uint8_t *x0 = group_x(v, g, i, x), *x1 = two ? group_x(v, g, i + 1, x) : x0;
+    const int8_t *w = v->w + b * w_block(v), *w1 = w + w_block(v);
+    long step = (long)g->quads * QUAD;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (int r = 0; r < v->runs; r++)
+        for (long at = v->offset[r], s = 0; s < g->steps; s++, at += step) {
+            _tile_loadd(6, w, BLOCK * QUAD);
+            _tile_loadd(4, x0 + at, v->x_pixel);
+            _tile_dpbusd(0, 4, 6);
+            if (two) {
+                _tile_loadd(5, x1 + at, v->x_pixel);
+                _tile_dpbusd(1, 5, 6);
+            }
+            if (wide) {
+                _tile_loadd(7, w1, BLOCK * QUAD);
+                _tile_dpbusd(2, 4, 7);
+                if (two)
+                    _tile_dpbusd(3, 5, 7);
+            }
+            w += step * BLOCK;
+            w1 += step * BLOCK;
+        }
+    _Alignas(64) int32_t sums[4][16 * BLOCK];
+    _tile_stored(0, sums[0], BLOCK * sizeof(int32_t));
+    _tile_stored(1, sums[1], BLOCK * sizeof(int32_t));
+    _tile_stored(2, sums[2], BLOCK * sizeof(int32_t));
+    _tile_stored(3, sums[3], BLOCK * sizeof(int32_t));
+    for (int j = 0; j < 1 + wide; j++)
+        for (int p = 0; p < 1 + two; p++)
+            finish_group(v, g, sums[2 * j + p], (b + j) * BLOCK, y, group_y(v, g, i + p));
+}
+
+static void conv_tiles(const struct conv8 *v, const uint8_t *x, void *y)
+{
+    struct groups g = groups_of(v);
+    if (v->rows * v->pixels < 4 || v->runs * v->quads < STEP_QUADS / 2) {
+        conv(v, x, y); /* tiles would be nearly empty */
+        return;
+    }
+    configure(&g);
+    for (int b = 0; b < v->blocks; b += 2) {
+        bool wide = b + 1 < v->blocks;
+        for (int i = 0; i < g.count; i += 2) {
+            bool two = i + 1 < g.count;
+            if (wide && two)
+                conv_groups(v, &g, x, b, y, i, true, true);
+            else if (wide)
+                conv_groups(v, &g, x, b, y, i, false, true);
+            else if (two)
+                conv_groups(v, &g, x, b, y, i, true, false);
+            else
+                conv_groups(v, &g, x, b, y, i, false, false);
+        }
+    }
+}
+
+static void release(void)
+{
+    _tile_release();
+}
+
+#else
+
+#define conv_tiles conv
+
+static void release(void)
+{
+}
+
+#endif
+
+/* ---- The rest ---- */
+
+INLINE bytes most_of(bytes a, bytes b)
+{
+    bytes more = (bytes)(a > b);
+    return (a & more) | (b & ~more);
+}
+
+static void maxpool_bytes(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y)
+{
+    for (long c = 0; c < pixel; c++) {
+        uint8_t most = 0;
+        for (int r = 0; r < v->r; r++)
+            for (int s = 0; s < v->s; s++) {
+                uint8_t xi = x[r * v->x_row + s * pixel + c];
+                most = xi > most ? xi : most;
+            }
+        y[c] = most;
+    }
+}
+
+static void maxpool_pixel(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y)
+{
+    for (long c = 0; c < pixel; c += BLOCK) {
+        bytes most = {0};
+        for (int r = 0; r < v->r; r++)
+            for (int s = 0; s < v->s; s++)
+                most = most_of(most, *(const bytes *)(x + r * v->x_row + s * pixel + c));
+        *(bytes *)(y + c) = most;
+    }
+}
+
+static void maxpool(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y)
+{
+    for (int p = 0; p < v->rows; p++)
+        for (int q = 0; q < v->pixels; q++) {
+            const uint8_t *window = x + p * v->stride_h * v->x_row + q * v->stride_w * pixel;
+            uint8_t *to = y + p * v->y_row + q * pixel;
+            if (pixel % BLOCK)
+                maxpool_bytes(v, pixel, window, to);
+            else
+                maxpool_pixel(v, pixel, window, to);
+        }
+}
+
+static void quantize(long n, const float *x, float scale, int zero, uint8_t *y)
+{
+    long i = 0;
+    for (; i + VW <= n; i += VW)
+        put(y + i, *(const vf *)(x + i) / scale, zero, 0);
+    for (uint8_t last[VW]; i < n; i++) {
+        put(last, (vf){0} + x[i] / scale, zero, 0);
+        y[i] = last[0];
+    }
+}
+
+extern const struct kernels8 NAME(kernels8, LEVEL);
+const struct kernels8 NAME(kernels8, LEVEL) = {
+    .name = TEXT(LEVEL),
+    .conv = conv_tiles,
+    .maxpool = maxpool,
+    .quantize = quantize,
+    .release = release,
+};
