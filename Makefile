@@ -9,6 +9,7 @@ B = build
 PROGRAMS = $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
 UNIT = $(patsubst tests/%.c,$(B)/%,$(wildcard tests/unit/*.c tests/tool/*.c))
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
+CORPUS = $(FUZZ:$(B)/fuzz/%=$(B)/corpus/%)
 BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
@@ -41,7 +42,7 @@ LIBS_base = -lnetpbm -lprotobuf-c -lz -lm
 LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(filter %.a,$^)
 
 all: $(PROGRAMS:%=$(B)/%)
-unit: $(UNIT)
+unit: $(UNIT) $(CORPUS)
 fuzz: $(FUZZ)
 
 $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/libinkpipe.a
@@ -90,6 +91,10 @@ $(UNIT) $(BENCH): $(B)/%: tests/%.c $(B)/libinkpipe.a
 $(FUZZ): $(B)/%: tests/%.c $(B)/libinkpipe.a
 	@mkdir -p $(@D)
 	$(LINK) -fsanitize=fuzzer $(LIBS_$(*F)) $(LIBS_base)
+# The same with a main of our own, which lets memory run out.
+$(CORPUS): $(B)/corpus/%: tests/fuzz/%.c tests/corpus.c $(B)/libinkpipe.a
+	@mkdir -p $(@D)
+	$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup $(LIBS_base)
 
 # Compiler and flags as they were last time: other ones, and everything is made again.
 export FLAGS = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(foreach l,$(LEVELS) $(LEVELS8),$l $(FLAGS_$l))
@@ -114,6 +119,16 @@ test: all unit
 	B=$(B) tests/run
 sanitize:
 	$(MAKE) B=$(B)/asan CC=clang CFLAGS='$(SANITIZE)' all unit fuzz
+# Lines of the parsers that the corpora of the fuzz targets reach.
+corpus: $(CORPUS)
+coverage:
+	$(MAKE) B=$(B)/coverage CC=gcc CFLAGS='-O0 -g --coverage' corpus
+	B=$(B)/coverage tests/coverage
+# Every fault at every place: a long night's work for one core. Threads are watched too.
+faults: all
+	$(MAKE) B=$(B)/tsan CC=clang CFLAGS='-O1 -g -fsanitize=thread' all
+	B=$(B)/tsan tests/faults.py races
+	B=$(B) tests/faults.py -a memory calls disk pieces space pipe kill order flat valgrind
 bench: all $(BENCH)
 	B=$(B) tests/bench/run
 
@@ -143,5 +158,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all unit fuzz test sanitize bench install uninstall dist clean FORCE
+.PHONY: all unit fuzz corpus test sanitize coverage faults bench install uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/lib/*/*.d)

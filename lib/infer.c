@@ -513,15 +513,17 @@ static int make_plan(struct infer *p, const struct net *net, struct err *e)
 {
     size_t n = (size_t)net->layers;
     int *memory = calloc(3 * n, sizeof *memory);
-    struct planner b = {.net = net, .p = p, .uses = memory, .reader = memory + n,
-                        .value_of = memory + 2 * n, .e = e};
+    struct planner b = {.net = net, .p = p, .uses = memory, .e = e};
     p->value = calloc(3 * n + 3, sizeof *p->value);
     p->step = calloc(3 * n + 3, sizeof *p->step);
     int failed = -1;
-    if (!memory || !p->value || !p->step)
+    if (!memory || !p->value || !p->step) {
         err_set(e, "out of memory");
-    else
+    } else {
+        b.reader = memory + n;
+        b.value_of = memory + 2 * n;
         failed = plan_layers(&b);
+    }
     free(memory);
     if (failed)
         return -1;

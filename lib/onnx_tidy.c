@@ -54,10 +54,11 @@ static bool can_fold_affine(const struct import *m, const int *readers, int i)
 int import_tidy(struct import *m)
 {
     struct net *net = m->net;
-    int *readers = calloc(2 * MAX_LAYERS, sizeof *readers), *moved = readers + MAX_LAYERS;
+    int *readers = calloc(2 * MAX_LAYERS, sizeof *readers);
     int kept = 0, status = 0;
     if (!readers)
         return err_set(m->call.e, "out of memory");
+    int *moved = readers + MAX_LAYERS;
     count_readers(net, readers);
     for (int i = 1; i < net->layers && !status; i++)
         if (can_fold_affine(m, readers, i))

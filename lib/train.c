@@ -542,14 +542,17 @@ static int plan(struct trainer *t, struct err *e)
 {
     size_t n = (size_t)t->net->layers;
     int *memory = calloc(3 * n, sizeof *memory);
-    struct planner b = {.t = t, .uses = memory, .reader = memory + n, .value_of = memory + 2 * n,
-                        .e = e};
+    struct planner b = {.t = t, .uses = memory, .e = e};
     t->value = calloc(3 * n + 2, sizeof *t->value);
     t->operation = calloc(3 * n + 2, sizeof *t->operation);
     t->segment = calloc(6 * n, sizeof *t->segment);
     t->instruction = calloc(12 * n + 12, sizeof *t->instruction);
     t->phase = calloc(12 * n + 12, sizeof *t->phase);
     bool ok = memory && t->value && t->operation && t->segment && t->instruction && t->phase;
+    if (ok) {
+        b.reader = memory + n;
+        b.value_of = memory + 2 * n;
+    }
     int failed = ok ? plan_operations(&b) : err_set(e, "out of memory");
     free(memory);
     if (failed || plan_params(t, e))

@@ -21,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct err e = ERR_NONE;
     char *text = malloc(len + 1);
+    if (!text)
+        return 0;
     memcpy(text, data, len);
     text[len] = '\0';
     if (!answer_parse(text, &first, &e)) {

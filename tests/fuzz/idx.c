@@ -18,14 +18,14 @@ static void put(int fd, const uint8_t *data, size_t size, char name[32])
 
 static int read_images(struct idx_pair *p, struct err *e)
 {
-    int width = idx_width(p->images), height = idx_height(p->images), label, got;
+    int width = idx_width(p->images), height = idx_height(p->images), label, got = 0;
     size_t pixels = (size_t)width * (size_t)height;
     if (pixels > 1 << 20)
         return idx_pair_skip(p, UINT32_MAX, e);
     uint8_t *image = malloc(pixels), *turned = malloc(pixels);
     if (!image || !turned)
-        abort();
-    while ((got = idx_pair_read(p, image, &label, e)) == 1) {
+        got = err_set(e, "out of memory") | err_at(e, "-", -1);
+    while (image && turned && (got = idx_pair_read(p, image, &label, e)) == 1) {
         if (label < (p->labels ? 0 : -1) || label > 255)
             abort();
         idx_transpose(image, width, height, turned);
