@@ -1,7 +1,8 @@
-/* The plan is a list of steps over values in one arena a thread. Convolutions and pools run image
- * by image, so that an image stays in the cache from layer to layer; from the first dense layer on
- * a step runs over all images of a chunk at once ("rows", layout.h), so that a weight read from
- * memory serves them all. */
+/* The plan is a list of steps over values in one arena a thread. Convolutions and pools of large
+ * pictures run image by image, so that an image stays in the cache from layer to layer. Where
+ * pictures have become so small that one does not fill Winograd's convolution, steps run over a
+ * group of images; from the first dense layer on over all images of a chunk ("rows", layout.h), so
+ * that a weight read from memory serves them all. */
 #include "infer.h"
 
 #include <math.h>
@@ -10,14 +11,21 @@
 
 #include "int8.h"
 #include "layout.h"
+#include "pages.h"
 
 #define CHUNK 64 /* images a thread takes at once, at most */
+#define GROUP 8  /* images a step of a group takes */
+#define TILES 36 /* of 4x4 outputs that go through Winograd's convolution at once */
 
 /* From STEP_EACH on they serve foreign models: plain loops, no kernels. */
 enum kind {
-    STEP_CONV, STEP_AFFINE, STEP_RELU, STEP_ADD, STEP_MAXPOOL, STEP_SUMPOOL, STEP_PAD, STEP_ROWS,
-    STEP_EACH, STEP_ANYPOOL, STEP_SURROUND, STEP_UNBLOCK, STEP_BLOCK
+    STEP_CONV, STEP_WINOGRAD, STEP_AFFINE, STEP_RELU, STEP_ADD, STEP_MAXPOOL, STEP_SUMPOOL,
+    STEP_PAD, STEP_ROWS, STEP_EACH, STEP_ANYPOOL, STEP_SURROUND, STEP_UNBLOCK, STEP_BLOCK
 };
+
+/* Steps of an earlier phase run first: on each image of a group, then those of the second phase on
+ * the group, and once all groups are through, those of the third on all images of the chunk. */
+enum phase { OF_IMAGE, OF_GROUP, OF_ROWS };
 
 /* The output of a step. */
 struct value {
@@ -25,7 +33,8 @@ struct value {
     struct shape shape;   /* before flattening */
     struct border border; /* where !rows */
     struct layout layout; /* the same */
-    long place, size;     /* floats from the arena's start */
+    long place, size;     /* floats: from the arena's start, of all images */
+    long image;           /* floats between images; 0: there is room for one only, or rows */
     int born, last;       /* the steps that write it and read it last */
 };
 
@@ -33,25 +42,30 @@ struct step {
     enum kind kind;
     int x, x2, y; /* values; x2: of STEP_ADD */
     long start;   /* STEP_CONV and pools: where in x the first window begins */
+    enum phase phase;
     struct conv conv;
+    struct winograd winograd;
     struct pool pool;
     float factor;        /* STEP_SUMPOOL */
     float fill;          /* STEP_PAD: what the border holds */
     bool relu;           /* STEP_ADD */
     struct layer layer;  /* of the steps for foreign models: its numbers, not its weights */
-    float *memory;       /* owned: weights, bias, scale and shift */
+    float *memory;       /* in the plan's pages: weights, bias, scale and shift */
     int *offset;         /* owned */
 };
 
 struct infer {
     const struct kernels *k;
     struct threads *threads;
-    int chunk, values, steps, outputs;
+    int chunk, group; /* images at once, at most */
+    int values, steps, outputs;
     struct value *value;
     struct step *step;
     int input, output;  /* values */
     long input_size;    /* floats an image */
     long arena_size;    /* floats a thread */
+    long scratch, scratch_size; /* of Winograd's convolutions, in the arena */
+    struct pages *pages; /* all that the steps own, and the arenas */
     float **arena;      /* [threads] */
     const float *x;     /* of the run at hand */
     float *logits;
@@ -84,6 +98,11 @@ static struct step *new_step(struct infer *p, enum kind kind, int x, int y)
 {
     struct step *s = &p->step[p->steps++];
     *s = (struct step){.kind = kind, .x = x, .x2 = -1, .y = y};
+    for (struct step *before = s; s->phase == OF_IMAGE && before > p->step; before--)
+        if (before[-1].phase == OF_GROUP)
+            s->phase = OF_GROUP;
+    if (p->value[y].rows && kind != STEP_ROWS)
+        s->phase = OF_ROWS;
     p->value[x].last = p->steps - 1;
     return s;
 }
@@ -142,15 +161,11 @@ static int rows_input(struct planner *b, int layer)
     return y;
 }
 
-/* Weights, bias, scale and shift of a step in one allocation, zeroed. */
+/* Weights, bias, scale and shift of a step side by side, zeroed. */
 static int alloc_params(struct planner *b, struct step *s, long weights, long channels)
 {
-    size_t bytes = ((size_t)weights + 3 * (size_t)channels) * sizeof(float);
-    s->memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    if (!s->memory)
-        return err_set(b->e, "out of memory");
-    memset(s->memory, 0, bytes);
-    return 0;
+    s->memory = pages_take(b->p->pages, (size_t)weights + 3 * (size_t)channels);
+    return s->memory ? 0 : err_set(b->e, "out of memory");
 }
 
 /* Batch norm as y = scale * x + shift. */
@@ -191,8 +206,112 @@ static int need_image(struct planner *b, int i)
     return 0;
 }
 
-/* Conv or dense, with what follows it as far as it can be done in the same pass: batch norm folded
- * into the weights, relu, and a batch norm after that. Returns the last layer it covers, -1. */
+/* What one pass over a convolution or dense layer takes in: batch norm folded into the weights, relu,
+ * a batch norm after that, and a maximum pool. Layers, or -1. */
+struct fused {
+    int fold, relu, post, pool;
+    int last; /* the last of them */
+};
+
+/* Extends f over the only reader of its last layer, if that is of this op. */
+static int fuse(const struct planner *b, struct fused *f, enum op op)
+{
+    int next = only_reader(b, f->last, op);
+    if (next >= 0)
+        f->last = next;
+    return next;
+}
+
+static struct fused fused_with(const struct planner *b, int i)
+{
+    struct fused f = {.last = i, .post = -1, .pool = -1};
+    f.fold = fuse(b, &f, OP_BATCHNORM);
+    f.relu = fuse(b, &f, OP_RELU);
+    if (f.relu >= 0)
+        f.post = fuse(b, &f, OP_BATCHNORM);
+    return f;
+}
+
+static int tiles_of(struct shape s)
+{
+    return ((s.h + 3) / 4) * ((s.w + 3) / 4);
+}
+
+/* Whether layer l, a convolution that reads x, is one for Winograd's algorithm: full blocks of
+ * channels, and pictures that fill the tiles so far that half of the multiplications are saved. */
+static bool suits_winograd(const struct layer *l, const struct value *x)
+{
+    return l->r == 3 && l->s == 3 && l->stride_h == 1 && l->stride_w == 1 && l->dilation_h == 1 &&
+           l->dilation_w == 1 && l->groups == 1 && x->shape.c >= BLOCK && l->out.c >= BLOCK &&
+           x->layout.pixel == BLOCK && 9L * l->out.h * l->out.w >= 2 * 36L * tiles_of(l->out);
+}
+
+/* A maximum pool that halves rows and columns can be taken in too. */
+static void fuse_pool(const struct planner *b, struct fused *f)
+{
+    int next = only_reader(b, f->last, OP_MAXPOOL);
+    if (next < 0)
+        return;
+    const struct layer *l = &b->net->layer[next];
+    struct shape in = b->net->layer[l->in[0]].out;
+    if (l->r == 2 && l->s == 2 && l->stride_h == 2 && l->stride_w == 2 && l->dilation_h == 1 &&
+        l->dilation_w == 1 && !has_border(layer_border(l)) && l->out.h == in.h / 2 &&
+        l->out.w == in.w / 2)
+        f->pool = f->last = next;
+}
+
+/* A step's weights, bias, scale and shift, from layer l. */
+static int plan_params(struct planner *b, struct step *s, const struct layer *l,
+                       const struct packing *pk, const struct fused *f)
+{
+    const struct layer *layer = b->net->layer;
+    bool fast = s->kind == STEP_WINOGRAD;
+    long size = fast ? pk->size / 9 * 36 : pk->size, channels = (long)pk->blocks * BLOCK;
+    float *direct = fast ? aligned_alloc(64, (size_t)pk->size * sizeof *direct) : NULL;
+    if ((fast && !direct) || alloc_params(b, s, size, channels)) {
+        free(direct);
+        return err_set(b->e, "out of memory");
+    }
+    float *w = s->memory, *bias = w + size, *scale = bias + channels, *shift = scale + channels;
+    int failed = pack_params(b, l, pk, f->fold < 0 ? NULL : &layer[f->fold], fast ? direct : w, bias);
+    if (fast && !failed)
+        b->p->k->winograd_weights(pk->blocks, pk->runs / 9, direct, w);
+    free(direct);
+    for (int k = 0; f->post >= 0 && k < pk->k; k++)
+        affine_of(&layer[f->post], k, &scale[k], &shift[k]);
+    s->conv.w = w;
+    s->conv.bias = bias;
+    s->conv.relu = f->relu >= 0;
+    s->conv.scale = f->post < 0 ? NULL : scale;
+    s->conv.shift = shift;
+    return failed;
+}
+
+/* The geometry of a convolution by Winograd's algorithm, once s->conv has that of a direct one. */
+static void plan_winograd(struct infer *p, struct step *s, const struct fused *f)
+{
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    int tiles = tiles_of((struct shape){1, s->conv.rows, s->conv.pixels});
+    int at_once = tiles * (tiles < TILES / 2 ? p->group : 1);
+    struct winograd *v = &s->winograd;
+    if (tiles < TILES / 2)
+        s->phase = OF_GROUP;
+    s->conv.runs /= 9;
+    v->x_block = x->layout.block;
+    v->x_image = x->layout.size;
+    v->y_image = y->layout.size;
+    v->pool = f->pool >= 0;
+    v->tiles = at_once < TILES ? at_once : TILES;
+    for (int i = 0; i < s->conv.runs; i++)
+        s->offset[i] = i * v->tiles * BLOCK;
+    v->conv = s->conv;
+    long scratch = winograd_scratch(s->conv.runs, v->tiles);
+    if (p->scratch_size < scratch)
+        p->scratch_size = scratch;
+}
+
+/* Conv or dense, with what follows it as far as it can be done in the same pass. Returns the last
+ * layer it covers, -1. */
 static int plan_conv(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
@@ -202,30 +321,22 @@ static int plan_conv(struct planner *b, int i)
         return -1;
     int x = dense ? rows_input(b, l->in[0]) : pad_input(b, l, 0, &start);
     struct packing pk = packing_of(l, b->p->value[x].shape);
-    int last = i, next, fold = only_reader(b, i, OP_BATCHNORM), post = -1;
-    if (fold >= 0)
-        last = fold;
-    bool relu = (next = only_reader(b, last, OP_RELU)) >= 0;
-    if (relu)
-        last = next;
-    if (relu && (post = only_reader(b, last, OP_BATCHNORM)) >= 0)
-        last = post;
-    int y = new_value(b->p, dense, l->out, border_for(b, last), false);
-    struct step *s = new_step(b->p, STEP_CONV, x, y);
+    struct fused f = fused_with(b, i);
+    bool fast = !dense && suits_winograd(l, &b->p->value[x]);
+    if (fast)
+        fuse_pool(b, &f);
+    struct shape out = f.pool < 0 ? l->out : b->net->layer[f.pool].out;
+    int y = new_value(b->p, dense, out, border_for(b, f.last), false);
+    struct step *s = new_step(b->p, fast ? STEP_WINOGRAD : STEP_CONV, x, y);
     s->start = start;
-    long channels = (long)pk.blocks * BLOCK;
     s->offset = malloc((size_t)pk.runs * sizeof *s->offset);
-    if (!s->offset || alloc_params(b, s, pk.size, channels))
+    if (!s->offset)
         return err_set(b->e, "out of memory");
-    float *w = s->memory, *bias = w + pk.size, *scale = bias + channels, *shift = scale + channels;
-    if (pack_params(b, l, &pk, fold >= 0 ? &b->net->layer[fold] : NULL, w, bias))
-        return -1;
-    for (int k = 0; post >= 0 && k < pk.k; k++)
-        affine_of(&b->net->layer[post], k, &scale[k], &shift[k]);
-    const struct layout *xl = &b->p->value[x].layout, *yl = &b->p->value[y].layout;
     s->conv = (struct conv){.blocks = pk.blocks, .rows = 1, .runs = pk.runs, .run = pk.run,
-                            .offset = s->offset, .w = w, .bias = bias, .relu = relu,
-                            .scale = post < 0 ? NULL : scale, .shift = shift};
+                            .offset = s->offset};
+    if (plan_params(b, s, l, &pk, &f))
+        return -1;
+    const struct layout *xl = &b->p->value[x].layout, *yl = &b->p->value[y].layout;
     if (dense) {
         dense_offsets(&pk, b->p->chunk, s->offset);
         s->conv.x_pixel = BLOCK;
@@ -239,8 +350,10 @@ static int plan_conv(struct planner *b, int i)
         s->conv.y_row = yl->row;
         s->conv.y_block = yl->block;
     }
-    b->value_of[last] = y;
-    return last;
+    if (fast)
+        plan_winograd(b->p, s, &f);
+    b->value_of[f.last] = y;
+    return f.last;
 }
 
 /* A step of layer i from value x to value y, for foreign models. */
@@ -456,6 +569,25 @@ static int plan_layers(struct planner *b)
     return 0;
 }
 
+/* Room for a group of images in the values that steps of groups read and write. Such values must not
+ * share a place with those of the steps before, which run again for each image. */
+static void size_groups(struct infer *p)
+{
+    for (int i = 0; i < p->steps; i++) {
+        const struct step *s = &p->step[i];
+        int used[3] = {s->x, s->x2, s->y};
+        for (int j = 0; s->phase == OF_GROUP && j < 3; j++) {
+            struct value *v = used[j] < 0 ? NULL : &p->value[used[j]];
+            if (!v || v->rows || v->image)
+                continue;
+            v->image = v->size;
+            v->size *= p->group;
+            if (used[j] != s->y)
+                v->born = 0;
+        }
+    }
+}
+
 /* Give every value its place in the arena: the lowest that no living value has. Values with a border
  * keep their place for good, since the border is filled only once. */
 static void place_values(struct infer *p)
@@ -499,11 +631,9 @@ static int alloc_arenas(struct infer *p, struct err *e)
     int n = threads_count(p->threads);
     p->arena = calloc((size_t)n, sizeof *p->arena);
     for (int t = 0; p->arena && t < n; t++) {
-        size_t bytes = ((size_t)p->arena_size * sizeof(float) + 63) / 64 * 64;
-        p->arena[t] = aligned_alloc(64, bytes ? bytes : 64);
+        p->arena[t] = pages_take(p->pages, (size_t)p->arena_size);
         if (!p->arena[t])
             return err_set(e, "out of memory");
-        memset(p->arena[t], 0, bytes);
         fill_borders(p, p->arena[t]);
     }
     return p->arena ? 0 : err_set(e, "out of memory");
@@ -527,7 +657,10 @@ static int make_plan(struct infer *p, const struct net *net, struct err *e)
     free(memory);
     if (failed)
         return -1;
+    size_groups(p);
     place_values(p);
+    p->scratch = p->arena_size;
+    p->arena_size += p->scratch_size;
     return alloc_arenas(p, e);
 }
 
@@ -535,7 +668,8 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
                         const struct kernels *k, struct err *e)
 {
     struct infer *p = calloc(1, sizeof *p);
-    if (!p) {
+    if (!p || !(p->pages = pages_new())) {
+        free(p);
         err_set(e, "out of memory");
         return NULL;
     }
@@ -543,6 +677,7 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
     p->threads = t;
     int share = (batch + threads_count(t) - 1) / threads_count(t);
     p->chunk = share < CHUNK ? share : CHUNK;
+    p->group = p->chunk < GROUP ? p->chunk : GROUP;
     p->outputs = net_outputs(net);
     p->input_size = (long)net_input(net).c * net_input(net).h * net_input(net).w;
     p->int8 = int8_new(net, p->chunk, threads_count(t), kernel8_best(k));
@@ -558,12 +693,9 @@ void infer_free(struct infer *p)
     if (!p)
         return;
     int8_free(p->int8);
-    for (int i = 0; p->step && i < p->steps; i++) {
-        free(p->step[i].memory);
+    for (int i = 0; p->step && i < p->steps; i++)
         free(p->step[i].offset);
-    }
-    for (int t = 0; p->arena && t < threads_count(p->threads); t++)
-        free(p->arena[t]);
+    pages_free(p->pages);
     free(p->arena);
     free(p->step);
     free(p->value);
@@ -571,6 +703,12 @@ void infer_free(struct infer *p)
 }
 
 /* ---- Running it ---- */
+
+/* Where value v of image i of a group is. */
+static float *value_at(const struct infer *p, float *arena, int v, int i)
+{
+    return arena + p->value[v].place + i * p->value[v].image;
+}
 
 /* The blocks of a value that a pointwise step goes over: `count` of them, each of rows x pixels. */
 struct walk {
@@ -586,32 +724,32 @@ static struct walk walk_of(const struct value *v, int chunk, int n)
     return (struct walk){l->blocks, l->shape.h, l->shape.w, l->row, l->block, l->origin};
 }
 
-static void run_pointwise(const struct infer *p, const struct step *s, float *arena, int n)
+static void run_pointwise(const struct infer *p, const struct step *s, const float *x,
+                          const float *x2, float *y, int n)
 {
-    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
-    struct walk from = walk_of(x, p->chunk, n), to = walk_of(y, p->chunk, n);
+    struct walk from = walk_of(&p->value[s->x], p->chunk, n);
+    struct walk to = walk_of(&p->value[s->y], p->chunk, n);
     struct walk from2 = s->x2 < 0 ? from : walk_of(&p->value[s->x2], p->chunk, n);
-    const float *x2 = s->x2 < 0 ? NULL : arena + p->value[s->x2].place + from2.origin;
     for (int b = 0; b < to.count; b++) {
-        const float *xb = arena + x->place + from.origin + b * from.block;
-        float *yb = arena + y->place + to.origin + b * to.block;
+        const float *xb = x + from.origin + b * from.block;
+        float *yb = y + to.origin + b * to.block;
         if (s->kind == STEP_RELU)
             p->k->relu(to.rows, to.pixels, xb, from.row, yb, to.row);
         else if (s->kind == STEP_ADD)
-            p->k->add(to.rows, to.pixels, xb, from.row, x2 + b * from2.block, from2.row, s->relu, yb,
-                      to.row);
+            p->k->add(to.rows, to.pixels, xb, from.row, x2 + from2.origin + b * from2.block,
+                      from2.row, s->relu, yb, to.row);
         else
             p->k->affine(to.rows, to.pixels, xb, from.row, s->memory + b * BLOCK,
                          s->memory + (to.count + b) * BLOCK, yb, to.row);
     }
 }
 
-static void run_pool(const struct infer *p, const struct step *s, float *arena)
+static void run_pool(const struct infer *p, const struct step *s, const float *x, float *y)
 {
-    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
-    for (int b = 0; b < y->layout.blocks; b++) {
-        const float *xb = arena + x->place + s->start + b * x->layout.block;
-        float *yb = arena + y->place + y->layout.origin + b * y->layout.block;
+    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
+    for (int b = 0; b < to->blocks; b++) {
+        const float *xb = x + s->start + b * from->block;
+        float *yb = y + to->origin + b * to->block;
         if (s->kind == STEP_MAXPOOL)
             p->k->maxpool(&s->pool, xb, yb);
         else
@@ -619,15 +757,14 @@ static void run_pool(const struct infer *p, const struct step *s, float *arena)
     }
 }
 
-static void run_pad(const struct infer *p, const struct step *s, float *arena)
+static void run_pad(const struct infer *p, const struct step *s, const float *x, float *y)
 {
-    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
-    const struct layout *from = &x->layout, *to = &y->layout;
+    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
     size_t bytes = (size_t)(from->shape.w * from->pixel) * sizeof(float);
     for (int b = 0; b < from->blocks; b++)
         for (int r = 0; r < from->shape.h; r++)
-            memcpy(arena + y->place + to->origin + b * to->block + r * to->row,
-                   arena + x->place + from->origin + b * from->block + r * from->row, bytes);
+            memcpy(y + to->origin + b * to->block + r * to->row,
+                   x + from->origin + b * from->block + r * from->row, bytes);
 }
 
 /* The channels of block b that are used. */
@@ -664,15 +801,15 @@ static float each(const struct layer *l, float x)
     }
 }
 
-static void run_each(const struct infer *p, const struct step *s, float *arena, int n)
+static void run_each(const struct infer *p, const struct step *s, const float *x, float *y, int n)
 {
-    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
-    struct walk from = walk_of(x, p->chunk, n), to = walk_of(y, p->chunk, n);
+    struct walk from = walk_of(&p->value[s->x], p->chunk, n);
+    struct walk to = walk_of(&p->value[s->y], p->chunk, n);
     for (int b = 0; b < to.count; b++) {
-        int lanes = lanes_of(y, b);
+        int lanes = lanes_of(&p->value[s->y], b);
         for (int r = 0; r < to.rows; r++) {
-            const float *xr = arena + x->place + from.origin + b * from.block + r * from.row;
-            float *yr = arena + y->place + to.origin + b * to.block + r * to.row;
+            const float *xr = x + from.origin + b * from.block + r * from.row;
+            float *yr = y + to.origin + b * to.block + r * to.row;
             for (long i = 0; i < (long)to.pixels * BLOCK; i++)
                 yr[i] = i % BLOCK < lanes ? each(&s->layer, xr[i]) : 0;
         }
@@ -704,83 +841,118 @@ static void pool_pixel(const struct layer *l, const struct layout *from, const f
         y[c] /= (float)count;
 }
 
-static void run_anypool(const struct infer *p, const struct step *s, float *arena)
+static void run_anypool(const struct infer *p, const struct step *s, const float *x, float *y)
 {
-    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
-    const struct layout *to = &y->layout;
+    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
     for (int b = 0; b < to->blocks; b++)
         for (int r = 0; r < to->shape.h; r++)
             for (int q = 0; q < to->shape.w; q++)
-                pool_pixel(&s->layer, &x->layout, arena + x->place + b * x->layout.block, r, q,
-                           arena + y->place + to->origin + b * to->block + r * to->row + q * BLOCK);
+                pool_pixel(&s->layer, from, x + b * from->block, r, q,
+                           y + to->origin + b * to->block + r * to->row + q * BLOCK);
 }
 
 /* The picture with alpha around it. */
-static void run_surround(const struct infer *p, const struct step *s, float *arena)
+static void run_surround(const struct infer *p, const struct step *s, const float *x, float *y)
 {
-    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
-    const struct layout *from = &x->layout, *to = &y->layout;
+    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
     size_t bytes = (size_t)from->shape.w * BLOCK * sizeof(float);
     for (int b = 0; b < to->blocks; b++)
         for (int r = 0; r < to->shape.h; r++) {
-            float *yr = arena + y->place + to->origin + b * to->block + r * to->row;
+            float *yr = y + to->origin + b * to->block + r * to->row;
             int h = r - s->layer.pad_top;
             for (long i = 0; i < (long)to->shape.w * BLOCK; i++)
                 yr[i] = s->layer.alpha;
             if (h >= 0 && h < from->shape.h)
                 memcpy(yr + s->layer.pad_left * BLOCK,
-                       arena + x->place + from->origin + b * from->block + h * from->row, bytes);
+                       x + from->origin + b * from->block + h * from->row, bytes);
         }
 }
 
-/* One step: on one image, or, where its output is rows, on n images (STEP_ROWS: on image i). */
-static void run_step(const struct infer *p, const struct step *s, float *arena, int i, int n)
+static void run_conv(const struct infer *p, const struct step *s, const float *x, float *y, int n)
 {
-    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
-    struct conv conv;
+    const struct value *to = &p->value[s->y];
+    struct conv v = s->conv;
+    if (to->rows)
+        v.pixels = n;
+    p->k->conv(&v, x + s->start, y + (to->rows ? 0 : to->layout.origin));
+}
+
+static void run_winograd(const struct infer *p, const struct step *s, const float *x, float *y,
+                         float *scratch, int n)
+{
+    struct winograd v = s->winograd;
+    v.images = n;
+    v.scratch = scratch;
+    p->k->winograd(&v, x + s->start, y + p->value[s->y].layout.origin);
+}
+
+/* One step: on image i of a group, or, where its output is rows, on n images (STEP_ROWS: on image i
+ * of a group, which is image `row` of the chunk). STEP_WINOGRAD: on n images from i on. */
+static void run_step(const struct infer *p, const struct step *s, float *arena, int i, int row, int n)
+{
+    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
+    const float *x = value_at(p, arena, s->x, i);
+    const float *x2 = s->x2 < 0 ? NULL : value_at(p, arena, s->x2, i);
+    float *y = value_at(p, arena, s->y, i);
     switch (s->kind) {
     case STEP_CONV:
-        conv = s->conv;
-        if (y->rows)
-            conv.pixels = n;
-        p->k->conv(&conv, arena + x->place + s->start,
-                   arena + y->place + (y->rows ? 0 : y->layout.origin));
+        run_conv(p, s, x, y, n);
+        break;
+    case STEP_WINOGRAD:
+        run_winograd(p, s, x, y, arena + p->scratch, n);
         break;
     case STEP_AFFINE:
     case STEP_RELU:
     case STEP_ADD:
-        run_pointwise(p, s, arena, n);
+        run_pointwise(p, s, x, x2, y, n);
         break;
     case STEP_MAXPOOL:
     case STEP_SUMPOOL:
-        run_pool(p, s, arena);
+        run_pool(p, s, x, y);
         break;
     case STEP_PAD:
-        run_pad(p, s, arena);
+        run_pad(p, s, x, y);
         break;
     case STEP_ROWS:
-        rows_put(&x->layout, arena + x->place, arena + y->place, p->chunk, i);
+        rows_put(from, x, y, p->chunk, row);
         break;
     case STEP_EACH:
-        run_each(p, s, arena, n);
+        run_each(p, s, x, y, n);
         break;
     case STEP_ANYPOOL:
-        run_anypool(p, s, arena);
+        run_anypool(p, s, x, y);
         break;
     case STEP_SURROUND:
-        run_surround(p, s, arena);
+        run_surround(p, s, x, y);
         break;
     case STEP_UNBLOCK:
-        layout_get(&x->layout, arena + x->place, arena + y->place);
+        layout_get(from, x, y);
         break;
     case STEP_BLOCK:
-        memset(arena + y->place, 0, (size_t)y->size * sizeof *arena);
-        layout_put(&y->layout, arena + x->place, arena + y->place);
+        memset(y, 0, (size_t)to->size * sizeof *y);
+        layout_put(to, x, y);
         break;
     }
 }
 
-/* A chunk of images: all steps over images for each of them, then the steps over rows. */
+/* A group of n images, the chunk's from `first` on. */
+static void run_group(const struct infer *p, const float *pixels, float *arena, int first, int n)
+{
+    const struct value *in = &p->value[p->input];
+    for (int i = 0; i < n; i++) {
+        layout_put(&in->layout, pixels + i * p->input_size, value_at(p, arena, p->input, i));
+        for (int s = 0; s < p->steps; s++)
+            if (p->step[s].phase == OF_IMAGE)
+                run_step(p, &p->step[s], arena, i, first + i, 1);
+    }
+    for (int s = 0; s < p->steps; s++) {
+        bool at_once = p->step[s].kind == STEP_WINOGRAD;
+        for (int i = 0; p->step[s].phase == OF_GROUP && i < (at_once ? 1 : n); i++)
+            run_step(p, &p->step[s], arena, i, first + i, at_once ? n : 1);
+    }
+}
+
+/* A chunk of images. */
 static void run_chunk(void *arg, int item, int thread)
 {
     const struct infer *p = arg;
@@ -791,17 +963,12 @@ static void run_chunk(void *arg, int item, int thread)
         return;
     }
     float *arena = p->arena[thread];
-    const struct value *in = &p->value[p->input], *out = &p->value[p->output];
-    long pixels = (long)in->shape.c * in->shape.h * in->shape.w;
-    for (int i = 0; i < n; i++) {
-        layout_put(&in->layout, p->x + (first + i) * pixels, arena + in->place);
-        for (int s = 0; s < p->steps; s++)
-            if (!p->value[p->step[s].y].rows || p->step[s].kind == STEP_ROWS)
-                run_step(p, &p->step[s], arena, i, n);
-    }
+    const struct value *out = &p->value[p->output];
+    for (int i = 0; i < n; i += p->group)
+        run_group(p, p->x + (first + i) * p->input_size, arena, i, n - i < p->group ? n - i : p->group);
     for (int s = 0; s < p->steps; s++)
-        if (p->value[p->step[s].y].rows && p->step[s].kind != STEP_ROWS)
-            run_step(p, &p->step[s], arena, 0, n);
+        if (p->step[s].phase == OF_ROWS)
+            run_step(p, &p->step[s], arena, 0, 0, n);
     for (int i = 0; i < n; i++)
         for (long k = 0; k < p->outputs; k++) {
             long at = rows_at(out->shape, k);

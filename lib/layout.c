@@ -149,18 +149,21 @@ static long packed_at(const struct packing *p, int k, int c, int r, int s)
     return (((long)(k / BLOCK) * p->runs + run) * p->run + lane) * BLOCK + k % BLOCK;
 }
 
-/* Call copy for every weight with its place in both arrays. */
+/* Call copy for every weight with its place in both arrays. (A kernel's places are one step apart,
+ * but for rows_blocks' second case.) */
 #define EACH_WEIGHT(copy)                                                                          \
     do {                                                                                           \
-        int per_group = p->c / p->groups;                                                          \
+        int per_group = p->c / p->groups, places = p->r * p->s;                                    \
         for (int k = 0; k < p->k; k++) {                                                           \
             int first = k / (p->k / p->groups) * per_group;                                        \
-            for (int c = 0; c < per_group; c++)                                                    \
-                for (int r = 0; r < p->r; r++)                                                     \
-                    for (int s = 0; s < p->s; s++, weight++) {                                     \
-                        long at = packed_at(p, k, first + c, r, s);                                \
-                        copy;                                                                      \
-                    }                                                                              \
+            for (int c = first; c < first + per_group; c++) {                                      \
+                long at = packed_at(p, k, c, 0, 0), step = (long)p->run * BLOCK;                   \
+                for (int i = 0; i < places; i++, weight++, at += step) {                           \
+                    if (p->by_value)                                                               \
+                        at = packed_at(p, k, c, i / p->s, i % p->s);                               \
+                    copy;                                                                          \
+                }                                                                                  \
+            }                                                                                      \
         }                                                                                          \
     } while (0)
 

@@ -64,6 +64,12 @@ INLINE vf positive(vf x)
     return keep(x, x > 0);
 }
 
+INLINE vf larger(vf a, vf b)
+{
+    vi more = b > a;
+    return keep(b, more) + keep(a, ~more);
+}
+
 /* The place of vector j of a tile in a tensor whose blocks are `block` floats apart. */
 INLINE long at(int j, long block)
 {
@@ -71,13 +77,13 @@ INLINE long at(int j, long block)
 }
 
 /* What happens to a finished sum before it is stored: k is its first channel. */
-INLINE void finish(const struct conv *v, long k, vf sum, float *y)
+INLINE vf finished(const struct conv *v, long k, vf sum)
 {
     if (v->relu)
         sum = positive(sum);
     if (v->scale)
         sum = sum * load(v->scale + k) + load(v->shift + k);
-    store(y, sum);
+    return sum;
 }
 
 /* P pixels by N vectors of output channels, from channel k on; X is the step between the pixels'
@@ -105,7 +111,7 @@ INLINE void conv_tile(const struct conv *v, const float *x, long k, float *y, co
     }
     UNROLL for (int p = 0; p < P; p++)
         UNROLL for (int j = 0; j < N; j++)
-            finish(v, k + at(j, BLOCK), sum[p][j], y + p * BLOCK + at(j, v->y_block));
+            store(y + p * BLOCK + at(j, v->y_block), finished(v, k + at(j, BLOCK), sum[p][j]));
 }
 
 /* One row of pixels in tiles of nearly equal width. */
@@ -169,6 +175,8 @@ static void conv(const struct conv *v, const float *x, float *y)
     else
         conv_rows(v, x, y, v->x_pixel);
 }
+
+#include "winograd.h"
 
 /* The gradient for C input channels and N vectors of output channels: the sums stay in registers
  * over the whole image. */
@@ -318,11 +326,8 @@ static void maxpool(const struct pool *v, const float *x, float *y)
         const float *window = WINDOW(x, v->x_row);
         vf most = load(window);
         for (int r = 0; r < v->r; r++)
-            for (int s = 0; s < v->s; s++) {
-                vf xi = load(window + r * v->x_row + s * BLOCK);
-                vi more = xi > most;
-                most = keep(xi, more) + keep(most, ~more);
-            }
+            for (int s = 0; s < v->s; s++)
+                most = larger(most, load(window + r * v->x_row + s * BLOCK));
         store(y + p * v->y_row + q * BLOCK + j, most);
     }
 }
@@ -428,6 +433,8 @@ extern const struct kernels NAME(kernels, LEVEL);
 const struct kernels NAME(kernels, LEVEL) = {
     .name = TEXT(LEVEL),
     .conv = conv,
+    .winograd_weights = winograd_weights,
+    .winograd = winograd,
     .conv_grad = conv_grad,
     .affine = affine,
     .moments = moments,

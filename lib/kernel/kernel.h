@@ -35,7 +35,26 @@ struct conv {
     const float *scale, *shift; /* [blocks][BLOCK], or NULL */
 };
 
-/* The gradient of that convolution's weights:
+/* A 3x3 convolution of stride 1 over some images by Winograd's algorithm (winograd.h), with fewer
+ * multiplications and a larger error than conv (about 1e-6 of the sums' size); then, if asked, the
+ * maximum of each 2x2. The result of an image does not depend on how many there are. */
+struct winograd {
+    struct conv conv; /* blocks; rows and pixels before the pool; relu, bias, scale and shift; x_row,
+                         y_block, y_row of x and y; runs: blocks of input channels; offset[i] =
+                         i * tiles * BLOCK; w: [36][blocks][runs][BLOCK][BLOCK] */
+    int images;
+    long x_image, x_block, y_image; /* floats */
+    bool pool;
+    int tiles;      /* of 4x4 outputs that go through it at once */
+    float *scratch; /* winograd_scratch(runs, tiles) floats */
+};
+
+static inline long winograd_scratch(int runs, int tiles)
+{
+    return 36L * (runs + 2) * tiles * BLOCK;
+}
+
+/* The gradient of a convolution's weights:
  *
  *     dw[b][i][c][k] += sum over p, q of dy[b][p][q][k] * x[p * x_row + q * x_pixel + offset[i] + c]
  */
@@ -69,6 +88,9 @@ struct kernels {
     const char *name; /* "portable", "avx2", "avx512", "neon" */
 
     void (*conv)(const struct conv *v, const float *x, float *y);
+    /* y as conv's result; w [blocks][in_blocks * 9][BLOCK][BLOCK] -> what winograd wants */
+    void (*winograd_weights)(int blocks, int in_blocks, const float *w, float *transformed);
+    void (*winograd)(const struct winograd *v, const float *x, float *y);
     void (*conv_grad)(const struct conv_grad *v, const float *x, const float *dy, float *dw);
 
     /* y = scale * x + shift */

@@ -6,6 +6,13 @@
 #include "infer.h"
 #include "rng.h"
 
+/* What training has no use for: pictures large and small for Winograd's convolution. */
+static const struct net_case winograd_case = {
+    "by Winograd's algorithm, odd sizes",
+    "input 1 19 21\nconv 16 3x3\nrelu\nconv 17 3x3 pad 1\nrelu\nbatchnorm\nmaxpool 2x2\n"
+    "conv 32 3x3 pad 1\nname a\nbatchnorm\nrelu\nconv 32 3x3 pad 1\nadd a\nrelu\nmaxpool 2x2\n"
+    "conv 20 3x3 pad 1\nflatten\ndense 10\nsoftmax\n"};
+
 static const char *const levels[] = {"portable", "avx2", "avx512", "neon"};
 
 /* Weights from a seed, and batch-norm statistics that are not the trivial ones. */
@@ -104,6 +111,7 @@ int main(void)
 {
     for (int i = 0; i < NET_CASES; i++)
         check_net(&net_cases[i]);
+    check_net(&winograd_case);
     check_softmax();
     check_scale();
     return check_done();

@@ -99,6 +99,51 @@ static double check_conv(void)
     return d;
 }
 
+/* Winograd's convolution of some images against the portable direct one, pooled or not. */
+static double check_winograd(void)
+{
+    int blocks = 1 + below(5), in_blocks = 1 + below(3), images = 1 + below(3), pool = below(2);
+    struct place y = random_place();
+    struct pool half = {.rows = y.rows / 2, .pixels = y.pixels / 2, .r = 2, .s = 2, .stride_h = 2,
+                        .stride_w = 2, .x_row = y.row, .y_row = y.row};
+    long x_row = (y.pixels + 2 + below(2)) * BLOCK, x_block = (y.rows + 2) * x_row;
+    long x_image = in_blocks * x_block, y_image = blocks * y.size;
+    int direct[3 * 9], offset[3], tiles = 1 + below(30);
+    for (int i = 0; i < in_blocks * 9; i++)
+        direct[i] = (int)(i / 9 * x_block + i % 9 / 3 * x_row + i % 3 * BLOCK);
+    for (int i = 0; i < in_blocks; i++)
+        offset[i] = i * tiles * BLOCK;
+    long size = (long)blocks * in_blocks * BLOCK * BLOCK;
+    float *x = random_floats(images * x_image), *w = random_floats(9 * size);
+    float *u = poisoned(36 * size), *bias = random_floats(3L * blocks * BLOCK);
+    float *scratch = poisoned(winograd_scratch(in_blocks, tiles));
+    float *a = poisoned(images * y_image), *b = poisoned(images * y_image), *c = poisoned(y_image);
+    struct conv v = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels, .runs = in_blocks * 9,
+                     .run = BLOCK, .offset = direct, .x_row = x_row, .x_pixel = BLOCK,
+                     .y_block = y.size, .y_row = y.row, .w = w, .bias = below(2) ? bias : NULL,
+                     .relu = below(2), .scale = below(2) ? bias + blocks * BLOCK : NULL,
+                     .shift = bias + 2 * blocks * BLOCK};
+    struct winograd fast = {.conv = v, .images = images, .x_image = x_image, .x_block = x_block,
+                            .y_image = y_image, .pool = pool, .tiles = tiles, .scratch = scratch};
+    fast.conv.runs = in_blocks;
+    fast.conv.offset = offset;
+    fast.conv.w = u;
+    for (int i = 0; i < images; i++) {
+        plain->conv(&v, x + i * x_image, pool ? c : a + i * y_image);
+        for (int k = 0; pool && k < blocks; k++)
+            plain->maxpool(&half, c + k * y.size, a + i * y_image + k * y.size);
+    }
+    level->winograd_weights(blocks, in_blocks, w, u);
+    level->winograd(&fast, x, b);
+    double d = difference(a, b, images * y_image);
+    if (u[-1] != POISON || u[36 * size] != POISON || scratch[-1] != POISON ||
+        scratch[winograd_scratch(in_blocks, tiles)] != POISON)
+        d = POISON;
+    release(x), release(w), release(u), release(bias), release(scratch);
+    release(a), release(b), release(c);
+    return d;
+}
+
 static double check_conv_grad(void)
 {
     int blocks = 1 + below(4), runs = 1 + below(4), run = 1 + below(BLOCK);
@@ -194,28 +239,52 @@ static void check(const char *name, double (*once)(void), double allowed)
     CHECK(worst <= allowed, "%s: %s as the portable one (differs by %.1e)", level->name, name, worst);
 }
 
-/* GFLOP/s of seed.net's second convolution. */
-static void time_conv(void)
+static double now(void)
 {
-    int offset[18];
-    for (int i = 0; i < 18; i++)
-        offset[i] = (i / 9 * 26 * 26 + i % 9 / 3 * 26 + i % 3) * BLOCK;
-    float *x = random_floats(2L * 26 * 26 * BLOCK), *w = random_floats(2L * 18 * 256);
-    float *y = poisoned(2L * 24 * 24 * BLOCK);
-    struct conv v = {.blocks = 2, .rows = 24, .pixels = 24, .runs = 18, .run = BLOCK,
-                     .offset = offset, .x_row = 26 * BLOCK, .x_pixel = BLOCK,
-                     .y_block = 24 * 24 * BLOCK, .y_row = 24 * BLOCK, .w = w};
-    double best = 1e9;
-    for (int i = 0; i < 200; i++) {
-        struct timespec a, b;
-        clock_gettime(CLOCK_MONOTONIC, &a);
-        level->conv(&v, x, y);
-        clock_gettime(CLOCK_MONOTONIC, &b);
-        best = fmin(best, (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) * 1e-9);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* GFLOP/s of seed.net's 3x3 convolutions, by the definition and by Winograd's algorithm (counted as
+ * if it did all the multiplications). */
+static void time_conv(int in_blocks, int blocks, int side, int images, int tiles)
+{
+    int direct[4 * 9], offset[4];
+    long x_row = (side + 2) * BLOCK, x_block = (side + 2) * x_row, y_block = (long)side * side * BLOCK;
+    for (int i = 0; i < in_blocks * 9; i++)
+        direct[i] = (int)(i / 9 * x_block + i % 9 / 3 * x_row + i % 3 * BLOCK);
+    for (int i = 0; i < in_blocks; i++)
+        offset[i] = i * tiles * BLOCK;
+    long size = (long)in_blocks * blocks * BLOCK * BLOCK;
+    float *x = random_floats(images * in_blocks * x_block), *w = random_floats(9 * size);
+    float *y = poisoned(images * blocks * y_block), *u = poisoned(36 * size);
+    float *scratch = poisoned(winograd_scratch(in_blocks, tiles));
+    struct conv v = {.blocks = blocks, .rows = side, .pixels = side, .runs = in_blocks * 9,
+                     .run = BLOCK, .offset = direct, .x_row = x_row, .x_pixel = BLOCK,
+                     .y_block = y_block, .y_row = side * BLOCK, .w = w};
+    struct winograd fast = {.conv = v, .images = images, .x_image = in_blocks * x_block,
+                            .x_block = x_block, .y_image = blocks * y_block, .tiles = tiles,
+                            .scratch = scratch};
+    fast.conv.runs = in_blocks;
+    fast.conv.offset = offset;
+    fast.conv.w = u;
+    level->winograd_weights(blocks, in_blocks, w, u);
+    double best[2] = {1e9, 1e9};
+    for (int i = 0; i < 400; i++) {
+        double start = now();
+        if (i & 1)
+            level->winograd(&fast, x, y);
+        else
+            for (int j = 0; j < images; j++)
+                level->conv(&v, x + j * fast.x_image, y + j * fast.y_image);
+        best[i & 1] = fmin(best[i & 1], now() - start);
     }
-    printf("# %s: %.1f GFLOP/s in a 3x3 convolution of 32 channels\n", level->name,
-           2.0 * 24 * 24 * 32 * 32 * 9 / best * 1e-9);
-    release(x), release(w), release(y);
+    double flop = 2.0 * images * side * side * 9 * in_blocks * blocks * BLOCK * BLOCK * 1e-9;
+    printf("# %s: %d images %dx%d, %d to %d channels, %d tiles: %.1f GFLOP/s, Winograd %.1f\n",
+           level->name, images, side, side, in_blocks * BLOCK, blocks * BLOCK, tiles,
+           flop / best[0], flop / best[1]);
+    release(x), release(w), release(y), release(u), release(scratch);
 }
 
 int main(int argc, char **argv)
@@ -227,12 +296,16 @@ int main(int argc, char **argv)
         if (!level)
             continue;
         check("conv", check_conv, 2e-4);
+        check("winograd", check_winograd, 2e-4);
         check("conv_grad", check_conv_grad, 2e-4);
         check("pointwise", check_pointwise, 1e-4);
         check("pools", check_pools, 1e-5);
         check("updates", check_updates, 1e-5);
-        if (argc > 1 && !strcmp(argv[1], "-b"))
-            time_conv();
+        if (argc > 1 && !strcmp(argv[1], "-b")) {
+            time_conv(2, 2, 24, 1, 36);
+            time_conv(2, 4, 10, 8, 36);
+            time_conv(4, 4, 8, 8, 36);
+        }
     }
     return check_done();
 }

@@ -1,0 +1,217 @@
+/* Winograd's convolution F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural
+ * Networks", 2015), a part of kernel.c: 4x4 outputs of a 3x3 convolution from a tile of 6x6 inputs
+ * by 36 multiplications a pair of channels where the definition takes 144:
+ *
+ *     y = A' [ (G w G') . (B' x B) ] A        ' transposes, . multiplies place by place
+ *
+ * and the sum over input channels makes each of the 36 places a matrix product, tiles by input by
+ * output channels. Tiles go through it in groups, so that what stands between the three stages
+ * (v->scratch) stays in the cache. */
+
+#define SIDE 6 /* of a tile's input */
+#define OUT 4  /* of its output */
+#define PLACES (SIDE * SIDE)
+
+/* y = G w: six values of three. */
+INLINE void weights_1d(const vf w[3], vf y[SIDE])
+{
+    vf even = w[0] + w[2], t = w[0] * (1 / 24.f) + w[2] * (1 / 6.f);
+    y[0] = w[0] * 0.25f;
+    y[1] = (even + w[1]) * (-1 / 6.f);
+    y[2] = (even - w[1]) * (-1 / 6.f);
+    y[3] = t + w[1] * (1 / 12.f);
+    y[4] = t - w[1] * (1 / 12.f);
+    y[5] = w[2];
+}
+
+/* y = B' x */
+INLINE void input_1d(const vf x[SIDE], vf y[SIDE])
+{
+    vf even = x[4] - x[2] * 4, odd = x[3] - x[1] * 4;
+    vf even2 = x[4] - x[2], odd2 = (x[3] - x[1]) * 2;
+    y[0] = x[0] * 4 - x[2] * 5 + x[4];
+    y[1] = even + odd;
+    y[2] = even - odd;
+    y[3] = even2 + odd2;
+    y[4] = even2 - odd2;
+    y[5] = x[1] * 4 - x[3] * 5 + x[5];
+}
+
+/* y = A' x */
+INLINE void output_1d(const vf x[SIDE], vf y[OUT])
+{
+    vf even = x[1] + x[2], odd = x[1] - x[2], even2 = x[3] + x[4], odd2 = x[3] - x[4];
+    y[0] = x[0] + even + even2;
+    y[1] = odd + odd2 * 2;
+    y[2] = even + even2 * 4;
+    y[3] = odd + odd2 * 8 + x[5];
+}
+
+static void winograd_weights(int blocks, int in_blocks, const float *w, float *out)
+{
+    long pairs = (long)blocks * in_blocks;
+    for (long i = 0; i < pairs; i++)
+        for (int j = 0; j < BLOCK * BLOCK; j += VW) {
+            vf half[SIDE][3], column[3], row[SIDE];
+            UNROLL for (int s = 0; s < 3; s++) {
+                UNROLL for (int r = 0; r < 3; r++)
+                    column[r] = load(w + ((i * 9 + r * 3 + s) * BLOCK * BLOCK) + j);
+                weights_1d(column, row);
+                UNROLL for (int r = 0; r < SIDE; r++) half[r][s] = row[r];
+            }
+            UNROLL for (int r = 0; r < SIDE; r++) {
+                weights_1d(half[r], row);
+                UNROLL for (int s = 0; s < SIDE; s++)
+                    store(out + ((r * SIDE + s) * pairs + i) * BLOCK * BLOCK + j, row[s]);
+            }
+        }
+}
+
+/* The tile whose first pixel is x -> 36 vectors, `place` floats apart. */
+INLINE void input_tile(const float *x, long x_row, float *y, long place)
+{
+    vf half[SIDE][SIDE], in[SIDE], out[SIDE];
+    UNROLL for (int s = 0; s < SIDE; s++) {
+        UNROLL for (int r = 0; r < SIDE; r++) in[r] = load(x + r * x_row + s * BLOCK);
+        input_1d(in, out);
+        UNROLL for (int r = 0; r < SIDE; r++) half[r][s] = out[r];
+    }
+    UNROLL for (int r = 0; r < SIDE; r++) {
+        input_1d(half[r], out);
+        UNROLL for (int s = 0; s < SIDE; s++) store(y + (r * SIDE + s) * place, out[s]);
+    }
+}
+
+/* Back: 36 vectors -> 4x4 pixels. */
+INLINE void output_tile(const float *x, long place, vf y[OUT][OUT])
+{
+    vf half[OUT][SIDE], in[SIDE], out[OUT];
+    UNROLL for (int s = 0; s < SIDE; s++) {
+        UNROLL for (int r = 0; r < SIDE; r++) in[r] = load(x + (r * SIDE + s) * place);
+        output_1d(in, out);
+        UNROLL for (int r = 0; r < OUT; r++) half[r][s] = out[r];
+    }
+    UNROLL for (int r = 0; r < OUT; r++) output_1d(half[r], y[r]);
+}
+
+/* Where tile `tile` of a group of images is. */
+struct tile {
+    int image, row, pixel; /* of its first output */
+};
+
+static struct tile tile_at(const struct winograd *v, int tile)
+{
+    int across = (v->conv.pixels + OUT - 1) / OUT, down = (v->conv.rows + OUT - 1) / OUT;
+    int image = tile / (across * down), in_image = tile % (across * down);
+    return (struct tile){image, in_image / across * OUT, in_image % across * OUT};
+}
+
+static int smaller(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* A tile that reaches over the picture's edge, filled up with zeros. */
+static void pad_tile(const float *x, long x_row, int rows, int pixels, float *patch)
+{
+    for (int i = 0; i < PLACES * BLOCK; i++)
+        patch[i] = 0;
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < pixels * BLOCK; i++)
+            patch[r * SIDE * BLOCK + i] = x[r * x_row + i];
+}
+
+static void input_tiles(const struct winograd *v, const float *x, int first, int count)
+{
+    long place = (long)v->conv.runs * v->tiles * BLOCK;
+    for (int t = 0; t < count; t++) {
+        struct tile at = tile_at(v, first + t);
+        const float *xt = x + at.image * v->x_image + at.row * v->conv.x_row + at.pixel * BLOCK;
+        int rows = smaller(SIDE, v->conv.rows + 2 - at.row);
+        int pixels = smaller(SIDE, v->conv.pixels + 2 - at.pixel);
+        for (int b = 0; b < v->conv.runs; b++) {
+            const float *xb = xt + b * v->x_block;
+            float patch[PLACES * BLOCK], *y = v->scratch + ((long)b * v->tiles + t) * BLOCK;
+            long x_row = v->conv.x_row;
+            if (rows < SIDE || pixels < SIDE) {
+                pad_tile(xb, x_row, rows, pixels, patch);
+                xb = patch;
+                x_row = SIDE * BLOCK;
+            }
+            for (int j = 0; j < BLOCK; j += VW)
+                input_tile(xb + j, x_row, y + j, place);
+        }
+    }
+}
+
+/* One vector of a tile's outputs, channels from k on: what is inside the picture is stored, or the
+ * greatest of each 2x2 of it. */
+INLINE void store_tile(const struct winograd *v, long k, vf y[OUT][OUT], float *to, int rows,
+                       int pixels)
+{
+    vf bias = v->conv.bias ? load(v->conv.bias + k) : (vf){0};
+    UNROLL for (int r = 0; r < OUT; r++)
+        UNROLL for (int s = 0; s < OUT; s++) y[r][s] = finished(&v->conv, k, y[r][s] + bias);
+    if (v->pool) {
+        UNROLL for (int r = 0; r < OUT / 2; r++)
+            UNROLL for (int s = 0; s < OUT / 2; s++)
+                if (2 * r + 1 < rows && 2 * s + 1 < pixels)
+                    store(to + r * v->conv.y_row + s * BLOCK,
+                          larger(larger(y[2 * r][2 * s], y[2 * r][2 * s + 1]),
+                                 larger(y[2 * r + 1][2 * s], y[2 * r + 1][2 * s + 1])));
+    } else {
+        UNROLL for (int r = 0; r < OUT; r++)
+            UNROLL for (int s = 0; s < OUT; s++)
+                if (r < rows && s < pixels)
+                    store(to + r * v->conv.y_row + s * BLOCK, y[r][s]);
+    }
+}
+
+/* `products` holds the 36 places of output blocks b.. b + n. */
+static void output_tiles(const struct winograd *v, const float *products, int b, int n, float *y,
+                         int first, int count)
+{
+    const int shrink = v->pool ? 2 : 1;
+    long place = (long)n * v->tiles * BLOCK;
+    for (int t = 0; t < count; t++) {
+        struct tile at = tile_at(v, first + t);
+        int rows = v->conv.rows - at.row, pixels = v->conv.pixels - at.pixel;
+        float *yt = y + at.image * v->y_image + at.row / shrink * v->conv.y_row +
+                    at.pixel / shrink * BLOCK;
+        for (int i = 0; i < n; i++)
+            for (int j = 0; j < BLOCK; j += VW) {
+                vf out[OUT][OUT];
+                output_tile(products + ((long)i * v->tiles + t) * BLOCK + j, place, out);
+                store_tile(v, (long)(b + i) * BLOCK + j, out, yt + (b + i) * v->conv.y_block + j,
+                           rows, pixels);
+            }
+    }
+}
+
+static void winograd(const struct winograd *v, const float *x, float *y)
+{
+    const int group = VECTORS / PER_BLOCK; /* blocks at a time */
+    int across = (v->conv.pixels + OUT - 1) / OUT, down = (v->conv.rows + OUT - 1) / OUT;
+    int all = v->images * across * down, groups = (all + v->tiles - 1) / v->tiles;
+    long in_place = (long)v->conv.runs * v->tiles * BLOCK;
+    float *products = v->scratch + PLACES * in_place;
+    struct conv one = {.runs = v->conv.runs, .run = BLOCK, .rows = 1, .offset = v->conv.offset,
+                       .y_block = (long)v->tiles * BLOCK};
+    for (int g = 0, first = 0; g < groups; g++, first += one.pixels) {
+        one.pixels = (all - first + groups - g - 1) / (groups - g);
+        input_tiles(v, x, first, one.pixels);
+        for (int b = 0; b < v->conv.blocks; b += group) {
+            int n = smaller(group, v->conv.blocks - b);
+            one.w = v->conv.w;
+            for (int p = 0; p < PLACES; p++) {
+                float *yp = products + p * n * v->tiles * BLOCK;
+                if (n == group)
+                    conv_row(&one, v->scratch + p * in_place, b * BLOCK, yp, VECTORS, BLOCK);
+                else
+                    conv_row(&one, v->scratch + p * in_place, b * BLOCK, yp, PER_BLOCK, BLOCK);
+                one.w += (long)v->conv.blocks * v->conv.runs * BLOCK * BLOCK;
+            }
+            output_tiles(v, products, b, n, y, first, one.pixels);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+#include "pages.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define PAGE ((size_t)2 << 20)
+#define LINE ((size_t)64)
+
+struct chunk {
+    struct chunk *next;
+    char *memory; /* owned */
+};
+
+struct pages {
+    struct chunk *chunk;
+    char *free; /* in the newest chunk, `left` bytes */
+    size_t left;
+};
+
+struct pages *pages_new(void)
+{
+    return calloc(1, sizeof(struct pages));
+}
+
+void pages_free(struct pages *p)
+{
+    while (p && p->chunk) {
+        struct chunk *next = p->chunk->next;
+        free(p->chunk->memory);
+        free(p->chunk);
+        p->chunk = next;
+    }
+    free(p);
+}
+
+/* A chunk of whole pages; by calloc, so that a page nobody has touched takes no memory. */
+static int add_chunk(struct pages *p, size_t bytes)
+{
+    size_t size = (bytes + PAGE - 1) / PAGE * PAGE;
+    struct chunk *c = malloc(sizeof *c);
+    char *memory = calloc(1, size + PAGE);
+    if (!c || !memory) {
+        free(c);
+        free(memory);
+        return -1;
+    }
+    *c = (struct chunk){p->chunk, memory};
+    p->chunk = c;
+    p->free = memory + (PAGE - (uintptr_t)memory % PAGE) % PAGE;
+    p->left = size;
+#ifdef MADV_HUGEPAGE
+    madvise(p->free, size, MADV_HUGEPAGE); /* a wish: without it all works the same */
+#endif
+    return 0;
+}
+
+float *pages_take(struct pages *p, size_t count)
+{
+    if (count > SIZE_MAX / sizeof(float) - PAGE)
+        return NULL;
+    size_t bytes = (count * sizeof(float) + LINE - 1) / LINE * LINE;
+    if (bytes > p->left && add_chunk(p, bytes))
+        return NULL;
+    float *taken = (float *)(void *)p->free;
+    p->free += bytes;
+    p->left -= bytes;
+    return taken;
+}

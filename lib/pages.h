@@ -1,0 +1,19 @@
+/* Memory for what lives as long as its owner and is read over and over, weights above all: taken
+ * piece by piece, given back all at once. It lies on pages of 2 MB where the system has them: a
+ * page of 4 KB costs a microsecond when it is first touched, and a look-up in the page table
+ * whenever reading comes to it. */
+#ifndef INKPIPE_PAGES_H
+#define INKPIPE_PAGES_H
+
+#include <stddef.h>
+
+struct pages;
+
+/* NULL when out of memory. Free with pages_free, which frees all that was taken. */
+struct pages *pages_new(void);
+void pages_free(struct pages *p);
+
+/* count zeros, the first at the start of a cache line; NULL when out of memory. */
+float *pages_take(struct pages *p, size_t count);
+
+#endif
