@@ -7,6 +7,8 @@
  *   -k blank    paper without a digit: specks, edges, textures; label none, no digits read
  *   -k check    put nothing on paper: look at what preproc has made of such frames, and pass on
  *               those it cut out where the ink is; what it cut out elsewhere is labelled none
+ *   -k numbers  the same for numbers and preproc -m: the digits of those of which it found as many
+ *               as there are, labelled
  *   -c NAME     one of the conditions below; all: one after another; mix (the default): several at
  *               once, at random. The fact condition tells which.
  * The fact ink=x,y,w,h is the box of what was written, in the frame's pixels.
@@ -36,10 +38,10 @@ static const struct condition {
     {"plain", 0},     {"ruled", 0.12},     {"squared", 0.08},     {"shadow", 0.15},
     {"vignette", 0.2}, {"tilted", 0.25},   {"perspective", 0.15}, {"jpeg", 0.3},
     {"blur", 0.25},   {"noise", 0.15},     {"thin", 0.25},        {"thick", 0.15},
-    {"pencil", 0.08}, {"colour", 0.2},     {"dark", 0.12},        {"touching", 0},
+    {"pencil", 0.08}, {"colour", 0.2},     {"dark", 0.12},        {"touching", 0.15},
 };
-static const char *const kinds[] = {"single", "number", "sheet", "part", "blank", "check"};
-enum kind { SINGLE, NUMBER, SHEET, PART, BLANK, CHECK, KINDS };
+static const char *const kinds[] = {"single", "number", "sheet", "part", "blank", "check", "numbers"};
+enum kind { SINGLE, NUMBER, SHEET, PART, BLANK, CHECK, NUMBERS, KINDS };
 
 struct glyph {
     int side, left, top, right, bottom; /* its ink's box, right and bottom beyond it */
@@ -250,8 +252,8 @@ static void lay_page(struct page *p, struct rng *r, int w, int h, double tall)
     double angle = rng_range(r, 0, 6.28318);
     p->light_x = cos(angle), p->light_y = sin(angle);
     p->light_at = rng_range(r, -0.3, 0.3) * fmax(w, h);
-    p->shade = rng_range(r, 0.35, 0.7);
-    p->edge = rng_range(r, 0.03, 0.4) * fmax(w, h);
+    p->shade = rng_range(r, 0.2, 0.5);
+    p->edge = rng_range(r, 0.04, 0.4) * fmax(w, h);
     p->vignette = rng_range(r, 0.3, 0.65);
 }
 
@@ -645,7 +647,8 @@ static int make_frame(struct job *j, long i)
     free(p.ink);
     if (!made)
         return 0;
-    char ink[64];
+    char ink[64], at[32];
+    snprintf(at, sizeof at, "%ld", i);
     snprintf(ink, sizeof ink, "%d,%d,%d,%d", p.box[0], p.box[1], p.box[2] - p.box[0],
              p.box[3] - p.box[1]);
     bool inked = p.box[2] > 0 && j->kind != SHEET;
@@ -654,6 +657,7 @@ static int make_frame(struct job *j, long i)
         labelled = false;
     if (frame_set_fact(&j->out, "label", labelled ? label : NULL, &e) ||
         frame_set_fact(&j->out, "ink", inked ? ink : NULL, &e) ||
+        frame_set_fact(&j->out, "frame", at, &e) ||
         frame_set_fact(&j->out, "condition", condition, &e))
         return -1;
     return frame_write(STDOUT_FILENO, &j->out, &e) ? -1 : 1;
@@ -675,6 +679,41 @@ static bool box_fact(const struct frame *f, const char *key, double box[4])
            sscanf(text, "%lf,%lf,%lf,%lf", &box[0], &box[1], &box[2], &box[3]) == 4;
 }
 
+/* The n digits of a number, labelled when all are there. Returns 0 or -1. */
+static int check_number(struct job *j, int n)
+{
+    struct err e = ERR_NONE;
+    char truth[16] = "";
+    if (!n || !frame_fact(&j->digits[0], "truth", truth, sizeof truth) || (int)strlen(truth) != n)
+        return 0;
+    for (int i = 0; i < n; i++)
+        if (frame_set_fact(&j->digits[i], "label", (char[2]){truth[i]}, &e) ||
+            frame_write(STDOUT_FILENO, &j->digits[i], &e))
+            return -1;
+    return 0;
+}
+
+/* The frames of one number are one after another, with its place in the fact `frame`. */
+static int check_numbers(struct job *j)
+{
+    char last[32] = "", at[32] = "";
+    int n = 0;
+    while (next_digit(j, n)) {
+        frame_fact(&j->digits[n], "frame", at, sizeof at);
+        if (strcmp(at, last)) {
+            if (check_number(j, n))
+                return -1;
+            struct frame first = j->digits[0];
+            j->digits[0] = j->digits[n];
+            j->digits[n] = first;
+            n = 0;
+            memcpy(last, at, sizeof last);
+        }
+        n += n + 1 < MOST;
+    }
+    return check_number(j, n);
+}
+
 /* Returns 1, 0 at the stream's end, -1 when writing failed. */
 static int check_frame(struct job *j)
 {
@@ -694,12 +733,13 @@ static int check_frame(struct job *j)
             return -1;
         same = 1;
     }
-    return same < (none ? 0.85 : 0.6) ? 1 : frame_write(STDOUT_FILENO, f, &e) ? -1 : 1;
+    return same < (none ? 0.85 : 0.7) ? 1 : frame_write(STDOUT_FILENO, f, &e) ? -1 : 1;
 }
 
 static int usage(void)
 {
-    fputs("usage: paper [-s seed] [-n count] [-k single|number|sheet|part|blank|check] [-c condition]\n"
+    fputs("usage: paper [-s seed] [-n count] [-k kind] [-c condition] [file]\n"
+          "kinds: single number sheet part blank check numbers\n"
           "conditions: mix all", stderr);
     for (int c = 0; c < CONDITIONS; c++)
         fprintf(stderr, " %s", conditions[c].name);
@@ -745,7 +785,9 @@ int main(int argc, char **argv)
         return 1;
     int got = 1;
     for (long i = 0; got == 1 && i != frames; i++)
-        got = kind == CHECK ? check_frame(&j) : make_frame(&j, i);
+        got = kind == CHECK     ? check_frame(&j)
+              : kind == NUMBERS ? check_numbers(&j)
+                                : make_frame(&j, i);
     for (int i = 0; i < MOST; i++)
         frame_free(&j.digits[i]);
     frame_free(&j.out);
