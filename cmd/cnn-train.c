@@ -283,7 +283,7 @@ static int quantize(struct options *o, const struct net *net, const struct datas
         return EXIT_OK; /* it is the work of one */
     if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, &e))
         return tool_error(&e);
-    struct net *made = quantize_net(net, d, &s, t, &r, &e);
+    struct net *made = quantize_net(net, d, &s, QUANTIZE_MAX_LOSS, t, &r, &e);
     split_free(&s);
     int failed = !made || onnx_save(made, o->model, &e);
     net_free(made);

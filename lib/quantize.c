@@ -350,6 +350,32 @@ static int write_pool(struct writer *w, int i)
     return most || !quantize_activation(w) ? i + 1 : -1;
 }
 
+/* Whether layer i does to the largest of some values what it does to each: max pooling may as well
+ * follow it. */
+static bool keeps_order(const struct net *net, int i)
+{
+    const struct layer *l = &net->layer[i];
+    for (int c = 0; l->op == OP_BATCHNORM && c < l->out.c; c++)
+        if (l->scale[c] < 0)
+            return false;
+    return l->op == OP_RELU || l->op == OP_DROPOUT || l->op == OP_BATCHNORM;
+}
+
+/* Max pooling goes behind relu and batch norm, where those can go into the convolution before. */
+static void pools_last(struct net *net)
+{
+    for (int i = net->layers - 2; i > 0; i--)
+        for (int k = i; k + 1 < net->layers && net->layer[k].op == OP_MAXPOOL &&
+                        net->layer[k + 1].in[0] == k && keeps_order(net, k + 1); k++) {
+            struct layer pool = net->layer[k];
+            net->layer[k] = net->layer[k + 1];
+            net->layer[k].in[0] = pool.in[0];
+            net->layer[k].out = net->layer[pool.in[0]].out;
+            net->layer[k + 1] = pool;
+            net->layer[k + 1].in[0] = k;
+        }
+}
+
 /* Layer i and what belongs to it. Returns the next layer, or -1. */
 static int write_layer(struct writer *w, int i)
 {
@@ -383,6 +409,7 @@ static int write_layer(struct writer *w, int i)
 static int write_layers(struct writer *w)
 {
     int layers = w->from->layers, i = 0;
+    pools_last(w->from);
     while (i >= 0 && i < layers)
         i = write_layer(w, i);
     if (i >= 0 && w->channels)
@@ -501,7 +528,7 @@ static int describe(struct net *net, const struct exam *m, const struct quantize
 
 /* The better net of the two ways to choose ranges; the first that loses little enough is it. */
 static struct net *quantize_best(const struct net *net, const float *x, int images, struct exam *m,
-                                 struct quantize_report *r, struct err *e)
+                                 double max_loss, struct quantize_report *r, struct err *e)
 {
     if ((r->before = sit(m, net, e)) < 0)
         return NULL;
@@ -511,19 +538,20 @@ static struct net *quantize_best(const struct net *net, const float *x, int imag
         long right = made ? sit(m, made, e) : -1;
         r->after = right > r->after ? right : r->after;
         double loss = (double)(r->before - right) / (double)r->images;
-        if (right >= 0 && loss <= QUANTIZE_MAX_LOSS + 1e-9 && !describe(made, m, r, e))
+        if (right >= 0 && loss <= max_loss && !describe(made, m, r, e))
             return made;
         net_free(made);
         if (right < 0)
             return NULL;
     }
     err_set(e, "in 8 bits %ld of %ld frames set aside are right, instead of %ld: it would lose more "
-            "than %g points", r->after, r->images, r->before, 100 * QUANTIZE_MAX_LOSS);
+            "than %g points", r->after, r->images, r->before, 100 * max_loss);
     return NULL;
 }
 
 struct net *quantize_net(const struct net *net, const struct dataset *d, const struct split *s,
-                         struct threads *t, struct quantize_report *r, struct err *e)
+                         double max_loss, struct threads *t, struct quantize_report *r,
+                         struct err *e)
 {
     struct exam m = {0};
     long images = s->train < CALIBRATION_IMAGES ? s->train : CALIBRATION_IMAGES;
@@ -535,7 +563,7 @@ struct net *quantize_net(const struct net *net, const struct dataset *d, const s
     float *x = scaled(net, d, s->train_index, images, s->train / images, e);
     struct net *made = NULL;
     if (x && !exam_init(&m, net, d, s, t, e))
-        made = quantize_best(net, x, (int)images, &m, r, e);
+        made = quantize_best(net, x, (int)images, &m, max_loss, r, e);
     exam_free(&m);
     free(x);
     return made;

@@ -9,7 +9,7 @@
 #include "net.h"
 #include "threads.h"
 
-#define QUANTIZE_MAX_LOSS 0.0002 /* of the validation split's accuracy, at most: 0.02 points */
+#define QUANTIZE_MAX_LOSS 0.0002 /* of the validation split's accuracy, as a rule: 0.02 points */
 
 struct quantize_report {
     long images;        /* in the validation split */
@@ -21,8 +21,9 @@ struct quantize_report {
  * layers before it being in 8 bits already. Metadata are the net's, with the temperature fitted anew,
  * the accuracy in 8 bits, and "quantized", which says what that costs. Returns NULL when the net is
  * no chain of layers that can be quantized, or where r, which is filled in, says that it loses more
- * than QUANTIZE_MAX_LOSS. Free with net_free. */
+ * than max_loss of the accuracy. Free with net_free. */
 struct net *quantize_net(const struct net *net, const struct dataset *d, const struct split *s,
-                         struct threads *t, struct quantize_report *r, struct err *e);
+                         double max_loss, struct threads *t, struct quantize_report *r,
+                         struct err *e);
 
 #endif

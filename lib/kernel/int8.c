@@ -343,6 +343,7 @@ static void configure(const struct groups *g)
         t.rows[i] = (uint8_t)(i < 6 ? g->width : g->quads);
         t.row_bytes[i] = (uint16_t)(i == 4 || i == 5 ? g->quads * QUAD : BLOCK * QUAD);
     }
+    __asm__ volatile("" : : "r"(&t) : "memory"); /* GCC 12 takes eight bytes of it for all */
     _tile_loadconfig(&t);
 }
 

@@ -20,11 +20,15 @@ def number(*command):
     return float(run.stdout) if run.returncode == 0 else None
 
 
-def rates(ours, peer):
-    """Medians of both, interleaved."""
-    pairs = [(number(*ours), number(*peer)) for _ in range(ROUNDS)]
-    columns = [[v for v in column if v] for column in zip(*pairs)]
+def medians(commands):
+    """Of what each prints, interleaved."""
+    rounds = [[number(*command) for command in commands] for _ in range(ROUNDS)]
+    columns = [[v for v in column if v] for column in zip(*rounds)]
     return [statistics.median(c) if c else None for c in columns]
+
+
+def rates(ours, peer):
+    return medians([ours, peer])
 
 
 def row(name, ours, peer):
@@ -56,6 +60,27 @@ for threads in ("1", "2"):
     peer = [sys.executable, PEER, "pytorch", "-", "64", threads, SECONDS]
     row(f"train, batch 64, threads {threads} (PyTorch)", *rates(ours, peer))
 
+
+
+def int8_rows(model):
+    """The same network in 8 bits beside ONNX Runtime in floats, and both peers on the same file."""
+    products = 10.2e6  # multiply-adds an image
+    peak = number(os.path.join(os.path.dirname(engine), "peak8"))
+    print(f"\n{'images/s, seed.net in 8 bits':34} {'inkpipe':>8} {'ratio to':>10} {'ORT fp32':>9} "
+          f"{'ORT int8':>9} {'OpenVINO int8':>14}   of the peak ({peak:.0f} billion products/s)")
+    for threads in ("1", "2"):
+        for batch in ("1", "64", "256"):
+            commands = [[engine, "infer", model, batch, threads, SECONDS]]
+            commands += [[sys.executable, PEER, peer, file, batch, threads, SECONDS]
+                         for peer, file in (("onnxruntime", MODEL), ("onnxruntime", model),
+                                            ("openvino", model))]
+            ours, *peers = medians(commands)
+            ratios = [f"{ours / p:.2f}" if p else "-" for p in peers]
+            share = 100 * ours * products / (peak * 1e9 * int(threads)) if peak else 0
+            print(f"{f'run, batch {batch}, threads {threads}':34} {ours:8.0f} {'':10} "
+                  f"{ratios[0]:>9} {ratios[1]:>9} {ratios[2]:>14}   {share:.0f} %", flush=True)
+
+
 with tempfile.TemporaryDirectory() as scratch:
     frames = os.path.join(scratch, "frames.pgm")
     one = os.path.join(scratch, "one.pgm")
@@ -66,6 +91,9 @@ with tempfile.TemporaryDirectory() as scratch:
                   number(engine, "infer", MODEL, "64", str(threads), SECONDS)) for _ in range(ROUNDS)]
         pipe, alone = map(statistics.median, zip(*pairs))
         row(f"cnn-predict on a stream, threads {threads} (its engine)", pipe, alone)
+    seconds(f"cnn-train -q -i {MODEL} -o {scratch}/int8.onnx {frames}")
+    int8_rows(os.path.join(scratch, "int8.onnx"))
+    print()
     first = statistics.median(seconds(f"exec cnn-predict {one}") for _ in range(20))
     empty = statistics.median(seconds("exec true") for _ in range(20))
     print(f"{'start to first answer, default model':44} {1000 * (first - empty):7.1f} ms")

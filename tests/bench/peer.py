@@ -1,6 +1,7 @@
 """One peer, one measurement: images a second, the best batch of some seconds.
 
     peer.py onnxruntime MODEL BATCH THREADS SECONDS
+    peer.py openvino    MODEL BATCH THREADS SECONDS
     peer.py pytorch     -     BATCH THREADS SECONDS    (training seed.net, channels_last, fp32)
 """
 import sys
@@ -36,6 +37,26 @@ def onnxruntime_rate():
     return best_rate(step, rounds * batch)
 
 
+def openvino_rate():
+    import numpy
+    import openvino
+
+    network = openvino.Core().read_model(model)
+    network.reshape([batch, 1, 28, 28])
+    request = openvino.compile_model(
+        network, "CPU", {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
+                         "INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
+    request.set_input_tensor(
+        openvino.Tensor(numpy.random.rand(batch, 1, 28, 28).astype(numpy.float32)))
+    rounds = max(1, 64 // batch)
+
+    def step():
+        for _ in range(rounds):
+            request.infer()
+
+    return best_rate(step, rounds * batch)
+
+
 def pytorch_rate():
     import torch
     from torch import nn
@@ -61,4 +82,5 @@ def pytorch_rate():
     return best_rate(step, batch)
 
 
-print(round(onnxruntime_rate() if name == "onnxruntime" else pytorch_rate()))
+rates = {"onnxruntime": onnxruntime_rate, "openvino": openvino_rate, "pytorch": pytorch_rate}
+print(round(rates[name]()))
