@@ -131,6 +131,8 @@ faults: all
 	B=$(B) tests/faults.py -a memory calls disk pieces space pipe kill order flat valgrind
 bench: all $(BENCH)
 	B=$(B) tests/bench/run
+accuracy: all unit
+	B=$(B) tests/bench/accuracy $(PHOTOS)
 
 # Scripts are installed under names that tell what they are of: inkpipe-draw.
 BIN = $(DESTDIR)$(PREFIX)/bin
@@ -158,5 +160,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all unit fuzz corpus test sanitize coverage faults bench install uninstall dist clean FORCE
+.PHONY: all unit fuzz corpus test sanitize coverage faults bench accuracy install uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/lib/*/*.d)

@@ -1,0 +1,62 @@
+# What make accuracy counts: tests/bench/accuracy.py on a folder whose answers are known.
+load helper
+bats_require_minimum_version 1.5.0
+
+setup() {
+    cd "$BATS_TEST_TMPDIR"
+    export INKPIPE_MODEL=$TREE/models/default.onnx
+    mnist2pgm -r 0:100 "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits
+    mkdir folder
+    printf 'path\tkind\ttruth\tboxes\tnotes\tsource\tgroup\torder\n' >folder/labels.tsv
+}
+
+# picture NAME FRAME...: those digits in a row, dark on paper.
+picture() {
+    local name=$1 i parts=()
+    shift
+    for i; do
+        pampick -quiet "$i" <digits | pamscale -quiet 3 | pnmpad -black -left 12 -right 12 >"part$i"
+        parts+=("part$i")
+    done
+    pnmcat -black -leftright "${parts[@]}" | pnmpad -black -top 40 -bottom 40 -left 40 -right 40 |
+        pnminvert >"folder/$name"
+}
+
+# truth NAME KIND TRUTH SOURCE NOTES ORDER: a line of labels.tsv.
+truth() {
+    printf '%s\t%s\t%s\t-\t%s\t%s\tphoto\t%s\n' "$1" "$2" "$3" "${5:--}" "$4" "${6:-reading}" >>folder/labels.tsv
+}
+
+# row NAME: of the tables, fields by one space.
+row() {
+    grep -- "^  $1 " out | tr -s ' ' | sed 's/^ //'
+}
+
+@test "singles, numbers and pages on their side, each by its source" {
+    label() { grep -a '^# label=' digits | sed -n "$(($1 + 1))s/.*=//p"; }
+    picture a.pgm 0
+    picture b.pgm 1
+    picture c.pgm 2
+    picture row.pgm 3 4 5
+    number=$(label 3)$(label 4)$(label 5)
+    pgmmake 1 90 90 >folder/empty.pgm
+    truth a.pgm single "$(label 0)" one
+    truth b.pgm single "$(label 1)" one
+    truth c.pgm single $((($(label 2) + 1) % 10)) photo/two
+    truth empty.pgm none - one
+    truth row.pgm number "$number" one
+    for i in 1 2 3; do cp folder/row.pgm folder/row$i.pgm; done
+    truth row1.pgm number "${number}7" two
+    truth row2.pgm sheet "${number:1}/${number:0:1}" one - any
+    truth row3.pgm sheet "${number}7654321" one rot90cw
+    python3 -I "$TREE/tests/bench/accuracy.py" folder >out
+    cat out
+    [ "$(row one | sed -n 1p)" = "one 2 2 100.00 % 100.00 % 100.00 %" ]
+    [ "$(row two | sed -n 1p)" = "two 1 1 0.00 % 100.00 % 0.00 %" ]
+    [ "$(row all | sed -n 1p)" = "all 3 3 66.67 % 100.00 % 66.67 %" ]
+    [ "$(row two | sed -n 2p)" = "two 1 4 75.00 % 0.00 % 100.00 % 0.00 %" ]
+    [ "$(row all | sed -n 2p)" = "all 2 7 85.71 % 50.00 % 100.00 % 50.00 %" ]
+    [ "$(grep -A 1 'sheets by' out | grep one | tr -s ' ')" = " one 1 3 100.00 % 0.00 % 100.00 % 0.00 %
+ one 1 10 30.00 % 0.00 % 100.00 % 0.00 %" ]
+    [ "$(grep -A 1 'without a digit' out | tr -s ' ' | tail -n 1)" = " one 1 1 100.00 % 0.00 % -" ]
+}
