@@ -242,22 +242,75 @@ static void absorb(struct writer *w, struct layer *l)
     pend_nothing(w);
 }
 
-/* The step for n weights with the least squared error. */
-static float weight_step(const float *weight, long n, enum ranges ranges)
+/* The weights of one output in the pairs in which they are multiplied (kernel/int8.h: neighbouring
+ * channels; of a gray picture, neighbouring columns): 2 * pairs indices, -1 where there is none. */
+struct pairs {
+    long count;
+    long *index;
+};
+
+static void add_pairs(struct pairs *p, long first, long step, long n)
 {
-    float most = 0, best = 0;
+    for (long i = 0; i < n; i += 2) {
+        p->index[2 * p->count] = first + i * step;
+        p->index[2 * p->count++ + 1] = i + 1 < n ? first + (i + 1) * step : -1;
+    }
+}
+
+static int pairs_of(const struct writer *w, const struct layer *l, struct pairs *p)
+{
+    int from = l->in[0];
+    while (w->net->layer[from].op == OP_FLATTEN)
+        from = w->net->layer[from].in[0];
+    struct shape in = w->net->layer[from].out;
+    bool dense = l->op == OP_DENSE;
+    long r = dense ? in.h : l->r, s = dense ? in.w : l->s, places = r * s;
+    *p = (struct pairs){.index = malloc((size_t)(places * in.c + places) * 2 * sizeof *p->index)};
+    if (!p->index)
+        return err_set(w->e, "out of memory");
+    if (in.c == 1 && dense)
+        add_pairs(p, 0, 1, places);
+    for (long i = 0; i < r && in.c == 1 && !dense; i++)
+        add_pairs(p, i * s, 1, s);
+    for (long i = 0; i < places && in.c > 1; i++)
+        add_pairs(p, i, places, in.c);
+    return 0;
+}
+
+/* A pair of weights as multiples of step: each at most 127, and two of one sign at most 128 in all,
+ * so that AVX2's product of bytes, which adds two of them in 16 bits, cannot overflow. Returns the
+ * squared error. */
+static double round_pair(const float *weight, const long *index, float step, float *steps)
+{
+    double error = 0;
+    for (int i = 0; i < 2; i++) {
+        float exact = index[i] < 0 ? 0 : weight[index[i]] / step;
+        steps[i] = fminf(fmaxf(rintf(exact), -127), 127);
+    }
+    float excess = fabsf(steps[0] + steps[1]) - 128;
+    int large = fabsf(steps[1]) > fabsf(steps[0]);
+    if (steps[0] * steps[1] > 0 && excess > 0)
+        steps[large] -= copysignf(excess, steps[large]);
+    for (int i = 0; i < 2 && index[i] >= 0; i++)
+        error += (weight[index[i]] - step * steps[i]) * (weight[index[i]] - step * steps[i]);
+    return error;
+}
+
+/* The step with the least squared error for an output's weights. */
+static float weight_step(const float *weight, const struct pairs *p, enum ranges ranges)
+{
+    float most = 0, best = 0, steps[2];
     double least = INFINITY;
-    for (long i = 0; i < n; i++)
-        most = fmaxf(most, fabsf(weight[i]));
+    for (long i = 0; i < 2 * p->count; i++)
+        if (p->index[i] >= 0)
+            most = fmaxf(most, fabsf(weight[p->index[i]]));
     if (!(most > 1e-20f))
         return 1;
-    for (int part = 100; part >= (ranges == WHOLE ? 100 : 70); part -= 2) {
+    for (int part = 200; part >= (ranges == WHOLE ? 100 : 70); part -= 2) {
         float step = most * (float)part / 100 / 127;
         double sum = 0;
-        for (long i = 0; i < n; i++) {
-            double error = weight[i] - step * fminf(fmaxf(rintf(weight[i] / step), -127), 127);
-            sum += error * error;
-        }
+        for (long i = 0; i < p->count; i++)
+            sum += round_pair(weight, p->index + 2 * i, step, steps);
         if (sum < least) {
             least = sum;
             best = step;
@@ -269,18 +322,24 @@ static float weight_step(const float *weight, long n, enum ranges ranges)
 /* The bias becomes whole numbers of 32 bits, as sums of products are. */
 static int quantize_weights(struct writer *w, struct layer *l)
 {
+    struct pairs p;
     long each = each_of(w);
     l->step = malloc((size_t)l->out.c * sizeof *l->step);
-    if (!l->step)
+    if (!l->step || pairs_of(w, l, &p))
         return err_set(w->e, "out of memory");
     for (int k = 0; k < l->out.c; k++) {
-        float *weight = l->weight + k * each;
-        float step = l->step[k] = weight_step(weight, each, w->ranges);
-        for (long i = 0; i < each; i++)
-            weight[i] = step * fminf(fmaxf(rintf(weight[i] / step), -127), 127);
+        float *weight = l->weight + k * each, steps[2];
+        float step = l->step[k] = weight_step(weight, &p, w->ranges);
+        for (long i = 0; i < p.count; i++) {
+            round_pair(weight, p.index + 2 * i, step, steps);
+            for (int j = 0; j < 2; j++)
+                if (p.index[2 * i + j] >= 0)
+                    weight[p.index[2 * i + j]] = step * steps[j];
+        }
         float unit = w->step * step;
         l->bias[k] = unit * fminf(fmaxf(rintf(l->bias[k] / unit), -0x1p30f), 0x1p30f);
     }
+    free(p.index);
     return 0;
 }
 
