@@ -1,8 +1,8 @@
-/* hands [-s seed] [-n count] [-x] SHAPES: write the digits of a file of skeletons (models/shapes.txt
- * describes it) in many hands: count frames of SIDE x SIDE, ink white on black, each with the label
- * of its shape. Ten frames in a row, the digits in order, are one hand's: its slant, proportion,
- * roundness, unsteadiness and pen, and the forms it has chosen, are alike in them. -x: what is no
- * digit instead (label none). A frame depends on seed and number alone. */
+/* hands [-s seed] [-n count] [-x] SHAPES: write the digits of a file of skeletons (as models/shapes.txt
+ * is) in many hands: count frames of SIDE x SIDE, ink white on black, each with
+ * the label of its shape. Ten frames in a row, the digits in order, are one hand's: its slant,
+ * proportion, roundness, unsteadiness and pen, and the forms it has chosen, are alike in them.
+ * -x: what is no digit instead (label none). A frame depends on seed and number alone. */
 #include "frame.h"
 #include "rng.h"
 
@@ -245,7 +245,7 @@ static double noise(uint64_t seed, double x, double y)
     return (v[0] * (1 - x) + v[1] * x) * (1 - y) + (v[2] * (1 - x) + v[3] * x) * y;
 }
 
-/* Where the pen's mark is thickest at a pixel: how much of it is covered, and where in the stroke. */
+/* The pen's mark at a pixel: how much of it is covered, and by which place in the stroke. */
 struct mark {
     float cover, along, across;
 };

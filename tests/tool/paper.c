@@ -40,7 +40,8 @@ static const struct condition {
     {"blur", 0.25},   {"noise", 0.15},     {"thin", 0.25},        {"thick", 0.15},
     {"pencil", 0.08}, {"colour", 0.2},     {"dark", 0.12},        {"touching", 0.15},
 };
-static const char *const kinds[] = {"single", "number", "sheet", "part", "blank", "check", "numbers"};
+static const char *const kinds[] = {"single", "number", "sheet",  "part",
+                                    "blank",  "check",  "numbers"};
 enum kind { SINGLE, NUMBER, SHEET, PART, BLANK, CHECK, NUMBERS, KINDS };
 
 struct glyph {
@@ -54,7 +55,7 @@ struct page {
     float *ink;
     double tall; /* pixels of a digit */
     double paper, pen, line, spacing, phase, stroke, margin;
-    double warp[8]; /* from the photograph's pixels to the page's, projective */
+    double turn_x, turn_y, lean_x, lean_y; /* of the camera above the page */
     double light_x, light_y, light_at, shade, edge, vignette;
     uint64_t seed;
     int box[4]; /* of the ink in the photograph: left, top, right, bottom, the last two beyond it */
@@ -75,7 +76,8 @@ static double cubic(const float p[4], double t)
 
 static float gray_at(const struct frame *f, int x, int y)
 {
-    return x < 0 || y < 0 || x >= f->width || y >= f->height ? 0 : f->gray[y * f->width + x] / 255.0f;
+    bool outside = x < 0 || y < 0 || x >= f->width || y >= f->height;
+    return outside ? 0 : f->gray[y * f->width + x] / 255.0f;
 }
 
 static void make_finer(const struct frame *f, struct glyph *g)
@@ -97,7 +99,8 @@ static void make_finer(const struct frame *f, struct glyph *g)
 /* One of the two passes of thinning by Zhang and Suen (1984). */
 static bool thin_once(uint8_t on[FINE][FINE], int pass)
 {
-    static const int dx[9] = {0, 1, 1, 1, 0, -1, -1, -1, 0}, dy[9] = {-1, -1, 0, 1, 1, 1, 0, -1, -1};
+    static const int dx[9] = {0, 1, 1, 1, 0, -1, -1, -1, 0};
+    static const int dy[9] = {-1, -1, 0, 1, 1, 1, 0, -1, -1};
     static uint8_t gone[FINE][FINE];
     bool changed = false;
     memset(gone, 0, sizeof gone);
@@ -257,20 +260,15 @@ static void lay_page(struct page *p, struct rng *r, int w, int h, double tall)
     p->vignette = rng_range(r, 0.3, 0.65);
 }
 
-/* The eight numbers of the projection that takes the photograph's corners to four of the page. */
-static void lay_camera(struct page *p, struct rng *r)
+static void hold_camera(struct page *p, struct rng *r)
 {
     double tilt = rng_range(r, 0.07, 0.25) * (rng_uniform(r) < 0.5 ? -1 : 1);
-    double angle = p->is[TILTED] ? tilt : rng_range(r, -0.04, 0.04), c = cos(angle), s = sin(angle);
-    double lean_x = 0, lean_y = 0;
+    double angle = p->is[TILTED] ? tilt : rng_range(r, -0.04, 0.04);
+    p->turn_x = cos(angle), p->turn_y = sin(angle);
     if (p->is[PERSPECTIVE]) {
-        lean_x = rng_range(r, -0.35, 0.35) / p->w;
-        lean_y = rng_range(r, -0.35, 0.35) / p->h;
+        p->lean_x = rng_range(r, -0.35, 0.35) / p->w;
+        p->lean_y = rng_range(r, -0.35, 0.35) / p->h;
     }
-    double *m = p->warp;
-    m[0] = c, m[1] = -s, m[2] = 0;
-    m[3] = s, m[4] = c, m[5] = 0;
-    m[6] = lean_x, m[7] = lean_y;
 }
 
 static float page_ink(const struct page *p, double x, double y)
@@ -357,7 +355,8 @@ static void jpeg_block(float block[8][8])
     float cosine[8][8], half[8][8];
     for (int k = 0; k < 8; k++)
         for (int i = 0; i < 8; i++)
-            cosine[k][i] = (float)(cos((2 * i + 1) * k * 3.14159265358979 / 16) / (k ? 2 : 2.8284271));
+            cosine[k][i] = (float)(cos((2 * i + 1) * k * 3.14159265358979 / 16) /
+                                   (k ? 2 : 2.8284271));
     for (int back = 0; back < 2; back++) {
         for (int y = 0; y < 8; y++)
             for (int k = 0; k < 8; k++) {
@@ -416,10 +415,10 @@ static void photograph(struct page *p, struct rng *r, struct frame *f)
         exit(1);
     for (int y = 0; y < p->h; y++)
         for (int x = 0; x < p->w; x++) {
-            const double *m = p->warp;
-            double dx = x - p->w / 2.0, dy = y - p->h / 2.0, far = 1 + m[6] * dx + m[7] * dy;
-            double px = (m[0] * dx + m[1] * dy + m[2]) / far + p->w / 2.0;
-            double py = (m[3] * dx + m[4] * dy + m[5]) / far + p->h / 2.0;
+            double dx = x - p->w / 2.0, dy = y - p->h / 2.0;
+            double far = 1 + p->lean_x * dx + p->lean_y * dy;
+            double px = (p->turn_x * dx - p->turn_y * dy) / far + p->w / 2.0;
+            double py = (p->turn_y * dx + p->turn_x * dy) / far + p->h / 2.0;
             float ink = page_ink(p, px, py);
             v[y * p->w + x] = (float)(page_light(p, px, py, ink) * light_on(p, x, y));
             if (ink > 0.3f)
@@ -464,12 +463,19 @@ struct job {
     struct frame out;
 };
 
+static _Noreturn void fail(const struct err *e)
+{
+    char text[640];
+    fprintf(stderr, "paper: %s\n", err_text(e, text, sizeof text));
+    exit(1);
+}
+
 static bool next_digit(struct job *j, int i)
 {
     struct err e = ERR_NONE;
     int got = frame_read(j->reader, &j->digits[i], &e);
     if (got < 0)
-        exit(1);
+        fail(&e);
     return got;
 }
 
@@ -582,7 +588,8 @@ static void line(struct page *p, double cx, double cy, double angle, double leng
     double c = cos(angle), s = sin(angle);
     for (int y = 0; y < p->h; y++)
         for (int x = 0; x < p->w; x++) {
-            double along = fabs((x - cx) * c + (y - cy) * s), off = fabs((y - cy) * c - (x - cx) * s);
+            double along = fabs((x - cx) * c + (y - cy) * s);
+            double off = fabs((y - cy) * c - (x - cx) * s);
             float ink = clamp((float)fmin(wide / 2 + 0.5 - off, length / 2 + 0.5 - along));
             float *at = &p->ink[y * p->w + x];
             *at = fmaxf(*at, ink);
@@ -641,7 +648,7 @@ static int make_frame(struct job *j, long i)
     char label[16] = "none";
     bool made = make_page(j, &p, &r);
     if (made) {
-        lay_camera(&p, &r);
+        hold_camera(&p, &r);
         photograph(&p, &r, &j->out);
     }
     free(p.ink);
@@ -782,7 +789,7 @@ int main(int argc, char **argv)
     struct err e = ERR_NONE;
     j.reader = kind == BLANK ? NULL : frame_open(argv[optind], &e);
     if (kind != BLANK && !j.reader)
-        return 1;
+        fail(&e);
     int got = 1;
     for (long i = 0; got == 1 && i != frames; i++)
         got = kind == CHECK     ? check_frame(&j)
