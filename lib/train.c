@@ -277,6 +277,16 @@ static void place_params(struct trainer *t, struct operation *op, bool sharded)
         t->segment[t->segments++] = s;
 }
 
+/* A row of the kernel over an input of one channel is one run of its taps, not a run for each. */
+static void join_taps(struct operation *op, const struct layout *x)
+{
+    int taps = x->pixel == 1 && op->l->dilation_w == 1 ? op->pack.s : 1;
+    op->runs = op->pack.runs / taps;
+    op->run = op->pack.run * taps;
+    for (int i = 0; i < op->runs; i++)
+        op->offset[i] = op->offset[i * taps];
+}
+
 /* The weights as the gradient of x needs them: output and input channels change places, and a
  * convolution's kernel is turned round. */
 static int place_back(struct trainer *t, struct operation *op, struct err *e)
@@ -313,6 +323,7 @@ static int place_back(struct trainer *t, struct operation *op, struct err *e)
     else if (x->needs_grad)
         op->spread_place = take(&t->scratch_size, op->spread.size);
     conv_offsets(&p, l, &x->act, op->offset);
+    join_taps(op, &x->act);
     conv_offsets(q, l, &op->spread, op->offset_back);
     return 0;
 }

@@ -106,7 +106,7 @@ static void conv_forward(struct trainer *t, const struct operation *op, int item
 {
     const struct value *x = &t->value[op->x], *y = &t->value[op->y];
     struct conv v = {.blocks = op->pack.blocks, .rows = y->shape.h, .pixels = y->shape.w,
-                     .runs = op->pack.runs, .run = op->pack.run, .offset = op->offset,
+                     .runs = op->runs, .run = op->run, .offset = op->offset,
                      .x_row = op->l->stride_h * x->act.row,
                      .x_pixel = op->l->stride_w * x->act.pixel,
                      .y_block = y->act.block, .y_row = y->act.row, .w = t->active + op->weight,
@@ -158,9 +158,10 @@ static void conv_backward(struct trainer *t, const struct operation *op, int ite
     float *grad = t->shard_grad + shard * t->sharded;
     if (op->relu && !op->rectified)
         relu_backward(t, op->y, item, thread);
-    bias_backward(t, dy, grad + op->bias, first);
+    if (op->l->bias)
+        bias_backward(t, dy, grad + op->bias, first);
     struct conv_grad g = {.blocks = op->pack.blocks, .rows = dy.rows, .pixels = dy.pixels,
-                          .runs = op->pack.runs, .run = op->pack.run, .offset = op->offset,
+                          .runs = op->runs, .run = op->run, .offset = op->offset,
                           .x_row = op->l->stride_h * x->act.row,
                           .x_pixel = op->l->stride_w * x->act.pixel,
                           .dy_block = dy.block, .dy_row = dy.row, .first = first};

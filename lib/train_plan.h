@@ -32,6 +32,7 @@ struct operation {
     bool add_x, add_x2; /* backward: add to the gradient of x (x2), since another wrote it before */
     struct packing pack, pack_back; /* of the weights, and as the gradient of x needs them */
     int *offset, *offset_back;
+    int runs, run; /* conv: of pack; taps of a flat input that lie side by side are one run */
     struct layout spread; /* conv: dy with a border, and zeros between its pixels where strided */
     long spread_place;    /* in the thread's memory, where grad of y does not lie so already; -1 */
     struct pool pool; /* pools; x_row of the activation */

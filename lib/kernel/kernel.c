@@ -178,39 +178,68 @@ static void conv(const struct conv *v, const float *x, float *y)
 
 #include "winograd.h"
 
-/* The gradient for C input channels and N vectors of output channels: the sums stay in registers
- * over the whole image. */
-INLINE void grad_tile(const struct conv_grad *v, const float *x, const float *dy, float *dw,
-                      const int C, const int N)
+/* The gradient for C input channels of U runs and N vectors of output channels: the sums stay in
+ * registers over the whole image. */
+INLINE void grad_tile(const struct conv_grad *v, const int *offset, const float *x, const float *dy,
+                      float *dw, const int C, const int U, const int N)
 {
-    vf sum[CHANNELS][VECTORS];
-    long w_block = (long)v->runs * v->run * BLOCK;
-    UNROLL for (int c = 0; c < C; c++)
+    vf sum[2 * CHANNELS][VECTORS];
+    long w_block = (long)v->runs * v->run * BLOCK, second = U > 1 ? offset[1] - offset[0] : 0;
+    UNROLL for (int c = 0; c < U * C; c++)
         UNROLL for (int j = 0; j < N; j++)
             sum[c][j] = v->first ? (vf){0} : load(dw + c * BLOCK + at(j, w_block));
     for (int p = 0; p < v->rows; p++) {
-        const float *xq = x + p * v->x_row, *dyq = dy + p * v->dy_row;
+        const float *xq = x + offset[0] + p * v->x_row, *dyq = dy + p * v->dy_row;
         for (int q = 0; q < v->pixels; q++, xq += v->x_pixel, dyq += BLOCK) {
             vf d[VECTORS];
             UNROLL for (int j = 0; j < N; j++) d[j] = load(dyq + at(j, v->dy_block));
-            UNROLL for (int c = 0; c < C; c++)
-                UNROLL for (int j = 0; j < N; j++) sum[c][j] += d[j] * xq[c];
+            UNROLL for (int c = 0; c < U * C; c++)
+                UNROLL for (int j = 0; j < N; j++)
+                    sum[c][j] += d[j] * (c < C ? xq[c] : xq[second + c - C]);
         }
     }
-    UNROLL for (int c = 0; c < C; c++)
+    UNROLL for (int c = 0; c < U * C; c++)
         UNROLL for (int j = 0; j < N; j++) store(dw + c * BLOCK + at(j, w_block), sum[c][j]);
+}
+
+/* Runs of fewer than CHANNELS: two at a time, or too few sums would be under way at once. */
+INLINE void grad_short(const struct conv_grad *v, const float *x, const float *dy, float *dw,
+                       const int C, const int N)
+{
+    int i = 0;
+    for (; i + 2 <= v->runs; i += 2, dw += 2 * C * BLOCK)
+        grad_tile(v, v->offset + i, x, dy, dw, C, 2, N);
+    if (i < v->runs)
+        grad_tile(v, v->offset + i, x, dy, dw, C, 1, N);
 }
 
 INLINE void grad_blocks(const struct conv_grad *v, const float *x, const float *dy, float *dw,
                         const int N)
 {
+    switch (v->run) {
+#define RUN(n)                                                                                     \
+    case n:                                                                                        \
+        grad_short(v, x, dy, dw, n, N);                                                            \
+        return;
+        RUN(1)
+#if CHANNELS > 2
+        RUN(2)
+        RUN(3)
+#endif
+#if CHANNELS > 4
+        RUN(4)
+        RUN(5)
+        RUN(6)
+        RUN(7)
+#endif
+#undef RUN
+    }
     for (int i = 0; i < v->runs; i++) {
-        const float *xi = x + v->offset[i];
         int c = 0;
         for (; c + CHANNELS <= v->run; c += CHANNELS, dw += CHANNELS * BLOCK)
-            grad_tile(v, xi + c, dy, dw, CHANNELS, N);
+            grad_tile(v, v->offset + i, x + c, dy, dw, CHANNELS, 1, N);
         for (; c < v->run; c++, dw += BLOCK)
-            grad_tile(v, xi + c, dy, dw, 1, N);
+            grad_tile(v, v->offset + i, x + c, dy, dw, 1, 1, N);
     }
 }
 
@@ -242,17 +271,21 @@ static void affine(int rows, int pixels, const float *x, long x_row, const float
     }
 }
 
+/* Two sums of the pixels of a block, in two chains each: of the even pixels and of the odd ones. */
+#define EACH_PAIR                                                                                  \
+    for (int p = 0; p < rows; p++)                                                                 \
+        for (int q = 0; q < pixels; q += 2)                                                        \
+            UNROLL for (int h = 0; h < 2; h++)                                                     \
+                if (q + h < pixels)
+
 static void moments(int rows, int pixels, const float *x, long x_row, float *sum, float *square)
 {
     for (int j = 0; j < BLOCK; j += VW) {
         vf s[2] = {{0}, {0}}, t[2] = {{0}, {0}};
-        for (int p = 0; p < rows; p++) {
-            const float *xi = x + p * x_row + j;
-            for (int q = 0; q < pixels; q++, xi += BLOCK) {
-                vf v = load(xi);
-                s[q & 1] += v;
-                t[q & 1] += v * v;
-            }
+        EACH_PAIR {
+            vf v = load(x + p * x_row + (q + h) * BLOCK + j);
+            s[h] += v;
+            t[h] += v * v;
         }
         store(sum + j, s[0] + s[1]);
         store(square + j, t[0] + t[1]);
@@ -264,13 +297,10 @@ static void batchnorm_sums(int rows, int pixels, const float *dy, long dy_row, c
 {
     for (int j = 0; j < BLOCK; j += VW) {
         vf m = load(mean + j), s[2] = {{0}, {0}}, t[2] = {{0}, {0}};
-        for (int p = 0; p < rows; p++) {
-            const float *d = dy + p * dy_row + j, *xi = x + p * x_row + j;
-            for (int q = 0; q < pixels; q++, d += BLOCK, xi += BLOCK) {
-                vf v = load(d);
-                s[q & 1] += v;
-                t[q & 1] += v * (load(xi) - m);
-            }
+        EACH_PAIR {
+            vf v = load(dy + p * dy_row + (q + h) * BLOCK + j);
+            s[h] += v;
+            t[h] += v * (load(x + p * x_row + (q + h) * BLOCK + j) - m);
         }
         store(sum + j, s[0] + s[1]);
         store(dot + j, t[0] + t[1]);

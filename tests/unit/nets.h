@@ -30,6 +30,13 @@ static const struct net_case net_cases[] = {
     {"no dense layer", "input 1 8 8\nconv 10 3x3\nbatchnorm\nrelu\nconv 10 1x1\nglobalpool\nsoftmax\n"},
     {"many channels at the end",
      "input 1 8 8\nconv 48 3x3\nrelu\nmaxpool 3x3\nflatten\ndense 100\nsoftmax\n"},
+    {"wide kernel and strides on one channel",
+     "input 1 15 14\nconv 20 5x5 stride 2x1 nobias\nbatchnorm\nrelu\nconv 16 3x3 nobias\n"
+     "maxpool 2x2\nbatchnorm\nrelu\nflatten\ndense 10\nsoftmax\n"},
+    {"dilation on one channel",
+     "input 1 11 12\nconv 16 3x3 dilation 2 pad 1\nrelu\nmaxpool 2x2\ndense 4\nsoftmax\n"},
+    {"dilation of rows alone on one channel",
+     "input 1 11 10\nconv 16 2x7 dilation 3x1\nrelu\nmaxpool 2x2\ndense 4\nsoftmax\n"},
 };
 
 #define NET_CASES ((int)(sizeof net_cases / sizeof *net_cases))
