@@ -1,5 +1,5 @@
-/* hands [-s seed] [-n count] [-x] SHAPES: write the digits of a file of skeletons (as models/shapes.txt
- * is) in many hands: count frames of SIDE x SIDE, ink white on black, each with
+/* hands [-s seed] [-n count] [-x] SHAPES: write the digits of a file of skeletons (as
+ * models/shapes.txt is) in many hands: count frames of SIDE x SIDE, ink white on black, each with
  * the label of its shape. Ten frames in a row, the digits in order, are one hand's: its slant,
  * proportion, roundness, unsteadiness and pen, and the forms it has chosen, are alike in them.
  * -x: what is no digit instead (label none). A frame depends on seed and number alone. */
@@ -345,10 +345,17 @@ int main(int argc, char **argv)
     bool none = false;
     for (int option; (option = getopt(argc, argv, "n:s:x")) != -1;)
         switch (option) {
-        case 'n': frames = atol(optarg); break;
-        case 's': seed = strtoull(optarg, NULL, 10); break;
-        case 'x': none = true; break;
-        default: return 2;
+        case 'n':
+            frames = atol(optarg);
+            break;
+        case 's':
+            seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'x':
+            none = true;
+            break;
+        default:
+            return 2;
         }
     if (optind + 1 != argc) {
         fputs("usage: hands [-s seed] [-n count] [-x] shapes\n", stderr);

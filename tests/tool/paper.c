@@ -28,17 +28,32 @@
 #define MOST 60   /* digits on a sheet */
 
 enum {
-    PLAIN, RULED, SQUARED, SHADOW, VIGNETTE, TILTED, PERSPECTIVE, JPEG, BLUR, NOISE,
-    THIN, THICK, PENCIL, COLOUR, DARK, TOUCHING, CONDITIONS
+    PLAIN,
+    RULED,
+    SQUARED,
+    SHADOW,
+    VIGNETTE,
+    TILTED,
+    PERSPECTIVE,
+    JPEG,
+    BLUR,
+    NOISE,
+    THIN,
+    THICK,
+    PENCIL,
+    COLOUR,
+    DARK,
+    TOUCHING,
+    CONDITIONS
 };
 static const struct condition {
     const char *name;
     double often; /* in a mix */
 } conditions[CONDITIONS] = {
-    {"plain", 0},     {"ruled", 0.12},     {"squared", 0.08},     {"shadow", 0.15},
-    {"vignette", 0.2}, {"tilted", 0.25},   {"perspective", 0.15}, {"jpeg", 0.3},
-    {"blur", 0.25},   {"noise", 0.15},     {"thin", 0.25},        {"thick", 0.15},
-    {"pencil", 0.08}, {"colour", 0.2},     {"dark", 0.12},        {"touching", 0.15},
+    {"plain", 0},      {"ruled", 0.12},  {"squared", 0.08},     {"shadow", 0.15},
+    {"vignette", 0.2}, {"tilted", 0.25}, {"perspective", 0.15}, {"jpeg", 0.3},
+    {"blur", 0.25},    {"noise", 0.15},  {"thin", 0.25},        {"thick", 0.15},
+    {"pencil", 0.08},  {"colour", 0.2},  {"dark", 0.12},        {"touching", 0.15},
 };
 static const char *const kinds[] = {"single", "number", "sheet",  "part",
                                     "blank",  "check",  "numbers"};
@@ -69,9 +84,11 @@ static float clamp(float v)
 
 static double cubic(const float p[4], double t)
 {
-    return p[1] + t * (p[2] - p[0] +
+    return p[1] + t *
+                      (p[2] - p[0] +
                        t * (2 * p[0] - 5 * p[1] + 4 * p[2] - p[3] +
-                            t * (3 * (p[1] - p[2]) + p[3] - p[0]))) / 2;
+                            t * (3 * (p[1] - p[2]) + p[3] - p[0]))) /
+                      2;
 }
 
 static float gray_at(const struct frame *f, int x, int y)
@@ -139,8 +156,8 @@ static void draw_thin(struct glyph *g, double radius)
         for (int x = reach; x < FINE - reach; x++)
             for (int j = -reach; on[y][x] && j <= reach; j++)
                 for (int i = -reach; i <= reach; i++)
-                    g->ink[y + j][x + i] = fmaxf(g->ink[y + j][x + i],
-                                                 clamp((float)(radius + 0.5 - hypot(i, j))));
+                    g->ink[y + j][x + i] =
+                        fmaxf(g->ink[y + j][x + i], clamp((float)(radius + 0.5 - hypot(i, j))));
 }
 
 static void box_of(struct glyph *g)
@@ -355,8 +372,8 @@ static void jpeg_block(float block[8][8])
     float cosine[8][8], half[8][8];
     for (int k = 0; k < 8; k++)
         for (int i = 0; i < 8; i++)
-            cosine[k][i] = (float)(cos((2 * i + 1) * k * 3.14159265358979 / 16) /
-                                   (k ? 2 : 2.8284271));
+            cosine[k][i] =
+                (float)(cos((2 * i + 1) * k * 3.14159265358979 / 16) / (k ? 2 : 2.8284271));
     for (int back = 0; back < 2; back++) {
         for (int y = 0; y < 8; y++)
             for (int k = 0; k < 8; k++) {
@@ -630,11 +647,16 @@ static const char *draw_conditions(struct job *j, long i, struct page *p, struct
 static bool make_page(struct job *j, struct page *p, struct rng *r)
 {
     switch (j->kind) {
-    case SINGLE: return single(j, p, r);
-    case NUMBER: return number(j, p, r);
-    case SHEET: return sheet(j, p, r);
-    case PART: return part(j, p, r);
-    default: return blank(p, r);
+    case SINGLE:
+        return single(j, p, r);
+    case NUMBER:
+        return number(j, p, r);
+    case SHEET:
+        return sheet(j, p, r);
+    case PART:
+        return part(j, p, r);
+    default:
+        return blank(p, r);
     }
 }
 
@@ -747,7 +769,8 @@ static int usage(void)
 {
     fputs("usage: paper [-s seed] [-n count] [-k kind] [-c condition] [file]\n"
           "kinds: single number sheet part blank check numbers\n"
-          "conditions: mix all", stderr);
+          "conditions: mix all",
+          stderr);
     for (int c = 0; c < CONDITIONS; c++)
         fprintf(stderr, " %s", conditions[c].name);
     fputc('\n', stderr);
@@ -777,11 +800,20 @@ int main(int argc, char **argv)
     int kind = SINGLE;
     for (int option; (option = getopt(argc, argv, "c:k:n:s:")) != -1;)
         switch (option) {
-        case 'c': j.condition = find_condition(optarg); break;
-        case 'k': kind = find_kind(optarg); break;
-        case 'n': frames = atol(optarg); break;
-        case 's': j.seed = strtoull(optarg, NULL, 10); break;
-        default: return usage();
+        case 'c':
+            j.condition = find_condition(optarg);
+            break;
+        case 'k':
+            kind = find_kind(optarg);
+            break;
+        case 'n':
+            frames = atol(optarg);
+            break;
+        case 's':
+            j.seed = strtoull(optarg, NULL, 10);
+            break;
+        default:
+            return usage();
         }
     if (j.condition < 0 || kind < 0 || (kind == BLANK && frames < 0) || argc > optind + 1)
         return usage();
