@@ -31,6 +31,35 @@ block() {
     (($(block make | grep -vc '^$') <= 15))
 }
 
+# slanted FROM TO: frames of those of a thousand digits, all slanted by 40 degrees, through preproc.
+slanted() {
+    rm -rf upright slanted
+    mnist2pgm -r "$1:$2" -d upright "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
+    (cd upright && find . -type d -exec mkdir -p ../slanted/{} \; &&
+        for file in */*; do pnmshear -quiet -background=black 40 "$file" >"../slanted/$file"; done)
+    camgrab -R slanted | preproc 2>/dev/null
+}
+
+# wrong MODEL FRAMES: how many it does not read.
+wrong() {
+    cnn-predict -e -m "$1" "$2" | awk '$1 == "accuracy" { print $6 - $4 }'
+}
+
+# bats test_tags=once
+@test "the line that teaches a hand does so, and other hands are not forgotten" {
+    ln -s "$TREE/models" models
+    slanted 0 200 >mine.pgm
+    slanted 200 500 >hand.pgm
+    mnist2pgm -r 500:1000 "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >upright.pgm
+    mnist2pgm -r 0:500 "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >mnist.pgm
+    bash -c "$(block sh | grep '^cnn-train -i')" >log
+    before=$(wrong models/default.onnx hand.pgm) after=$(wrong mine.onnx hand.pgm)
+    echo "of 300 slanted digits not read: $before before, $after after"
+    ((after + 2 <= before && after <= 15))
+    echo "of 500 upright ones: $(wrong models/default.onnx upright.pgm), $(wrong mine.onnx upright.pgm)"
+    (($(wrong mine.onnx upright.pgm) <= $(wrong models/default.onnx upright.pgm) + 3))
+}
+
 @test "the programs it names are there" {
     for program in $(block sh | grep -oE '\b(mnist2pgm|preproc|cnn-[a-z]+|camgrab|xview|xcanvas)\b' | sort -u); do
         "$program" -V
