@@ -129,6 +129,8 @@ faults: all
 	$(MAKE) B=$(B)/tsan CC=clang CFLAGS='-O1 -g -fsanitize=thread' all
 	B=$(B)/tsan tests/faults.py races
 	B=$(B) tests/faults.py -a memory calls disk pieces space pipe kill order flat valgrind
+lint: $(B)/gen/onnx.pb-c.h
+	B=$(B) tests/lint
 bench: all $(BENCH)
 	B=$(B) tests/bench/run
 accuracy: all unit
@@ -160,5 +162,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all unit fuzz corpus test sanitize coverage faults bench accuracy install uninstall dist clean FORCE
+.PHONY: all unit fuzz corpus test lint sanitize coverage faults bench accuracy install uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/lib/*/*.d)

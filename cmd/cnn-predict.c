@@ -343,8 +343,10 @@ static void stop(struct predict *p)
 static int finish(struct predict *p, int status)
 {
     char report[EVALUATE_TEXT];
-    if (p->o.evaluate && p->frames)
-        fwrite(report, 1, evaluation_text(&p->evaluation, report), stdout);
+    if (p->o.evaluate && p->frames) {
+        size_t len = evaluation_text(&p->evaluation, report);
+        fwrite(report, 1, len, stdout);
+    }
     if (status != EXIT_OK || !p->frames || p->digits || ferror(stdout))
         return status;
     tool_warn("no digit in %ld frame%s: is the ink dark enough, the picture sharp, the digit "

@@ -13,6 +13,7 @@ double calibrate_loss(const float *logits, const uint8_t *labels, long n, int k,
             most = fmax(most, z[j]);
         for (int j = 0; j < k; j++)
             sum += exp((z[j] - most) / temperature);
+        // cppcheck-suppress invalidFunctionArg ; the largest logit adds 1
         loss += log(sum) - (z[labels[i]] - most) / temperature;
     }
     return loss / (double)n;

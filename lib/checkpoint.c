@@ -162,7 +162,7 @@ int checkpoint_parse(const uint8_t *bytes, size_t len, struct checkpoint *c,
     if (!head.record)
         return err_set(e, "out of memory");
     for (size_t i = 0; i < records; i++) {
-        double value[RECORD];
+        double value[RECORD] = {0};
         for (size_t j = 0; j < RECORD; j++)
             value[j] = get_double(&p);
         memcpy(&head.record[i], value, sizeof value);

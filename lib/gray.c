@@ -121,7 +121,7 @@ static int from_components(struct frame *out, const AVFrame *in, const AVPixFmtD
     bool rgb = d->flags & AV_PIX_FMT_FLAG_RGB;
     bool inverted = in->format == AV_PIX_FMT_MONOWHITE;
     int width = out->width, last = d->nb_components - 1;
-    uint16_t *line = malloc(sizeof *line * width * 4);
+    uint16_t *line = calloc((size_t)width * 4, sizeof *line);
     if (!line)
         return err_set(e, "out of memory");
     for (int y = 0; y < out->height; y++) {

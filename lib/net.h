@@ -102,9 +102,9 @@ struct net *net_copy(const struct net *net, struct err *e);
  * limits. OP_INPUT's out is given. Returns 0 or -1. */
 int net_infer_shapes(struct net *net, struct err *e);
 
-/* The same for one layer whose inputs have their shapes. OP_CONV's and OP_DENSE's out.c and
+/* The same for layer i, whose inputs have their shapes. OP_CONV's and OP_DENSE's out.c and
  * OP_RESHAPE's out are given. */
-int net_infer_layer(struct net *net, int layer, struct err *e);
+int net_infer_layer(struct net *net, int i, struct err *e);
 
 /* How many layers it reads: 0, 1 or 2. */
 int op_inputs(enum op op);

@@ -171,7 +171,7 @@ static void strides_of(const struct dims *d, long *stride)
 static int broadcast(struct call *c, const struct tensor *from, const struct dims *to,
                      struct tensor *out)
 {
-    long own[ONNX_MAX_RANK], stride[ONNX_MAX_RANK];
+    long own[ONNX_MAX_RANK] = {0}, stride[ONNX_MAX_RANK];
     int shift = to->rank - from->dims.rank;
     strides_of(&from->dims, own);
     for (int i = 0; i < to->rank; i++)
@@ -249,7 +249,7 @@ static int fold_unsqueeze(struct call *c)
 static int fold_transpose(struct call *c)
 {
     int perm[ONNX_MAX_RANK];
-    long own[ONNX_MAX_RANK], stride[ONNX_MAX_RANK];
+    long own[ONNX_MAX_RANK] = {0}, stride[ONNX_MAX_RANK];
     const struct tensor *x = operand(c, 0);
     if (!x || dims_perm(c, x->dims.rank, perm))
         return -1;
@@ -404,7 +404,7 @@ static int fold_slice(struct call *c)
         return call_fail(c, "starts, ends, axes and steps do not go together");
     struct dims dims = x->dims;
     bool seen[ONNX_MAX_RANK] = {false};
-    long stride[ONNX_MAX_RANK], from = 0;
+    long stride[ONNX_MAX_RANK] = {0}, from = 0;
     strides_of(&x->dims, stride);
     for (int i = 0; i < count; i++) {
         int axis;

@@ -410,13 +410,15 @@ static struct view input_view(const struct import *m, const struct dims *dims, s
 int import_input_layer(struct import *m)
 {
     const Onnx__ValueInfoProto *info = NULL;
+    struct value *v = NULL;
     struct err *e = m->call.e;
     for (size_t i = 0; i < m->graph->n_input; i++) {
-        const struct value *v = import_find(m, m->graph->input[i]->name);
-        if (v->kind != NOTHING || !v->needed)
+        struct value *input = import_find(m, m->graph->input[i]->name);
+        if (!input || input->kind != NOTHING || !input->needed)
             continue;
         if (info)
-            return err_set(e, "two inputs: '%.60s' and '%.60s'", info->name, v->name);
+            return err_set(e, "two inputs: '%.60s' and '%.60s'", info->name, input->name);
+        v = input;
         info = m->graph->input[i];
     }
     if (!info)
@@ -435,7 +437,6 @@ int import_input_layer(struct import *m)
         return err_set(e, "the input must be numbers");
     m->batch = dims.rank == 1 ? 1 : dims.dim[0];
     m->one_image = dims.rank == 1 || (!open && dims.dim[0] == 1);
-    struct value *v = import_find(m, info->name);
     v->kind = RUNTIME;
     v->integer = integer;
     struct layer *l = import_new_layer(m, OP_INPUT, -1);

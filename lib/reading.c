@@ -135,7 +135,7 @@ static void number_lines(struct line *lines, int n, struct glyph *g, int glyphs)
             own = lines[own].order;
         for (int k = 0; k < n; k++)
             above += lines[k].order == k && (lines[k].level < lines[own].level ||
-                                             (lines[k].level == lines[own].level && k < own));
+                                             (k < own && lines[k].level == lines[own].level));
         g[i].line = above;
     }
 }

@@ -75,6 +75,8 @@ static int place(const AVStreamGroup *grid, const AVPacket *packet, struct frame
 int tiles_read(AVFormatContext *format, struct frame *f, struct frame *tile, struct err *e)
 {
     const AVStreamGroup *grid = find_grid(format);
+    if (!grid)
+        return err_set(e, "no tiles");
     const AVStreamGroupTileGrid *g = grid->params.tile_grid;
     AVPacket *packet = av_packet_alloc();
     unsigned placed = 0;

@@ -59,8 +59,8 @@ struct window_event window_next(struct window *w);
  * still there unless the size changed since. */
 struct surface *window_surface(struct window *w);
 
-/* Send a part of the surface to the screen. */
-void window_put(struct window *w, struct rect part);
+/* Send part r of the surface to the screen. */
+void window_put(struct window *w, struct rect r);
 
 /* True when shared memory is in use. */
 bool window_is_shared(const struct window *w);
