@@ -94,6 +94,19 @@ pixel() {
     cat in in in in in in | mistakes 2>/dev/null | pngtopnm | pamfile | grep -q '1240 by 282'
 }
 
+@test "mistakes reads folders of pictures, each as preproc makes it" {
+    mnist2pgm -r :20 -d photos "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
+    mkdir photos/none
+    n=0
+    for file in photos/7/*; do # as pictures that say nothing of themselves
+        n=$((n + 1))
+        pnmtopng -quiet "$file" >photos/none/$n.png
+    done
+    rm -r photos/7
+    run -0 --separate-stderr bash -c "mistakes -m '$TREE/models/default.onnx' photos >sheet.png"
+    [ "$stderr" = "mistakes: $n of 20 are read wrongly; $n on the sheet" ]
+}
+
 @test "mistakes passes models on and shows refused frames too" {
     mkdir "it's here"
     pixelmodel -l "9 8 7 6 5 4 3 2 1 0" "it's here/a model.onnx"
