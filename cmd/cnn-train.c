@@ -307,6 +307,8 @@ static int run(struct options *o, char **names)
     if (t) {
         struct shape in = net_input(net);
         dataset_init(&d, in.h, in.w, net_outputs(net));
+        if (!ranks || ranks->here == 1)
+            threads_spin(t);
     }
     if (!t || get_data(&d, names, ranks, &e))
         tool_error(&e);

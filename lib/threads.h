@@ -1,4 +1,4 @@
-/* A pool of POSIX threads that sleep (never spin) between jobs. */
+/* A pool of POSIX threads that sleep between jobs. */
 #ifndef INKPIPE_THREADS_H
 #define INKPIPE_THREADS_H
 
@@ -10,6 +10,10 @@ struct threads;
  * started. Free with threads_free, which joins them. */
 struct threads *threads_new(int n, struct err *e);
 void threads_free(struct threads *t);
+
+/* For many short jobs one after another: from now on a thread looks about 0.1 ms for the next job, or
+ * for the end of this one, before it sleeps. Not done where there are more threads than CPUs. */
+void threads_spin(struct threads *t);
 
 /* How many threads t has. */
 int threads_count(const struct threads *t);

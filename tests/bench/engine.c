@@ -85,6 +85,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "engine: %s: %s\n", argv[2], e.what);
         return 1;
     }
+    if (train)
+        threads_spin(t);
     if (p && int8)
         infer_set_int8(p, int8);
     printf("%.0f\n", measure(p, r, batch, atof(argv[5])));
