@@ -71,35 +71,51 @@ static float prominence(const struct inkmap *m, const struct parts *all, const s
     return length * part_contrast(p) / 255 * central * sides;
 }
 
-static float square(float x)
+static int square(int x)
 {
     return x * x;
 }
 
-static float run_distance(const struct run *a, const struct run *b)
+static int run_distance(const struct run *a, const struct run *b)
 {
     int dx = a->x0 > b->x1 ? a->x0 - b->x1 : b->x0 > a->x1 ? b->x0 - a->x1 : 0;
-    return square((float)dx) + square((float)(a->y - b->y));
+    return square(dx) + square(a->y - b->y);
+}
+
+/* Are the boxes of a and b further apart than `near`? */
+static bool apart(const struct part *a, const struct part *b, int near)
+{
+    return b->y0 > a->y1 + near || b->y1 < a->y0 - near || b->x0 > a->x1 + near ||
+           b->x1 < a->x0 - near;
+}
+
+/* The square of the distance of run r from part a, `least` when beyond that. near: its root. */
+static int part_distance(const struct parts *p, const struct part *a, const struct run *r, int near,
+                         int least)
+{
+    if (r->y < a->y0 - near || r->y > a->y1 + near)
+        return least;
+    for (int k = a->first; k >= 0 && p->run[k].y <= r->y + near; k = p->run[k].next) {
+        int d = run_distance(r, &p->run[k]);
+        least = least < d ? least : d;
+    }
+    return least;
 }
 
 /* How far part q is from glyph `id`, by a sample of its runs; `limit` when beyond. */
 static float distance(const struct glyphs *s, const struct parts *p, int id,
                       const struct part *q, float limit)
 {
-    int every = q->runs / 32 + 1, n = 0;
-    float least = square(limit);
-    for (int i = q->first; i >= 0; i = p->run[i].next) {
-        if (n++ % every)
+    int every = q->runs / 32 + 1, near = (int)ceilf(limit), beyond = square(near) + 1;
+    int least = beyond;
+    for (int t = 0; t < p->parts; t++) {
+        if (s->owner[t] != id || apart(&p->part[t], q, near))
             continue;
-        for (int t = 0; t < p->parts; t++) {
-            const struct part *a = &p->part[t];
-            if (s->owner[t] != id || p->run[i].y < a->y0 - limit || p->run[i].y > a->y1 + limit)
-                continue;
-            for (int k = a->first; k >= 0; k = p->run[k].next)
-                least = fminf(least, run_distance(&p->run[i], &p->run[k]));
-        }
+        for (int i = q->first, n = 0; i >= 0; i = p->run[i].next)
+            if (n++ % every == 0)
+                least = part_distance(p, &p->part[t], &p->run[i], near, least);
     }
-    return sqrtf(least);
+    return least < beyond ? sqrtf((float)least) : limit;
 }
 
 /* Does part q belong to glyph 0, whose box is p: a flag, a second stroke, the rest of a broken

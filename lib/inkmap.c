@@ -319,29 +319,56 @@ static inline void ramp(uint16_t *out, int from, int slope, int n)
         out[i] = (uint16_t)((from + i * slope) >> 4);
 }
 
-/* Values of a grid along one row of pixels, interpolated between cell centres, times 16. */
-static void grid_row(const struct inkmap *m, const uint8_t *grid, int y, uint16_t *out)
+/* Values of a row of cells for a row of pixels, interpolated between their centres, times 16. */
+static void across(const struct inkmap *m, const uint8_t *cells, uint16_t *out)
 {
     int c = m->cell, shift = c == 1 ? 0 : c == 4 ? 2 : c == 8 ? 3 : 4;
-    int fy = max_int(2 * y + 1 - c, 0); /* in half pixels from the first centre */
-    int cy = min_int(fy >> (shift + 1), m->gh - 1), ny = min_int(cy + 1, m->gh - 1);
-    int wy = fy - cy * 2 * c;
-    const uint8_t *a = grid + (long)cy * m->gw, *b = grid + (long)ny * m->gw;
-    int previous = (a[0] * (2 * c - wy) + b[0] * wy) * 8 >> shift;
-    ramp(out, previous * 16, 0, min_int(c / 2, m->width));
+    ramp(out, cells[0] * 256, 0, min_int(c / 2, m->width));
     for (int cx = 0; cx < m->gw; cx++) {
-        int nx = min_int(cx + 1, m->gw - 1);
-        int next = (a[nx] * (2 * c - wy) + b[nx] * wy) * 8 >> shift;
+        int here = cells[cx] * 16, next = cells[min_int(cx + 1, m->gw - 1)] * 16;
         int x0 = cx * c + c / 2, n = min_int(c, m->width - x0);
-        int slope = (next - previous) * 16 >> shift, from = previous * 16 + slope / 2 * (c > 1);
+        int slope = (next - here) * 16 >> shift, from = here * 16 + slope / 2 * (c > 1);
         if (n == 8) /* written out for the compiler's sake */
             ramp(out + x0, from, slope, 8);
         else if (n == 16)
             ramp(out + x0, from, slope, 16);
         else
             ramp(out + x0, from, slope, n);
-        previous = next;
     }
+}
+
+/* out = a + (b - a) * part / 2^15; values under 2^13 (so that it is one multiplication for eight). */
+static void between(const uint16_t *restrict a, const uint16_t *restrict b, int16_t part, int n,
+                    uint16_t *restrict out)
+{
+    for (int x = 0; x < n; x++) {
+        int16_t twice = (int16_t)(2 * (b[x] - a[x]));
+        out[x] = (uint16_t)(a[x] + (int16_t)(twice * part >> 16));
+    }
+}
+
+/* A grid's values for pixels, row after row from the top. */
+struct rows {
+    const uint8_t *grid;
+    int cell_row; /* of `above`; -1 at first */
+    uint16_t above[INKMAP_MAX], below[INKMAP_MAX]; /* at the centres of two rows of cells */
+    uint16_t at[INKMAP_MAX];                       /* of the row asked for, times 16 */
+};
+
+static void rows_seek(struct rows *r, const struct inkmap *m, int y)
+{
+    int c = m->cell, fy = max_int(2 * y + 1 - c, 0); /* in half pixels from the first centre */
+    int cy = min_int(fy / (2 * c), m->gh - 1);
+    int16_t part = (int16_t)min_int((fy - cy * 2 * c) * (32768 / (2 * c)), 32767);
+    if (cy != r->cell_row) {
+        if (cy == r->cell_row + 1 && cy > 0)
+            memcpy(r->above, r->below, (size_t)m->width * sizeof *r->above);
+        else
+            across(m, r->grid + (long)cy * m->gw, r->above);
+        across(m, r->grid + (long)min_int(cy + 1, m->gh - 1) * m->gw, r->below);
+        r->cell_row = cy;
+    }
+    between(r->above, r->below, part, m->width, r->at);
 }
 
 /* One row's contrasts: (paper - gray) / (paper + DARK), times 255; paper is times 16, factor[x] is
@@ -361,7 +388,8 @@ static void contrast_row(const uint8_t *restrict gray, const uint16_t *restrict 
 /* Contrast of every pixel to the interpolated paper, and the strongest of every cell. */
 static void contrasts(struct inkmap *m)
 {
-    uint16_t paper[INKMAP_MAX], factor[INKMAP_MAX + 4], inverse[256];
+    struct rows paper = {.grid = m->paper, .cell_row = -1};
+    uint16_t factor[INKMAP_MAX + 4], inverse[256];
     uint8_t top[INKMAP_MAX];
     for (int i = 0; i < 256; i++)
         inverse[i] = (uint16_t)((255u << 12) / (uint32_t)(i + DARK));
@@ -369,11 +397,11 @@ static void contrasts(struct inkmap *m)
         int y0 = cy * m->cell, y1 = min_int(y0 + m->cell, m->height);
         memset(top, 0, (size_t)m->width);
         for (int y = y0; y < y1; y++) {
-            grid_row(m, m->paper, y, paper);
+            rows_seek(&paper, m, y);
             for (int x = 0; x < m->width; x += 4) /* the paper is even enough for that */
                 for (int i = 0; i < 4; i++)
-                    factor[x + i] = inverse[paper[x] >> 4];
-            contrast_row(m->gray + (long)y * m->width, paper, factor, m->width,
+                    factor[x + i] = inverse[paper.at[x] >> 4];
+            contrast_row(m->gray + (long)y * m->width, paper.at, factor, m->width,
                          m->ink + (long)y * m->width, top);
         }
         for (int cx = 0; cx < m->gw; cx++) {
@@ -402,11 +430,11 @@ static int cut_row(uint8_t *restrict ink, const uint16_t *restrict peak, int n, 
 
 static long cut(struct inkmap *m, int floor)
 {
-    uint16_t peak[INKMAP_MAX];
+    struct rows peak = {.grid = m->peak, .cell_row = -1};
     long count = 0;
     for (int y = 0; y < m->height; y++) {
-        grid_row(m, m->peak, y, peak);
-        count += cut_row(m->ink + (long)y * m->width, peak, m->width,
+        rows_seek(&peak, m, y);
+        count += cut_row(m->ink + (long)y * m->width, peak.at, m->width,
                          (uint16_t)(PEAK_PART * 65536 / 16), (uint8_t)min_int(floor, 255));
     }
     return count;
