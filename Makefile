@@ -38,7 +38,8 @@ LIBS_xview = -lX11 -lXext
 LIBS_xclose = -lX11
 LIBS_xshot = -lX11
 LIBS_xchange = -lX11
-LIBS_base = -lnetpbm -lprotobuf-c -lz -lm
+LIBS_base = -lnetpbm -lprotobuf-c -lz -lm $(SECCOMP)
+SECCOMP = $(if $(SANDBOX),$(if $(findstring Linux,$(shell uname)),-lseccomp))
 LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(filter %.a,$^)
 
 all: $(PROGRAMS:%=$(B)/%)
@@ -62,6 +63,8 @@ $(B)/libinkpipe.a: $(OBJ)
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(B)/lib/privilege.o: ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 
 # Loops over pixels that run in the shadow of the training.
 $(addprefix $(B)/lib/,augment.o edges.o inkmap.o normalise.o parts.o): ALL_CFLAGS += -O3
@@ -97,7 +100,7 @@ $(CORPUS): $(B)/corpus/%: tests/fuzz/%.c tests/corpus.c $(B)/libinkpipe.a
 	$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup $(LIBS_base)
 
 # Compiler and flags as they were last time: other ones, and everything is made again.
-export FLAGS = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(foreach l,$(LEVELS) $(LEVELS8),$l $(FLAGS_$l))
+export FLAGS = $(CC) $(SANDBOX) $(ALL_CFLAGS) $(LDFLAGS) $(foreach l,$(LEVELS) $(LEVELS8),$l $(FLAGS_$l))
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@

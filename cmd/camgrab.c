@@ -16,6 +16,7 @@
 #include "folder.h"
 #include "gray.h"
 #include "live.h"
+#include "privilege.h"
 #include "tool.h"
 #include "v4l2.h"
 
@@ -270,6 +271,20 @@ static void expand(struct job *j, int sources, char **source, struct name_list *
     }
 }
 
+/* Files alone can be read with nothing but them opened; not cameras, screens and URLs, nor what is
+ * waited for. */
+static void drop_privileges(const struct options *o, const struct name_list *list)
+{
+    struct stat st;
+    bool all = list->count > 0 && !o->capture.format && !o->wait;
+    for (size_t i = 0; all && i < list->count; i++)
+        all = stat(list->name[i], &st) ? !strstr(list->name[i], "://")
+                                       : S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode);
+    if (all)
+        privilege_drop(&(struct privilege){.file = (const char *const *)list->name,
+                                           .files = list->count});
+}
+
 static void print_encoded(struct job *j, const char *name)
 {
     char text[3 * PATH_MAX + 1];
@@ -285,6 +300,7 @@ static int run(const struct options *o, int sources, char **source)
         return tool_error(&e);
     struct name_list list = {0};
     expand(&j, sources, source, &list);
+    drop_privileges(o, &list);
     if (sources == 0)
         grab(&j, NULL);
     for (size_t i = 0; i < list.count && !is_done(&j); i++)

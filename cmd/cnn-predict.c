@@ -13,6 +13,7 @@
 #include "evaluate.h"
 #include "frame.h"
 #include "model.h"
+#include "privilege.h"
 #include "tool.h"
 
 static const char usage[] =
@@ -290,21 +291,43 @@ static int read_stream(struct predict *p, const char *name)
 
 /* ---- start and end ---- */
 
+/* The model to use when none is named. */
+static int find_model(struct options *o)
+{
+    static char found[PATH_MAX];
+    if (o->models)
+        return EXIT_OK;
+    const char *named = getenv("INKPIPE_MODEL");
+    bool use = named && *named;
+    if (!use && !model_find(found, sizeof found)) {
+        tool_warn("no model: name one with -m or INKPIPE_MODEL; neither " PREFIX
+                  "/share/inkpipe/default.onnx nor the tree's models/default.onnx is there");
+        return EXIT_FAILED;
+    }
+    o->model[o->models++] = use ? named : found;
+    return EXIT_OK;
+}
+
+/* Models and frames are from strangers: from here on nothing but them is opened. */
+static int drop_privileges(const struct options *o, char **files, size_t n)
+{
+    const char **file = calloc((size_t)o->models + n, sizeof *file);
+    struct err e = ERR_NONE;
+    if (!file) {
+        err_set(&e, "out of memory");
+        return tool_error(&e);
+    }
+    memcpy(file, o->model, (size_t)o->models * sizeof *file);
+    memcpy(file + o->models, files, n * sizeof *file);
+    privilege_drop(&(struct privilege){.file = file, .files = (size_t)o->models + n});
+    free(file);
+    return EXIT_OK;
+}
+
 static int load_model(struct predict *p)
 {
     struct err e = ERR_NONE;
-    static char found[PATH_MAX];
-    struct options *o = &p->o;
-    if (!o->models) {
-        const char *named = getenv("INKPIPE_MODEL");
-        bool use = named && *named;
-        if (!use && !model_find(found, sizeof found)) {
-            tool_warn("no model: name one with -m or INKPIPE_MODEL; neither " PREFIX
-                      "/share/inkpipe/default.onnx nor the tree's models/default.onnx is there");
-            return EXIT_FAILED;
-        }
-        o->model[o->models++] = use ? named : found;
-    }
+    const struct options *o = &p->o;
     p->threads = threads_new(o->threads, &e);
     if (p->threads)
         p->model = model_load(o->model, o->models, o->rescale ? &o->scaling : NULL, BATCH,
@@ -317,9 +340,9 @@ static int load_model(struct predict *p)
     return EXIT_OK;
 }
 
-static int start(struct predict *p)
+static int start(struct predict *p, char **files, size_t n)
 {
-    if (load_model(p))
+    if (find_model(&p->o) || drop_privileges(&p->o, files, n) || load_model(p))
         return EXIT_FAILED;
     struct model *m = p->model;
     for (int i = 0; p->o.evaluate && i < m->classes; i++)
@@ -361,7 +384,7 @@ int main(int argc, char **argv)
     struct options o = parse(argc, argv);
     struct predict p = {.o = o, .limit = 1, .steady = {.hold = o.hold, .passed = "-"},
                         .words = {.threshold = o.threshold}};
-    int status = start(&p);
+    int status = start(&p, argv + optind, (size_t)(argc - optind));
     if (status == EXIT_OK && optind == argc)
         status = read_stream(&p, NULL);
     else if (status == EXIT_OK)

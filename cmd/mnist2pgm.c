@@ -10,6 +10,7 @@
 #include "files.h"
 #include "frame.h"
 #include "idx.h"
+#include "privilege.h"
 #include "tool.h"
 
 static const char usage[] =
@@ -175,6 +176,10 @@ static int prepare(struct job *j, struct err *e)
 {
     const struct options *o = j->o;
     char source[PATH_MAX];
+    const char *files[] = {o->images, o->labels};
+    if (o->dir && make_dir(o->dir, e) < 0)
+        return -1;
+    privilege_drop(&(struct privilege){files, o->labels ? 2 : 1, o->dir});
     if (idx_pair_open(&j->idx, o->images, o->labels, e) < 0)
         return -1;
     warn_emnist(o);
@@ -186,8 +191,6 @@ static int prepare(struct job *j, struct err *e)
         return -1;
     percent_encode(o->images, source, sizeof source);
     if (frame_set_fact(&j->frame, "source", source, e) < 0)
-        return -1;
-    if (o->dir && make_dir(o->dir, e) < 0)
         return -1;
     return idx_pair_skip(&j->idx, o->from, e);
 }

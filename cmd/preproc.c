@@ -6,6 +6,7 @@
 
 #include "frame.h"
 #include "ink.h"
+#include "privilege.h"
 #include "threads.h"
 #include "tool.h"
 
@@ -260,6 +261,8 @@ int main(int argc, char **argv)
 {
     tool_init("preproc", usage);
     struct preproc p = {.options = parse(argc, argv)};
+    privilege_drop(&(struct privilege){.file = (const char *const *)argv + optind,
+                                       .files = (size_t)(argc - optind)});
     p.status = start(&p);
     p.closed = p.status != 0;
     if (optind == argc && !p.closed)

@@ -107,16 +107,23 @@ static int camera_of_path(const char *path)
     return !strncmp(path, "/dev/video", 10) ? atoi(path + 10) : -1;
 }
 
+static int log_file = -1;
+
+/* Opened at once: later the program may have given up opening files. */
+__attribute__((constructor)) static void open_log(void)
+{
+    int (*real)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
+    const char *log = getenv("FAKE_LOG");
+    int fd = log ? real(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
+    log_file = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 100);
+}
+
 static int open_path(const char *symbol, const char *path, int flags, mode_t mode)
 {
     int n = camera_of_path(path);
     int (*real)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, symbol);
-    const char *log = getenv("FAKE_LOG");
-    int fd = log ? real(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666) : -1;
-    if (fd >= 0) {
-        dprintf(fd, "%s\n", path);
-        close(fd);
-    }
+    if (log_file >= 0 && !(flags & O_PATH))
+        dprintf(log_file, "%s\n", path);
     if (n >= 0)
         return n < CAMERAS ? open_camera(n) : fail(ENOENT);
     return real(path, flags, mode);
