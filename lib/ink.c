@@ -354,7 +354,10 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     if (inkmap_polarity(&k->map) < 0)
         inkmap_invert(&k->map);
     inkmap_find(&k->map);
-    int failed = rules_erase(&k->map, e) < 0 ? -1 : find_parts(k, e);
+    int lines = rules_erase(&k->map, e);
+    if (lines > 0)
+        inkmap_find_again(&k->map);
+    int failed = lines < 0 ? -1 : find_parts(k, e);
     if (failed == 0)
         failed = erase_edges(k, e);
     if (failed < 0 || (failed == 0 && (many ? find_all(k, e) : find_one(k, e))))

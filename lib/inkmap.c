@@ -11,6 +11,8 @@
 #define GRAIN_FACTOR 4
 #define NOISY 22           /* texture from which the picture is blurred first */
 #define PEAK_PART 0.40f /* of the strongest ink nearby */
+#define USUAL_PEAK 0.6  /* of the cells with ink have no stronger peak: the writing's */
+#define STRONGER 1.5f   /* times the writing's peak: what was taken out hid thin writing */
 /* The paper's curve in brightness, at most, over a length of the frame's shorter side: what bends
  * more is ink. A stroke as wide as a quarter of that side is dark by 0.14 too little. */
 #define BEND 8.9f
@@ -385,6 +387,17 @@ static void contrast_row(const uint8_t *restrict gray, const uint16_t *restrict 
     }
 }
 
+/* The peaks of a row of cells, of whose columns of pixels the strongest is top[x]. */
+static void cell_peaks(struct inkmap *m, int cy, const uint8_t *top)
+{
+    for (int cx = 0; cx < m->gw; cx++) {
+        int x1 = min_int((cx + 1) * m->cell, m->width), most = 0;
+        for (int x = cx * m->cell; x < x1; x++)
+            most = max_int(most, top[x]);
+        m->peak[(long)cy * m->gw + cx] = (uint8_t)most;
+    }
+}
+
 /* Contrast of every pixel to the interpolated paper, and the strongest of every cell. */
 static void contrasts(struct inkmap *m)
 {
@@ -404,12 +417,7 @@ static void contrasts(struct inkmap *m)
             contrast_row(m->gray + (long)y * m->width, paper.at, factor, m->width,
                          m->ink + (long)y * m->width, top);
         }
-        for (int cx = 0; cx < m->gw; cx++) {
-            int x1 = min_int((cx + 1) * m->cell, m->width), most = 0;
-            for (int x = cx * m->cell; x < x1; x++)
-                most = max_int(most, top[x]);
-            m->peak[(long)cy * m->gw + cx] = (uint8_t)most;
-        }
+        cell_peaks(m, cy, top);
     }
 }
 
@@ -495,6 +503,17 @@ static float texture(const struct inkmap *m)
     return fminf(cells, GRAIN_FACTOR * grain(m));
 }
 
+/* Mark the ink by the peaks of the cells. */
+static long mark(struct inkmap *m)
+{
+    int side = min_int(m->gw, m->gh);
+    struct shape flat = {.reach = max_int(1, m->cell == 1 ? side * 3 / 10 : side * 3 / 20)};
+    dilate(m->peak, m->scratch, m->gw, m->gh, &flat);
+    if (m->cell > 1)
+        smooth(m->peak, m->scratch, m->gw, m->gh);
+    return cut(m, m->floor);
+}
+
 long inkmap_find(struct inkmap *m)
 {
     compare(m);
@@ -505,10 +524,35 @@ long inkmap_find(struct inkmap *m)
         m->texture = texture(m);
     }
     m->floor = max_int(FLOOR, (int)(TEXTURE_FACTOR * m->texture));
-    int side = min_int(m->gw, m->gh);
-    struct shape flat = {.reach = max_int(1, m->cell == 1 ? side * 3 / 10 : side * 3 / 20)};
-    dilate(m->peak, m->scratch, m->gw, m->gh, &flat);
-    if (m->cell > 1)
-        smooth(m->peak, m->scratch, m->gw, m->gh);
-    return cut(m, m->floor);
+    return mark(m);
+}
+
+/* The usual peak of the cells that hold ink. */
+static int usual_peak(struct inkmap *m)
+{
+    size_t n = (size_t)m->gw * m->gh, inked = 0;
+    for (size_t i = 0; i < n; i++)
+        if (m->peak[i] >= m->floor)
+            m->scratch[inked++] = m->peak[i];
+    return inked ? quantile(m->scratch, inked, USUAL_PEAK) : 255;
+}
+
+bool inkmap_find_again(struct inkmap *m)
+{
+    size_t n = (size_t)m->gw * m->gh;
+    int before = quantile(m->peak, n, 0.5);
+    for (int cy = 0; cy < m->gh; cy++) {
+        uint8_t top[INKMAP_MAX] = {0};
+        int y1 = min_int((cy + 1) * m->cell, m->height);
+        for (int y = cy * m->cell; y < y1; y++)
+            raise(top, m->ink + (long)y * m->width, m->width, 0);
+        cell_peaks(m, cy, top);
+    }
+    int usual = usual_peak(m);
+    if ((float)before < STRONGER * (float)usual)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        m->peak[i] = (uint8_t)min_int(m->peak[i], usual);
+    mark(m);
+    return true;
 }

@@ -48,6 +48,10 @@ void inkmap_invert(struct inkmap *m);
 /* Fill m->ink from m->gray. Returns the number of ink pixels. */
 long inkmap_find(struct inkmap *m);
 
+/* Mark the ink anew after some of m->ink was made 0, when that, such as a form's lines, was so much
+ * stronger than the writing left that the writing was measured by it. Returns whether it was. */
+bool inkmap_find_again(struct inkmap *m);
+
 void inkmap_free(struct inkmap *m);
 
 #endif

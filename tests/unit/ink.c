@@ -163,6 +163,30 @@ static void test_ruled(void)
     free(p.gray);
 }
 
+/* A form whose lines are much darker than the pencil in its cells. */
+static void test_form(void)
+{
+    struct picture p = paper(640, 480, 230);
+    for (int x = 20; x <= 620; x += 60)
+        stroke(&p, (float)x, 20, (float)x, 440, 3, 0.85f);
+    for (int y = 20; y <= 440; y += 60)
+        stroke(&p, 20, (float)y, 620, (float)y, 3, 0.85f);
+    for (int i = 0; i < 70; i++) {
+        float x = (float)(40 + 60 * (i % 10)), y = (float)(35 + 60 * (i / 10));
+        stroke(&p, x, y, x + 20, y, 4, 0.3f);
+        stroke(&p, x + 20, y, x + 8, y + 30, 4, 0.3f);
+    }
+    struct ink_digit d[71];
+    memset(d, 0, sizeof d);
+    int n = find(&p, true, d, 71);
+    bool ordered = true;
+    for (int i = 0; i < n && i < 70; i++)
+        ordered = ordered && d[i].line == i / 10 && abs(d[i].x - (38 + 60 * (i % 10))) < 5 &&
+                  abs(d[i].w - 24) < 6 && abs(d[i].h - 34) < 6;
+    CHECK(n == 70 && ordered, "70 sevens in pencil in a form's dark cells, in order: %d", n);
+    free(p.gray);
+}
+
 /* The edge of a table in the picture, dark beside the paper. */
 static void test_edge(void)
 {
@@ -224,6 +248,7 @@ int main(void)
     test_shadow();
     test_broken();
     test_ruled();
+    test_form();
     test_edge();
     test_many();
     test_noise();
