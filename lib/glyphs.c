@@ -11,6 +11,8 @@
 #define SMALL 0.42f      /* shorter is no digit by itself, but may be a part of one */
 #define WIDE 8.0f        /* a row of touching digits may be so long */
 #define TALL 2.2f        /* no digit is so high */
+#define STACK 4.5f       /* digits one above another that touch may be so high, */
+#define BROAD 0.5f       /* and are not so narrow */
 #define NEAR 0.15f       /* parts of one digit are so near to each other */
 #define FAINT 0.45f      /* of the usual contrast: fainter is show-through or shadow */
 #define ONE_SIDED 0.4f   /* see two_sided */
@@ -343,9 +345,8 @@ static void sift(struct glyphs *s)
 }
 
 int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
-               struct err *e)
+               bool stacks)
 {
-    (void)e;
     float contrast = usual_contrast(s, p), height = s->height;
     s->n = 0;
     for (int i = 0; i < p->parts; i++) {
@@ -353,7 +354,8 @@ int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
         struct glyph b = upright(q->x0, q->y0, q->x1, q->y1, m->width, m->height, turn);
         float w = (float)(b.x1 - b.x0), h = (float)(b.y1 - b.y0);
         s->owner[i] = -1;
-        if (s->score[i] <= 0 || fmaxf(w, h) < SMALL * height || h > TALL * height ||
+        float tallest = stacks && w > BROAD * height && w < h ? STACK : TALL;
+        if (s->score[i] <= 0 || fmaxf(w, h) < SMALL * height || h > tallest * height ||
             w > WIDE * height || part_contrast(q) < FAINT * contrast)
             continue;
         s->owner[i] = s->n;

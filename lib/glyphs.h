@@ -30,9 +30,10 @@ int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts 
 bool glyphs_is_digit(const struct glyphs *s, const struct parts *p, int i);
 
 /* After glyphs_measure: group all parts of digit size with what belongs to them, on a page that
- * lies turned so. Returns how many, or -1. */
+ * lies turned so. stacks: also keep what is too high for a digit but may be several, one above
+ * another, that touch. Returns how many there are. */
 int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
-               struct err *e);
+               bool stacks);
 
 /* After glyphs_all: the width of the usual digit; negative when memory is short. */
 float glyphs_width(const struct glyphs *s, struct err *e);

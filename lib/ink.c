@@ -19,6 +19,8 @@
 #define TURN_MARGIN 0.6f /* of log-likelihood a digit by which a turned page has to be likelier */
 
 #define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
+#define FORM 8       /* lines and more are a form's or a sheet's, which may be darker than the writing */
+#define STACKED 1.75f /* of the usual height: in a form, higher glyphs are two that touch */
 #define PAIR_ODDS 2.5f /* from which a wide glyph is taken for two digits */
 #define FAINT 0.2f   /* of a digit's full contrast: ink that may join its pieces */
 #define LONGER 1.6f  /* times as long: no digit grows so much by its faint ink */
@@ -34,6 +36,7 @@ struct ink {
     uint8_t *cut; /* a digit's box cut out of the picture */
     size_t cut_size;
     int seen;
+    int lines; /* ruled or of a form, taken out of the picture */
 };
 
 struct ink *ink_new(struct err *e)
@@ -276,16 +279,30 @@ static int split_touching(struct ink *k, enum turn turn, struct err *e)
         float w = (float)(s->glyph[i].x1 - s->glyph[i].x0);
         float h = (float)(s->glyph[i].y1 - s->glyph[i].y0);
         struct ink_digit d;
-        if (w < 0.9f * h || w < 1.3f * usual)
-            continue;
-        if (make_digit(k, s->glyph[i].id, turn, &d, e))
-            return -1;
         int made = 0;
-        if (w > 1.8f * h || pair_odds(d.pixels) > PAIR_ODDS)
+        if (k->lines >= FORM && h > STACKED * s->height && w > 0.4f * s->height && w < h)
+            made = split_stack(&s->glyph[i], s->height, &k->map, turn, e);
+        else if (w < 0.9f * h || w < 1.3f * usual)
+            continue;
+        else if (make_digit(k, s->glyph[i].id, turn, &d, e))
+            return -1;
+        else if (w > 1.8f * h || pair_odds(d.pixels) > PAIR_ODDS)
             made = split_glyph(&s->glyph[i], usual, &k->map, turn, e);
         cuts = made < 0 ? -1 : cuts + made;
     }
     return cuts;
+}
+
+/* Group the parts into glyphs, cutting what touches. */
+static int find_glyphs(struct ink *k, enum turn turn, struct err *e)
+{
+    glyphs_all(&k->glyphs, &k->map, &k->parts, turn, k->lines >= FORM);
+    int cuts = split_touching(k, turn, e);
+    if (cuts < 0 ||
+        (cuts > 0 && (find_parts(k, e) || glyphs_measure(&k->glyphs, &k->map, &k->parts, e))))
+        return -1;
+    glyphs_all(&k->glyphs, &k->map, &k->parts, turn, false);
+    return 0;
 }
 
 static int find_all(struct ink *k, struct err *e)
@@ -293,14 +310,7 @@ static int find_all(struct ink *k, struct err *e)
     enum turn turn;
     struct glyphs *s = &k->glyphs;
     if (glyphs_measure(s, &k->map, &k->parts, e) || page_turn(k, &turn, e) ||
-        glyphs_all(s, &k->map, &k->parts, turn, e) < 0)
-        return -1;
-    int cuts = split_touching(k, turn, e);
-    if (cuts < 0)
-        return -1;
-    if (cuts > 0 &&
-        (find_parts(k, e) || glyphs_measure(s, &k->map, &k->parts, e) ||
-         glyphs_all(s, &k->map, &k->parts, turn, e) < 0))
+        find_glyphs(k, turn, e))
         return -1;
     if (reading_order(s->glyph, s->n, s->height, e))
         return -1;
@@ -354,10 +364,10 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     if (inkmap_polarity(&k->map) < 0)
         inkmap_invert(&k->map);
     inkmap_find(&k->map);
-    int lines = rules_erase(&k->map, e);
-    if (lines > 0)
+    k->lines = rules_erase(&k->map, e);
+    if (k->lines >= FORM)
         inkmap_find_again(&k->map);
-    int failed = lines < 0 ? -1 : find_parts(k, e);
+    int failed = k->lines < 0 ? -1 : find_parts(k, e);
     if (failed == 0)
         failed = erase_edges(k, e);
     if (failed < 0 || (failed == 0 && (many ? find_all(k, e) : find_one(k, e))))

@@ -32,6 +32,12 @@ static struct view view_of(const struct glyph *g, struct inkmap *m, enum turn tu
     return v;
 }
 
+/* The same seen from its side: what was above is on the left. */
+static struct view aside(struct view v)
+{
+    return (struct view){v.ink, v.step_y, v.step_x, v.h, v.w};
+}
+
 static uint8_t *pixel(const struct view *v, int x, int y)
 {
     return v->ink + x * v->step_x + y * v->step_y;
@@ -139,5 +145,14 @@ int split_glyph(const struct glyph *g, float usual, struct inkmap *m, enum turn 
     struct view v = view_of(g, m, turn);
     int n = (int)lrintf((float)v.w / (1.15f * usual));
     int cuts = cut_into(&v, n < 2 ? 2 : n > 12 ? 12 : n, WORTH);
+    return cuts < 0 ? err_set(e, "out of memory") : cuts;
+}
+
+int split_stack(const struct glyph *g, float height, struct inkmap *m, enum turn turn,
+                struct err *e)
+{
+    struct view v = view_of(g, m, turn), side = aside(v);
+    int n = (int)lrintf((float)v.h / (1.15f * height));
+    int cuts = cut_into(&side, n < 2 ? 2 : n, WORTH);
     return cuts < 0 ? err_set(e, "out of memory") : cuts;
 }

@@ -10,4 +10,9 @@
 int split_glyph(const struct glyph *g, float usual, struct inkmap *m, enum turn turn,
                 struct err *e);
 
+/* The same for digits one above another that touch, each of about the usual `height`, cut from left
+ * to right. */
+int split_stack(const struct glyph *g, float height, struct inkmap *m, enum turn turn,
+                struct err *e);
+
 #endif

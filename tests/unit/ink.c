@@ -187,6 +187,27 @@ static void test_form(void)
     free(p.gray);
 }
 
+/* Two lines of sevens on squared paper, some so long that they reach those below. */
+static void test_stacked(void)
+{
+    struct picture p = paper(800, 400, 225);
+    for (int i = 0; i < 10; i++) {
+        stroke(&p, 0, (float)(25 + 40 * i), 800, (float)(25 + 40 * i), 2, 0.3f);
+        stroke(&p, (float)(45 + 70 * i), 0, (float)(45 + 70 * i), 400, 2, 0.3f);
+        seven(&p, (float)(60 + 70 * i), 80, i % 3 == 1 ? 66 : 50, 6);
+        seven(&p, (float)(60 + 70 * i), 146, 50, 6);
+    }
+    struct ink_digit d[21];
+    memset(d, 0, sizeof d);
+    int n = find(&p, true, d, 21);
+    bool ordered = true;
+    for (int i = 0; i < n && i < 20; i++)
+        ordered = ordered && d[i].line == i / 10 && abs(d[i].x - (57 + 70 * (i % 10))) < 8 &&
+                  abs(d[i].y - (i < 10 ? 77 : 143)) < 12;
+    CHECK(n == 20 && ordered, "20 sevens in two lines that touch: %d", n);
+    free(p.gray);
+}
+
 /* The edge of a table in the picture, dark beside the paper. */
 static void test_edge(void)
 {
@@ -249,6 +270,7 @@ int main(void)
     test_broken();
     test_ruled();
     test_form();
+    test_stacked();
     test_edge();
     test_many();
     test_noise();
