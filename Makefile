@@ -138,6 +138,9 @@ bench: all $(BENCH)
 	B=$(B) tests/bench/run
 accuracy: all unit
 	B=$(B) tests/bench/accuracy $(PHOTOS)
+profile: $(B)/bench/profile
+	$< models/seed.onnx
+	$< models/seed.onnx 1
 
 # Scripts are installed under names that tell what they are of: inkpipe-draw.
 BIN = $(DESTDIR)$(PREFIX)/bin
@@ -165,5 +168,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all unit fuzz corpus test lint sanitize coverage faults bench accuracy install uninstall dist clean FORCE
+.PHONY: all unit fuzz corpus test lint sanitize coverage faults bench profile accuracy install uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/lib/*/*.d)

@@ -29,8 +29,21 @@ const struct kernels8 *infer_int8(const struct infer *p);
 void infer_set_int8(struct infer *p, const struct kernels8 *k);
 
 /* Run n images (1..batch): x [n][C][H][W] scaled as the net wants them -> logits [n][K]. Never
- * allocates, never fails. The result for one image does not depend on n nor on the threads. */
+ * allocates, never fails. The result for one image does not depend on n nor on the threads. A batch
+ * is shared among the threads image by image, one image alone step by step (threads_stages). */
 void infer_run(struct infer *p, const float *x, int n, float *logits);
+
+/* What a step of the plan does and how long it took. */
+struct infer_step {
+    int first, last;   /* the layers it covers; last < first: it prepares `first` */
+    const char *how;   /* "direct", "Winograd", ... */
+    double multiplies; /* an image, by the definition */
+    double seconds;    /* in all runs since infer_profile */
+};
+
+/* Measure from now on; the plan must have one thread. Returns the plan's steps (owned by it, NULL where memory is short or the plan
+ * has none, since it runs in whole numbers), and how many they are. */
+const struct infer_step *infer_profile(struct infer *p, int *count);
 
 /* Turn pixels 0..255 [n][count] into the net's scale: (pixel * scale - mean) / std. */
 void infer_scale(const uint8_t *pixels, long count, double scale, double mean, double std,

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #define SPINS 2000
 
 typedef void work_fn(void *arg, int item, int thread);
+typedef void stage_fn(void *arg, int stage, int item, int thread);
 
 struct worker {
     struct threads *pool;
@@ -19,27 +19,31 @@ struct worker {
     int number; /* 1..count-1; the caller is 0 */
 };
 
+/* What the threads are to do: items, or stages of items. */
+struct job {
+    work_fn *work;
+    int items;
+    stage_fn *work_stage;
+    struct stage *stage;
+    int stages;
+    void *arg;
+};
+
 struct threads {
     int count;
     struct worker *worker; /* [count]; worker[0] is not used */
     pthread_mutex_t lock;
-    pthread_cond_t start, done;
-    atomic_ulong job; /* counts jobs, so that a sleeper knows a new one */
+    pthread_cond_t start, done, progress; /* progress: a stage has ended */
+    atomic_ulong number; /* of the job at hand, so that a sleeper knows a new one */
+    bool open;           /* the job still takes workers */
     bool quit;
-    atomic_int busy; /* workers that have not finished the job at hand */
-    atomic_int spins; /* how often to look before sleeping */
-    work_fn *work;
-    void *arg;
-    int items;
-    atomic_int next; /* the next item nobody has taken */
+    atomic_int busy;     /* workers in the job */
+    atomic_int spins;    /* how often to look before sleeping: asked for by threads_spin */
+    int stage_spins;     /* the same in jobs of stages */
+    struct job job;
+    atomic_int next;    /* the next item nobody has taken */
+    atomic_int waiting; /* for progress */
 };
-
-static void take_items(struct threads *t, int thread)
-{
-    int item;
-    while ((item = atomic_fetch_add(&t->next, 1)) < t->items)
-        t->work(t->arg, item, thread);
-}
 
 static void relax(void)
 {
@@ -50,29 +54,125 @@ static void relax(void)
 #endif
 }
 
+/* How often to look for what one waits for in a job, before sleeping. */
+static int spins_in(const struct threads *t, const struct stage *stage)
+{
+    return stage ? t->stage_spins : atomic_load(&t->spins);
+}
+
+static void take_items(struct threads *t, int thread)
+{
+    int item;
+    while ((item = atomic_fetch_add(&t->next, 1)) < t->job.items)
+        t->job.work(t->job.arg, item, thread);
+}
+
+static bool stage_over(struct stage *p)
+{
+    return atomic_load(&p->done) == p->items;
+}
+
+static void wait_for_stage(struct threads *t, struct stage *p)
+{
+    for (int i = 0; i < t->stage_spins && !stage_over(p); i++)
+        relax();
+    if (stage_over(p))
+        return;
+    pthread_mutex_lock(&t->lock);
+    atomic_fetch_add(&t->waiting, 1);
+    while (!stage_over(p))
+        pthread_cond_wait(&t->progress, &t->lock);
+    atomic_fetch_sub(&t->waiting, 1);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void end_stage(struct threads *t)
+{
+    if (!atomic_load(&t->waiting))
+        return;
+    pthread_mutex_lock(&t->lock);
+    pthread_cond_broadcast(&t->progress);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void take_stages(struct threads *t, int thread)
+{
+    for (int n = 0; n < t->job.stages; n++) {
+        struct stage *p = &t->job.stage[n];
+        for (int i = 0; i < p->items; i++) {
+            int item = (p->items * thread / t->count + i) % p->items;
+            unsigned long long bit = 1ULL << item;
+            if (atomic_load(&p->claimed) & bit || atomic_fetch_or(&p->claimed, bit) & bit)
+                continue;
+            t->job.work_stage(t->job.arg, n, item, thread);
+            if (atomic_fetch_add(&p->done, 1) + 1 == p->items)
+                end_stage(t);
+        }
+        wait_for_stage(t, p);
+    }
+}
+
+static void take_part(struct threads *t, int thread)
+{
+    if (t->job.stage)
+        take_stages(t, thread);
+    else
+        take_items(t, thread);
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
     struct threads *t = w->pool;
     unsigned long seen = 0;
+    pthread_mutex_lock(&t->lock);
     for (;;) {
-        for (int i = 0; i < t->spins && t->job == seen; i++)
+        while (atomic_load(&t->number) == seen && !t->quit)
+            pthread_cond_wait(&t->start, &t->lock);
+        if (t->quit)
+            break;
+        seen = atomic_load(&t->number);
+        if (!t->open)
+            continue;
+        int spins = spins_in(t, t->job.stage);
+        atomic_fetch_add(&t->busy, 1);
+        pthread_mutex_unlock(&t->lock);
+        take_part(t, w->number);
+        pthread_mutex_lock(&t->lock);
+        if (atomic_fetch_sub(&t->busy, 1) == 1)
+            pthread_cond_signal(&t->done);
+        if (!spins)
+            continue;
+        pthread_mutex_unlock(&t->lock);
+        for (int i = 0; i < spins && atomic_load(&t->number) == seen; i++)
             relax();
         pthread_mutex_lock(&t->lock);
-        while (t->job == seen && !t->quit)
-            pthread_cond_wait(&t->start, &t->lock);
-        seen = t->job;
-        bool quit = t->quit;
-        pthread_mutex_unlock(&t->lock);
-        if (quit)
-            return NULL;
-        take_items(t, w->number);
-        if (atomic_fetch_sub(&t->busy, 1) == 1) {
-            pthread_mutex_lock(&t->lock);
-            pthread_cond_signal(&t->done);
-            pthread_mutex_unlock(&t->lock);
-        }
     }
+    pthread_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+/* Do a job with whoever wakes in time. */
+static void run_job(struct threads *t, const struct job *job)
+{
+    pthread_mutex_lock(&t->lock);
+    t->job = *job;
+    atomic_store(&t->next, 0);
+    t->open = true;
+    atomic_fetch_add(&t->number, 1);
+    pthread_cond_broadcast(&t->start);
+    pthread_mutex_unlock(&t->lock);
+    take_part(t, 0);
+    pthread_mutex_lock(&t->lock);
+    t->open = false;
+    pthread_mutex_unlock(&t->lock);
+    int spins = spins_in(t, job->stage);
+    for (int i = 0; i < spins && atomic_load(&t->busy); i++)
+        relax();
+    pthread_mutex_lock(&t->lock);
+    while (atomic_load(&t->busy))
+        pthread_cond_wait(&t->done, &t->lock);
+    pthread_mutex_unlock(&t->lock);
 }
 
 struct threads *threads_new(int n, struct err *e)
@@ -88,7 +188,9 @@ struct threads *threads_new(int n, struct err *e)
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->start, NULL);
     pthread_cond_init(&t->done, NULL);
+    pthread_cond_init(&t->progress, NULL);
     t->worker = worker;
+    t->stage_spins = n <= threads_available() ? SPINS : 0;
     for (t->count = 1; t->count < n; t->count++) {
         struct worker *w = &worker[t->count];
         w->pool = t;
@@ -116,6 +218,7 @@ void threads_free(struct threads *t)
         pthread_join(t->worker[i].id, NULL);
     pthread_cond_destroy(&t->start);
     pthread_cond_destroy(&t->done);
+    pthread_cond_destroy(&t->progress);
     pthread_mutex_destroy(&t->lock);
     free(t->worker);
     free(t);
@@ -123,7 +226,7 @@ void threads_free(struct threads *t)
 
 void threads_spin(struct threads *t)
 {
-    t->spins = t->count <= threads_available() ? SPINS : 0;
+    atomic_store(&t->spins, t->count <= threads_available() ? SPINS : 0);
 }
 
 int threads_count(const struct threads *t)
@@ -138,24 +241,23 @@ void threads_run(struct threads *t, int items, work_fn *work, void *arg)
             work(arg, i, 0);
         return;
     }
-    pthread_mutex_lock(&t->lock);
-    t->work = work;
-    t->arg = arg;
-    t->items = items;
-    atomic_store(&t->next, 0);
-    t->busy = t->count - 1;
-    t->job++;
-    pthread_cond_broadcast(&t->start);
-    pthread_mutex_unlock(&t->lock);
-    take_items(t, 0);
-    for (int i = 0; i < t->spins && t->busy; i++)
-        relax();
-    if (!t->busy)
+    run_job(t, &(struct job){.work = work, .items = items, .arg = arg});
+}
+
+void threads_stages(struct threads *t, int stages, struct stage *stage, stage_fn *work, void *arg)
+{
+    for (int i = 0; i < stages; i++) {
+        atomic_store(&stage[i].claimed, 0);
+        atomic_store(&stage[i].done, 0);
+    }
+    struct job job = {.work_stage = work, .stage = stage, .stages = stages, .arg = arg};
+    if (t->count > 1) {
+        run_job(t, &job);
         return;
-    pthread_mutex_lock(&t->lock);
-    while (t->busy)
-        pthread_cond_wait(&t->done, &t->lock);
-    pthread_mutex_unlock(&t->lock);
+    }
+    for (int n = 0; n < stages; n++)
+        for (int i = 0; i < stage[n].items; i++)
+            work(arg, n, i, 0);
 }
 
 int threads_available(void)

@@ -35,19 +35,25 @@ struct conv {
     const float *scale, *shift; /* [blocks][BLOCK], or NULL */
 };
 
-/* A 3x3 convolution of stride 1 over some images by Winograd's algorithm (winograd.h), with fewer
+/* A 3x3 convolution of stride 1 over some images, or a part of it, by Winograd's algorithm (winograd.h), with fewer
  * multiplications and a larger error than conv (about 1e-6 of the sums' size); then, if asked, the
- * maximum of each 2x2. The result of an image does not depend on how many there are. */
+ * maximum of each 2x2. Results do not depend on what is made at once. */
 struct winograd {
     struct conv conv; /* blocks; rows and pixels before the pool; relu, bias, scale and shift; x_row,
                          y_block, y_row of x and y; runs: blocks of input channels; offset[i] =
                          i * tiles * BLOCK; w: [36][blocks][runs][BLOCK][BLOCK] */
-    int images;
+    int first, count; /* tiles of 4x4 outputs to make; winograd_tiles of them an image */
+    int block, end;   /* blocks of output channels to make: from block to end - 1 */
     long x_image, x_block, y_image; /* floats */
     bool pool;
     int tiles;      /* of 4x4 outputs that go through it at once */
     float *scratch; /* winograd_scratch(runs, tiles) floats */
 };
+
+static inline int winograd_tiles(int rows, int pixels)
+{
+    return ((rows + 3) / 4) * ((pixels + 3) / 4);
+}
 
 static inline long winograd_scratch(int runs, int tiles)
 {

@@ -191,17 +191,16 @@ static void output_tiles(const struct winograd *v, const float *products, int b,
 static void winograd(const struct winograd *v, const float *x, float *y)
 {
     const int group = VECTORS / PER_BLOCK; /* blocks at a time */
-    int across = (v->conv.pixels + OUT - 1) / OUT, down = (v->conv.rows + OUT - 1) / OUT;
-    int all = v->images * across * down, groups = (all + v->tiles - 1) / v->tiles;
+    int end = v->first + v->count, groups = (v->count + v->tiles - 1) / v->tiles;
     long in_place = (long)v->conv.runs * v->tiles * BLOCK;
     float *products = v->scratch + PLACES * in_place;
     struct conv one = {.runs = v->conv.runs, .run = BLOCK, .rows = 1, .offset = v->conv.offset,
                        .y_block = (long)v->tiles * BLOCK};
-    for (int g = 0, first = 0; g < groups; g++, first += one.pixels) {
-        one.pixels = (all - first + groups - g - 1) / (groups - g);
+    for (int g = 0, first = v->first; g < groups; g++, first += one.pixels) {
+        one.pixels = (end - first + groups - g - 1) / (groups - g);
         input_tiles(v, x, first, one.pixels);
-        for (int b = 0; b < v->conv.blocks; b += group) {
-            int n = smaller(group, v->conv.blocks - b);
+        for (int b = v->block; b < v->end; b += group) {
+            int n = smaller(group, v->end - b);
             one.w = v->conv.w;
             for (int p = 0; p < PLACES; p++) {
                 float *yp = products + p * n * v->tiles * BLOCK;

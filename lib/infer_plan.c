@@ -1,0 +1,673 @@
+#include "infer_plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK 64 /* images a thread takes at once, at most */
+#define GROUP 8  /* images a step of a group takes */
+#define TILES 36 /* of 4x4 outputs that go through Winograd's convolution at once */
+
+struct planner {
+    const struct net *net;
+    struct infer *p;
+    int *uses;     /* [layers] how many layers read it */
+    int *reader;   /* [layers] the last that does */
+    int *value_of; /* [layers] */
+    struct err *e;
+};
+
+static int new_value(struct infer *p, bool rows, struct shape shape, struct border border, bool flat)
+{
+    struct value *v = &p->value[p->values];
+    *v = (struct value){.rows = rows, .shape = shape, .border = border, .born = p->steps,
+                        .last = p->steps};
+    v->layout = layout_of(shape, border, flat);
+    v->size = rows ? (long)rows_blocks(shape) * p->chunk * BLOCK : v->layout.size;
+    return p->values++;
+}
+
+static struct step *new_step(struct infer *p, enum kind kind, int x, int y)
+{
+    struct step *s = &p->step[p->steps++];
+    *s = (struct step){.kind = kind, .x = x, .x2 = -1, .y = y};
+    for (struct step *before = s; s->phase == OF_IMAGE && before > p->step; before--)
+        if (before[-1].phase == OF_GROUP)
+            s->phase = OF_GROUP;
+    if (p->value[y].rows && kind != STEP_ROWS)
+        s->phase = OF_ROWS;
+    p->value[x].last = p->steps - 1;
+    return s;
+}
+
+/* The only reader of layer i, over dropout (which does nothing here), if it is of this op, else -1. */
+static int only_reader(const struct planner *b, int i, enum op op)
+{
+    do {
+        if (b->uses[i] != 1)
+            return -1;
+        i = b->reader[i];
+    } while (b->net->layer[i].op == OP_DROPOUT);
+    return b->net->layer[i].op == op ? i : -1;
+}
+
+static bool has_border(struct border b)
+{
+    return b.top || b.left || b.bottom || b.right;
+}
+
+/* The border that the value of layer i is written with: its only reader's padding, if that is a
+ * convolution. Other readers with padding copy it (pad_input). */
+static struct border border_for(const struct planner *b, int i)
+{
+    int reader = only_reader(b, i, OP_CONV);
+    return reader < 0 ? (struct border){0} : layer_border(&b->net->layer[reader]);
+}
+
+/* The value that conv or pool l reads, with the padding that l needs, filled with `fill`; *start is
+ * where in it the first window begins. */
+static int pad_input(struct planner *b, const struct layer *l, float fill, long *start)
+{
+    int x = b->value_of[l->in[0]];
+    struct border need = layer_border(l);
+    struct value *v = &b->p->value[x];
+    *start = 0;
+    if (fill == 0 && !memcmp(&v->border, &need, sizeof need))
+        return x;
+    if (!has_border(need)) {
+        *start = v->layout.origin;
+        return x;
+    }
+    int y = new_value(b->p, false, v->shape, need, v->layout.pixel == 1);
+    new_step(b->p, STEP_PAD, x, y)->fill = fill;
+    return y;
+}
+
+/* The input of a step over rows: a value of images is gathered first. */
+static int rows_input(struct planner *b, int layer)
+{
+    int x = b->value_of[layer];
+    if (b->p->value[x].rows)
+        return x;
+    int y = new_value(b->p, true, b->p->value[x].shape, (struct border){0}, false);
+    new_step(b->p, STEP_ROWS, x, y);
+    return y;
+}
+
+/* Weights, bias, scale and shift of a step side by side, zeroed. */
+static int alloc_params(struct planner *b, struct step *s, long weights, long channels)
+{
+    s->memory = pages_take(b->p->pages, (size_t)weights + 3 * (size_t)channels);
+    return s->memory ? 0 : err_set(b->e, "out of memory");
+}
+
+/* Batch norm as y = scale * x + shift. */
+static void affine_of(const struct layer *l, long i, float *scale, float *shift)
+{
+    double a = l->scale[i] / sqrt((double)l->var[i] + l->epsilon);
+    *scale = (float)a;
+    *shift = (float)(l->shift[i] - a * l->mean[i]);
+}
+
+/* Fill w (packed) and bias from layer i, with the batch norm `folded` (or NULL) multiplied in. */
+static int pack_params(struct planner *b, const struct layer *l, const struct packing *p,
+                       const struct layer *folded, float *w, float *bias)
+{
+    long each = p->size ? (long)(p->c / p->groups) * p->r * p->s : 0;
+    float *weight = malloc((size_t)(each * p->k + 1) * sizeof *weight);
+    if (!weight)
+        return err_set(b->e, "out of memory");
+    for (int k = 0; k < p->k; k++) {
+        float scale = 1, shift = 0;
+        if (folded)
+            affine_of(folded, k, &scale, &shift);
+        for (long i = k * each; i < (k + 1) * each; i++)
+            weight[i] = scale * l->weight[i];
+        bias[k] = scale * (l->bias ? l->bias[k] : 0) + shift;
+    }
+    pack(p, weight, w);
+    free(weight);
+    return 0;
+}
+
+/* Layers that look at rows and columns cannot follow a dense layer. */
+static int need_image(struct planner *b, int i)
+{
+    if (b->p->value[b->value_of[b->net->layer[i].in[0]]].rows)
+        return err_set(b->e, "layer %d: %s after a dense layer is not run", i,
+                       op_name(b->net->layer[i].op));
+    return 0;
+}
+
+/* What one pass over a convolution or dense layer takes in: batch norm folded into the weights, relu,
+ * a batch norm after that, and a maximum pool. Layers, or -1. */
+struct fused {
+    int fold, relu, post, pool;
+    int last; /* the last of them */
+};
+
+/* Extends f over the only reader of its last layer, if that is of this op. */
+static int fuse(const struct planner *b, struct fused *f, enum op op)
+{
+    int next = only_reader(b, f->last, op);
+    if (next >= 0)
+        f->last = next;
+    return next;
+}
+
+static struct fused fused_with(const struct planner *b, int i)
+{
+    struct fused f = {.last = i, .post = -1, .pool = -1};
+    f.fold = fuse(b, &f, OP_BATCHNORM);
+    f.relu = fuse(b, &f, OP_RELU);
+    if (f.relu >= 0)
+        f.post = fuse(b, &f, OP_BATCHNORM);
+    return f;
+}
+
+/* Whether layer l, a convolution that reads x, is one for Winograd's algorithm: full blocks of
+ * channels, and pictures that fill the tiles so far that half of the multiplications are saved. */
+static bool suits_winograd(const struct layer *l, const struct value *x)
+{
+    return l->r == 3 && l->s == 3 && l->stride_h == 1 && l->stride_w == 1 && l->dilation_h == 1 &&
+           l->dilation_w == 1 && l->groups == 1 && x->shape.c >= BLOCK && l->out.c >= BLOCK &&
+           x->layout.pixel == BLOCK && 9L * l->out.h * l->out.w >= 2 * 36L * winograd_tiles(l->out.h, l->out.w);
+}
+
+/* A maximum pool that halves rows and columns can be taken in too. */
+static void fuse_pool(const struct planner *b, struct fused *f)
+{
+    int next = only_reader(b, f->last, OP_MAXPOOL);
+    if (next < 0)
+        return;
+    const struct layer *l = &b->net->layer[next];
+    struct shape in = b->net->layer[l->in[0]].out;
+    if (l->r == 2 && l->s == 2 && l->stride_h == 2 && l->stride_w == 2 && l->dilation_h == 1 &&
+        l->dilation_w == 1 && !has_border(layer_border(l)) && l->out.h == in.h / 2 &&
+        l->out.w == in.w / 2)
+        f->pool = f->last = next;
+}
+
+/* A step's weights, bias, scale and shift, from layer l. */
+static int plan_params(struct planner *b, struct step *s, const struct layer *l,
+                       const struct packing *pk, const struct fused *f)
+{
+    const struct layer *layer = b->net->layer;
+    bool fast = s->kind == STEP_WINOGRAD;
+    long size = fast ? pk->size / 9 * 36 : pk->size, channels = (long)pk->blocks * BLOCK;
+    float *direct = fast ? aligned_alloc(64, (size_t)pk->size * sizeof *direct) : NULL;
+    if ((fast && !direct) || alloc_params(b, s, size, channels)) {
+        free(direct);
+        return err_set(b->e, "out of memory");
+    }
+    float *w = s->memory, *bias = w + size, *scale = bias + channels, *shift = scale + channels;
+    int failed = pack_params(b, l, pk, f->fold < 0 ? NULL : &layer[f->fold], fast ? direct : w, bias);
+    if (fast && !failed)
+        b->p->k->winograd_weights(pk->blocks, pk->runs / 9, direct, w);
+    free(direct);
+    for (int k = 0; f->post >= 0 && k < pk->k; k++)
+        affine_of(&layer[f->post], k, &scale[k], &shift[k]);
+    s->conv.w = w;
+    s->conv.bias = bias;
+    s->conv.relu = f->relu >= 0;
+    s->conv.scale = f->post < 0 ? NULL : scale;
+    s->conv.shift = shift;
+    return failed;
+}
+
+/* The geometry of a convolution by Winograd's algorithm, once s->conv has that of a direct one. */
+static void plan_winograd(struct infer *p, struct step *s, const struct fused *f)
+{
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    int tiles = winograd_tiles(s->conv.rows, s->conv.pixels);
+    int at_once = tiles * (tiles < TILES / 2 ? p->group : 1);
+    struct winograd *v = &s->winograd;
+    if (tiles < TILES / 2)
+        s->phase = OF_GROUP;
+    s->conv.runs /= 9;
+    v->x_block = x->layout.block;
+    v->x_image = x->layout.size;
+    v->y_image = y->layout.size;
+    v->pool = f->pool >= 0;
+    v->tiles = at_once < TILES ? at_once : TILES;
+    v->end = s->conv.blocks;
+    for (int i = 0; i < s->conv.runs; i++)
+        s->offset[i] = i * v->tiles * BLOCK;
+    v->conv = s->conv;
+    long scratch = winograd_scratch(s->conv.runs, v->tiles);
+    if (p->scratch_size < scratch)
+        p->scratch_size = scratch;
+}
+
+/* Conv or dense, with what follows it as far as it can be done in the same pass. Returns the last
+ * layer it covers, -1. */
+static int plan_conv(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    bool dense = l->op == OP_DENSE;
+    long start = 0;
+    if (!dense && need_image(b, i))
+        return -1;
+    int x = dense ? rows_input(b, l->in[0]) : pad_input(b, l, 0, &start);
+    struct packing pk = packing_of(l, b->p->value[x].shape);
+    struct fused f = fused_with(b, i);
+    bool fast = !dense && suits_winograd(l, &b->p->value[x]);
+    if (fast)
+        fuse_pool(b, &f);
+    struct shape out = f.pool < 0 ? l->out : b->net->layer[f.pool].out;
+    int y = new_value(b->p, dense, out, border_for(b, f.last), false);
+    struct step *s = new_step(b->p, fast ? STEP_WINOGRAD : STEP_CONV, x, y);
+    s->start = start;
+    s->multiplies = (double)pk.k * pk.c / pk.groups * pk.r * pk.s * l->out.h * l->out.w;
+    s->offset = malloc((size_t)pk.runs * sizeof *s->offset);
+    if (!s->offset)
+        return err_set(b->e, "out of memory");
+    s->conv = (struct conv){.blocks = pk.blocks, .rows = 1, .runs = pk.runs, .run = pk.run,
+                            .offset = s->offset};
+    if (plan_params(b, s, l, &pk, &f))
+        return -1;
+    const struct layout *xl = &b->p->value[x].layout, *yl = &b->p->value[y].layout;
+    if (dense) {
+        dense_offsets(&pk, b->p->chunk, s->offset);
+        s->conv.x_pixel = BLOCK;
+        s->conv.y_block = (long)b->p->chunk * BLOCK;
+    } else {
+        conv_offsets(&pk, l, xl, s->offset);
+        s->conv.rows = l->out.h;
+        s->conv.pixels = l->out.w;
+        s->conv.x_row = l->stride_h * xl->row;
+        s->conv.x_pixel = l->stride_w * xl->pixel;
+        s->conv.y_row = yl->row;
+        s->conv.y_block = yl->block;
+    }
+    if (fast)
+        plan_winograd(b->p, s, &f);
+    b->value_of[f.last] = y;
+    return f.last;
+}
+
+/* A step of layer i from value x to value y, for foreign models. */
+static int plan_plain(struct planner *b, int i, enum kind kind, int x, int y)
+{
+    struct layer *l = &new_step(b->p, kind, x, y)->layer;
+    *l = b->net->layer[i];
+    l->weight = l->bias = l->scale = l->shift = l->mean = l->var = NULL;
+    b->value_of[i] = y;
+    return i;
+}
+
+static int plan_each(struct planner *b, int i)
+{
+    int x = b->value_of[b->net->layer[i].in[0]];
+    const struct value *v = &b->p->value[x];
+    struct border border = v->rows ? (struct border){0} : border_for(b, i);
+    return plan_plain(b, i, STEP_EACH, x, new_value(b->p, v->rows, v->shape, border, false));
+}
+
+/* From an image to an image of another shape: OP_PAD, or any pool. */
+static int plan_image(struct planner *b, int i, enum kind kind)
+{
+    const struct layer *l = &b->net->layer[i];
+    if (need_image(b, i))
+        return -1;
+    int y = new_value(b->p, false, l->out, border_for(b, i), false);
+    return plan_plain(b, i, kind, b->value_of[l->in[0]], y);
+}
+
+/* Out of the blocks, and into those of the other shape. */
+static int plan_reshape(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    if (need_image(b, i))
+        return -1;
+    struct shape list = {1, 1, l->out.c * l->out.h * l->out.w};
+    int x = new_value(b->p, false, list, (struct border){0}, true);
+    plan_plain(b, i, STEP_UNBLOCK, b->value_of[l->in[0]], x);
+    return plan_plain(b, i, STEP_BLOCK, x, new_value(b->p, false, l->out, border_for(b, i), false));
+}
+
+static int plan_pool(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    if (need_image(b, i))
+        return -1;
+    if (l->dilation_h != 1 || l->dilation_w != 1 || (l->exclude_pad && has_border(layer_border(l))))
+        return plan_image(b, i, STEP_ANYPOOL);
+    bool most = l->op == OP_MAXPOOL;
+    long start;
+    int x = pad_input(b, l, most ? -INFINITY : 0, &start);
+    int y = new_value(b->p, false, l->out, border_for(b, i), false);
+    struct step *s = new_step(b->p, most ? STEP_MAXPOOL : STEP_SUMPOOL, x, y);
+    s->start = start;
+    struct shape in = b->p->value[x].shape;
+    const struct layout *xl = &b->p->value[x].layout, *yl = &b->p->value[y].layout;
+    bool all = l->op == OP_GLOBALPOOL;
+    s->pool = (struct pool){.rows = l->out.h, .pixels = l->out.w, .r = all ? in.h : l->r,
+                            .s = all ? in.w : l->s, .stride_h = l->stride_h,
+                            .stride_w = l->stride_w, .x_row = xl->row, .y_row = yl->row};
+    s->factor = 1.0f / ((float)s->pool.r * s->pool.s);
+    b->value_of[i] = y;
+    return i;
+}
+
+/* Batch norm that no convolution took in. */
+static int plan_affine(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    int x = b->value_of[l->in[0]];
+    struct value *v = &b->p->value[x];
+    bool rows = v->rows, flattened = b->net->layer[l->in[0]].out.c != v->shape.c;
+    struct shape shape = v->shape;
+    if (flattened && !rows) {
+        x = rows_input(b, l->in[0]);
+        rows = true;
+    }
+    int y = new_value(b->p, rows, shape, rows ? (struct border){0} : border_for(b, i), false);
+    struct step *s = new_step(b->p, STEP_AFFINE, x, y);
+    long channels = (rows ? rows_blocks(shape) : b->p->value[y].layout.blocks) * (long)BLOCK;
+    if (alloc_params(b, s, 0, channels))
+        return -1;
+    for (long k = 0; k < l->out.c; k++) {
+        long at = rows ? rows_at(shape, k) : k;
+        affine_of(l, k, &s->memory[at], &s->memory[channels + at]);
+    }
+    b->value_of[i] = y;
+    return i;
+}
+
+static int plan_relu(struct planner *b, int i)
+{
+    int x = b->value_of[b->net->layer[i].in[0]];
+    bool rows = b->p->value[x].rows;
+    int y = new_value(b->p, rows, b->p->value[x].shape,
+                      rows ? (struct border){0} : border_for(b, i), false);
+    new_step(b->p, STEP_RELU, x, y);
+    b->value_of[i] = y;
+    return i;
+}
+
+static int plan_add(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    bool rows = b->p->value[b->value_of[l->in[0]]].rows || b->p->value[b->value_of[l->in[1]]].rows;
+    int x = rows ? rows_input(b, l->in[0]) : b->value_of[l->in[0]];
+    int x2 = rows ? rows_input(b, l->in[1]) : b->value_of[l->in[1]];
+    struct shape s1 = b->p->value[x].shape, s2 = b->p->value[x2].shape;
+    if (s1.c != s2.c || s1.h != s2.h || s1.w != s2.w)
+        return err_set(b->e, "layer %d: a sum of differently flattened inputs is not run", i);
+    int relu = only_reader(b, i, OP_RELU), last = relu >= 0 ? relu : i;
+    int y = new_value(b->p, rows, s1, rows ? (struct border){0} : border_for(b, last), false);
+    struct step *s = new_step(b->p, STEP_ADD, x, y);
+    s->x2 = x2;
+    s->relu = relu >= 0;
+    b->p->value[x2].last = b->p->steps - 1;
+    b->value_of[last] = y;
+    return last;
+}
+
+/* Plan layer i. Returns the last layer the step covers, or -1. */
+static int plan_layer(struct planner *b, int i)
+{
+    const struct layer *l = &b->net->layer[i];
+    switch (l->op) {
+    case OP_CONV:
+    case OP_DENSE:
+        return plan_conv(b, i);
+    case OP_MAXPOOL:
+    case OP_AVGPOOL:
+    case OP_GLOBALPOOL:
+        return plan_pool(b, i);
+    case OP_BATCHNORM:
+        return plan_affine(b, i);
+    case OP_RELU:
+        return plan_relu(b, i);
+    case OP_ADD:
+        return plan_add(b, i);
+    case OP_DROPOUT:
+    case OP_FLATTEN:
+        b->value_of[i] = b->value_of[l->in[0]];
+        return i;
+    case OP_SOFTMAX:
+        if (i != b->net->layers - 1)
+            return err_set(b->e, "layer %d: softmax before the end is not run", i);
+        b->value_of[i] = b->value_of[l->in[0]];
+        return i;
+    case OP_LEAKYRELU:
+    case OP_SIGMOID:
+    case OP_TANH:
+    case OP_CLIP:
+    case OP_SQRT:
+    case OP_RECIPROCAL:
+    case OP_QUANTIZE:
+        return plan_each(b, i);
+    case OP_PAD:
+        return plan_image(b, i, STEP_SURROUND);
+    case OP_RESHAPE:
+        return plan_reshape(b, i);
+    default:
+        break;
+    }
+    return err_set(b->e, "layer %d: %s is not run", i, op_name(l->op));
+}
+
+/* Uses and readers of every layer. */
+static void count_uses(struct planner *b)
+{
+    for (int i = 0; i < b->net->layers; i++)
+        for (int j = 0; j < 2; j++) {
+            int from = b->net->layer[i].in[j];
+            if (from >= 0) {
+                b->uses[from]++;
+                b->reader[from] = i;
+            }
+        }
+}
+
+/* True when only convolutions read the one-channel input, so that it needs no blocks. */
+static bool flat_input(const struct planner *b)
+{
+    bool flat = net_input(b->net).c == 1;
+    for (int i = 1; i < b->net->layers; i++)
+        for (int j = 0; j < 2; j++)
+            if (b->net->layer[i].in[j] == 0 && b->net->layer[i].op != OP_CONV)
+                flat = false;
+    return flat;
+}
+
+static int plan_layers(struct planner *b)
+{
+    struct infer *p = b->p;
+    const struct net *net = b->net;
+    count_uses(b);
+    for (int i = 0; i < net->layers; i++)
+        b->value_of[i] = -1;
+    b->value_of[0] = p->input = new_value(p, false, net_input(net), border_for(b, 0), flat_input(b));
+    for (int i = 1; i < net->layers; i++)
+        if (b->value_of[i] < 0 && b->uses[i] + (i == net->layers - 1) > 0) {
+            bool covered = false; /* a layer in the middle of a fused step has no value */
+            for (int j = 0; j < 2; j++) {
+                int in = net->layer[i].in[j];
+                covered |= in >= 0 && b->value_of[in] < 0;
+            }
+            if (covered)
+                continue;
+            int before = p->steps, last = plan_layer(b, i);
+            if (last < 0)
+                return -1;
+            for (int s = before; s < p->steps; s++) {
+                p->step[s].first = i;
+                p->step[s].last = s < p->steps - 1 ? i - 1 : last;
+            }
+        }
+    p->output = rows_input(b, net->layers - 1);
+    p->value[p->output].last = p->steps;
+    return 0;
+}
+
+/* Room for a group of images in the values that steps of groups read and write. Such values must not
+ * share a place with those of the steps before, which run again for each image. */
+static void size_groups(struct infer *p)
+{
+    for (int i = 0; i < p->steps; i++) {
+        const struct step *s = &p->step[i];
+        int used[3] = {s->x, s->x2, s->y};
+        for (int j = 0; s->phase == OF_GROUP && j < 3; j++) {
+            struct value *v = used[j] < 0 ? NULL : &p->value[used[j]];
+            if (!v || v->rows || v->image)
+                continue;
+            v->image = v->size;
+            v->size *= p->group;
+            if (used[j] != s->y)
+                v->born = 0;
+        }
+    }
+}
+
+/* Give every value its place in the arena: the lowest that no living value has. Values with a border
+ * keep their place for good, since the border is filled only once. */
+static void place_values(struct infer *p)
+{
+    for (int i = 0; i < p->values; i++) {
+        struct value *v = &p->value[i];
+        if (v->rows || has_border(v->border)) {
+            v->born = 0;
+            v->last = p->steps;
+        }
+        bool moved = true;
+        while (moved) {
+            moved = false;
+            for (int j = 0; j < i; j++) {
+                struct value *o = &p->value[j];
+                bool alive = o->last >= v->born && o->born <= v->last;
+                if (alive && v->place < o->place + o->size && o->place < v->place + v->size) {
+                    v->place = o->place + o->size;
+                    moved = true;
+                }
+            }
+        }
+        if (p->arena_size < v->place + v->size)
+            p->arena_size = v->place + v->size;
+    }
+}
+
+/* Borders that are not zero. */
+static void fill_borders(struct infer *p, float *arena)
+{
+    for (int i = 0; i < p->steps; i++) {
+        const struct value *v = &p->value[p->step[i].y];
+        if (p->step[i].kind == STEP_PAD)
+            for (long j = 0; j < v->size; j++)
+                arena[v->place + j] = p->step[i].fill;
+    }
+}
+
+static int alloc_arenas(struct infer *p, struct err *e)
+{
+    int n = threads_count(p->threads);
+    p->arena = calloc((size_t)n, sizeof *p->arena);
+    for (int t = 0; p->arena && t < n; t++) {
+        p->arena[t] = pages_take(p->pages, (size_t)p->arena_size);
+        if (!p->arena[t])
+            return err_set(e, "out of memory");
+        fill_borders(p, p->arena[t]);
+    }
+    return p->arena ? 0 : err_set(e, "out of memory");
+}
+
+/* Into how many parts a step can be cut: two a thread, so that a thread that comes late finds some
+ * left. */
+static int parts_of(const struct infer *p, const struct step *s)
+{
+    int most = 2 * threads_count(p->threads), units = 1;
+    if (s->kind == STEP_WINOGRAD && s->phase == OF_IMAGE)
+        units = winograd_tiles(s->conv.rows, s->conv.pixels) / 8;
+    else if (s->kind == STEP_CONV && s->phase != OF_ROWS)
+        units = s->conv.rows;
+    else if (s->kind == STEP_WINOGRAD || s->kind == STEP_CONV)
+        units = (s->conv.blocks + 1) / 2;
+    most = most < 64 ? most : 64;
+    return units < most ? units : most;
+}
+
+static int order_steps(struct infer *p, struct err *e)
+{
+    p->order = calloc((size_t)p->steps + 1, sizeof *p->order);
+    p->stage = calloc((size_t)p->steps + 1, sizeof *p->stage);
+    if (!p->order || !p->stage)
+        return err_set(e, "out of memory");
+    int n = 0;
+    for (enum phase phase = OF_IMAGE; phase <= OF_ROWS; phase++)
+        for (int i = 0; i < p->steps; i++)
+            if (p->step[i].phase == phase) {
+                p->step[i].parts = parts_of(p, &p->step[i]);
+                p->stage[n].items = p->step[i].parts;
+                p->order[n++] = i;
+            }
+    return 0;
+}
+
+static int make_plan(struct infer *p, const struct net *net, struct err *e)
+{
+    size_t n = (size_t)net->layers;
+    int *memory = calloc(3 * n, sizeof *memory);
+    struct planner b = {.net = net, .p = p, .uses = memory, .e = e};
+    p->value = calloc(3 * n + 3, sizeof *p->value);
+    p->step = calloc(3 * n + 3, sizeof *p->step);
+    int failed = -1;
+    if (!memory || !p->value || !p->step) {
+        err_set(e, "out of memory");
+    } else {
+        b.reader = memory + n;
+        b.value_of = memory + 2 * n;
+        failed = plan_layers(&b);
+    }
+    free(memory);
+    if (failed)
+        return -1;
+    size_groups(p);
+    place_values(p);
+    p->scratch = p->arena_size;
+    p->arena_size += p->scratch_size;
+    return order_steps(p, e) ? -1 : alloc_arenas(p, e);
+}
+
+struct infer *infer_new(const struct net *net, int batch, struct threads *t,
+                        const struct kernels *k, struct err *e)
+{
+    struct infer *p = calloc(1, sizeof *p);
+    if (!p || !(p->pages = pages_new())) {
+        free(p);
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    p->k = k;
+    p->threads = t;
+    int share = (batch + threads_count(t) - 1) / threads_count(t);
+    p->chunk = share < CHUNK ? share : CHUNK;
+    p->group = p->chunk < GROUP ? p->chunk : GROUP;
+    p->outputs = net_outputs(net);
+    p->input_size = (long)net_input(net).c * net_input(net).h * net_input(net).w;
+    p->int8 = int8_new(net, p->chunk, threads_count(t), kernel8_best(k));
+    if (!p->int8 && make_plan(p, net, e)) {
+        infer_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void infer_free(struct infer *p)
+{
+    if (!p)
+        return;
+    int8_free(p->int8);
+    for (int i = 0; p->step && i < p->steps; i++)
+        free(p->step[i].offset);
+    pages_free(p->pages);
+    free(p->profile);
+    free(p->order);
+    free(p->stage);
+    free(p->arena);
+    free(p->step);
+    free(p->value);
+    free(p);
+}
