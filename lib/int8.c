@@ -186,10 +186,10 @@ static bool whole_weight(const struct layer *l, int k, long i, int *whole)
     return fabsf(steps - (float)*whole) < 1e-3f && *whole >= -128 && *whole <= 127;
 }
 
-/* Pack output k's weights and bias. False when the sum could leave 32 bits, or a weight is no whole
- * number of steps. */
+/* Pack output k's weights and bias. False when the sum could leave 32 bits or, times factor, 30, or
+ * a weight is no whole number of steps. */
 static bool pack_output(const struct layer *l, const struct value *x, const struct window *w, int k,
-                        const struct conv8 *v, int8_t *packed, int32_t *bias)
+                        const struct conv8 *v, int8_t *packed, float factor, int32_t *bias)
 {
     long each = (long)x->shape.c * w->r * w->s, sum = 0, size = 0, i = k * each;
     for (int c = 0; c < x->shape.c; c++)
@@ -204,7 +204,8 @@ static bool pack_output(const struct layer *l, const struct value *x, const stru
             }
     double start = rint((l->bias ? l->bias[k] : 0) / ((double)x->scale * l->step[k])) -
                    (double)x->zero * (double)sum;
-    if (!(fabs(start) + 255.0 * (double)size < INT32_MAX))
+    double most = fabs(start) + 255.0 * (double)size;
+    if (!(most < INT32_MAX && most * fabs((double)factor) < 0x1p30))
         return false;
     *bias = (int32_t)start;
     return true;
@@ -241,12 +242,10 @@ static int fill_conv(struct step *s, const struct layer *l, const struct window 
     float *factor = (float *)(void *)(s->memory + weights);
     int32_t *bias = (int32_t *)(void *)(factor + channels);
     for (int k = 0; k < l->out.c; k++) {
-        if (!pack_output(l, x, w, k, v, s->memory, &bias[k]))
-            return -1;
         factor[k] = x->scale * l->step[k];
         if (!y->real)
             factor[k] /= y->scale;
-        if (!isfinite(factor[k]))
+        if (!pack_output(l, x, w, k, v, s->memory, factor[k], &bias[k]))
             return -1;
     }
     fill_offsets(w, l, x, s->offset);

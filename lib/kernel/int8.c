@@ -147,13 +147,13 @@ INLINE vi quad(const uint8_t *p)
     return (vi){0} + (int32_t)word;
 }
 
-/* y = round(x) + zero in low..255, halves to even. */
+/* y = round(x) + zero in low..255, halves to even; x is within 2^30. */
 
 #if defined(__AVX512F__)
 
 INLINE void put(uint8_t *y, vf x, int zero, int low)
 {
-    __m512i whole = _mm512_cvtps_epi32(_mm512_min_ps((__m512)x, _mm512_set1_ps(1024)));
+    __m512i whole = _mm512_cvtps_epi32((__m512)x);
     whole = _mm512_add_epi32(whole, _mm512_set1_epi32(zero));
     whole = _mm512_max_epi32(whole, _mm512_set1_epi32(low));
     _mm_storeu_si128((__m128i_u *)y, _mm512_cvtusepi32_epi8(whole));
@@ -163,10 +163,10 @@ INLINE void put(uint8_t *y, vf x, int zero, int low)
 
 INLINE void put(uint8_t *y, vf x, int zero, int low)
 {
-    __m256i whole = _mm256_cvtps_epi32(_mm256_min_ps((__m256)x, _mm256_set1_ps(1024)));
+    __m256i whole = _mm256_cvtps_epi32((__m256)x);
     whole = _mm256_add_epi32(whole, _mm256_set1_epi32(zero));
     whole = _mm256_max_epi32(whole, _mm256_set1_epi32(low));
-    __m128i half = _mm_packus_epi32(_mm256_castsi256_si128(whole),
+    __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(whole),
                                     _mm256_extracti128_si256(whole, 1));
     _mm_storeu_si64(y, _mm_packus_epi16(half, half));
 }
@@ -196,6 +196,42 @@ INLINE void finish(const struct conv8 *v, vi sum, long channel, void *y, long pi
     else
         put((uint8_t *)y + pixel + channel, scaled, v->zero, v->low);
 }
+
+#if defined(__AVX512F__)
+
+INLINE __m512i scaled(const struct conv8 *v, vi sum, long channel)
+{
+    vf x = __builtin_convertvector(sum, vf) * *(const vf *)(v->factor + channel);
+    return _mm512_cvtps_epi32((__m512)x);
+}
+
+/* The same for two blocks of two pixels at once, whose bytes are packed together. */
+INLINE void finish_two(const struct conv8 *v, vi p0, vi p1, vi q0, vi q1, long channel, uint8_t *p,
+                       uint8_t *q)
+{
+    const __m512i zero = _mm512_set1_epi16((short)v->zero);
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i a = _mm512_packs_epi32(scaled(v, p0, channel), scaled(v, p1, channel + BLOCK));
+    __m512i b = _mm512_packs_epi32(scaled(v, q0, channel), scaled(v, q1, channel + BLOCK));
+    __m512i bytes = _mm512_packus_epi16(_mm512_adds_epi16(a, zero), _mm512_adds_epi16(b, zero));
+    bytes = _mm512_max_epu8(bytes, _mm512_set1_epi8((char)v->low));
+    bytes = _mm512_permutexvar_epi32(order, bytes);
+    _mm256_storeu_si256((__m256i_u *)(p + channel), _mm512_castsi512_si256(bytes));
+    _mm256_storeu_si256((__m256i_u *)(q + channel), _mm512_extracti64x4_epi64(bytes, 1));
+}
+
+#else
+
+INLINE void finish_two(const struct conv8 *v, vi p0, vi p1, vi q0, vi q1, long channel, uint8_t *p,
+                       uint8_t *q)
+{
+    finish(v, p0, channel, p, 0);
+    finish(v, p1, channel + VW, p, 0);
+    finish(v, q0, channel, q, 0);
+    finish(v, q1, channel + VW, q, 0);
+}
+
+#endif
 
 static long w_block(const struct conv8 *v)
 {
@@ -228,9 +264,17 @@ INLINE void conv_tile(const struct conv8 *v, const uint8_t *x, long channel, voi
             }
         }
     }
+    const bool by_two = N == 2 && !v->real;
     UNROLL for (int p = 0; p < P; p++)
-        UNROLL for (int j = 0; j < N; j++)
-            finish(v, sum[p][j], channel + j * VW, y, pixel + p * v->y_pixel);
+        if (by_two && (p | 1) < P) {
+            uint8_t *to = (uint8_t *)y + pixel + p * v->y_pixel;
+            if (p % 2 == 0)
+                finish_two(v, sum[p][0], sum[p][1], sum[p + 1][0], sum[p + 1][1], channel, to,
+                           to + v->y_pixel);
+        } else {
+            UNROLL for (int j = 0; j < N; j++)
+                finish(v, sum[p][j], channel + j * VW, y, pixel + p * v->y_pixel);
+        }
 }
 
 /* One row of pixels in tiles of nearly equal width. */
@@ -311,7 +355,7 @@ static void conv(const struct conv8 *v, const uint8_t *x, void *y)
  * weights, or the sums of 16 pixels by 16 channels. Two by two of them are multiplied at a time:
  * tiles 0..3 sums, 4 and 5 activations, 6 and 7 weights. */
 
-#ifdef __AMX_INT8__
+#if defined(__AMX_INT8__) || defined(__AMXINT8__) /* Clang before 17 */
 
 struct tiles {
     uint8_t palette, start_row, reserved[14];
@@ -365,12 +409,25 @@ static long group_y(const struct conv8 *v, const struct groups *g, int i)
     return i / g->a_row * v->y_row + group_pixel(v, g, i) * v->y_pixel;
 }
 
-static void finish_group(const struct conv8 *v, const struct groups *g, const int32_t *sums,
-                         long channel, void *y, long pixel)
+/* A group's sums in one block and, where `wide`, the next. */
+INLINE void finish_group(const struct conv8 *v, const struct groups *g, const int32_t *sums,
+                         const int32_t *more, long channel, void *y, long pixel, const bool wide)
 {
     vi bias = *(const vi *)(v->bias + channel);
-    for (int p = 0; p < g->width; p++)
-        finish(v, *(const vi *)(sums + p * BLOCK) + bias, channel, y, pixel + p * v->y_pixel);
+    vi bias1 = wide ? *(const vi *)(v->bias + channel + BLOCK) : bias;
+    int p = 0;
+    for (; wide && !v->real && p + 2 <= g->width; p += 2) {
+        const vi *a = (const vi *)(sums + p * BLOCK), *b = (const vi *)(more + p * BLOCK);
+        uint8_t *to = (uint8_t *)y + pixel + p * v->y_pixel;
+        finish_two(v, a[0] + bias, b[0] + bias1, a[1] + bias, b[1] + bias1, channel, to,
+                   to + v->y_pixel);
+    }
+    for (; p < g->width; p++) {
+        long at = pixel + p * v->y_pixel;
+        finish(v, *(const vi *)(sums + p * BLOCK) + bias, channel, y, at);
+        if (wide)
+            finish(v, *(const vi *)(more + p * BLOCK) + bias1, channel + BLOCK, y, at);
+    }
 }
 
 /* Groups i and, where `two`, i + 1; block b and, where `wide`, b + 1. */
@@ -404,12 +461,14 @@ INLINE void conv_groups(const struct conv8 *v, const struct groups *g, const uin
         }
     _Alignas(64) int32_t sums[4][16 * BLOCK];
     _tile_stored(0, sums[0], BLOCK * sizeof(int32_t));
-    _tile_stored(1, sums[1], BLOCK * sizeof(int32_t));
-    _tile_stored(2, sums[2], BLOCK * sizeof(int32_t));
-    _tile_stored(3, sums[3], BLOCK * sizeof(int32_t));
-    for (int j = 0; j < 1 + wide; j++)
-        for (int p = 0; p < 1 + two; p++)
-            finish_group(v, g, sums[2 * j + p], (b + j) * BLOCK, y, group_y(v, g, i + p));
+    if (two)
+        _tile_stored(1, sums[1], BLOCK * sizeof(int32_t));
+    if (wide)
+        _tile_stored(2, sums[2], BLOCK * sizeof(int32_t));
+    if (two && wide)
+        _tile_stored(3, sums[3], BLOCK * sizeof(int32_t));
+    for (int p = 0; p < 1 + two; p++)
+        finish_group(v, g, sums[p], sums[2 + p], b * BLOCK, y, group_y(v, g, i + p), wide);
 }
 
 static void conv_tiles(const struct conv8 *v, const uint8_t *x, void *y)
@@ -472,12 +531,13 @@ static void maxpool_bytes(const struct pool *v, long pixel, const uint8_t *x, ui
     }
 }
 
-static void maxpool_pixel(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y)
+INLINE void maxpool_pixel(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y,
+                          const int R, const int S)
 {
     for (long c = 0; c < pixel; c += BLOCK) {
         bytes most = {0};
-        for (int r = 0; r < v->r; r++)
-            for (int s = 0; s < v->s; s++)
+        for (int r = 0; r < R; r++)
+            for (int s = 0; s < S; s++)
                 most = most_of(most, *(const bytes *)(x + r * v->x_row + s * pixel + c));
         *(bytes *)(y + c) = most;
     }
@@ -491,18 +551,31 @@ static void maxpool(const struct pool *v, long pixel, const uint8_t *x, uint8_t 
             uint8_t *to = y + p * v->y_row + q * pixel;
             if (pixel % BLOCK)
                 maxpool_bytes(v, pixel, window, to);
+            else if (v->r == 2 && v->s == 2)
+                maxpool_pixel(v, pixel, window, to, 2, 2);
             else
-                maxpool_pixel(v, pixel, window, to);
+                maxpool_pixel(v, pixel, window, to, v->r, v->s);
         }
+}
+
+/* x / scale, not far beyond what a byte holds. */
+INLINE vf levels(vf x, float scale)
+{
+    const vf most = (vf){0} + 1024, least = -most;
+    x /= scale;
+    vi above = x > least;
+    x = (vf)(((vi)x & above) | ((vi)least & ~above));
+    vi below = x < most;
+    return (vf)(((vi)x & below) | ((vi)most & ~below));
 }
 
 static void quantize(long n, const float *x, float scale, int zero, uint8_t *y)
 {
     long i = 0;
     for (; i + VW <= n; i += VW)
-        put(y + i, *(const vf *)(x + i) / scale, zero, 0);
+        put(y + i, levels(*(const vf *)(x + i), scale), zero, 0);
     for (uint8_t last[VW]; i < n; i++) {
-        put(last, (vf){0} + x[i] / scale, zero, 0);
+        put(last, levels((vf){0} + x[i], scale), zero, 0);
         y[i] = last[0];
     }
 }

@@ -21,7 +21,8 @@
  *           x[p * x_row + q * x_pixel + offset[i] + j] * w[b][i][j / 4][k][j % 4]
  *     y[p * y_row + q * y_pixel + b * BLOCK + k] = min(max(round(sum * factor[b][k]) + zero, low), 255)
  *
- * halves rounded to even; or, where `real`, y is floats: sum * factor. */
+ * halves rounded to even; or, where `real`, y is floats: sum * factor. No sum leaves 32 bits, and
+ * sum * factor is within 2^30. */
 struct conv8 {
     int blocks, rows, pixels; /* of the output */
     int runs, quads;

@@ -111,7 +111,7 @@ static struct problem random_problem(void)
         m.w[i] = (int8_t)(v->narrow ? below(129) - 64 : below(3) ? below(256) - 128 : 127);
     for (int k = 0; k < v->blocks * BLOCK; k++) {
         m.bias[k] = below(200001) - 100000;
-        m.factor[k] = below(20) ? (float)(1 + below(1000)) / 4e6f : below(2) ? 1e30f : 0.5f;
+        m.factor[k] = below(20) ? (float)(1 + below(1000)) / 4e6f : below(2) ? 20.0f : 0.5f;
     }
     v->w = m.w;
     v->bias = m.bias;
