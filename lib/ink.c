@@ -286,7 +286,7 @@ static int split_touching(struct ink *k, enum turn turn, struct err *e)
             continue;
         else if (make_digit(k, s->glyph[i].id, turn, &d, e))
             return -1;
-        else if (w > 1.8f * h || pair_odds(d.pixels) > PAIR_ODDS)
+        else if (w > 1.8f * h || pair_odds(d.pixels) > (k->lines >= FORM ? 5 : PAIR_ODDS))
             made = split_glyph(&s->glyph[i], usual, &k->map, turn, e);
         cuts = made < 0 ? -1 : cuts + made;
     }
