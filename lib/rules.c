@@ -8,6 +8,8 @@
 #define LONG 0.25f       /* of the picture's length: what may be a line */
 #define COVERED 0.85f    /* of a line's length has to be there, where nothing crosses it */
 #define STEEPEST 0.35f
+#define PLAY 4           /* pixels that the following of a line may be off */
+#define APART 8          /* pixels between lines that count each */
 #define DARKER 1.7f      /* ink this much darker than the line is a stroke along it */
 
 /* The picture seen along lines: `along` counts in their direction, `across` from line to line. */
@@ -19,7 +21,10 @@ struct view {
     int level;    /* contrast from which a pixel may belong to a line */
 };
 
+#define SEEDS 24 /* places along a view at which lines are looked for */
+
 struct line {
+    float course[SEEDS]; /* across, at these places, where it was followed */
     int seed_along, seed_across;
     float from, to;       /* along */
     float from_y, to_y;   /* across, at these */
@@ -75,6 +80,20 @@ static void wipe(const struct view *v, int a, int first, int n, float contrast)
     }
 }
 
+/* Where along the view seed i is: not evenly, since all might fall on a form's lines across. */
+static int seed_place(const struct view *v, int i)
+{
+    int stride = v->along / SEEDS + 1;
+    return stride * i + stride * (1 + i * 5 % 8) / 10;
+}
+
+/* Which seed is at `along`; -1: none. */
+static int seed_at(const struct view *v, int along)
+{
+    int i = along / (v->along / SEEDS + 1);
+    return i < SEEDS && seed_place(v, i) == along ? i : -1;
+}
+
 /* Follow a line from its seed in direction `d` (1 or -1), by predicting its place from where it was
  * and how it slopes. Widens l; wipes it out when l->erase. */
 static void follow(const struct view *v, struct line *l, int d, float *slope)
@@ -85,13 +104,17 @@ static void follow(const struct view *v, struct line *l, int d, float *slope)
     float last_y = y;
     for (int a = l->seed_along + (d < 0 ? -1 : 0); a >= 0 && a < v->along && gap <= most && crossed <= most_crossed; a += d) {
         int first, n = run_near(v, a, y, 1 + min_int((gap + crossed) / 10, 4), &first);
+        int seed = seed_at(v, a);
+        if (seed >= 0)
+            l->course[seed] = y;
         if (n && n <= v->thickest) {
             float off = (float)first + (float)(n - 1) / 2 - y;
             y += 0.3f * off;
             s += 0.02f * off;
             sum_thick += (float)n;
             l->thick_squares += (double)n * n;
-            float contrast = (float)at(v, a, first + n / 2);
+            int middle = at(v, a, first + n / 2), other = at(v, a, first + (n - 1) / 2);
+            float contrast = (float)(middle > other ? middle : other);
             sum_contrast += contrast;
             l->contrast_squares += contrast * contrast;
             if (l->erase && (float)n <= 1.6f * l->thick + 1)
@@ -150,30 +173,29 @@ static bool is_long(const struct view *v, const struct line *l)
            length >= 12 * l->thick && bend(l) < 1 + 0.008f * length;
 }
 
-/* Is the seed on a line that is known already? */
-static bool known(const struct line *lines, int n, int a, int c)
+/* Is place c at seed i, with so much play, on one of the lines? */
+static bool on_line(const struct line *lines, int n, int i, float c, float play)
 {
-    for (int i = 0; i < n; i++) {
-        const struct line *l = &lines[i];
-        float t = ((float)a - l->from) / fmaxf(1, l->to - l->from);
-        float y = l->from_y + t * (l->to_y - l->from_y);
-        if (t >= 0 && t <= 1 && fabsf((float)c - y) < 3 + 2 * l->thick)
+    for (int k = 0; k < n; k++)
+        if (fabsf(c - lines[k].course[i]) < play + lines[k].thick / 2)
             return true;
-    }
     return false;
 }
 
 static int find_lines(const struct view *v, struct line *lines)
 {
-    int n = 0, stride = v->along / 24 + 1;
-    for (int a = stride / 2; a < v->along; a += stride)
+    int n = 0;
+    for (int i = 0, a; i < SEEDS && (a = seed_place(v, i)) < v->along; i++)
         for (int c = 0, first; c < v->across && n < MAX_LINES; c++) {
             int thick = run_across(v, a, c, &first);
             if (!thick)
                 continue;
-            if (thick <= v->thickest && !known(lines, n, a, c)) {
+            float middle = (float)first + (float)(thick - 1) / 2;
+            if (thick <= v->thickest && !on_line(lines, n, i, middle, PLAY)) {
                 struct line l = {.seed_along = a, .seed_across = first + thick / 2};
                 float slope = 0;
+                for (int k = 0; k < SEEDS; k++)
+                    l.course[k] = -INFINITY;
                 follow(v, &l, 1, &slope);
                 follow(v, &l, -1, &slope);
                 if (is_long(v, &l))
@@ -230,16 +252,17 @@ static void decide(const struct view *v, struct line *lines, int n, const struct
 
 static int erase(const struct view *v, struct line *lines, int n)
 {
-    int erased = 0;
+    int counted = 0;
     for (int i = 0; i < n; i++) {
         float slope = (lines[i].to_y - lines[i].from_y) / fmaxf(1, lines[i].to - lines[i].from);
+        int seed = seed_at(v, lines[i].seed_along);
         if (!lines[i].erase)
             continue;
+        counted += !on_line(lines, i, seed, (float)lines[i].seed_across, APART);
         follow(v, &lines[i], 1, &slope);
         follow(v, &lines[i], -1, &slope);
-        erased++;
     }
-    return erased;
+    return counted;
 }
 
 int rules_erase(struct inkmap *m, struct err *e)

@@ -187,6 +187,29 @@ static void test_form(void)
     free(p.gray);
 }
 
+/* A form of separate boxes, whose lines lie in pairs. */
+static void test_boxes(void)
+{
+    struct picture p = paper(640, 480, 230);
+    for (int i = 0; i < 70; i++) {
+        float x = (float)(20 + 60 * (i % 10)), y = (float)(20 + 60 * (i / 10));
+        stroke(&p, x, y, x + 53, y, 2, 0.5f);
+        stroke(&p, x, y + 53, x + 53, y + 53, 2, 0.5f);
+        stroke(&p, x, y, x, y + 53, 2, 0.5f);
+        stroke(&p, x + 53, y, x + 53, y + 53, 2, 0.5f);
+        seven(&p, x + 16, y + 12, 28, 4);
+    }
+    struct ink_digit d[71];
+    memset(d, 0, sizeof d);
+    int n = find(&p, true, d, 71);
+    bool ordered = true;
+    for (int i = 0; i < n && i < 70; i++)
+        ordered = ordered && d[i].line == i / 10 && abs(d[i].x - (34 + 60 * (i % 10))) < 5 &&
+                  abs(d[i].w - 21) < 6 && abs(d[i].h - 32) < 6;
+    CHECK(n == 70 && ordered, "70 sevens in boxes, in order: %d", n);
+    free(p.gray);
+}
+
 /* Two lines of sevens on squared paper, some so long that they reach those below. */
 static void test_stacked(void)
 {
@@ -270,6 +293,7 @@ int main(void)
     test_broken();
     test_ruled();
     test_form();
+    test_boxes();
     test_stacked();
     test_edge();
     test_many();
