@@ -136,6 +136,8 @@ lint: $(B)/gen/onnx.pb-c.h
 	B=$(B) tests/lint
 bench: all $(BENCH)
 	B=$(B) tests/bench/run
+record: all
+	B=$(B) tests/bench/record
 accuracy: all unit
 	B=$(B) tests/bench/accuracy $(PHOTOS)
 profile: $(B)/bench/profile
@@ -168,5 +170,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all unit fuzz corpus test lint sanitize coverage faults bench profile accuracy install uninstall dist clean FORCE
+.PHONY: all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy install uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/lib/*/*.d)
