@@ -49,13 +49,13 @@ wrong() {
 @test "the line that teaches a hand does so, and other hands are not forgotten" {
     ln -s "$TREE/models" models
     slanted 0 200 >mine.pgm
-    slanted 200 500 >hand.pgm
+    slanted 500 1000 >hand.pgm
     mnist2pgm -r 500:1000 "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >upright.pgm
     mnist2pgm -r 0:500 "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >mnist.pgm
     bash -c "$(block sh | grep '^cnn-train -i')" >log
     before=$(wrong models/default.onnx hand.pgm) after=$(wrong mine.onnx hand.pgm)
-    echo "of 300 slanted digits not read: $before before, $after after"
-    ((after + 2 <= before && after <= 15))
+    echo "of 500 slanted digits not read: $before before, $after after"
+    ((after + 3 <= before && after <= 20))
     echo "of 500 upright ones: $(wrong models/default.onnx upright.pgm), $(wrong mine.onnx upright.pgm)"
     (($(wrong mine.onnx upright.pgm) <= $(wrong models/default.onnx upright.pgm) + 3))
 }
