@@ -19,6 +19,8 @@
 #define TURN_MARGIN 0.6f /* of log-likelihood a digit by which a turned page has to be likelier */
 
 #define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
+#define LONGEST 1.3f /* of the usual height, and */
+#define JOINED 1.8f  /* times its area: what a digit among others may become by its faint ink */
 #define FORM 8       /* lines and more are a form's or a sheet's, which may be darker than the writing */
 #define STACKED 1.75f /* of the usual height: in a form, higher glyphs are two that touch */
 #define PAIR_ODDS 2.5f /* from which a wide glyph is taken for two digits */
@@ -293,6 +295,32 @@ static int split_touching(struct ink *k, enum turn turn, struct err *e)
     return cuts;
 }
 
+/* Join the pieces of glyphs over fainter ink. Returns whether there was any, or -1. What is much
+ * fainter than the others is left: it may be a texture, which would grow together. */
+static int mend_glyphs(struct ink *k, struct err *e)
+{
+    const struct glyphs *s = &k->glyphs;
+    float *full = malloc(2 * (size_t)(s->n + 1) * sizeof *full), *sorted = full + s->n + 1;
+    if (!full)
+        return err_set(e, "out of memory");
+    for (int i = 0; i < s->n; i++)
+        full[i] = sorted[i] = (float)full_ink(k, s->glyph[i].id);
+    float usual = s->n ? nth_smallest(sorted, s->n, s->n / 2) : 0;
+    int mended = 0;
+    for (int i = 0; i < s->n && mended >= 0; i++) {
+        struct part box;
+        if (full[i] < 0.5f * usual)
+            continue;
+        int made = cut_glyph(k, s->glyph[i].id, &box, e);
+        if (!made)
+            made = mend(&k->mend, &k->map, &box, faint_level(k, s->glyph[i].id),
+                        LONGEST * s->height, JOINED, e);
+        mended = made < 0 ? -1 : mended | made;
+    }
+    free(full);
+    return mended;
+}
+
 /* Group the parts into glyphs, cutting what touches. */
 static int find_glyphs(struct ink *k, enum turn turn, struct err *e)
 {
@@ -301,6 +329,15 @@ static int find_glyphs(struct ink *k, enum turn turn, struct err *e)
     if (cuts < 0 ||
         (cuts > 0 && (find_parts(k, e) || glyphs_measure(&k->glyphs, &k->map, &k->parts, e))))
         return -1;
+    glyphs_all(&k->glyphs, &k->map, &k->parts, turn, false);
+    float height = k->glyphs.height;
+    int mended = mend_glyphs(k, e);
+    if (mended <= 0)
+        return mended;
+    if (find_parts(k, e) || glyphs_measure(&k->glyphs, &k->map, &k->parts, e))
+        return -1;
+    if (k->glyphs.height > STACKED * height) /* by what is no digit */
+        k->glyphs.height = height;
     glyphs_all(&k->glyphs, &k->map, &k->parts, turn, false);
     return 0;
 }

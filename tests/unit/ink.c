@@ -264,6 +264,27 @@ static void test_many(void)
     free(p.gray);
 }
 
+/* Sevens, of some of which the pen all but skipped the stem. */
+static void test_many_broken(void)
+{
+    struct picture p = paper(500, 300, 225);
+    for (int i = 0; i < 10; i++) {
+        float x = (float)(50 + 80 * (i % 5)), y = (float)(60 + 110 * (i / 5));
+        stroke(&p, x, y, x + 30, y, 6, 0.8f);
+        stroke(&p, x + 30, y, x + 24, y + 15, 6, 0.8f);
+        stroke(&p, x + 24, y + 15, x + 16, y + 35, 6, i % 3 ? 0.8f : 0.25f);
+        stroke(&p, x + 16, y + 35, x + 10, y + 50, 6, 0.8f);
+    }
+    struct ink_digit d[11];
+    memset(d, 0, sizeof d);
+    int n = find(&p, true, d, 11);
+    bool whole = true;
+    for (int i = 0; i < n && i < 10; i++)
+        whole = whole && abs(d[i].w - 36) < 6 && abs(d[i].h - 56) < 6;
+    CHECK(n == 10 && whole, "10 sevens, 4 of them broken, come whole: %d", n);
+    free(p.gray);
+}
+
 static uint32_t noise(uint32_t *state)
 {
     return *state = *state * 1664525u + 1013904223u;
@@ -297,6 +318,7 @@ int main(void)
     test_stacked();
     test_edge();
     test_many();
+    test_many_broken();
     test_noise();
     return check_done();
 }
