@@ -21,7 +21,7 @@
 #define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
 #define LONGEST 1.3f /* of the usual height, and */
 #define JOINED 1.8f  /* times its area: what a digit among others may become by its faint ink */
-#define FORM 8       /* lines and more are a form's or a sheet's, which may be darker than the writing */
+#define FORM 8       /* lines and more are a form's or a ruled sheet's */
 #define STACKED 1.75f /* of the usual height: in a form, higher glyphs are two that touch */
 #define PAIR_ODDS 2.5f /* from which a wide glyph is taken for two digits */
 #define FAINT 0.2f   /* of a digit's full contrast: ink that may join its pieces */
@@ -300,9 +300,10 @@ static int split_touching(struct ink *k, enum turn turn, struct err *e)
 static int mend_glyphs(struct ink *k, struct err *e)
 {
     const struct glyphs *s = &k->glyphs;
-    float *full = malloc(2 * (size_t)(s->n + 1) * sizeof *full), *sorted = full + s->n + 1;
+    float *full = malloc(2 * (size_t)(s->n + 1) * sizeof *full);
     if (!full)
         return err_set(e, "out of memory");
+    float *sorted = full + s->n + 1;
     for (int i = 0; i < s->n; i++)
         full[i] = sorted[i] = (float)full_ink(k, s->glyph[i].id);
     float usual = s->n ? nth_smallest(sorted, s->n, s->n / 2) : 0;
