@@ -1,4 +1,5 @@
-/* What answer_parse accepts, answer_text and answer_json write so that it reads back the same.
+/* What answer_parse accepts, answer_text and answer_json write so that it reads back the same. Each
+ * line of the input is an answer; they are steadied and joined, and each is a source's name too.
  *     build/fuzz/answer tests/fuzz/corpus/answer */
 #include <stdint.h>
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 
 #include "answer.h"
 
-static struct answer first, again;
+static struct answer first, again, word;
 static char line[ANSWER_LINE];
 
 static void read_back(void)
@@ -17,20 +18,58 @@ static void read_back(void)
         abort();
 }
 
+static void write_and_read(void)
+{
+    answer_text(&first, ANSWER_MAX_CLASSES, line);
+    read_back();
+    answer_json(&first, line);
+    read_back();
+}
+
+/* Any bytes as a source: what is written of it reads back. */
+static void name_source(const char *text)
+{
+    answer_clear(&first);
+    answer_set_source(&first, text);
+    write_and_read();
+}
+
+static void use(struct steady *s, struct words *w, int number)
+{
+    double p = answer_probability(&first, "7");
+    steady_pass(s, &first, first.frame / 25.0);
+    if (p < 0 || p > 1)
+        abort();
+    if (words_add(w, &first, number / 4, number % 3 - 1, &word) && strlen(word.digit) < 1)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    struct err e = ERR_NONE;
+    static struct steady steady;
+    static struct words words;
     char *text = malloc(len + 1);
     if (!text)
         return 0;
     memcpy(text, data, len);
     text[len] = '\0';
-    if (!answer_parse(text, &first, &e)) {
-        answer_text(&first, ANSWER_MAX_CLASSES, line);
-        read_back();
-        answer_json(&first, line);
-        read_back();
+    steady = (struct steady){.hold = 0.1, .passed = "-"};
+    words = (struct words){.threshold = 0.5};
+    int number = 0;
+    for (char *next, *at = text; at; at = next) {
+        next = strchr(at, '\n');
+        if (next)
+            *next++ = '\0';
+        struct err e = ERR_NONE;
+        if (!answer_parse(at, &first, &e)) {
+            write_and_read();
+            use(&steady, &words, number++);
+        } else if (!e.what[0]) {
+            abort();
+        }
+        name_source(at);
     }
+    words_end(&words, &word);
     free(text);
     return 0;
 }

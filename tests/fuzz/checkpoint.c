@@ -1,12 +1,31 @@
 /* A checkpoint may be a stranger's. Its checksum and identity are made right first, so that what
  * stands behind them is reached. Run: build/fuzz/checkpoint tests/fuzz/corpus/checkpoint */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "checkpoint.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What was read is written, and reads the same. */
+static void check_round_trip(struct checkpoint *c, const struct train_array *list, int n)
+{
+    char name[64];
+    float a[3], b[2];
+    const struct train_array again[] = {{a, 3}, {b, 2}};
+    struct checkpoint d = {0};
+    struct err e = ERR_NONE;
+    snprintf(name, sizeof name, "/dev/shm/checkpoint-%ld", (long)getpid());
+    memcpy(d.identity, c->identity, sizeof d.identity);
+    if (!checkpoint_save(name, c, list, n, &e) && !checkpoint_load(name, &d, again, 2, &e) &&
+        (d.steps != c->steps || d.records != c->records || memcmp(a, list[0].data, sizeof a)))
+        __builtin_trap();
+    free(d.record);
+    unlink(name);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -27,7 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (int i = 0; i < 4; i++)
             copy[size - 4 + (size_t)i] = (uint8_t)(sum >> (8 * i));
         e = (struct err)ERR_NONE;
-        if (checkpoint_parse(copy, size, &c, arrays, 2, &e) && !e.what[0])
+        if (checkpoint_parse(copy, size, &c, arrays, 2, &e) == 0)
+            check_round_trip(&c, arrays, 2);
+        else if (!e.what[0])
             __builtin_trap();
     }
     free(c.record);

@@ -74,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_facts(&f);
         check_round_trip(again, &f);
         frame_source(r, &f, text, sizeof text);
-        if (frame_number(r, &f) < 0 || frame_label(&f) > 9 || frame_would_block(r))
+        if (frame_number(r, &f) < 0 || frame_label(&f) > 9 || frame_would_block(r) ||
+            (frame_was_clipped(r) && f.width == 0) || frame_fd(r) < 0 || !frame_stream_name(r))
             abort();
     }
     if (got < 0 && (!e.what[0] || f.gray_size > 65536 + 64 * size))

@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (size < 1)
         return 0;
-    size_t split = 1 + (size - 1) * data[0] / 255;
+    size_t split = 1 + (size - 1) * (data[0] | 1u) / 255;
     put(images, data + 1, split - 1, images_name);
     put(labels, data + split, size - split, labels_name);
     struct idx_pair p;

@@ -40,6 +40,9 @@ static void answer(struct model *m)
     if (gray && p) {
         for (size_t i = 0; i < FRAMES * pixels; i++)
             gray[i] = (uint8_t)(i < pixels ? 255 - i % 7 : i * i);
+        model_doubt(gray, m->width, m->height);
+        memset(gray + pixels, 0, (size_t)m->width);
+        model_doubt(gray + pixels, m->width, m->height);
         model_run(m, gray, FRAMES, p);
         memcpy(label, m->label, sizeof label);
         for (int i = 0; i < FRAMES; i++) {
@@ -66,6 +69,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err e = ERR_NONE;
     struct net *net = onnx_parse(data, size, &e);
     bool quick = net && is_quick(net);
+    struct scaling given;
+    const char *text = net ? net_meta(net, "input_scale") : NULL;
+    if (text && scaling_parse(text, &given) && given.std == 0)
+        abort();
     net_free(net);
     if (!quick)
         return 0;

@@ -11,6 +11,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         __builtin_trap();
     if (net && net_multiplies(net) < 0)
         __builtin_trap();
+    if (net && net_param_count(net) < 1 << 16) {
+        struct net *copy = net_copy(net, &e);
+        net_init(net, size);
+        if (copy && net_param_count(copy) != net_param_count(net))
+            __builtin_trap();
+        net_free(copy);
+    }
     net_free(net);
     return 0;
 }
