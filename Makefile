@@ -105,13 +105,15 @@ $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
 
-# make models/NAME.onnx trains models/NAME.net anew, with the options in models/NAME.opt. Nothing
-# else asks for a model to be made: a plain make, or the dates of a fresh clone, never retrain one.
+# make models/NAME.onnx trains models/NAME.net anew, with the options in models/NAME.opt, on what
+# models/NAME.data writes where there is one, else on MNIST. Nothing else asks for a model to be made:
+# a plain make, or the dates of a fresh clone, never retrain one.
 MNIST = data/train-images-idx3-ubyte data/train-labels-idx1-ubyte
 $(MNIST) &:
 	scripts/fetch-mnist data
-models/%.onnx: models/%.net models/%.opt $(MNIST) all FORCE
-	PATH="$(abspath $(B)):$$PATH"; mnist2pgm $(MNIST) | \
+models/%.onnx: models/%.net models/%.opt $(MNIST) all $(B)/tool/hands $(B)/tool/paper FORCE
+	PATH="$(abspath $(B)):$(abspath $(B)/tool):$$PATH"; \
+		$(or $(wildcard models/$*.data),mnist2pgm $(MNIST)) | \
 		cnn-train $$(cat models/$*.opt) -n models/$*.net -o $@
 
 # make models/NAME-int8.onnx makes of models/NAME.onnx, as it is, one in 8 bits.

@@ -105,5 +105,7 @@ digits() {
         [[ $output != *fetch-mnist* ]]
     done
     run -0 make -n B="$BATS_TEST_TMPDIR/b" models/default.onnx
-    [[ $output == *"cnn-train \$("* ]]
+    [[ $output == *"models/default.data | "*"cnn-train \$("* ]]
+    run -0 make -n B="$BATS_TEST_TMPDIR/b" models/seed.onnx
+    [[ $output == *"mnist2pgm data/"*"cnn-train \$("* ]]
 }
