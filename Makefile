@@ -42,6 +42,7 @@ LIBS_base = -lnetpbm -lprotobuf-c -lz -lm $(SECCOMP)
 SECCOMP = $(if $(SANDBOX),$(if $(findstring Linux,$(shell uname)),-lseccomp))
 LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(filter %.a,$^)
 
+PUBLIC = $(B)/public/libinkpipe.a $(B)/public/libinkpipe.so.0 $(B)/public/inkpipe.pc
 all: $(PROGRAMS:%=$(B)/%)
 unit: $(UNIT) $(CORPUS)
 fuzz: $(FUZZ)
@@ -59,6 +60,26 @@ endif
 $(B)/libinkpipe.a: $(OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+# The library that is installed (lib/inkpipe.h), of objects of its own, which may stand anywhere in
+# memory. Of all names in it, those that begin with inkpipe_ can be seen.
+library:
+	$(MAKE) B=$(B)/pic CFLAGS='$(CFLAGS) -fPIC -fvisibility=hidden' public
+public: $(PUBLIC)
+$(B)/public/inkpipe.o: $(B)/lib/inkpipe.o $(B)/libinkpipe.a
+	@mkdir -p $(@D)
+	$(LD) -r -o $@ $^
+	$(OBJCOPY) --wildcard --keep-global-symbol='inkpipe_*' $@
+$(B)/public/libinkpipe.a: $(B)/public/inkpipe.o
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(B)/public/libinkpipe.so.0: $(B)/lib/inkpipe.o $(B)/libinkpipe.a lib/inkpipe.map
+	@mkdir -p $(@D)
+	$(LINK) -shared -Wl,-soname,libinkpipe.so.0 -Wl,--version-script=lib/inkpipe.map \
+		-Wl,--as-needed $(LIBS_base)
+$(B)/public/inkpipe.pc: lib/inkpipe.pc.in $(B)/flags
+	@mkdir -p $(@D)
+	sed 's,@PREFIX@,$(PREFIX),; s,@LIBDIR@,$(LIBDIR),; s,@VERSION@,$(VERSION),' $< >$@
 
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
@@ -148,9 +169,11 @@ profile: $(B)/bench/profile
 
 # Scripts are installed under names that tell what they are of: inkpipe-draw.
 BIN = $(DESTDIR)$(PREFIX)/bin
+LIB = $(DESTDIR)$(LIBDIR)
+INCLUDE = $(DESTDIR)$(PREFIX)/include
 SHARE = $(DESTDIR)$(PREFIX)/share
 SCRIPTS = $(patsubst scripts/%,%,$(wildcard scripts/draw scripts/camera scripts/classify-folder))
-PAGES = $(patsubst man/%,%,$(wildcard man/*.[1-8]))
+PAGES = $(patsubst man/%,%,$(wildcard man/*.[157]))
 MODELS = $(patsubst models/%,%,$(wildcard models/*.net models/default.onnx models/seed.onnx))
 install: all
 	install -d $(BIN) $(SHARE)/inkpipe $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man7
@@ -158,9 +181,18 @@ install: all
 	for s in $(SCRIPTS); do install scripts/$$s $(BIN)/inkpipe-$${s%-folder}; done
 	for p in $(PAGES); do install -m 644 man/$$p $(SHARE)/man/man$${p##*.}; done
 	for m in $(MODELS); do install -m 644 models/$$m $(SHARE)/inkpipe; done
+install-library: library
+	install -d $(LIB)/pkgconfig $(INCLUDE) $(SHARE)/man/man3
+	install -m 644 lib/inkpipe.h $(INCLUDE)
+	install -m 644 $(B)/pic/public/libinkpipe.a $(B)/pic/public/libinkpipe.so.0 $(LIB)
+	ln -sf libinkpipe.so.0 $(LIB)/libinkpipe.so
+	install -m 644 $(B)/pic/public/inkpipe.pc $(LIB)/pkgconfig
+	install -m 644 man/inkpipe.3 $(SHARE)/man/man3
 uninstall:
 	rm -f $(PROGRAMS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/inkpipe-%) $(BIN)/inkpipe-classify
 	rm -f $(foreach p,$(PAGES),$(SHARE)/man/man$(subst .,,$(suffix $p))/$p)
+	rm -f $(addprefix $(LIB)/,libinkpipe.a libinkpipe.so libinkpipe.so.0 pkgconfig/inkpipe.pc)
+	rm -f $(INCLUDE)/inkpipe.h $(SHARE)/man/man3/inkpipe.3
 	rm -rf $(SHARE)/inkpipe
 
 # The tree as it is committed, the same bytes whenever and wherever it is packed.
@@ -172,5 +204,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy install uninstall dist clean FORCE
+.PHONY: all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/lib/*/*.d)

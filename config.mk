@@ -1,9 +1,12 @@
 # What a packager or a user sets. Everything can also be given on the command line: make CC=clang PREFIX=/usr
 VERSION = 0.1.0
 PREFIX = /usr/local
+LIBDIR = $(PREFIX)/lib
 DESTDIR =
 CC = cc
 AR = ar
+LD = ld
+OBJCOPY = objcopy
 MPICC = mpicc
 CFLAGS = -O2 -g
 LDFLAGS =

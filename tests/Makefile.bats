@@ -66,7 +66,7 @@ digits() {
         [ "$name" = tool ] || [ -x "$root/usr/bin/$name" ]
     done
     for name in draw camera classify; do [ -x "$root/usr/bin/inkpipe-$name" ]; done
-    for page in man/*; do [ -s "$root/usr/share/man/man${page##*.}/${page##*/}" ]; done
+    for page in man/*.[157]; do [ -s "$root/usr/share/man/man${page##*.}/${page##*/}" ]; done
     for model in models/*.net models/*.onnx; do cmp "$model" "$root/usr/share/inkpipe/${model##*/}"; done
     remake -s uninstall
     run -0 find "$root" ! -type d
@@ -108,4 +108,38 @@ digits() {
     [[ $output == *"models/default.data | "*"cnn-train \$("* ]]
     run -0 make -n B="$BATS_TEST_TMPDIR/b" models/seed.onnx
     [[ $output == *"mnist2pgm data/"*"cnn-train \$("* ]]
+}
+
+# The library, installed, and the manual's example.
+library() {
+    remake -s -j 2 install-library
+    export PKG_CONFIG_PATH=$root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
+    awk '/^\.Sh/ { on = /EXAMPLES/ } /^\.Ed/ { on = 0 } on && started; /^\.Bd/ { started = on }' \
+        man/inkpipe.3 | sed 's/\\e/\\/g' >example.c
+    pipe "mnist2pgm -r 0:1 $DATA/digits-images.gz | pamscale -width 100 -height 100 |
+        pnmpad -width 640 -height 480 -black | tail -c 307200" >picture
+}
+
+@test "the library reads a gray buffer: the manual's example, linked either way" {
+    PATH=$PWD/build:$PATH
+    library
+    # shellcheck disable=SC2046 # flags are words
+    cc -Werror -Wall -o shared example.c $(pkg-config --cflags --libs inkpipe)
+    # shellcheck disable=SC2046
+    cc -Werror -Wall -o static example.c $(pkg-config --cflags inkpipe) \
+        "$root/usr/lib/libinkpipe.a" -lprotobuf-c -lm -pthread
+    run -0 env LD_LIBRARY_PATH="$root/usr/lib" ./shared models/default.onnx <picture
+    [[ $output == 7\ * ]]
+    [ "$(./static models/default.onnx <picture)" = "$output" ]
+    run -1 ./static Makefile <picture
+    [[ $output == Makefile:\ * ]]
+}
+
+@test "the library's names are those listed, and no others" {
+    library
+    run -0 nm -D --defined-only "$root/usr/lib/libinkpipe.so.0"
+    awk '$2 != "A" { print $3 }' <<<"$output" | sort | diff - tests/inkpipe.symbols
+    run -0 nm -g --defined-only "$root/usr/lib/libinkpipe.a"
+    awk 'NF == 3 { print $3 "@@INKPIPE_0" }' <<<"$output" | sort | diff - tests/inkpipe.symbols
+    readelf -d "$root/usr/lib/libinkpipe.so.0" | grep 'SONAME.*libinkpipe.so.0'
 }
