@@ -79,7 +79,7 @@ class Program:
             with open(folder + "/out", "wb") as out:
                 p = subprocess.run(self.command, cwd=work, env=env, stdin=subprocess.DEVNULL,
                                    stdout=out, stderr=subprocess.PIPE, preexec_fn=prepare,
-                                   restore_signals=False, timeout=900)
+                                   restore_signals=False, timeout=300)
             files = {}
             for path, _, names in os.walk(work):
                 for name in names:

@@ -1,7 +1,8 @@
 /* A preload that makes what a program asks of the system fail, as the environment's FAULT says:
  *
  *     CALL=N     the N-th call fails, once. CALL is malloc (with calloc, realloc, ... counted
- *                together), open, read, write (with writev), close, fsync, rename or thread
+ *                together; libseccomp's do not
+ *                count: version 2.5 never ends when one of them fails), open, read, write (with writev), close, fsync, rename or thread
  *     CALL=N+    the N-th and all after it fail
  *     short      read and write take few bytes at a time
  *     eintr      every second read, write and poll is interrupted by a signal
@@ -41,7 +42,8 @@ static struct {
     enum call call;
     long number;
     int log;
-    uintptr_t start, end; /* of the program's code */
+    uintptr_t start, end;             /* of the program's code */
+    uintptr_t other_start, other_end; /* of libseccomp's */
 } shim;
 
 static long counts[CALLS], turns;
@@ -60,6 +62,12 @@ static bool fails(enum call call)
         return false;
     errno = errors[call];
     return true;
+}
+
+static bool lacks_memory(void *caller)
+{
+    uintptr_t at = (uintptr_t)caller;
+    return (at < shim.other_start || at >= shim.other_end) && fails(MALLOC);
 }
 
 static bool interrupts(void)
@@ -136,17 +144,17 @@ static bool let_go(void *p)
 
 void *malloc(size_t n)
 {
-    return fails(MALLOC) ? NULL : hold(__libc_malloc(n), CALLER);
+    return lacks_memory(CALLER) ? NULL : hold(__libc_malloc(n), CALLER);
 }
 
 void *calloc(size_t n, size_t size)
 {
-    return fails(MALLOC) ? NULL : hold(__libc_calloc(n, size), CALLER);
+    return lacks_memory(CALLER) ? NULL : hold(__libc_calloc(n, size), CALLER);
 }
 
 void *realloc(void *p, size_t n)
 {
-    if (fails(MALLOC))
+    if (lacks_memory(CALLER))
         return NULL;
     let_go(p);
     return hold(__libc_realloc(p, n), CALLER);
@@ -154,12 +162,12 @@ void *realloc(void *p, size_t n)
 
 void *aligned_alloc(size_t align, size_t n)
 {
-    return fails(MALLOC) ? NULL : hold(__libc_memalign(align, n), CALLER);
+    return lacks_memory(CALLER) ? NULL : hold(__libc_memalign(align, n), CALLER);
 }
 
 int posix_memalign(void **p, size_t align, size_t n)
 {
-    if (fails(MALLOC))
+    if (lacks_memory(CALLER))
         return ENOMEM;
     *p = hold(__libc_memalign(align, n), CALLER);
     return *p ? 0 : ENOMEM;
@@ -167,7 +175,7 @@ int posix_memalign(void **p, size_t align, size_t n)
 
 char *strdup(const char *s)
 {
-    char *p = fails(MALLOC) ? NULL : hold(__libc_malloc(strlen(s) + 1), CALLER);
+    char *p = lacks_memory(CALLER) ? NULL : hold(__libc_malloc(strlen(s) + 1), CALLER);
     return p ? strcpy(p, s) : NULL;
 }
 
@@ -305,23 +313,30 @@ int gettimeofday(struct timeval *restrict t, void *restrict zone)
 
 /* ---- start and end ---- */
 
-static int find_program(struct dl_phdr_info *info, size_t size, void *arg)
+/* The code of the program, which is the first, and of libseccomp. */
+static int find_code(struct dl_phdr_info *info, size_t size, void *arg)
 {
-    (void)size, (void)arg;
+    bool *later = arg, other = *later;
+    (void)size;
+    *later = true;
+    if (other && !strstr(info->dlpi_name, "/libseccomp"))
+        return 0;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
         if (part->p_type != PT_LOAD || !(part->p_flags & PF_X))
             continue;
-        shim.start = info->dlpi_addr + part->p_vaddr;
-        shim.end = shim.start + part->p_memsz;
+        uintptr_t start = info->dlpi_addr + part->p_vaddr, end = start + part->p_memsz;
+        *(other ? &shim.other_start : &shim.start) = start;
+        *(other ? &shim.other_end : &shim.end) = end;
     }
-    return 1; /* the first is the program */
+    return 0;
 }
 
 __attribute__((constructor)) static void begin(void)
 {
     const char *fault = getenv("FAULT"), *log = getenv("FAULT_LOG");
-    dl_iterate_phdr(find_program, NULL);
+    bool later = false;
+    dl_iterate_phdr(find_code, &later);
     shim.log = log ? open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666) : -1;
     if (shim.log >= 0 && shim.log < 100)
         shim.log = fcntl(shim.log, F_DUPFD_CLOEXEC, 100); /* not where the program's files are */
