@@ -327,8 +327,9 @@ static int run_ranked(struct options *o, char **names)
     struct err e = ERR_NONE;
     bool ranked = is_rank();
     if (ranked && ranks_join(&ranks, &stop, &e)) { /* all fail alike: one of them says so */
-        bool first = ranks.rank == 0;
-        ranks_leave(&ranks, first && tool_error(&e));
+        if (ranks.rank == 0)
+            tool_error(&e);
+        ranks_leave(&ranks, false);
         return EXIT_FAILED;
     }
     if (ranks.count > 1)

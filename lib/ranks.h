@@ -24,7 +24,8 @@ struct ranks {
  * this module: lib/ranks/mpi.c where mpicc is there, else lib/ranks/alone.c. */
 int ranks_join(struct ranks *r, const volatile sig_atomic_t *stop, struct err *e);
 
-/* The end. With `failed` the other ranks are ended too, and so is this process. */
+/* The end. With `failed` the process should exit now, with a status that is not 0: mpirun then ends the
+ * other ranks. (MPI_Abort would too, but two at once can leave mpirun waiting for ever.) */
 void ranks_leave(struct ranks *r, bool failed);
 
 /* data is [count][bytes], of which each rank has filled in its own part; afterwards all have all.

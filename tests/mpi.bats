@@ -16,7 +16,7 @@ teardown() {
 }
 
 ranks() { # COUNT COMMAND...
-    mpirun --oversubscribe -n "$@"
+    timeout 60 mpirun --oversubscribe -n "$@"
 }
 
 is_epoch() { # FILE NUMBER: the epoch is in the log

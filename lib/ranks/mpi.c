@@ -30,9 +30,7 @@ int ranks_join(struct ranks *r, const volatile sig_atomic_t *stop, struct err *e
 
 void ranks_leave(struct ranks *r, bool failed)
 {
-    if (failed)
-        MPI_Abort(MPI_COMM_WORLD, 1);
-    if (r->count)
+    if (r->count && !failed)
         MPI_Finalize();
 }
 
