@@ -86,10 +86,12 @@ static bool ends(const struct planner *b, int i)
 /* A byte of OP_QUANTIZE: its range is zero below and 255 - zero above 0. */
 static bool read_quantize(const struct layer *l, float *scale, int *zero)
 {
+    if (l->op != OP_QUANTIZE || !(l->alpha > 0) || !isfinite(l->alpha) || !(l->low >= -255) ||
+        !(l->low <= 0))
+        return false;
     *scale = l->alpha;
     *zero = (int)-l->low;
-    return l->op == OP_QUANTIZE && l->alpha > 0 && isfinite(l->alpha) && l->low == -*zero &&
-           l->high == 255 - *zero && *zero >= 0 && *zero <= 255;
+    return l->low == -*zero && l->high == 255 - *zero;
 }
 
 /* A new value of that shape, which layers from `next` on read: with the border that they need.
