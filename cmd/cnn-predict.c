@@ -36,7 +36,7 @@ static const char usage[] =
     "the picture sharp, the digit whole? Is -t too high?\n"
     "example: camgrab photo.jpg | preproc | cnn-predict\n";
 
-enum { BATCH = 64, WORD_PAUSE = 100 /* ms without a frame end a word */ };
+enum { BATCH = 128, WORD_PAUSE = 100 /* ms without a frame end a word */ };
 
 struct options {
     bool first, evaluate, json, join, steady, rescale;
