@@ -1,5 +1,5 @@
-/* What train.c (the plan, the parameters, the optimiser) and train_ops.c (each layer's forward and
- * backward pass) share. Not part of the library's interface.
+/* What train_plan.c (the plan), train.c (its steps, the parameters, the optimiser) and train_ops.c
+ * (each layer's forward and backward pass) share. Not part of the library's interface.
  *
  * A step is a list of phases. A phase runs its instructions, in order, for each of its items: for an
  * image, for the images of a shard, or for a pair of blocks of a "rows" value (layout.h). Between
@@ -113,6 +113,10 @@ struct trainer {
     const struct phase *now;
     int base; /* the first item of the phase that is this rank's */
 };
+
+/* Make the plan for t->net and t->o, and all its memory. Returns 0 or -1; trainer_free releases what
+ * there is in both cases. */
+int train_plan(struct trainer *t, struct err *e);
 
 /* Run one instruction for an item (image, or pair of blocks) on a thread. */
 void train_run(struct trainer *t, const struct instruction *in, int item, int thread);

@@ -1,0 +1,523 @@
+/* The plan of a training step: which operations a net is, where their values and parameters lie, and
+ * in which phases they run. */
+#include "train_plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Planning: operations and values ---- */
+
+struct planner {
+    struct trainer *t;
+    int *uses, *reader; /* [layers] */
+    int *value_of;      /* [layers] */
+    struct err *e;
+};
+
+static int new_value(struct trainer *t, bool rows, struct shape shape, struct border border, bool flat)
+{
+    struct value *v = &t->value[t->values];
+    *v = (struct value){.rows = rows, .shape = shape, .grad_first = -1, .grad_last = -1};
+    v->act = layout_of(shape, border, flat);
+    v->grad = layout_of(shape, (struct border){0}, false);
+    return t->values++;
+}
+
+static struct operation *new_operation(struct planner *b, enum op op, int layer, int x, int y)
+{
+    struct operation *o = &b->t->operation[b->t->operations++];
+    *o = (struct operation){.op = op, .layer = layer, .l = &b->t->net->layer[layer], .x = x,
+                            .x2 = -1, .y = y, .spread_place = -1};
+    struct value *v = &b->t->value[y];
+    v->needs_grad = b->t->value[x].needs_grad || op == OP_CONV || op == OP_DENSE ||
+                    op == OP_BATCHNORM;
+    return o;
+}
+
+static int only_reader(const struct planner *b, int i, enum op op)
+{
+    return b->uses[i] == 1 && b->t->net->layer[b->reader[i]].op == op ? b->reader[i] : -1;
+}
+
+/* The border a value is stored with: the padding of the one convolution that reads it. */
+static struct border border_for(const struct planner *b, int layer)
+{
+    int reader = only_reader(b, layer, OP_CONV);
+    return reader < 0 ? (struct border){0} : layer_border(&b->t->net->layer[reader]);
+}
+
+static bool has_border(struct border p)
+{
+    return p.top || p.left || p.bottom || p.right;
+}
+
+/* The value that layer reads, inside a border of its own where the value itself has none. */
+static int padded(struct planner *b, int layer, float fill)
+{
+    const struct layer *l = &b->t->net->layer[layer];
+    int x = b->value_of[l->in[0]];
+    struct border p = layer_border(l);
+    struct shape s = b->t->value[x].shape;
+    if (!has_border(p))
+        return x;
+    s.h += p.top + p.bottom;
+    s.w += p.left + p.right;
+    int y = new_value(b->t, false, s, (struct border){0}, false);
+    struct operation *op = new_operation(b, OP_INPUT, layer, x, y);
+    op->pad = p;
+    op->factor = fill;
+    return y;
+}
+
+static int gathered(struct planner *b, int layer)
+{
+    int x = b->value_of[layer];
+    if (b->t->value[x].rows)
+        return x;
+    int y = new_value(b->t, true, b->t->value[x].shape, (struct border){0}, false);
+    new_operation(b, OP_FLATTEN, layer, x, y);
+    return y;
+}
+
+/* The number of batch-norm channels or parameters that follow; whole blocks. */
+static long take(long *total, long count)
+{
+    long place = *total;
+    *total += (count + BLOCK - 1) / BLOCK * BLOCK;
+    return place;
+}
+
+/* The relu after layer i that its pass can do too: always for a convolution; for a dense layer only
+ * where batch norm, which follows, masks the gradient. */
+static int fused_relu(const struct planner *b, int i, bool *rectified)
+{
+    int relu = only_reader(b, i, OP_RELU);
+    *rectified = relu >= 0 && only_reader(b, relu, OP_BATCHNORM) >= 0;
+    return relu >= 0 && (*rectified || b->t->net->layer[i].op == OP_CONV) ? relu : -1;
+}
+
+static int plan_conv(struct planner *b, int i)
+{
+    struct trainer *t = b->t;
+    const struct layer *l = &t->net->layer[i];
+    int x = b->value_of[l->in[0]];
+    struct border pad = layer_border(l);
+    if (b->uses[l->in[0]] != 1) {
+        x = padded(b, i, 0);
+        pad = (struct border){0};
+    }
+    if (pad.top > (l->r - 1) * l->dilation_h || pad.bottom > (l->r - 1) * l->dilation_h ||
+        pad.left > (l->s - 1) * l->dilation_w || pad.right > (l->s - 1) * l->dilation_w)
+        return err_set(b->e, "layer %d: padding as large as the kernel cannot be trained", i);
+    if (l->groups != 1)
+        return err_set(b->e, "layer %d: convolutions in groups cannot be trained", i);
+    bool rectified;
+    int relu = fused_relu(b, i, &rectified), last = relu < 0 ? i : relu;
+    int y = new_value(t, false, l->out, border_for(b, last), false);
+    struct operation *op = new_operation(b, OP_CONV, i, x, y);
+    op->relu = relu >= 0;
+    op->rectified = rectified;
+    op->pad = pad;
+    op->pack = packing_of(l, t->value[x].shape);
+    b->value_of[last] = y;
+    return last;
+}
+
+static int plan_dense(struct planner *b, int i)
+{
+    int x = gathered(b, b->t->net->layer[i].in[0]);
+    bool rectified;
+    int relu = fused_relu(b, i, &rectified), last = relu < 0 ? i : relu;
+    int y = new_value(b->t, true, b->t->net->layer[i].out, (struct border){0}, false);
+    struct operation *op = new_operation(b, OP_DENSE, i, x, y);
+    op->relu = relu >= 0;
+    op->rectified = rectified;
+    op->pack = packing_of(op->l, b->t->value[x].shape);
+    b->value_of[last] = y;
+    return last;
+}
+
+/* Batch norm, relu, dropout, sum: an output like the input. */
+static int plan_pointwise(struct planner *b, int i)
+{
+    struct trainer *t = b->t;
+    const struct layer *l = &t->net->layer[i];
+    int x = b->value_of[l->in[0]], x2 = l->in[1] < 0 ? -1 : b->value_of[l->in[1]];
+    bool flattened = l->op == OP_BATCHNORM && l->out.c != t->value[x].shape.c;
+    bool rows = t->value[x].rows || (x2 >= 0 && t->value[x2].rows) || flattened;
+    if (rows) {
+        x = gathered(b, l->in[0]);
+        x2 = x2 < 0 ? -1 : gathered(b, l->in[1]);
+    }
+    struct shape s = t->value[x].shape;
+    if (x2 >= 0 && memcmp(&s, &t->value[x2].shape, sizeof s))
+        return err_set(b->e, "layer %d: a sum of differently flattened inputs cannot be trained", i);
+    int y = new_value(t, rows, s, rows ? (struct border){0} : border_for(b, i), false);
+    struct operation *op = new_operation(b, l->op, i, x, y);
+    op->x2 = x2;
+    for (int j = 0; j < t->operations; j++)
+        if (t->operation[j].y == x && l->op == OP_BATCHNORM)
+            op->rectified = t->operation[j].rectified;
+    t->value[y].needs_grad |= x2 >= 0 && t->value[x2].needs_grad;
+    b->value_of[i] = y;
+    return i;
+}
+
+static int plan_pool(struct planner *b, int i)
+{
+    struct trainer *t = b->t;
+    const struct layer *l = &t->net->layer[i];
+    bool most = l->op == OP_MAXPOOL, all = l->op == OP_GLOBALPOOL;
+    if (l->op == OP_AVGPOOL && l->exclude_pad && has_border(layer_border(l)))
+        return err_set(b->e, "layer %d: average pooling that leaves out the padding cannot be trained",
+                       i);
+    int x = padded(b, i, most ? -INFINITY : 0);
+    struct shape in = t->value[x].shape;
+    int y = new_value(t, false, l->out, border_for(b, i), false);
+    struct operation *op = new_operation(b, l->op, i, x, y);
+    op->pool = (struct pool){.rows = l->out.h, .pixels = l->out.w, .r = all ? in.h : l->r,
+                             .s = all ? in.w : l->s, .stride_h = l->stride_h,
+                             .stride_w = l->stride_w};
+    op->factor = 1.0f / ((float)op->pool.r * op->pool.s);
+    b->value_of[i] = y;
+    return i;
+}
+
+static int plan_layer(struct planner *b, int i)
+{
+    const struct layer *l = &b->t->net->layer[i];
+    switch (l->op) {
+    case OP_CONV:
+        return plan_conv(b, i);
+    case OP_DENSE:
+        return plan_dense(b, i);
+    case OP_BATCHNORM:
+    case OP_RELU:
+    case OP_DROPOUT:
+    case OP_ADD:
+        return plan_pointwise(b, i);
+    case OP_MAXPOOL:
+    case OP_AVGPOOL:
+    case OP_GLOBALPOOL:
+        return plan_pool(b, i);
+    case OP_FLATTEN:
+    case OP_SOFTMAX:
+        b->value_of[i] = b->value_of[l->in[0]];
+        return l->op == OP_FLATTEN || i == b->t->net->layers - 1
+                   ? i
+                   : err_set(b->e, "layer %d: softmax before the end cannot be trained", i);
+    default:
+        return err_set(b->e, "layer %d: %s cannot be trained", i, op_name(l->op));
+    }
+}
+
+static bool flat_input(const struct planner *b)
+{
+    const struct net *net = b->t->net;
+    return net_input(net).c == 1 && only_reader(b, 0, OP_CONV) >= 0;
+}
+
+static int plan_operations(struct planner *b)
+{
+    struct trainer *t = b->t;
+    const struct net *net = t->net;
+    for (int i = 0; i < net->layers; i++) {
+        b->value_of[i] = -1;
+        for (int j = 0; j < 2; j++) {
+            int from = net->layer[i].in[j];
+            if (from >= 0) {
+                b->uses[from]++;
+                b->reader[from] = i;
+            }
+        }
+    }
+    t->input = new_value(t, false, net_input(net), border_for(b, 0), flat_input(b));
+    b->value_of[0] = t->input;
+    for (int i = 1; i < net->layers; i++)
+        if (b->value_of[i] < 0) {
+            if (!b->uses[i] && i != net->layers - 1)
+                return err_set(b->e, "layer %d: its output is not used", i);
+            if (plan_layer(b, i) < 0)
+                return -1;
+        }
+    t->output = gathered(b, net->layers - 1);
+    t->classes = net_outputs(net);
+    return 0;
+}
+
+/* ---- Planning: parameters ---- */
+
+static void place_params(struct trainer *t, struct operation *op, bool sharded)
+{
+    bool weights = op->op == OP_CONV || op->op == OP_DENSE, norm = op->op == OP_BATCHNORM;
+    if ((!weights && !norm) || (op->op == OP_CONV) != sharded)
+        return;
+    const struct value *x = &t->value[op->x];
+    struct segment s = {.decay = weights, .sharded = sharded};
+    op->channels = (weights ? op->pack.blocks : x->rows ? rows_blocks(x->shape) : x->act.blocks) *
+                   (long)BLOCK;
+    if (weights) {
+        s.count = op->pack.size;
+        s.place = op->weight = take(&t->params, op->pack.size);
+        t->segment[t->segments++] = s;
+        s.place = op->bias = take(&t->params, op->channels);
+    } else {
+        s.place = op->scale = take(&t->params, op->channels);
+        op->shift = take(&t->params, op->channels);
+        op->stats = take(&t->stats, op->channels);
+    }
+    s.count = norm ? 2 * op->channels : op->channels;
+    s.decay = false;
+    if (norm || op->l->bias)
+        t->segment[t->segments++] = s;
+}
+
+/* A row of the kernel over an input of one channel is one run of its taps, not a run for each. */
+static void join_taps(struct operation *op, const struct layout *x)
+{
+    int taps = x->pixel == 1 && op->l->dilation_w == 1 ? op->pack.s : 1;
+    op->runs = op->pack.runs / taps;
+    op->run = op->pack.run * taps;
+    for (int i = 0; i < op->runs; i++)
+        op->offset[i] = op->offset[i * taps];
+}
+
+/* The weights as the gradient of x needs them: output and input channels change places, and a
+ * convolution's kernel is turned round. */
+static int place_back(struct trainer *t, struct operation *op, struct err *e)
+{
+    struct value *x = &t->value[op->x], *y = &t->value[op->y];
+    struct packing p = op->pack;
+    bool conv = op->op == OP_CONV;
+    int window = conv ? p.r * p.s : 1;
+    op->pack_back = (struct packing){.k = p.c, .c = p.k, .r = p.r, .s = p.s, .groups = 1};
+    struct packing *q = &op->pack_back;
+    q->run = p.k < BLOCK ? p.k : BLOCK;
+    q->runs = p.blocks * window;
+    q->blocks = p.runs / window;
+    q->size = (long)q->blocks * q->runs * q->run * BLOCK;
+    op->weight_back = take(&t->back_size, q->size);
+    op->offset = malloc((size_t)p.runs * sizeof *op->offset);
+    op->offset_back = malloc((size_t)q->runs * sizeof *op->offset_back);
+    if (!op->offset || !op->offset_back)
+        return err_set(e, "out of memory");
+    if (!conv) {
+        dense_offsets(&p, t->o.batch, op->offset);
+        dense_offsets(q, t->o.batch, op->offset_back);
+        return 0;
+    }
+    const struct layer *l = op->l;
+    struct shape s = {p.k, (l->out.h - 1) * l->stride_h + 1, (l->out.w - 1) * l->stride_w + 1};
+    int reach_h = (l->r - 1) * l->dilation_h, reach_w = (l->s - 1) * l->dilation_w;
+    struct border around = {.top = reach_h - op->pad.top, .left = reach_w - op->pad.left};
+    around.bottom = x->shape.h + reach_h - around.top - s.h;
+    around.right = x->shape.w + reach_w - around.left - s.w;
+    op->spread = layout_of(s, around, false);
+    if (x->needs_grad && l->stride_h == 1 && l->stride_w == 1)
+        y->grad = op->spread;
+    else if (x->needs_grad)
+        op->spread_place = take(&t->scratch_size, op->spread.size);
+    conv_offsets(&p, l, &x->act, op->offset);
+    join_taps(op, &x->act);
+    conv_offsets(q, l, &op->spread, op->offset_back);
+    return 0;
+}
+
+/* Convolutions first: their gradients are kept by shard. */
+static int plan_params(struct trainer *t, struct err *e)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < t->operations; i++)
+            place_params(t, &t->operation[i], pass == 0);
+        if (pass == 0)
+            t->sharded = t->params;
+    }
+    for (int i = 0; i < t->operations; i++)
+        if (t->operation[i].op == OP_CONV || t->operation[i].op == OP_DENSE)
+            if (place_back(t, &t->operation[i], e))
+                return -1;
+    return 0;
+}
+
+/* ---- Planning: phases ---- */
+
+/* The current phase if it is of this kind, else a new one. */
+static struct phase *in_phase(struct trainer *t, enum unit unit, int blocks, bool fresh)
+{
+    struct phase *p = t->phases ? &t->phase[t->phases - 1] : NULL;
+    bool open = p && p->finish < 0 && t->phases > t->forward_phases;
+    if (!fresh && open && p->unit == unit && p->blocks == blocks)
+        return p;
+    p = &t->phase[t->phases++];
+    *p = (struct phase){.unit = unit, .blocks = blocks, .first = t->instructions, .finish = -1};
+    return p;
+}
+
+static void instruct(struct trainer *t, struct phase *p, enum action action, int op)
+{
+    t->instruction[t->instructions++] = (struct instruction){action, op};
+    p->count++;
+}
+
+static int blocks_of(const struct value *v)
+{
+    return v->rows ? rows_blocks(v->shape) : 0;
+}
+
+static void plan_forward(struct trainer *t)
+{
+    instruct(t, in_phase(t, BY_IMAGE, 0, true), FILL, 0);
+    for (int i = 0; i < t->operations; i++) {
+        const struct operation *op = &t->operation[i];
+        const struct value *y = &t->value[op->y];
+        if (op->op == OP_FLATTEN || !y->rows) {
+            if (op->op == OP_BATCHNORM) {
+                struct phase *p = in_phase(t, BY_IMAGE, 0, false);
+                instruct(t, p, MOMENTS, i);
+                p->finish = i;
+            }
+            instruct(t, in_phase(t, BY_IMAGE, 0, false), FORWARD, i);
+        } else {
+            instruct(t, in_phase(t, BY_BLOCKS, blocks_of(y), op->op == OP_DENSE), FORWARD, i);
+        }
+    }
+    t->forward_phases = t->phases;
+}
+
+/* Note that phase p writes the gradient of a value; true when another operation has done so before,
+ * so that this one has to add. */
+static bool writes_grad(struct trainer *t, int value)
+{
+    if (value < 0 || !t->value[value].needs_grad)
+        return false;
+    struct value *v = &t->value[value];
+    bool again = v->grad_first >= 0;
+    if (!again)
+        v->grad_first = t->phases - 1;
+    v->grad_last = t->phases - 1;
+    return again;
+}
+
+static void plan_backward(struct trainer *t)
+{
+    t->value[t->output].grad_first = t->forward_phases - 1;
+    for (int i = t->operations - 1; i >= 0; i--) {
+        struct operation *op = &t->operation[i];
+        const struct value *x = &t->value[op->x];
+        bool gather = op->op == OP_FLATTEN, rows = x->rows, dense = op->op == OP_DENSE;
+        if (!t->value[op->y].needs_grad || (!x->needs_grad && gather))
+            continue;
+        if (op->op == OP_BATCHNORM && !rows) {
+            struct phase *p = in_phase(t, BY_SHARD, 0, false);
+            instruct(t, p, SUMS, i);
+            p->finish = i;
+        }
+        struct phase *p = rows ? in_phase(t, BY_BLOCKS, blocks_of(x), dense)
+                               : in_phase(t, BY_SHARD, 0, false);
+        instruct(t, p, BACKWARD, i);
+        t->value[op->y].grad_last = t->phases - 1;
+        op->add_x = writes_grad(t, op->x);
+        op->add_x2 = writes_grad(t, op->x2);
+    }
+}
+
+/* ---- Memory ---- */
+
+static void place_values(struct trainer *t)
+{
+    for (int i = 0; i < t->values; i++) {
+        struct value *v = &t->value[i];
+        long rows = (long)blocks_of(v) * t->o.batch * BLOCK;
+        v->act_place = take(&t->memory_size, v->rows ? rows : v->act.size * t->o.batch);
+        v->grad_local = !v->rows && v->grad_first == v->grad_last;
+        if (!v->needs_grad)
+            continue;
+        if (v->grad_local)
+            v->grad_place = take(&t->scratch_size, v->grad.size);
+        else
+            v->grad_place = take(&t->memory_size, v->rows ? rows : v->grad.size * t->o.batch);
+    }
+    for (int i = 0; t->o.ranks && i < t->operations; i++) {
+        const struct value *y = &t->value[t->operation[i].y];
+        long size = (long)blocks_of(y) * (t->o.batch + TRAIN_SHARDS) * BLOCK;
+        if (t->operation[i].op == OP_FLATTEN && size > t->exchange_size)
+            t->exchange_size = size;
+    }
+    long spare = 2L * t->o.batch * BLOCK;
+    for (int i = 0; i < t->values; i++) {
+        struct shape s = t->value[i].shape;
+        long size = layout_of(s, (struct border){0}, false).size;
+        if (!t->value[i].rows && size > spare)
+            spare = size;
+    }
+    t->spare = take(&t->scratch_size, spare);
+    t->tile = take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
+}
+
+/* n floats, zeroed, or NULL and *ok false. */
+static float *floats(long n, bool *ok)
+{
+    size_t bytes = ((size_t)n * sizeof(float) + 63) / 64 * 64 + 64;
+    float *p = *ok ? aligned_alloc(64, bytes) : NULL;
+    if (p)
+        memset(p, 0, bytes);
+    *ok = p;
+    return p;
+}
+
+static int alloc_memory(struct trainer *t, struct err *e)
+{
+    bool ok = true;
+    int slots = t->o.batch > TRAIN_SHARDS ? t->o.batch : TRAIN_SHARDS;
+    t->w = floats(t->params, &ok);
+    t->g = floats(t->params, &ok);
+    t->m = floats(t->params, &ok);
+    t->v = t->o.optimizer == OPT_ADAMW ? floats(t->params, &ok) : NULL;
+    t->average = t->o.ema > 0 ? floats(t->params, &ok) : NULL;
+    t->shard_grad = floats(TRAIN_SHARDS * t->sharded, &ok);
+    t->back = floats(t->back_size, &ok);
+    float **stats[] = {&t->running_mean, &t->running_var, &t->average_mean, &t->average_var,
+                       &t->mean, &t->inverse, &t->a, &t->b, &t->c};
+    for (size_t i = 0; i < sizeof stats / sizeof *stats; i++)
+        *stats[i] = floats(t->stats, &ok);
+    t->image_sum = floats(slots * t->stats, &ok);
+    t->image_dot = floats(slots * t->stats, &ok);
+    t->memory = floats(t->memory_size, &ok);
+    t->exchange = floats(t->exchange_size, &ok);
+    t->shard_sum = calloc(2 * TRAIN_SHARDS * ((size_t)t->stats + 1), sizeof *t->shard_sum);
+    t->restat_sum = calloc((size_t)t->stats + 1, sizeof *t->restat_sum);
+    t->restat_square = calloc((size_t)t->stats + 1, sizeof *t->restat_square);
+    t->scratch = calloc((size_t)threads_count(t->threads), sizeof *t->scratch);
+    ok = ok && t->shard_sum && t->restat_sum && t->restat_square && t->scratch;
+    for (int i = 0; ok && i < threads_count(t->threads); i++)
+        t->scratch[i] = floats(t->scratch_size, &ok);
+    return ok ? 0 : err_set(e, "out of memory");
+}
+
+int train_plan(struct trainer *t, struct err *e)
+{
+    size_t n = (size_t)t->net->layers;
+    int *memory = calloc(3 * n, sizeof *memory);
+    struct planner b = {.t = t, .uses = memory, .e = e};
+    t->value = calloc(3 * n + 2, sizeof *t->value);
+    t->operation = calloc(3 * n + 2, sizeof *t->operation);
+    t->segment = calloc(6 * n, sizeof *t->segment);
+    t->instruction = calloc(12 * n + 12, sizeof *t->instruction);
+    t->phase = calloc(12 * n + 12, sizeof *t->phase);
+    bool ok = memory && t->value && t->operation && t->segment && t->instruction && t->phase;
+    if (ok) {
+        b.reader = memory + n;
+        b.value_of = memory + 2 * n;
+    }
+    int failed = ok ? plan_operations(&b) : err_set(e, "out of memory");
+    free(memory);
+    if (failed || plan_params(t, e))
+        return -1;
+    if (!t->value[t->output].needs_grad)
+        return err_set(e, "the network has nothing to train");
+    plan_forward(t);
+    plan_backward(t);
+    place_values(t);
+    return alloc_memory(t, e);
+}
