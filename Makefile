@@ -135,7 +135,8 @@ $(MNIST) &:
 models/%.onnx: models/%.net models/%.opt $(MNIST) all $(B)/tool/hands $(B)/tool/paper FORCE
 	PATH="$(abspath $(B)):$(abspath $(B)/tool):$$PATH"; \
 		$(or $(wildcard models/$*.data),mnist2pgm $(MNIST)) | \
-		cnn-train $$(cat models/$*.opt) -n models/$*.net -o $@
+		cnn-train $$(cat models/$*.opt) -n models/$*.net -o $@ >$(B)/$*.tsv
+	mv $(B)/$*.tsv models/
 
 # make models/NAME-int8.onnx makes of models/NAME.onnx, as it is, one in 8 bits.
 models/%-int8.onnx: $(MNIST) all FORCE
