@@ -1,0 +1,246 @@
+#include "net.h"
+
+static long shape_size(struct shape s)
+{
+    return (long)s.c * s.h * s.w;
+}
+
+static bool same_shape(struct shape a, struct shape b)
+{
+    return a.c == b.c && a.h == b.h && a.w == b.w;
+}
+
+static bool dim_ok(int n)
+{
+    return n >= 1 && n <= NET_MAX_DIM;
+}
+
+/* Each dimension is at most 2^16, so the product of three fits a long. */
+static int check_shape(struct shape s, struct err *e)
+{
+    if (!dim_ok(s.c) || !dim_ok(s.h) || !dim_ok(s.w))
+        return err_set(e, "a shape of %dx%dx%d: each side must be 1..%d", s.c, s.h, s.w,
+                       NET_MAX_DIM);
+    if (shape_size(s) > NET_MAX_TENSOR)
+        return err_set(e, "%dx%dx%d is more than %ld values", s.c, s.h, s.w, NET_MAX_TENSOR);
+    return 0;
+}
+
+/* How often a window of `size` cells, `dilation` apart, fits into `in` cells padded before and
+ * after, `stride` apart; 0 when it does not. */
+static int window_count(int in, int size, int stride, int dilation, int before, int after)
+{
+    long room = (long)in + before + after - ((long)(size - 1) * dilation + 1);
+    return room < 0 ? 0 : (int)(room / stride + 1);
+}
+
+static bool pads_ok(const struct layer *l)
+{
+    const int pads[] = {l->pad_top, l->pad_left, l->pad_bottom, l->pad_right};
+    for (int i = 0; i < 4; i++)
+        if (pads[i] < 0 || pads[i] > NET_MAX_DIM)
+            return false;
+    return true;
+}
+
+static int infer_window(const struct layer *l, struct shape in, struct shape *out, struct err *e)
+{
+    if (!dim_ok(l->r) || !dim_ok(l->s) || !dim_ok(l->stride_h) || !dim_ok(l->stride_w) ||
+        !dim_ok(l->dilation_h) || !dim_ok(l->dilation_w))
+        return err_set(e, "window, stride and dilation must be 1..%d", NET_MAX_DIM);
+    if (!pads_ok(l))
+        return err_set(e, "padding must be 0..%d", NET_MAX_DIM);
+    out->h = window_count(in.h, l->r, l->stride_h, l->dilation_h, l->pad_top, l->pad_bottom);
+    out->w = window_count(in.w, l->s, l->stride_w, l->dilation_w, l->pad_left, l->pad_right);
+    if (!out->h || !out->w)
+        return err_set(e, "a %dx%d window does not fit into %dx%d", l->r, l->s, in.h, in.w);
+    return 0;
+}
+
+static int infer_conv(const struct layer *l, struct shape in, struct shape *out, struct err *e)
+{
+    if (l->groups < 1 || in.c % l->groups || out->c % l->groups)
+        return err_set(e, "%d groups do not divide %d channels in and %d out", l->groups, in.c,
+                       out->c);
+    return infer_window(l, in, out, e);
+}
+
+/* A pool whose window lies in the padding alone would have no value. */
+static int infer_pool(const struct layer *l, struct shape in, struct shape *out, struct err *e)
+{
+    long rows = (long)(l->r - 1) * l->dilation_h + 1, columns = (long)(l->s - 1) * l->dilation_w + 1;
+    if (l->pad_top >= rows || l->pad_bottom >= rows || l->pad_left >= columns ||
+        l->pad_right >= columns)
+        return err_set(e, "padding must be smaller than the window");
+    out->c = in.c;
+    return infer_window(l, in, out, e);
+}
+
+static int infer_add(const struct net *net, const struct layer *l, struct shape *out,
+                     struct err *e)
+{
+    struct shape a = net->layer[l->in[0]].out, b = net->layer[l->in[1]].out;
+    if (!same_shape(a, b))
+        return err_set(e, "cannot add %dx%dx%d and %dx%dx%d", a.c, a.h, a.w, b.c, b.h, b.w);
+    *out = a;
+    return 0;
+}
+
+static int infer_pad(const struct layer *l, struct shape in, struct shape *out, struct err *e)
+{
+    if (!pads_ok(l))
+        return err_set(e, "padding must be 0..%d", NET_MAX_DIM);
+    *out = (struct shape){in.c, in.h + l->pad_top + l->pad_bottom,
+                          in.w + l->pad_left + l->pad_right};
+    return 0;
+}
+
+static int infer_flat(struct shape in, struct shape *out, struct err *e)
+{
+    if (shape_size(in) > NET_MAX_DIM)
+        return err_set(e, "flattening %dx%dx%d gives more than %d channels", in.c, in.h, in.w,
+                       NET_MAX_DIM);
+    *out = (struct shape){(int)shape_size(in), 1, 1};
+    return 0;
+}
+
+static int infer_reshape(struct shape in, struct shape out, struct err *e)
+{
+    if (check_shape(out, e))
+        return -1;
+    if (shape_size(in) != shape_size(out))
+        return err_set(e, "%dx%dx%d values cannot be %dx%dx%d", in.c, in.h, in.w, out.c, out.h,
+                       out.w);
+    return 0;
+}
+
+/* The output's shape from those of the inputs. */
+static int infer_op(struct net *net, struct layer *l, struct err *e)
+{
+    struct shape in = net->layer[l->in[0]].out;
+    switch (l->op) {
+    case OP_CONV:
+        return infer_conv(l, in, &l->out, e);
+    case OP_DENSE:
+        l->out.h = l->out.w = 1;
+        return 0;
+    case OP_MAXPOOL:
+    case OP_AVGPOOL:
+        return infer_pool(l, in, &l->out, e);
+    case OP_GLOBALPOOL:
+        l->out = (struct shape){in.c, 1, 1};
+        return 0;
+    case OP_FLATTEN:
+        return infer_flat(in, &l->out, e);
+    case OP_ADD:
+        return infer_add(net, l, &l->out, e);
+    case OP_RESHAPE:
+        return infer_reshape(in, l->out, e);
+    case OP_PAD:
+        return infer_pad(l, in, &l->out, e);
+    default:
+        l->out = in;
+        return 0;
+    }
+}
+
+int net_infer_layer(struct net *net, int i, struct err *e)
+{
+    struct layer *l = &net->layer[i];
+    if ((l->op == OP_INPUT) != (i == 0))
+        return err_set(e, "input must be the first layer, and only that");
+    for (int j = 0; j < op_inputs(l->op); j++)
+        if (l->in[j] < 0 || l->in[j] >= i)
+            return err_set(e, "a layer must read layers before it");
+    if (l->op == OP_INPUT)
+        return check_shape(l->out, e);
+    if (infer_op(net, l, e) || check_shape(l->out, e))
+        return -1;
+    if (net_weight_count(net, i) > NET_MAX_TENSOR)
+        return err_set(e, "more than %ld weights in one layer", NET_MAX_TENSOR);
+    return 0;
+}
+
+/* The sums over the whole net. Each term is bounded by net_infer_layer, and the count of layers too,
+ * so that they fit. */
+static int check_totals(const struct net *net, struct err *e)
+{
+    long values = 0, weights = 0;
+    for (int i = 0; i < net->layers; i++) {
+        values += shape_size(net->layer[i].out);
+        weights += net_weight_count(net, i) + 4 * net_channels(net, i);
+    }
+    if (values > NET_MAX_TOTAL || weights > NET_MAX_TOTAL)
+        return err_set(e, "the net is too large: more than %ld %s", NET_MAX_TOTAL,
+                       values > NET_MAX_TOTAL ? "values an image" : "weights");
+    return 0;
+}
+
+int net_infer_shapes(struct net *net, struct err *e)
+{
+    if (net->layers < 1 || net->layers > NET_MAX_LAYERS)
+        return err_set(e, "a net has 1..%d layers, not %d", NET_MAX_LAYERS, net->layers);
+    for (int i = 0; i < net->layers; i++) {
+        struct err why = ERR_NONE;
+        const struct layer *l = &net->layer[i];
+        if (net_infer_layer(net, i, &why))
+            return err_set(e, "layer %d (%s%s%s): %s", i, op_name(l->op), l->name[0] ? " " : "",
+                           l->name, why.what);
+    }
+    return check_totals(net, e);
+}
+
+/* ---- Counts ---- */
+
+/* With out.c and the kernel within NET_MAX_DIM the product can pass a long's range only when it is
+ * far beyond NET_MAX_TENSOR: it is cut off there. */
+long net_weight_count(const struct net *net, int layer)
+{
+    const struct layer *l = &net->layer[layer];
+    if (l->op != OP_CONV && l->op != OP_DENSE)
+        return 0;
+    struct shape in = net->layer[l->in[0]].out;
+    long count = l->op == OP_DENSE ? shape_size(in) : (long)(in.c / l->groups) * l->r;
+    if (count > NET_MAX_TENSOR)
+        return NET_MAX_TENSOR + 1;
+    if (l->op == OP_CONV)
+        count *= l->s;
+    if (count > NET_MAX_TENSOR)
+        return NET_MAX_TENSOR + 1;
+    return count * l->out.c;
+}
+
+long net_channels(const struct net *net, int layer)
+{
+    const struct layer *l = &net->layer[layer];
+    return l->op == OP_CONV || l->op == OP_DENSE || l->op == OP_BATCHNORM ? l->out.c : 0;
+}
+
+long net_param_count(const struct net *net)
+{
+    long count = 0;
+    for (int i = 0; i < net->layers; i++) {
+        const struct layer *l = &net->layer[i];
+        int arrays = !!l->bias + !!l->scale + !!l->shift;
+        count += net_weight_count(net, i) + arrays * net_channels(net, i);
+    }
+    return count;
+}
+
+long net_multiplies(const struct net *net)
+{
+    long count = 0;
+    for (int i = 0; i < net->layers; i++)
+        count += net_weight_count(net, i) * net->layer[i].out.h * net->layer[i].out.w;
+    return count;
+}
+
+struct shape net_input(const struct net *net)
+{
+    return net->layer[0].out;
+}
+
+int net_outputs(const struct net *net)
+{
+    return (int)shape_size(net->layer[net->layers - 1].out);
+}
