@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "answer.h"
 #include "batch.h"
+#include "clock.h"
 #include "evaluate.h"
 #include "frame.h"
 #include "model.h"
@@ -127,16 +127,6 @@ static void count(struct predict *p, const struct answer *a)
     p->digits += answer_given(a) || !digit;
 }
 
-/* The frame's time; by the clock when it does not say. */
-static double slot_time(const struct batch_slot *s)
-{
-    struct timespec now;
-    if (s->time >= 0)
-        return s->time;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void give(struct predict *p, const struct batch_slot *s)
 {
     struct answer word;
@@ -145,7 +135,7 @@ static void give(struct predict *p, const struct batch_slot *s)
     } else if (p->o.join) {
         if (words_add(&p->words, &s->answer, s->line, s->word, &word))
             print(p, &word);
-    } else if (!p->o.steady || steady_pass(&p->steady, &s->answer, slot_time(s))) {
+    } else if (!p->o.steady || steady_pass(&p->steady, &s->answer, s->time >= 0 ? s->time : clock_now())) {
         print(p, &s->answer);
     }
 }

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fit.h"
 #include "onnx.h"
 #include "progress.h"
@@ -149,10 +149,9 @@ static int print_epoch(void *arg, const struct epoch_record *r, struct err *e)
 /* Ten times a second, where a person watches. */
 static void print_progress(void *arg, const struct fit_progress *p)
 {
-    struct timespec *last = arg, t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    double *last = arg, t = clock_now();
     bool whole = p->done == p->images;
-    if (!whole && (t.tv_sec - last->tv_sec) * 10 + (t.tv_nsec - last->tv_nsec) / 100000000 < 1)
+    if (!whole && t - *last < 0.1)
         return;
     *last = t;
     struct winsize window = {0};
@@ -236,7 +235,7 @@ static int train(struct options *o, struct net *net, const struct dataset *d, st
     struct err e = ERR_NONE;
     struct split s;
     char text[1024];
-    struct timespec last = {0};
+    double last = 0;
     if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, &e))
         return tool_error(&e);
     o->recipe.fit.command = recipe_command(&o->recipe, o->start ? o->start : o->net, o->start,

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <math.h>
 
 #include "kernel/int8.h"
@@ -117,13 +116,6 @@ void tool_catch_ends(sigset_t *open)
 bool tool_stopped(void)
 {
     return stopped;
-}
-
-double tool_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 int tool_close(int status)

@@ -44,9 +44,6 @@ double tool_real(int option, const char *text, double low, double high);
 void tool_catch_ends(sigset_t *open);
 bool tool_stopped(void);
 
-/* Seconds on a clock that never jumps. */
-double tool_now(void);
-
 /* The last call of main: flush and close stdout; a failed write (full disk) turns EXIT_OK into
  * EXIT_FAILED with a message. Returns the status to exit with. */
 int tool_close(int status);

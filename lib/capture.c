@@ -18,6 +18,7 @@
 #include <libavutil/display.h>
 #include <libavutil/opt.h>
 
+#include "clock.h"
 #include "exif.h"
 #include "gray.h"
 #include "picture.h"
@@ -74,13 +75,6 @@ struct capture {
     AVFrame *picture;
     struct frame spare;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec * 1e-9;
-}
 
 struct capture *capture_new(const struct capture_options *o, struct err *e)
 {
@@ -190,7 +184,7 @@ static int open_nothing(AVFormatContext *s, AVIOContext **io, const char *url, i
 static int past_deadline(void *opaque)
 {
     struct capture *c = opaque;
-    return now() > c->deadline || atomic_load(&c->interrupted);
+    return clock_now() > c->deadline || atomic_load(&c->interrupted);
 }
 
 static bool is_seekable(int fd)
@@ -369,7 +363,7 @@ static int open_format(struct capture *c, const AVInputFormat *format, struct er
     }
     if (c->kind == CAPTURE_CAMERA)
         c->format->flags |= AVFMT_FLAG_NONBLOCK;
-    c->deadline = c->kind == CAPTURE_FILE ? HUGE_VAL : now() + 2 * CAPTURE_PATIENCE;
+    c->deadline = c->kind == CAPTURE_FILE ? HUGE_VAL : clock_now() + 2 * CAPTURE_PATIENCE;
     int status = avformat_open_input(&c->format, c->io ? "" : c->source, format, &options);
     if (status < 0) {
         open_error(c, status, e);
@@ -572,7 +566,7 @@ static bool is_image_pipe(const struct capture *c)
 /* The next picture of a container, into c->picture. Returns as capture_read does. */
 static int next_picture(struct capture *c, struct err *e)
 {
-    c->deadline = c->kind == CAPTURE_FILE ? HUGE_VAL : now() + CAPTURE_PATIENCE;
+    c->deadline = c->kind == CAPTURE_FILE ? HUGE_VAL : clock_now() + CAPTURE_PATIENCE;
     for (;;) {
         int status = avcodec_receive_frame(c->decoder, c->picture);
         if (status >= 0)

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "calibrate.h"
+#include "clock.h"
 #include "infer.h"
 
 #define RESTAT_IMAGES 10000 /* for the batch-norm statistics of averaged weights */
@@ -37,13 +37,6 @@ struct fit {
     double busy;      /* seconds spent in steps since the run began or went on */
     long busy_images; /* and images */
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static long batches(const struct fit *f)
 {
@@ -110,7 +103,7 @@ static bool lost(const struct fit *f, struct err *e)
 static int do_step(struct fit *f, struct err *e)
 {
     struct checkpoint *c = &f->state;
-    double start = now();
+    double start = clock_now();
     long from = batch_start(f, (long)c->batch);
     int n = (int)(batch_start(f, (long)c->batch + 1) - from);
     f->batch = f->order + from;
@@ -120,7 +113,7 @@ static int do_step(struct fit *f, struct err *e)
         trainer_step(f->trainer, fill, f, f->labels, n, rate_now(f, c->steps));
     if (lost(f, e))
         return -1;
-    double seconds = now() - start;
+    double seconds = clock_now() - start;
     f->exported = false;
     f->busy += seconds;
     f->busy_images += n;

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "clock.h"
 
 /* Where value v of image i of a group is. */
 static float *value_at(const struct infer *p, float *arena, int v, int i)
@@ -280,19 +281,12 @@ static void run_step(const struct infer *p, const struct step *s, const struct r
     }
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void measure_step(const struct infer *p, int s, const struct run *r)
 {
-    double start = p->profile ? now() : 0;
+    double start = p->profile ? clock_now() : 0;
     run_step(p, &p->step[s], r);
     if (p->profile)
-        p->profile[s].seconds += now() - start;
+        p->profile[s].seconds += clock_now() - start;
 }
 
 /* The steps of a phase that follow order[*i], on r. */

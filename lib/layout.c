@@ -33,7 +33,8 @@ int rows_blocks(struct shape s)
     return by_value(s) ? blocks_of(s.c * s.h * s.w) : blocks_of(s.c) * s.h * s.w;
 }
 
-int rows_run(struct shape s)
+/* How many values of a block are used: BLOCK, or fewer when there is but one block. */
+static int rows_run(struct shape s)
 {
     int values = s.c * s.h * s.w;
     return by_value(s) && values < BLOCK ? values : BLOCK;

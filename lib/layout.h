@@ -30,10 +30,8 @@ struct border layer_border(const struct layer *l);
 
 /* A tensor for dense layers, over many images: [blocks][images][BLOCK], a "pixel" an image. Blocks
  * are of a shape's channels, place by place ([C/BLOCK][H][W]); where there are fewer channels than
- * BLOCK, of its values in the order C H W. rows_blocks is their number, rows_run how many values of
- * a block are used (BLOCK, or fewer when there is but one block). */
+ * BLOCK, of its values in the order C H W. rows_blocks is their number. */
 int rows_blocks(struct shape shape);
-int rows_run(struct shape shape);
 
 /* Where value i of a shape (in the order C H W) stands in [rows_blocks][BLOCK]. */
 long rows_at(struct shape shape, long i);

@@ -2,7 +2,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "clock.h"
 
 struct live {
     struct capture *capture;
@@ -20,13 +21,6 @@ struct live {
     long damaged;
     struct err first_damage;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec * 1e-9;
-}
 
 static void keep(struct live *l, struct frame *f, double time)
 {
@@ -57,15 +51,15 @@ static void *read_all(void *arg)
 {
     struct live *l = arg;
     struct frame f = {0};
-    double last = now();
+    double last = clock_now();
     for (bool go_on = true; go_on;) {
         struct err e = ERR_NONE;
         double time = 0;
         int status = capture_read(l->capture, &f, &time, &e);
         if (status > 0)
-            last = now();
+            last = clock_now();
         pthread_mutex_lock(&l->lock);
-        go_on = note(l, status, &f, time, &e, now() - last);
+        go_on = note(l, status, &f, time, &e, clock_now() - last);
         pthread_cond_signal(&l->changed);
         pthread_mutex_unlock(&l->lock);
     }

@@ -27,7 +27,8 @@ static int strip_height(const struct view *v)
     return (int)lround(VIEW_STRIP * v->scale);
 }
 
-struct rect view_picture(const struct view *v, int width, int height)
+/* Where the frame is shown in a surface of width x height. */
+static struct rect picture_rect(const struct view *v, int width, int height)
 {
     int tall = height - strip_height(v);
     struct rect room = {0, 0, width, tall > 1 ? tall : 1};
@@ -100,7 +101,7 @@ static void paint_region(struct surface *s, const struct view *v, struct rect pi
 
 static void paint_picture(struct surface *s, const struct view *v)
 {
-    struct rect picture = view_picture(v, s->width, s->height);
+    struct rect picture = picture_rect(v, s->width, s->height);
     paint_fill(s, (struct rect){0, 0, s->width, picture.y}, 0);
     paint_fill(s, (struct rect){0, 0, picture.x, s->height}, 0);
     paint_fill(s, (struct rect){picture.x + picture.w, 0, s->width, s->height}, 0);

@@ -23,9 +23,6 @@ struct view {
     long long number;
 };
 
-/* Where the frame is shown in a surface of width x height. */
-struct rect view_picture(const struct view *v, int width, int height);
-
 /* Paint all of it. */
 void view_paint(struct surface *s, const struct view *v);
 

@@ -26,7 +26,6 @@ struct window {
     Atom wm_delete;
     int width, height;
     int completion; /* event type of MIT-SHM; 0: not shared */
-    bool refuse_shared;
     XImage *image; /* of the size of surface */
     XShmSegmentInfo segment;
     bool shared, busy;
@@ -189,7 +188,7 @@ int window_show(struct window *w, const char *title, int width, int height, int 
         XFreeCursor(w->display, cursor);
     }
     XkbSetDetectableAutoRepeat(w->display, True, NULL);
-    if (!w->refuse_shared && XShmQueryExtension(w->display))
+    if (XShmQueryExtension(w->display))
         w->completion = XShmGetEventBase(w->display) + ShmCompletion;
     XMapWindow(w->display, w->window);
     XFlush(w->display);
@@ -404,14 +403,4 @@ void window_put(struct window *w, struct rect r)
         XPutImage(w->display, w->window, w->gc, w->image, r.x, r.y, r.x, r.y, (unsigned)r.w,
                   (unsigned)r.h);
     XFlush(w->display);
-}
-
-bool window_is_shared(const struct window *w)
-{
-    return w->shared;
-}
-
-void window_refuse_shared(struct window *w)
-{
-    w->refuse_shared = true;
 }

@@ -62,10 +62,4 @@ struct surface *window_surface(struct window *w);
 /* Send part r of the surface to the screen. */
 void window_put(struct window *w, struct rect r);
 
-/* True when shared memory is in use. */
-bool window_is_shared(const struct window *w);
-
-/* For tests: do as if the server were remote. Before window_show. */
-void window_refuse_shared(struct window *w);
-
 #endif

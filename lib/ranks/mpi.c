@@ -3,8 +3,8 @@
 #include "ranks.h"
 
 #include <mpi.h>
-#include <time.h>
 
+#include "clock.h"
 #include "train.h"
 
 #define PIECE (1 << 30) /* bytes of one message: MPI counts in int */
@@ -34,13 +34,6 @@ void ranks_leave(struct ranks *r, bool failed)
         MPI_Finalize();
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int fail(struct ranks *r, const char *why)
 {
     r->failed = true;
@@ -57,8 +50,8 @@ static int wait_for(struct ranks *r, MPI_Request *request)
             return fail(r, "the connection to the other ranks is broken");
         if (done || !r->stop || !*r->stop)
             continue;
-        since = since > 0 ? since : now();
-        if (now() - since > GRACE)
+        since = since > 0 ? since : clock_now();
+        if (clock_now() - since > GRACE)
             return fail(r, "stopped while it waited for another rank, which is slow or has ended");
     }
     return 0;
