@@ -1,5 +1,5 @@
-/* What xcanvas does: the mouse draws in a window; each release of the button is a frame for standard
- * output and for a command, whose answers are shown beside the drawing. */
+/* What xcanvas does: the mouse draws in a window; each release of the button is a frame for
+ * standard output and for a command, whose answers are shown beside the drawing. */
 #ifndef INKPIPE_CANVAS_H
 #define INKPIPE_CANVAS_H
 
