@@ -27,11 +27,11 @@ FLAGS_amx = $(FLAGS_avx512vnni) -mamx-tile -mamx-int8
 FLAGS_neondot = -march=armv8.2-a+dotprod
 KERNELS8 = $(LEVELS8:%=$(B)/lib/kernel/int8_%.o)
 KERNELS = $(LEVELS:%=$(B)/lib/kernel/kernel_%.o)
-OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(wildcard lib/*.c) lib/ranks/alone.c) $(KERNELS) $(KERNELS8) $(B)/gen/onnx.pb-c.o
+OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(sort $(wildcard lib/*.c)) lib/ranks/alone.c) $(KERNELS) $(KERNELS8) $(B)/gen/onnx.pb-c.o
 
 WARN = -Wall -Wextra -Wpedantic
 ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
-	-Ilib -I$(B)/gen -pthread -MMD -MP -ffp-contract=off $(CFLAGS)
+	-Ilib -I$(B)/gen -pthread -MMD -MP -ffp-contract=off '-fdebug-prefix-map=$(CURDIR)=.' $(CFLAGS)
 LIBS_camgrab = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil -lX11
 LIBS_xcanvas = -lX11 -lXext
 LIBS_xview = -lX11 -lXext
@@ -59,7 +59,7 @@ endif
 
 $(B)/libinkpipe.a: $(OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) rcsD $@ $^
 
 # The library that is installed (lib/inkpipe.h), of objects of its own, which may stand anywhere in
 # memory. Of all names in it, those that begin with inkpipe_ can be seen.
@@ -72,7 +72,7 @@ $(B)/public/inkpipe.o: $(B)/lib/inkpipe.o $(B)/libinkpipe.a
 	$(OBJCOPY) --wildcard --keep-global-symbol='inkpipe_*' $@
 $(B)/public/libinkpipe.a: $(B)/public/inkpipe.o
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) rcsD $@ $^
 $(B)/public/libinkpipe.so.0: $(B)/lib/inkpipe.o $(B)/libinkpipe.a lib/inkpipe.map
 	@mkdir -p $(@D)
 	$(LINK) -shared -Wl,-soname,libinkpipe.so.0 -Wl,--version-script=lib/inkpipe.map \
@@ -156,6 +156,9 @@ faults: all
 	$(MAKE) B=$(B)/tsan CC=clang CFLAGS='-O1 -g -fsanitize=thread' all
 	B=$(B)/tsan tests/faults.py races
 	B=$(B) tests/faults.py -a memory calls disk pieces space pipe kill order flat valgrind
+# The Debian packages of what is committed (scripts/deb), made twice and looked at.
+deb-test:
+	tests/deb
 lint: $(B)/gen/onnx.pb-c.h
 	B=$(B) tests/lint
 bench: all $(BENCH)
@@ -176,12 +179,28 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 SCRIPTS = $(patsubst scripts/%,%,$(wildcard scripts/draw scripts/camera scripts/classify-folder))
 PAGES = $(patsubst man/%,%,$(wildcard man/*.[157]))
 MODELS = $(patsubst models/%,%,$(wildcard models/*.net models/default.onnx models/seed.onnx))
-install: all
+COMMANDS = $(patsubst man/%.1,%,$(wildcard man/*.1))
+BASH = $(SHARE)/bash-completion/completions
+FISH = $(SHARE)/fish/vendor_completions.d
+ZSH = $(DESTDIR)$(ZSHDIR)
+ICONS = $(SHARE)/icons/hicolor/scalable/apps
+COMPLETIONS = $(addprefix $(B)/completions/,bash zsh fish)
+$(COMPLETIONS): $(B)/completions/%: scripts/completions $(wildcard man/*.1 cmd/*.c $(SCRIPTS:%=scripts/%))
+	@mkdir -p $(@D)
+	scripts/completions $* >$@
+install: all $(COMPLETIONS)
 	install -d $(BIN) $(SHARE)/inkpipe $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man7
 	install $(PROGRAMS:%=$(B)/%) $(BIN)
 	for s in $(SCRIPTS); do install scripts/$$s $(BIN)/inkpipe-$${s%-folder}; done
 	for p in $(PAGES); do install -m 644 man/$$p $(SHARE)/man/man$${p##*.}; done
 	for m in $(MODELS); do install -m 644 models/$$m $(SHARE)/inkpipe; done
+	install -d $(BASH) $(FISH) $(ZSH) $(SHARE)/applications $(ICONS)
+	install -m 644 $(B)/completions/bash $(BASH)/inkpipe
+	install -m 644 $(B)/completions/fish $(FISH)/inkpipe.fish
+	install -m 644 $(B)/completions/zsh $(ZSH)/_inkpipe
+	for c in $(COMMANDS); do ln -sf inkpipe $(BASH)/$$c && ln -sf inkpipe.fish $(FISH)/$$c.fish; done
+	install -m 644 scripts/inkpipe-draw.desktop $(SHARE)/applications
+	install -m 644 scripts/inkpipe.svg $(ICONS)
 install-library: library
 	install -d $(LIB)/pkgconfig $(INCLUDE) $(SHARE)/man/man3
 	install -m 644 lib/inkpipe.h $(INCLUDE)
@@ -194,16 +213,18 @@ uninstall:
 	rm -f $(foreach p,$(PAGES),$(SHARE)/man/man$(subst .,,$(suffix $p))/$p)
 	rm -f $(addprefix $(LIB)/,libinkpipe.a libinkpipe.so libinkpipe.so.0 pkgconfig/inkpipe.pc)
 	rm -f $(INCLUDE)/inkpipe.h $(SHARE)/man/man3/inkpipe.3
+	rm -f $(addprefix $(BASH)/,inkpipe $(COMMANDS)) $(addprefix $(FISH)/,$(addsuffix .fish,inkpipe $(COMMANDS)))
+	rm -f $(ZSH)/_inkpipe $(SHARE)/applications/inkpipe-draw.desktop $(ICONS)/inkpipe.svg
 	rm -rf $(SHARE)/inkpipe
 
 # The tree as it is committed, the same bytes whenever and wherever it is packed.
 dist:
 	@mkdir -p $(B)
-	git archive --prefix=inkpipe-$(VERSION)/ HEAD | gzip -9n >$(B)/inkpipe-$(VERSION).tar.gz
+	git -c tar.umask=0022 archive --prefix=inkpipe-$(VERSION)/ HEAD | gzip -9n >$(B)/inkpipe-$(VERSION).tar.gz
 
 clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
+.PHONY: deb-test all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/lib/*/*.d)

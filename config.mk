@@ -2,6 +2,7 @@
 VERSION = 0.1.0
 PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
+ZSHDIR = $(PREFIX)/share/zsh/site-functions
 DESTDIR =
 CC = cc
 AR = ar

@@ -12,7 +12,7 @@ setup_file() {
     tar xzf packed/inkpipe-*.tar.gz
     mv inkpipe-*/ tree
     cp "$TREE/Makefile" "$TREE/config.mk" tree
-    make -s -j 2 -C tree CFLAGS=-O0 PREFIX=/usr all
+    make -s -j 2 -C tree 'CFLAGS=-O0 -g' PREFIX=/usr all
 }
 
 setup() {
@@ -23,7 +23,7 @@ setup() {
 
 # make with the settings of the first build.
 remake() {
-    make CFLAGS=-O0 PREFIX=/usr DESTDIR="$root" "$@"
+    make 'CFLAGS=-O0 -g' PREFIX=/usr DESTDIR="$root" "$@"
 }
 
 # digits FROM:TO: some digits of MNIST, by the programs found on PATH.
@@ -68,6 +68,14 @@ digits() {
     for name in draw camera classify; do [ -x "$root/usr/bin/inkpipe-$name" ]; done
     for page in man/*.[157]; do [ -s "$root/usr/share/man/man${page##*.}/${page##*/}" ]; done
     for model in models/*.net models/*.onnx; do cmp "$model" "$root/usr/share/inkpipe/${model##*/}"; done
+    for page in man/*.1; do
+        name=$(basename "$page" .1)
+        grep "complete -F _inkpipe .*$name" "$root/usr/share/bash-completion/completions/$name"
+        grep -e "-c $name -s h" "$root/usr/share/fish/vendor_completions.d/$name.fish"
+        grep "^#compdef .*$name" "$root/usr/share/zsh/site-functions/_inkpipe"
+    done
+    [ -x "$root/usr/bin/$(sed -n 's/^Exec=//p' "$root/usr/share/applications/inkpipe-draw.desktop")" ]
+    [ -s "$root/usr/share/icons/hicolor/scalable/apps/inkpipe.svg" ]
     remake -s uninstall
     run -0 find "$root" ! -type d
     [ -z "$output" ]
@@ -90,9 +98,9 @@ digits() {
 @test "other flags make everything again" {
     mkdir flags
     cp -r build/. flags
-    run -0 make B=flags CFLAGS=-O0 PREFIX=/opt flags/lib/exif.o
+    run -0 make B=flags 'CFLAGS=-O0 -g' PREFIX=/opt flags/lib/exif.o
     [[ $output == *" -o flags/lib/exif.o "* ]]
-    run -0 make B=flags CFLAGS=-O0 PREFIX=/opt flags/lib/exif.o
+    run -0 make B=flags 'CFLAGS=-O0 -g' PREFIX=/opt flags/lib/exif.o
     [[ $output != *" -o flags/lib/exif.o "* ]]
 }
 
@@ -142,4 +150,28 @@ library() {
     run -0 nm -g --defined-only "$root/usr/lib/libinkpipe.a"
     awk 'NF == 3 { print $3 "@@INKPIPE_0" }' <<<"$output" | sort | diff - tests/inkpipe.symbols
     readelf -d "$root/usr/lib/libinkpipe.so.0" | grep 'SONAME.*libinkpipe.so.0'
+}
+
+# Making them takes minutes: make deb-test does.
+@test "the Debian packages are of this library: its names, its SONAME, its model" {
+    symbols=scripts/debian/libinkpipe0.symbols
+    sed -n 's/^ \(inkpipe_.*\)@\(.*\) .*/\1@@\2/p' $symbols | diff - tests/inkpipe.symbols
+    soname=$(sed -n 's/.*-soname,\([^ ]*\) .*/\1/p' Makefile)
+    [ "$(head -n 1 $symbols)" = "$soname ${soname%.so*}${soname##*.} #MINVER#" ]
+    grep "^Package: ${soname%.so*}${soname##*.}$" scripts/debian/control
+    run -0 scripts/deb -h
+    [[ $output = *"libinkpipe0 and libinkpipe-dev"* ]]
+}
+
+# All of it, programs, library and packages: make deb-test.
+@test "the same bits wherever, whenever and by whom it is made" {
+    cp -r Makefile config.mk lib cmd "$BATS_TEST_TMPDIR"
+    objects="build/cmd/mnist2pgm.o build/lib/inkmap.o build/lib/kernels.o build/cmd/tool.o"
+    # shellcheck disable=SC2086 # to be split
+    (umask 077 && cd "$BATS_TEST_TMPDIR" &&
+        TZ=Asia/Kathmandu LC_ALL=C make -s 'CFLAGS=-O0 -g' PREFIX=/usr $objects)
+    for object in $objects; do cmp "$object" "$BATS_TEST_TMPDIR/$object"; done
+    git clone -q "$TREE" "$BATS_TEST_TMPDIR/clone"
+    (umask 077 && TZ=Asia/Kathmandu make -s -C "$BATS_TEST_TMPDIR/clone" dist)
+    cmp ../packed/*.tar.gz "$BATS_TEST_TMPDIR"/clone/build/*.tar.gz
 }
