@@ -88,7 +88,7 @@ $(B)/%.o: %.c $(B)/flags
 $(B)/lib/privilege.o: ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 
 # Loops over pixels that run in the shadow of the training.
-$(addprefix $(B)/lib/,augment.o edges.o inkmap.o normalise.o parts.o): ALL_CFLAGS += -O3
+$(addprefix $(B)/lib/,augment.o edges.o inkmap.o normalise.o parts.o whole.o): ALL_CFLAGS += -O3
 
 # (UBSan's checks in the unrolled loops would keep the compiler for an hour: ASan alone there.)
 $(KERNELS): ALL_CFLAGS += -fno-sanitize=undefined

@@ -194,22 +194,41 @@ int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
 
 /* ---- all digits of a page ---- */
 
-/* The usual length: where a histogram of lengths, by the logarithm and weighted by length, is
- * highest. */
+/* The usual height: where a histogram of heights, by the logarithm and weighted by height, is
+ * highest. As long as it is not known which way up the page lies, the height is taken for the longer
+ * side; but of what is much longer than wide, a one or several digits that touch, either side may
+ * be it. */
 #define BINS_PER_OCTAVE 4
 #define BINS (16 * BINS_PER_OCTAVE)
+#define OBLONG 1.6f
 
-static float usual_length(const struct glyphs *s, const struct parts *p, float longest)
+static void vote(float *bin, float height, float weight, float tallest)
+{
+    int b = (int)(log2f(height) * BINS_PER_OCTAVE) + 1;
+    if (height <= tallest && b <= BINS)
+        bin[b] += weight;
+}
+
+static float usual_height(const struct glyphs *s, const struct parts *p, float tallest,
+                          enum turn turn)
 {
     float bin[BINS + 2] = {0}, best = 0;
     int top = 0;
     for (int i = 0; i < p->parts; i++) {
         const struct part *q = &p->part[i];
-        int w = q->x1 - q->x0, h = q->y1 - q->y0;
-        float length = (float)(w > h ? w : h);
-        int b = (int)(log2f(length) * BINS_PER_OCTAVE) + 1;
-        if (s->score[i] > 0 && length <= longest && b <= BINS)
-            bin[b] += length;
+        float w = (float)(q->x1 - q->x0), h = (float)(q->y1 - q->y0);
+        float shorter = fminf(w, h), longer = fmaxf(w, h);
+        bool oblong = longer > OBLONG * shorter;
+        if (s->score[i] <= 0)
+            continue;
+        if (turn != TURNS) {
+            float height = turn == TURN_NONE ? h : w;
+            vote(bin, height, height, tallest);
+            continue;
+        }
+        vote(bin, longer, oblong ? 1.2f * shorter : longer, tallest);
+        if (oblong)
+            vote(bin, shorter, shorter, tallest);
     }
     for (int b = 1; b <= BINS; b++) {
         float sum = bin[b - 1] / 2 + bin[b] + bin[b + 1] / 2;
@@ -222,7 +241,7 @@ static float usual_length(const struct glyphs *s, const struct parts *p, float l
 }
 
 int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts *p,
-                   struct err *e)
+                   enum turn turn, struct err *e)
 {
     float side = (float)(m->width < m->height ? m->width : m->height);
     float least = fmaxf(4, side / 150), longest = side < 64 ? side : 0.8f * side;
@@ -236,7 +255,7 @@ int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts 
             s->score[i] = -1;
         s->owner[i] = -1;
     }
-    s->height = usual_length(s, p, longest);
+    s->height = usual_height(s, p, longest, turn);
     return 0;
 }
 
@@ -371,19 +390,4 @@ int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
     if (lost_in_clutter(s, p, s->height))
         s->n = 0;
     return s->n;
-}
-
-float glyphs_width(const struct glyphs *s, struct err *e)
-{
-    float *width = malloc((size_t)(s->n + 1) * sizeof *width), usual = 0.65f * s->height;
-    int n = 0;
-    if (!width)
-        return (float)err_set(e, "out of memory");
-    for (int i = 0; i < s->n; i++)
-        if (s->glyph[i].x1 - s->glyph[i].x0 <= s->glyph[i].y1 - s->glyph[i].y0)
-            width[n++] = (float)(s->glyph[i].x1 - s->glyph[i].x0);
-    if (n >= 4)
-        usual = fmaxf(0.5f * s->height, nth_smallest(width, n, n / 2));
-    free(width);
-    return usual;
 }

@@ -22,9 +22,10 @@ struct glyphs {
  * are, 0 or 1; -1 when memory is short. */
 int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, struct err *e);
 
-/* Measure all parts: fills score and height. Returns 0 or -1. */
+/* Measure all parts of a page that lies turned so (TURNS: that is not known yet): fills score and
+ * height. Returns 0 or -1. */
 int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts *p,
-                   struct err *e);
+                   enum turn turn, struct err *e);
 
 /* After glyphs_measure: is part i by itself of a digit's size? */
 bool glyphs_is_digit(const struct glyphs *s, const struct parts *p, int i);
@@ -34,9 +35,6 @@ bool glyphs_is_digit(const struct glyphs *s, const struct parts *p, int i);
  * another, that touch. Returns how many there are. */
 int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
                bool stacks);
-
-/* After glyphs_all: the width of the usual digit; negative when memory is short. */
-float glyphs_width(const struct glyphs *s, struct err *e);
 
 /* The upright box of the box x0, y0, x1, y1 of a map of w x h turned so. */
 struct glyph upright(int x0, int y0, int x1, int y1, int w, int h, enum turn turn);

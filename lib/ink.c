@@ -8,12 +8,12 @@
 #include "glyphs.h"
 #include "inkmap.h"
 #include "mend.h"
-#include "pair.h"
 #include "reading.h"
 #include "parts.h"
 #include "rules.h"
 #include "split.h"
 #include "turn.h"
+#include "whole.h"
 
 #define TURN_SAMPLE 48   /* digits looked at to tell which way a page lies */
 #define TURN_MARGIN 0.6f /* of log-likelihood a digit by which a turned page has to be likelier */
@@ -23,7 +23,8 @@
 #define JOINED 1.8f  /* times its area: what a digit among others may become by its faint ink */
 #define FORM 8       /* lines and more are a form's or a ruled sheet's */
 #define STACKED 1.75f /* of the usual height: in a form, higher glyphs are two that touch */
-#define PAIR_ODDS 2.5f /* from which a wide glyph is taken for two digits */
+#define ROW 0.5f     /* of the usual height: what is wider may be several digits, */
+#define FORM_ROW 0.9f /* in a form */
 #define FAINT 0.2f   /* of a digit's full contrast: ink that may join its pieces */
 #define LONGER 1.6f  /* times as long: no digit grows so much by its faint ink */
 #define GROWTH 2.2f  /* the same for its area */
@@ -243,53 +244,83 @@ static int find_one(struct ink *k, struct err *e)
     return d ? make_digit(k, 0, TURN_NONE, d, e) : -1;
 }
 
+/* Add what glyph 0, a digit or several that touch, says about how the page lies: the less, the less
+ * it looks like one digit any way round. Returns 0 or -1. */
+static int ask_turn(struct ink *k, float *sum, float *weight, struct err *e)
+{
+    struct ink_digit d;
+    float log_p[TURNS], whole = -INFINITY;
+    struct part box;
+    for (int t = 0; t < TURNS; t++) {
+        if (cut_glyph(k, 0, &box, e))
+            return -1;
+        trim(k, &box);
+        int w = box.x1 - box.x0, h = box.y1 - box.y0;
+        if (t != TURN_NONE && turn_cut(k, w, h, (enum turn)t, e))
+            return -1;
+        float p = 0;
+        if (whole_of(k->cut, t ? h : w, t ? w : h, &p, e))
+            return -1;
+        whole = fmaxf(whole, p);
+    }
+    if (make_digit(k, 0, TURN_NONE, &d, e))
+        return -1;
+    turn_likelihood(d.pixels, log_p);
+    for (int t = 0; t < TURNS; t++)
+        sum[t] += fmaxf(log_p[t], -4) * expf(whole);
+    *weight += expf(whole);
+    return 0;
+}
+
 /* Which way the page lies, by a sample of its digits. */
 static int page_turn(struct ink *k, enum turn *turn, struct err *e)
 {
     struct glyphs *s = &k->glyphs;
-    float sum[TURNS] = {0}, log_p[TURNS];
-    int digits = 0, sampled = 0, n = 0;
+    float sum[TURNS] = {0}, weight = 0;
+    int digits = 0, n = 0;
     for (int i = 0; i < k->parts.parts; i++)
         digits += glyphs_is_digit(s, &k->parts, i);
     int every = digits / TURN_SAMPLE + 1;
     for (int i = 0; i < k->parts.parts; i++) {
         if (!glyphs_is_digit(s, &k->parts, i) || n++ % every)
             continue;
-        struct ink_digit d;
         s->owner[i] = 0;
-        if (make_digit(k, 0, TURN_NONE, &d, e))
+        if (ask_turn(k, sum, &weight, e))
             return -1;
         s->owner[i] = -1;
-        turn_likelihood(d.pixels, log_p);
-        for (int t = 0; t < TURNS; t++)
-            sum[t] += fmaxf(log_p[t], -4);
-        sampled++;
     }
     *turn = sum[TURN_RIGHT] > sum[TURN_LEFT] ? TURN_RIGHT : TURN_LEFT;
-    if (sampled < 2 || sum[*turn] - sum[TURN_NONE] < 2 + TURN_MARGIN * (float)sampled)
+    if (weight < 1.5f || sum[*turn] - sum[TURN_NONE] < 2 + TURN_MARGIN * weight)
         *turn = TURN_NONE;
     return 0;
+}
+
+/* Cut glyph g if it is a row of digits that touch. Returns how many cuts were made, or -1. */
+static int split_one(struct ink *k, const struct glyph *g, enum turn turn, struct err *e)
+{
+    struct part box;
+    if (cut_glyph(k, g->id, &box, e))
+        return -1;
+    int w = box.x1 - box.x0, h = box.y1 - box.y0;
+    if (turn != TURN_NONE && turn_cut(k, w, h, turn, e))
+        return -1;
+    struct glyph at = upright(box.x0, box.y0, box.x1, box.y1, k->map.width, k->map.height, turn);
+    return split_row(&at, k->cut, k->glyphs.height, &k->map, turn, e);
 }
 
 /* Cut digits that touch. Returns how many cuts were made, or -1. */
 static int split_touching(struct ink *k, enum turn turn, struct err *e)
 {
     const struct glyphs *s = &k->glyphs;
-    float usual = glyphs_width(s, e);
-    int cuts = usual < 0 ? -1 : 0;
+    int cuts = 0;
     for (int i = 0; cuts >= 0 && i < s->n; i++) {
-        float w = (float)(s->glyph[i].x1 - s->glyph[i].x0);
-        float h = (float)(s->glyph[i].y1 - s->glyph[i].y0);
-        struct ink_digit d;
+        const struct glyph *g = &s->glyph[i];
+        float w = (float)(g->x1 - g->x0), h = (float)(g->y1 - g->y0);
         int made = 0;
         if (k->lines >= FORM && h > STACKED * s->height && w > 0.4f * s->height && w < h)
-            made = split_stack(&s->glyph[i], s->height, &k->map, turn, e);
-        else if (w < 0.9f * h || w < 1.3f * usual)
-            continue;
-        else if (make_digit(k, s->glyph[i].id, turn, &d, e))
-            return -1;
-        else if (w > 1.8f * h || pair_odds(d.pixels) > (k->lines >= FORM ? 5 : PAIR_ODDS))
-            made = split_glyph(&s->glyph[i], usual, &k->map, turn, e);
+            made = split_stack(g, s->height, &k->map, turn, e);
+        else if (w > (k->lines >= FORM ? FORM_ROW : ROW) * s->height)
+            made = split_one(k, g, turn, e);
         cuts = made < 0 ? -1 : cuts + made;
     }
     return cuts;
@@ -322,20 +353,11 @@ static int mend_glyphs(struct ink *k, struct err *e)
     return mended;
 }
 
-/* Group the parts into glyphs, cutting what touches. */
-static int find_glyphs(struct ink *k, enum turn turn, struct err *e)
+/* After the ink has changed: find the parts again, and group them into glyphs. */
+static int group_again(struct ink *k, enum turn turn, struct err *e)
 {
-    glyphs_all(&k->glyphs, &k->map, &k->parts, turn, k->lines >= FORM);
-    int cuts = split_touching(k, turn, e);
-    if (cuts < 0 ||
-        (cuts > 0 && (find_parts(k, e) || glyphs_measure(&k->glyphs, &k->map, &k->parts, e))))
-        return -1;
-    glyphs_all(&k->glyphs, &k->map, &k->parts, turn, false);
     float height = k->glyphs.height;
-    int mended = mend_glyphs(k, e);
-    if (mended <= 0)
-        return mended;
-    if (find_parts(k, e) || glyphs_measure(&k->glyphs, &k->map, &k->parts, e))
+    if (find_parts(k, e) || glyphs_measure(&k->glyphs, &k->map, &k->parts, turn, e))
         return -1;
     if (k->glyphs.height > STACKED * height) /* by what is no digit */
         k->glyphs.height = height;
@@ -343,12 +365,33 @@ static int find_glyphs(struct ink *k, enum turn turn, struct err *e)
     return 0;
 }
 
+/* Group the parts into glyphs, cutting what touches and joining what is broken; what was joined may
+ * be digits that only come near to each other, and is cut again. */
+static int find_glyphs(struct ink *k, enum turn turn, struct err *e)
+{
+    glyphs_all(&k->glyphs, &k->map, &k->parts, turn, k->lines >= FORM);
+    int cuts = split_touching(k, turn, e);
+    if (cuts < 0)
+        return -1;
+    if (cuts > 0 && group_again(k, turn, e))
+        return -1;
+    if (cuts == 0)
+        glyphs_all(&k->glyphs, &k->map, &k->parts, turn, false);
+    int mended = mend_glyphs(k, e);
+    if (mended <= 0)
+        return mended;
+    if (group_again(k, turn, e))
+        return -1;
+    cuts = split_touching(k, turn, e);
+    return cuts > 0 ? group_again(k, turn, e) : cuts;
+}
+
 static int find_all(struct ink *k, struct err *e)
 {
     enum turn turn;
     struct glyphs *s = &k->glyphs;
-    if (glyphs_measure(s, &k->map, &k->parts, e) || page_turn(k, &turn, e) ||
-        find_glyphs(k, turn, e))
+    if (glyphs_measure(s, &k->map, &k->parts, TURNS, e) || page_turn(k, &turn, e) ||
+        glyphs_measure(s, &k->map, &k->parts, turn, e) || find_glyphs(k, turn, e))
         return -1;
     if (reading_order(s->glyph, s->n, s->height, e))
         return -1;

@@ -1,12 +1,32 @@
 #include "split.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "whole.h"
 
 #define SLANT 0.3f    /* cost of a step aside, in pixels of ink */
 #define MARGIN 0.2f   /* of a digit's width: no cut is nearer to the sides */
 
 #define WORTH 4.0f    /* strokes of ink that a cut may cross */
+
+/* Of the ways through a row of digits; lengths in parts of the usual digit's height. */
+#define MOST_CUTS 96
+#define STEP 0.1f     /* from one window in which a way is looked for to the next */
+#define REACH 0.18f   /* half of a window's width */
+#define ASIDE 0.004f  /* cost of a window's side: the middle is taken where nothing else decides */
+#define NARROWEST 0.1f
+#define WIDEST 1.5f   /* widths of what may be a digit */
+#define LEAST 0.45f   /* and its least height */
+#define PLAIN 0.8f    /* a glyph no wider than this is one digit, however odd it looks, */
+#define DOUBT -1.5f   /* with at least this logarithm of a probability: */
+#define STEEP 12.0f   /* less by so much for each height that it is wider */
+#define BROAD 3.0f    /* less likely by this when twice as wide as high */
+#define UNLIKELY -8.0f /* no digit is less likely than this */
+#define CUT 0.9f      /* how much likelier the digits have to be for each cut, */
+#define CROSSED 0.3f  /* and for each stroke it crosses */
 
 /* A glyph's box in the ink map, seen upright. */
 struct view {
@@ -139,13 +159,191 @@ static int cut_into(const struct view *v, int n, float worth)
     return cuts;
 }
 
-int split_glyph(const struct glyph *g, float usual, struct inkmap *m, enum turn turn,
-                struct err *e)
+/* A way through a row of digits from top to bottom, in each line of pixels. */
+struct cut {
+    int *x;     /* [h] */
+    float mean;
+    float cost; /* in strokes of ink */
+};
+
+/* Workspace for a row. */
+struct row {
+    const struct view *v;
+    const uint8_t *gray; /* [h][w] its ink alone */
+    float height, pen;
+    struct cut *cut; /* from left to right; the first and the last are its sides */
+    int cuts;
+    int *x, *before; /* [MOST_CUTS][h] the cuts' x; [MOST_CUTS] for the best row up to a cut */
+    float *best;
+    uint32_t *sums;
+    float *cost;
+    int8_t *path;
+};
+
+static bool own_ink(const struct row *r, int x, int y)
+{
+    return r->gray[(long)y * r->v->w + x] && *pixel(r->v, x, y) & 1;
+}
+
+static int compare_cuts(const void *a, const void *b)
+{
+    float x = ((const struct cut *)a)->mean, y = ((const struct cut *)b)->mean;
+    return (x > y) - (x < y);
+}
+
+static bool known(const struct row *r, const int *x)
+{
+    for (int i = 0; i < r->cuts; i++)
+        if (!memcmp(r->cut[i].x, x, (size_t)r->v->h * sizeof *x))
+            return true;
+    return false;
+}
+
+/* Find the cheapest way with x in [low, high) and keep it, if it is cheap enough and new. */
+static void find_cut(struct row *r, int low, int high)
+{
+    int n = high - low, h = r->v->h, end = 0;
+    for (int y = 0; y < h; y++)
+        for (int i = 0; i < n; i++) {
+            float *c = &r->cost[(long)y * n + i];
+            float aside = fabsf((float)(2 * i - n + 1)) / (float)n;
+            int8_t *step = &r->path[(long)y * n + i];
+            *c = (own_ink(r, low + i, y) ? 1 : 0) + ASIDE * aside;
+            *step = 0;
+            if (!y)
+                continue;
+            const float *up = c - n;
+            float best = up[0];
+            if (i && up[-1] + SLANT < best)
+                best = up[-1] + SLANT, *step = -1;
+            if (i + 1 < n && up[1] + SLANT < best)
+                best = up[1] + SLANT, *step = 1;
+            *c += best;
+        }
+    const float *last = &r->cost[(long)(h - 1) * n];
+    for (int i = 1; i < n; i++)
+        end = last[i] < last[end] ? i : end;
+    struct cut *c = &r->cut[r->cuts];
+    *c = (struct cut){.x = r->x + (long)r->cuts * h};
+    for (int y = h - 1, i = end; y >= 0; i += r->path[(long)y * n + i], y--) {
+        c->x[y] = low + i;
+        c->mean += (float)(low + i) / (float)h;
+        c->cost += own_ink(r, low + i, y) ? 1 / r->pen : 0;
+    }
+    if (c->cost <= WORTH && !known(r, c->x))
+        r->cuts++;
+}
+
+static void find_cuts(struct row *r)
+{
+    int w = r->v->w, h = r->v->h, reach = (int)fmaxf(2, REACH * r->height);
+    float step = fmaxf(STEP * r->height, (float)w / (MOST_CUTS - 2));
+    for (float x = step; x < (float)w - 1; x += step) {
+        int low = (int)x - reach, high = (int)x + reach + 1;
+        low = low < 1 ? 1 : low;
+        high = high > w - 1 ? w - 1 : high;
+        if (high > low && r->cuts < MOST_CUTS - 2)
+            find_cut(r, low, high);
+    }
+    for (int side = 0; side < 2; side++) {
+        struct cut *c = &r->cut[r->cuts];
+        *c = (struct cut){r->x + (long)r->cuts++ * h, side ? (float)w : -1, 0};
+        for (int y = 0; y < h; y++)
+            c->x[y] = side ? w : -1;
+    }
+    qsort(r->cut, (size_t)r->cuts, sizeof *r->cut, compare_cuts);
+}
+
+/* How much what lies between cuts a and b looks like one digit: a logarithm, at most 0. left: room
+ * for a line's start. */
+static float look_between(const struct row *r, const struct whole_picture *p, int a, int b,
+                          int *left)
+{
+    for (int y = 0; y < r->v->h; y++)
+        left[y] = r->cut[a].x[y] + 1;
+    struct whole one = whole_look(p, left, r->cut[b].x);
+    float w = (float)(one.x1 - one.x0), h = (float)(one.y1 - one.y0);
+    if (h < LEAST * r->height)
+        return UNLIKELY;
+    return fmaxf(one.log_p, UNLIKELY) - BROAD * fmaxf(0, w / h - 1);
+}
+
+/* The likeliest row of digits: r->before[b] is the cut before b. Returns whether it is more than
+ * one. */
+static bool choose(struct row *r, const struct whole_picture *p, int *left)
+{
+    int last = r->cuts - 1;
+    float whole = look_between(r, p, 0, last, left);
+    float narrow = fmaxf(0, (float)r->v->w / fmaxf(r->height, (float)r->v->h) - PLAIN);
+    whole = fmaxf(whole, DOUBT - STEEP * narrow);
+    if (whole >= -CUT)
+        return false;
+    r->best[0] = 0;
+    for (int b = 1; b <= last; b++) {
+        r->best[b] = MOST_CUTS * UNLIKELY;
+        r->before[b] = 0;
+        for (int a = 0; a < b; a++) {
+            float wide = r->cut[b].mean - r->cut[a].mean;
+            if (wide < NARROWEST * r->height || wide > WIDEST * r->height || (!a && b == last))
+                continue;
+            float so_far = r->best[a] - (a ? CUT + CROSSED * r->cut[a].cost : 0);
+            if (so_far <= r->best[b])
+                continue;
+            so_far += look_between(r, p, a, b, left);
+            if (so_far > r->best[b]) {
+                r->best[b] = so_far;
+                r->before[b] = a;
+            }
+        }
+    }
+    return r->best[last] > whole && r->before[last] > 0;
+}
+
+/* Take a pixel out, with what faint ink might join the sides again; but no other glyph's ink. */
+static void take(const struct row *r, int x, int y)
+{
+    if (own_ink(r, x, y) || !(*pixel(r->v, x, y) & 1))
+        *pixel(r->v, x, y) = 0;
+}
+
+static int cut_out(const struct row *r)
+{
+    int made = 0;
+    for (int b = r->before[r->cuts - 1]; b > 0; b = r->before[b], made++)
+        for (int y = 0; y < r->v->h; y++) {
+            int x = r->cut[b].x[y], next = y ? r->cut[b].x[y - 1] : x;
+            take(r, x, y);
+            if (next != x) /* no diagonal may connect across */
+                take(r, next, y);
+        }
+    return made;
+}
+
+int split_row(const struct glyph *g, const uint8_t *gray, float height, struct inkmap *m,
+              enum turn turn, struct err *e)
 {
     struct view v = view_of(g, m, turn);
-    int n = (int)lrintf((float)v.w / (1.15f * usual));
-    int cuts = cut_into(&v, n < 2 ? 2 : n > 12 ? 12 : n, WORTH);
-    return cuts < 0 ? err_set(e, "out of memory") : cuts;
+    size_t area = (size_t)v.w * v.h, lines = (size_t)v.h * (MOST_CUTS + 1);
+    struct cut cuts[MOST_CUTS];
+    int before[MOST_CUTS];
+    float best[MOST_CUTS];
+    struct row r = {&v, gray, height, pen(&v), cuts, 0, NULL, before, best, NULL, NULL, NULL};
+    r.x = malloc(lines * sizeof *r.x);
+    r.sums = malloc((area + (size_t)v.h) * sizeof *r.sums);
+    r.cost = malloc(area * sizeof *r.cost);
+    r.path = malloc(area);
+    int made = -1;
+    if (r.x && r.sums && r.cost && r.path) {
+        struct whole_picture p = {gray, v.w, v.h, r.sums};
+        whole_sum(&p);
+        find_cuts(&r);
+        made = choose(&r, &p, r.x + (long)MOST_CUTS * v.h) ? cut_out(&r) : 0;
+    }
+    free(r.x);
+    free(r.sums);
+    free(r.cost);
+    free(r.path);
+    return made < 0 ? err_set(e, "out of memory") : made;
 }
 
 int split_stack(const struct glyph *g, float height, struct inkmap *m, enum turn turn,

@@ -200,6 +200,29 @@ facts() {
     [ "$(facts word "$BATS_TEST_TMPDIR/out.pgm" | tr -d '\n')" = 00000 ]
 }
 
+@test "-m reads numbers whose digits hang together" {
+    local i
+    for ((i = 20; i < 80; i += 5)); do
+        row "$i" $((i + 5)) 0 | pnmpad -black -left 40 -right 40 -top 60 -bottom 60 | pnminvert
+    done >"$BATS_TEST_TMPDIR/rows.pgm"
+    digits -r 20:80 | grep -a '^# label=' | cut -d= -f2 | paste -sd '' | fold -w 5 >"$BATS_TEST_TMPDIR/truth"
+    preproc -m "$BATS_TEST_TMPDIR/rows.pgm" | cnn-predict -w | cut -f1 >"$BATS_TEST_TMPDIR/read"
+    paste "$BATS_TEST_TMPDIR/truth" "$BATS_TEST_TMPDIR/read"
+    [ "$(comm -12 <(sort "$BATS_TEST_TMPDIR/truth") <(sort "$BATS_TEST_TMPDIR/read") | wc -l)" -ge 10 ]
+}
+
+@test "-m reads a page of such numbers whichever way it lies" {
+    local i turn
+    for i in 150 200 225; do
+        row "$i" $((i + 5)) 0 | pnmpad -black -left 40 -right 40 -top 20 -bottom 20 >"$BATS_TEST_TMPDIR/line$i.pgm"
+    done
+    pnmcat -tb -jleft -black "$BATS_TEST_TMPDIR"/line*.pgm | pnminvert >"$BATS_TEST_TMPDIR/page.pgm"
+    for turn in cat 'pamflip -r90' 'pamflip -r270'; do
+        $turn "$BATS_TEST_TMPDIR/page.pgm" | preproc -m | cnn-predict -w | cut -f1 | paste -sd / >"$BATS_TEST_TMPDIR/read"
+        [ "$(cat "$BATS_TEST_TMPDIR/read")" = 99551/36111/28417 ]
+    done
+}
+
 @test "-m on a page without digits gives one empty frame" {
     pgmmake 0.8 400 300 | preproc -m >"$BATS_TEST_TMPDIR/out.pgm"
     [ "$(grep -ac '^28 28$' "$BATS_TEST_TMPDIR/out.pgm")" = 1 ]
