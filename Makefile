@@ -24,10 +24,15 @@ LEVELS8 = $(or $(LEVELS8_$(ARCH)),portable)
 FLAGS_avx2vnni = $(FLAGS_avx2) -mavxvnni
 FLAGS_avx512vnni = $(FLAGS_avx512) -mavx512vnni
 FLAGS_amx = $(FLAGS_avx512vnni) -mamx-tile -mamx-int8
+FLAGS_avx512bf16 = $(FLAGS_avx512) -mavx512bf16
+LEVELS16_x86_64 = portable avx2 avx512 avx512bf16 amx
+LEVELS16_aarch64 = portable neon
+LEVELS16 = $(or $(LEVELS16_$(ARCH)),portable)
 FLAGS_neondot = -march=armv8.2-a+dotprod
 KERNELS8 = $(LEVELS8:%=$(B)/lib/kernel/int8_%.o)
+KERNELS16 = $(LEVELS16:%=$(B)/lib/kernel/bf16_%.o)
 KERNELS = $(LEVELS:%=$(B)/lib/kernel/kernel_%.o)
-OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(sort $(wildcard lib/*.c)) lib/ranks/alone.c) $(KERNELS) $(KERNELS8) $(B)/gen/onnx.pb-c.o
+OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(sort $(wildcard lib/*.c)) lib/ranks/alone.c) $(KERNELS) $(KERNELS8) $(KERNELS16) $(B)/gen/onnx.pb-c.o
 
 WARN = -Wall -Wextra -Wpedantic
 ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
@@ -101,6 +106,12 @@ $(KERNELS8): $(B)/lib/kernel/int8_%.o: lib/kernel/int8.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -O3 -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
+$(KERNELS16): ALL_CFLAGS += -fno-sanitize=undefined
+$(B)/lib/kernel/bf16_amx.o: ALL_CFLAGS += -mavx512bf16 -mamx-bf16
+$(KERNELS16): $(B)/lib/kernel/bf16_%.o: lib/kernel/bf16.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
+
 # The ONNX project's schema, as C.
 $(B)/gen/onnx.pb-c.c $(B)/gen/onnx.pb-c.h &: $(ONNX_PROTO)
 	@mkdir -p $(@D)
@@ -121,7 +132,7 @@ $(CORPUS): $(B)/corpus/%: tests/fuzz/%.c tests/corpus.c $(B)/libinkpipe.a
 	$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup $(LIBS_base)
 
 # Compiler and flags as they were last time: other ones, and everything is made again.
-export FLAGS = $(CC) $(SANDBOX) $(ALL_CFLAGS) $(LDFLAGS) $(foreach l,$(LEVELS) $(LEVELS8),$l $(FLAGS_$l))
+export FLAGS = $(CC) $(SANDBOX) $(ALL_CFLAGS) $(LDFLAGS) $(foreach l,$(LEVELS) $(LEVELS8) $(LEVELS16),$l $(FLAGS_$l))
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@

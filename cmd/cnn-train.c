@@ -28,6 +28,7 @@ static const char usage[] =
     "  -b N      images a step (64)\n"
     "  -l RATE   learning rate, at its peak (by -O: 0.002, 0.001, 0.05)\n"
     "  -O NAME   optimizer: adamw, adam or sgd (adamw)\n"
+    "  -p NAME   precision of products: fp32 or bf16 (fp32)\n"
     "  -S NAME   schedule: onecycle, cosine or constant (onecycle)\n"
     "  -W PART   of the steps to warm up (by -S: 0.3, 0.05, 0)\n"
     "  -w DECAY  weight decay (by -O: 0.01, 0, 0.0005)\n"
@@ -72,6 +73,11 @@ static void parse_option(struct options *o, int option, const char *value)
     case 'O':
         o->recipe.optimizer = named('O', value, recipe_optimizer, "adamw, adam or sgd");
         break;
+    case 'p':
+        f->train.bf16 = named('p', value, recipe_precision, "fp32 or bf16")
+                            ? kernel16_best(kernel_best())
+                            : NULL;
+        break;
     case 'S':
         f->schedule = (enum schedule)named('S', value, schedule_named,
                                            "onecycle, cosine or constant");
@@ -98,7 +104,7 @@ static void parse(struct options *o, int argc, char **argv)
 {
     int option;
     *o = (struct options){.recipe = recipe_default};
-    while ((option = getopt(argc, argv, "n:i:o:qre:b:l:O:S:W:w:L:E:a:A:v:s:j:hV")) != -1)
+    while ((option = getopt(argc, argv, "n:i:o:qre:b:l:O:p:S:W:w:L:E:a:A:v:s:j:hV")) != -1)
         parse_option(o, option, optarg);
     if (!o->net == !o->start)
         tool_usage("one of -n and -i says what to train");

@@ -380,6 +380,8 @@ static int agree(struct fit *f, struct err *e)
     sha256_init(&s);
     sha256_add(&s, f->state.identity, sizeof f->state.identity);
     sha256_add(&s, kernel_best()->name, strlen(kernel_best()->name));
+    if (f->o->train.bf16)
+        sha256_add(&s, f->o->train.bf16->name, strlen(f->o->train.bf16->name));
     sha256_digest(&s, all[r->rank]);
     ranks_gather(r, all, sizeof *all);
     for (int i = 1; i < r->count && !r->failed; i++)

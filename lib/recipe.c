@@ -33,6 +33,11 @@ int recipe_optimizer(const char *name)
     return -1;
 }
 
+int recipe_precision(const char *name)
+{
+    return !strcmp(name, "bf16") ? 1 : strcmp(name, "fp32") ? -1 : 0;
+}
+
 void recipe_complete(struct recipe *r, bool from_model)
 {
     struct fit_options *f = &r->fit;
@@ -59,12 +64,12 @@ char *recipe_command(const struct recipe *r, const char *net, bool from_model, l
     char augment[256];
     snprintf(text, size,
              "cnn-train -%c %s -e %d -b %d -O %s -l %g -S %s -W %g -w %g -L %g -E %g -a %s -A %d "
-             "-v %ld -s %llu",
+             "-v %ld -s %llu%s",
              from_model ? 'i' : 'n', slash ? slash + 1 : net, f->epochs, f->train.batch,
              optimizers[r->optimizer].name, f->rate, schedule_name(f->schedule), f->warmup,
              f->train.weight_decay, f->train.label_smoothing, f->average,
              augment_text(&f->augment, augment, sizeof augment), f->plain_epochs, validation,
-             (unsigned long long)f->train.seed);
+             (unsigned long long)f->train.seed, f->train.bf16 ? " -p bf16" : "");
     return text;
 }
 

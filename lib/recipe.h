@@ -20,6 +20,9 @@ extern const struct recipe recipe_default;
 /* The optimizer called `adamw`, `adam` (as Keras has it) or `sgd`; -1 when there is none. */
 int recipe_optimizer(const char *name);
 
+/* The precision of products called `fp32` (0) or `bf16` (1); -1 when there is none. */
+int recipe_precision(const char *name);
+
 /* Fill in what is -1 by optimizer and schedule; a run that starts from a model takes a tenth of the
  * usual rate. */
 void recipe_complete(struct recipe *r, bool from_model);

@@ -89,14 +89,19 @@ void trainer_free(struct trainer *t)
     for (int i = 0; t->operation && i < t->operations; i++) {
         free(t->operation[i].offset);
         free(t->operation[i].offset_back);
+        free(t->operation[i].half.offset);
+        free(t->operation[i].half.back_offset);
     }
     for (int i = 0; t->scratch && i < threads_count(t->threads); i++)
         free(t->scratch[i]);
+    for (int i = 0; t->scratch16 && i < threads_count(t->threads); i++)
+        free(t->scratch16[i]);
     void *owned[] = {t->value, t->operation, t->segment, t->instruction, t->phase, t->w, t->g, t->m,
                      t->v, t->average, t->shard_grad, t->back, t->running_mean, t->running_var,
                      t->average_mean, t->average_var, t->mean, t->inverse, t->a, t->b, t->c,
                      t->image_sum, t->image_dot, t->memory, t->restat_sum, t->restat_square,
-                     t->scratch, t->exchange, t->shard_sum};
+                     t->scratch, t->exchange, t->shard_sum, t->weights16, t->memory16,
+                     t->scratch16};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     net_free(t->net);
@@ -172,6 +177,12 @@ static void turn_block(const struct trainer *t, const struct operation *op, int 
         }
 }
 
+/* The blocks of an operation's weights that a gradient pass in floats reads. */
+static int blocks_to_turn(const struct trainer *t, const struct operation *op)
+{
+    return t->value[op->x].needs_grad && !op->half.on ? op->pack_back.blocks : 0;
+}
+
 /* Item: one block of one operation, counted through all of them. */
 static void turn_item(void *arg, int item, int thread)
 {
@@ -179,11 +190,11 @@ static void turn_item(void *arg, int item, int thread)
     (void)thread;
     for (int i = 0; i < t->operations; i++) {
         const struct operation *op = &t->operation[i];
-        if (item < op->pack_back.blocks && t->value[op->x].needs_grad) {
+        if (item < blocks_to_turn(t, op)) {
             turn_block(t, op, item);
             return;
         }
-        item -= t->value[op->x].needs_grad ? op->pack_back.blocks : 0;
+        item -= blocks_to_turn(t, op);
     }
 }
 
@@ -191,8 +202,7 @@ static void turn_weights(struct trainer *t)
 {
     int items = 0;
     for (int i = 0; i < t->operations; i++)
-        if (t->value[t->operation[i].x].needs_grad)
-            items += t->operation[i].pack_back.blocks;
+        items += blocks_to_turn(t, &t->operation[i]);
     threads_run(t->threads, items, turn_item, t);
 }
 
@@ -339,6 +349,7 @@ struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
     t->fill_arg = arg;
     t->labels = labels;
     t->n = n;
+    bf16_weights(t, true);
     run_phases(t, 0, t->forward_phases);
     for (int i = 0; i < n; i++)
         softmax_loss(t, i, &r);
@@ -390,6 +401,7 @@ void trainer_restat_batch(struct trainer *t, train_fill *fill, void *arg, int n)
     t->fill = fill;
     t->fill_arg = arg;
     t->n = n;
+    bf16_weights(t, false);
     run_phases(t, 0, t->forward_phases);
     t->restat_count += n;
 }

@@ -12,7 +12,7 @@
 #include "net.h"
 #include "ranks.h"
 #include "threads.h"
-#include "kernel/kernel.h"
+#include "kernel/bf16.h"
 
 /* Image i of a batch belongs to shard i * TRAIN_SHARDS / n. Written in a model's metadata. */
 #define TRAIN_SHARDS 8
@@ -31,6 +31,8 @@ struct train_options {
     double label_smoothing; /* 0..1: target = (1 - s) * onehot + s / K */
     double ema;             /* decay of the weights' moving average a step; 0: none */
     uint64_t seed;          /* of dropout */
+    const struct kernels16 *bf16; /* products in bf16 by these kernels; NULL: all in fp32. Sums, batch
+                                     norm, weights and optimiser are fp32 either way */
     struct ranks *ranks;    /* the processes that train it together; NULL: this one alone */
 };
 

@@ -15,13 +15,6 @@ static double fold(const double s[TRAIN_SHARDS])
     return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
 }
 
-/* The part of a value, or of its gradient, that an item is about: blocks of rows x pixels. */
-struct view {
-    float *p;
-    int first, blocks, rows, pixels; /* first: the number of its first block in the value */
-    long row, block;
-};
-
 static struct view view_rows(const struct trainer *t, const struct value *v, float *base, int item)
 {
     int all = rows_blocks(v->shape), first = 2 * item;
@@ -102,9 +95,13 @@ static void copy_view(struct view from, struct view to)
 
 /* ---- Convolution ---- */
 
-static void conv_forward(struct trainer *t, const struct operation *op, int item)
+static void conv_forward(struct trainer *t, const struct operation *op, int item, int thread)
 {
     const struct value *x = &t->value[op->x], *y = &t->value[op->y];
+    if (op->half.on) {
+        bf16_conv_forward(t, op, act_of(t, x, item), act_view(t, op->y, item), thread);
+        return;
+    }
     struct conv v = {.blocks = op->pack.blocks, .rows = y->shape.h, .pixels = y->shape.w,
                      .runs = op->runs, .run = op->run, .offset = op->offset,
                      .x_row = op->l->stride_h * x->act.row,
@@ -138,6 +135,14 @@ static const float *spread(struct trainer *t, const struct operation *op, struct
     return t->scratch[thread] + op->spread_place;
 }
 
+/* Where the gradient of x goes; p is NULL where there is none. */
+static struct view dx_target(const struct trainer *t, const struct operation *op, int item, int thread)
+{
+    if (!t->value[op->x].needs_grad)
+        return (struct view){0};
+    return grad_target(t, op->x, op->add_x, item, thread);
+}
+
 /* Sums over the image's pixels, added to those of the shard. */
 static void bias_backward(struct trainer *t, struct view dy, float *bias, bool first)
 {
@@ -147,6 +152,29 @@ static void bias_backward(struct trainer *t, struct view dy, float *bias, bool f
         for (int k = 0; k < BLOCK; k++)
             bias[b * BLOCK + k] = first ? sum[k] : bias[b * BLOCK + k] + sum[k];
     }
+}
+
+/* The gradients of weights and of x. */
+static void conv_products(struct trainer *t, const struct operation *op, struct view dy, float *dw,
+                          bool first, int item, int thread)
+{
+    const struct value *x = &t->value[op->x];
+    struct conv_grad g = {.blocks = op->pack.blocks, .rows = dy.rows, .pixels = dy.pixels,
+                          .runs = op->runs, .run = op->run, .offset = op->offset,
+                          .x_row = op->l->stride_h * x->act.row,
+                          .x_pixel = op->l->stride_w * x->act.pixel,
+                          .dy_block = dy.block, .dy_row = dy.row, .first = first};
+    t->k->conv_grad(&g, act_of(t, x, item), dy.p, dw);
+    if (!x->needs_grad)
+        return;
+    const float *wide = op->spread_place >= 0 ? spread(t, op, dy, thread)
+                                              : dy.p - t->value[op->y].grad.origin;
+    struct view dx = grad_target(t, op->x, op->add_x, item, thread);
+    struct conv v = {.blocks = op->pack_back.blocks, .rows = dx.rows, .pixels = dx.pixels,
+                     .runs = op->pack_back.runs, .run = op->pack_back.run,
+                     .offset = op->offset_back, .x_row = op->spread.row, .x_pixel = BLOCK,
+                     .y_block = dx.block, .y_row = dx.row, .w = t->back + op->weight_back};
+    t->k->conv(&v, wide, dx.p);
 }
 
 static void conv_backward(struct trainer *t, const struct operation *op, int item, int thread)
@@ -160,23 +188,13 @@ static void conv_backward(struct trainer *t, const struct operation *op, int ite
         relu_backward(t, op->y, item, thread);
     if (op->l->bias)
         bias_backward(t, dy, grad + op->bias, first);
-    struct conv_grad g = {.blocks = op->pack.blocks, .rows = dy.rows, .pixels = dy.pixels,
-                          .runs = op->runs, .run = op->run, .offset = op->offset,
-                          .x_row = op->l->stride_h * x->act.row,
-                          .x_pixel = op->l->stride_w * x->act.pixel,
-                          .dy_block = dy.block, .dy_row = dy.row, .first = first};
-    t->k->conv_grad(&g, act_of(t, x, item), dy.p, grad + op->weight);
-    if (!x->needs_grad)
-        return;
-    const float *wide = op->spread_place >= 0 ? spread(t, op, dy, thread)
-                                              : dy.p - t->value[op->y].grad.origin;
-    struct view dx = grad_target(t, op->x, op->add_x, item, thread);
-    struct conv v = {.blocks = op->pack_back.blocks, .rows = dx.rows, .pixels = dx.pixels,
-                     .runs = op->pack_back.runs, .run = op->pack_back.run,
-                     .offset = op->offset_back, .x_row = op->spread.row, .x_pixel = BLOCK,
-                     .y_block = dx.block, .y_row = dx.row, .w = t->back + op->weight_back};
-    t->k->conv(&v, wide, dx.p);
-    add_spare(t, op->x, op->add_x, item, thread);
+    if (op->half.on)
+        bf16_conv_backward(t, op, act_of(t, x, item), dy, dx_target(t, op, item, thread),
+                           grad + op->weight, first, thread);
+    else
+        conv_products(t, op, dy, grad + op->weight, first, item, thread);
+    if (x->needs_grad)
+        add_spare(t, op->x, op->add_x, item, thread);
 }
 
 /* ---- Dense, over a pair of blocks of outputs (forward) or of inputs (backward) ---- */
@@ -184,6 +202,10 @@ static void conv_backward(struct trainer *t, const struct operation *op, int ite
 static void dense_forward(struct trainer *t, const struct operation *op, int item)
 {
     struct view y = act_view(t, op->y, item);
+    if (op->half.on) {
+        bf16_dense_forward(t, op, y);
+        return;
+    }
     long per_block = (long)op->pack.runs * op->pack.run * BLOCK;
     struct conv v = {.blocks = y.blocks, .rows = 1, .pixels = t->n, .runs = op->pack.runs,
                      .run = op->pack.run, .offset = op->offset, .x_pixel = BLOCK,
@@ -241,23 +263,33 @@ static void dense_bias_grad(struct trainer *t, const struct operation *op, const
     }
 }
 
-static void dense_backward(struct trainer *t, const struct operation *op, int item, int thread)
+/* The gradients of weights and of x. */
+static void dense_products(struct trainer *t, const struct operation *op, struct view x,
+                           const float *dy, struct view dx, int thread)
 {
-    const float *dy = grad_of(t, &t->value[op->y], 0, thread);
-    struct view x = act_view(t, op->x, item);
     for (int b = 0; b < x.blocks; b++)
         dense_weight_grad(t, op, x.p + b * x.block, x.first + b, dy, t->scratch[thread] + t->tile);
-    if (item == 0)
-        dense_bias_grad(t, op, dy);
-    if (!t->value[op->x].needs_grad)
+    if (!dx.p)
         return;
-    struct view dx = grad_target(t, op->x, op->add_x, item, thread);
     long per_block = (long)op->pack_back.runs * op->pack_back.run * BLOCK;
     struct conv v = {.blocks = dx.blocks, .rows = 1, .pixels = t->n, .runs = op->pack_back.runs,
                      .run = op->pack_back.run, .offset = op->offset_back, .x_pixel = BLOCK,
                      .y_block = dx.block, .w = t->back + op->weight_back + dx.first * per_block};
     t->k->conv(&v, dy, dx.p);
-    add_spare(t, op->x, op->add_x, item, thread);
+}
+
+static void dense_backward(struct trainer *t, const struct operation *op, int item, int thread)
+{
+    const float *dy = grad_of(t, &t->value[op->y], 0, thread);
+    struct view x = act_view(t, op->x, item), dx = dx_target(t, op, item, thread);
+    if (item == 0)
+        dense_bias_grad(t, op, dy);
+    if (op->half.on)
+        bf16_dense_backward(t, op, x, dx, thread);
+    else
+        dense_products(t, op, x, dy, dx, thread);
+    if (dx.p)
+        add_spare(t, op->x, op->add_x, item, thread);
 }
 
 /* ---- Batch norm ---- */
@@ -645,12 +677,12 @@ static void fill(struct trainer *t, int item, int thread)
     layout_put(&x->act, chw, act_of(t, x, item));
 }
 
-static void forward(struct trainer *t, const struct operation *op, int item)
+static void forward(struct trainer *t, const struct operation *op, int item, int thread)
 {
     const struct value *x = &t->value[op->x];
     switch (op->op) {
     case OP_CONV:
-        conv_forward(t, op, item);
+        conv_forward(t, op, item, thread);
         break;
     case OP_DENSE:
         dense_forward(t, op, item);
@@ -719,7 +751,7 @@ void train_run(struct trainer *t, const struct instruction *in, int item, int th
         fill(t, item, thread);
         break;
     case FORWARD:
-        forward(t, op, item);
+        forward(t, op, item, thread);
         break;
     case MOMENTS:
         batchnorm_moments(t, op, item);
@@ -729,6 +761,12 @@ void train_run(struct trainer *t, const struct instruction *in, int item, int th
         break;
     case SUMS:
         batchnorm_sums(t, op, item, thread);
+        break;
+    case ROUND:
+        bf16_dense_round(t, op, act_view(t, op->x, item));
+        break;
+    case ROUND_GRAD:
+        bf16_dense_round_grad(t, op, grad_view(t, op->y, item, thread));
         break;
     }
 }

@@ -335,7 +335,7 @@ static int plan_params(struct trainer *t, struct err *e)
     }
     for (int i = 0; i < t->operations; i++)
         if (t->operation[i].op == OP_CONV || t->operation[i].op == OP_DENSE)
-            if (place_back(t, &t->operation[i], e))
+            if (place_back(t, &t->operation[i], e) || bf16_plan(t, &t->operation[i], e))
                 return -1;
     return 0;
 }
@@ -379,6 +379,8 @@ static void plan_forward(struct trainer *t)
             }
             instruct(t, in_phase(t, BY_IMAGE, 0, false), FORWARD, i);
         } else {
+            if (op->half.on)
+                instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->value[op->x]), false), ROUND, i);
             instruct(t, in_phase(t, BY_BLOCKS, blocks_of(y), op->op == OP_DENSE), FORWARD, i);
         }
     }
@@ -413,6 +415,8 @@ static void plan_backward(struct trainer *t)
             instruct(t, p, SUMS, i);
             p->finish = i;
         }
+        if (dense && op->half.on)
+            instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->value[op->y]), false), ROUND_GRAD, i);
         struct phase *p = rows ? in_phase(t, BY_BLOCKS, blocks_of(x), dense)
                                : in_phase(t, BY_SHARD, 0, false);
         instruct(t, p, BACKWARD, i);
@@ -455,15 +459,31 @@ static void place_values(struct trainer *t)
     t->tile = take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
 }
 
-/* n floats, zeroed, or NULL and *ok false. */
-static float *floats(long n, bool *ok)
+/* n numbers of so many bytes, zeroed, or NULL and *ok false. */
+static void *numbers(long n, size_t size, bool *ok)
 {
-    size_t bytes = ((size_t)n * sizeof(float) + 63) / 64 * 64 + 64;
-    float *p = *ok ? aligned_alloc(64, bytes) : NULL;
+    size_t bytes = ((size_t)n * size + 63) / 64 * 64 + 64;
+    void *p = *ok ? aligned_alloc(64, bytes) : NULL;
     if (p)
         memset(p, 0, bytes);
     *ok = p;
     return p;
+}
+
+static float *floats(long n, bool *ok)
+{
+    return numbers(n, sizeof(float), ok);
+}
+
+static bool alloc_bf16(struct trainer *t)
+{
+    bool ok = true;
+    t->weights16 = numbers(t->weights16_size, sizeof(bf16), &ok);
+    t->memory16 = numbers(t->memory16_size, sizeof(bf16), &ok);
+    t->scratch16 = calloc((size_t)threads_count(t->threads), sizeof *t->scratch16);
+    for (int i = 0; t->scratch16 && i < threads_count(t->threads); i++)
+        t->scratch16[i] = numbers(t->scratch16_size, sizeof(bf16), &ok);
+    return ok && t->scratch16;
 }
 
 static int alloc_memory(struct trainer *t, struct err *e)
@@ -492,7 +512,7 @@ static int alloc_memory(struct trainer *t, struct err *e)
     ok = ok && t->shard_sum && t->restat_sum && t->restat_square && t->scratch;
     for (int i = 0; ok && i < threads_count(t->threads); i++)
         t->scratch[i] = floats(t->scratch_size, &ok);
-    return ok ? 0 : err_set(e, "out of memory");
+    return ok && (!t->o.bf16 || alloc_bf16(t)) ? 0 : err_set(e, "out of memory");
 }
 
 int train_plan(struct trainer *t, struct err *e)

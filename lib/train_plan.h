@@ -5,7 +5,10 @@
  * image, for the images of a shard, or for a pair of blocks of a "rows" value (layout.h). Between
  * phases all threads meet; batch norm is why: it needs sums over the whole batch before it can go
  * on. Within a phase an image goes through all layers while it is in the cache, and a gradient that
- * is made and used up in one phase lives in the thread's own memory, not in the batch's. */
+ * is made and used up in one phase lives in the thread's own memory, not in the batch's.
+ *
+ * Where o.bf16 is given, convolutions and dense layers take their operands from copies in bf16
+ * (train_bf16.c), made when they are needed; everything else is as without. */
 #ifndef INKPIPE_TRAIN_PLAN_H
 #define INKPIPE_TRAIN_PLAN_H
 
@@ -20,6 +23,21 @@ struct value {
     long act_place, grad_place; /* floats from the start of t->memory, or of the thread's memory */
     bool needs_grad, grad_local; /* local: in the thread's memory, one image */
     int grad_first, grad_last;   /* the phases that write it first and use it last; -1: none yet */
+};
+
+/* The bf16 side of a convolution or dense layer; sizes and steps in bf16. C, K: channels in and out
+ * in whole blocks; of a dense layer all inputs are channels. `wide` pixels are a row of x with its
+ * border, one more where they would be odd. */
+struct bf16_plan {
+    bool on;                 /* else the operation is done in fp32 */
+    int runs, *offset;       /* forward, for x as [H][W][C]; all runs are of one length */
+    int back_runs, *back_offset; /* for the gradient of x, dy as [H][W][K] with a border */
+    int wide, pairs;         /* conv's weights: dy's pixel pairs in rows of `wide`, all of an image */
+    long weight, weight_back; /* places in t->weights16 */
+    long x, dy;              /* places: x, then, for conv, dy with its border */
+    long dy_pairs, x_pairs, x_turned; /* dy and x in pairs of pixels (images), and x turned */
+    long x_pitch, dy_pitch;  /* dense: from image to image */
+    long pitch;              /* from channel to channel of x turned */
 };
 
 struct operation {
@@ -42,9 +60,11 @@ struct operation {
     long weight_back;                /* place in t->back */
     long stats; /* batch norm: place in the stats arrays; [channels] each */
     long channels; /* floats in bias, scale, ...: whole blocks */
+    struct bf16_plan half;
 };
 
-enum action { FILL, FORWARD, MOMENTS, BACKWARD, SUMS };
+/* ROUND, ROUND_GRAD: copies in bf16 of what a dense layer reads. */
+enum action { FILL, FORWARD, MOMENTS, BACKWARD, SUMS, ROUND, ROUND_GRAD };
 
 struct instruction {
     enum action action;
@@ -102,6 +122,11 @@ struct trainer {
     long memory_size, scratch_size, exchange_size;
     long spare, tile; /* in scratch: a gradient to be added, and sums of dense gradients */
 
+    bf16 *weights16; /* as the forward pass reads them, and as the gradient passes do */
+    bf16 *memory16;  /* operands of dense layers, of the batch */
+    bf16 **scratch16; /* [threads] of convolutions, of one image */
+    long weights16_size, memory16_size, scratch16_size;
+
     long steps;
     /* the step at hand */
     const float *active; /* the weights in use: w or average */
@@ -120,6 +145,37 @@ int train_plan(struct trainer *t, struct err *e);
 
 /* Run one instruction for an item (image, or pair of blocks) on a thread. */
 void train_run(struct trainer *t, const struct instruction *in, int item, int thread);
+
+/* The part of a value, or of its gradient, that an item is about: blocks of rows x pixels. */
+struct view {
+    float *p;
+    int first, blocks, rows, pixels; /* first: the number of its first block in the value */
+    long row, block;
+};
+
+/* ---- train_bf16.c: the products of an operation whose op->half.on ---- */
+
+/* Decide whether a convolution's or dense layer's products are done in bf16, and plan its copies if
+ * so. Returns 0 or -1. */
+int bf16_plan(struct trainer *t, struct operation *op, struct err *e);
+
+/* Make copies of t->active, also as the gradient passes read them if `back`. */
+void bf16_weights(struct trainer *t, bool back);
+
+/* One image; x is its memory with the border, dx.p NULL where x needs no gradient. dw is set if
+ * `first`, else added to. */
+void bf16_conv_forward(struct trainer *t, const struct operation *op, const float *x, struct view y,
+                       int thread);
+void bf16_conv_backward(struct trainer *t, const struct operation *op, const float *x,
+                        struct view dy, struct view dx, float *dw, bool first, int thread);
+
+/* Some blocks of a dense layer's inputs or of its outputs' gradient are copied (ROUND, ROUND_GRAD);
+ * and what all such copies are needed for. */
+void bf16_dense_round(struct trainer *t, const struct operation *op, struct view x);
+void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct view dy);
+void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y);
+void bf16_dense_backward(struct trainer *t, const struct operation *op, struct view x,
+                         struct view dx, int thread);
 
 /* Batch norm, between phases: from all images' sums to the batch's numbers. */
 void train_finish_moments(struct trainer *t, const struct operation *op);

@@ -1,5 +1,6 @@
 # cnn-train: labelled frames -> a model.
 load helper
+bats_require_minimum_version 1.5.0
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
@@ -82,6 +83,28 @@ has_lines() {
     train five.onnx -j 5
     cmp one.onnx two.onnx
     cmp one.onnx five.onnx
+}
+
+@test "-p bf16: as good, the model says so, any number of threads, interrupted or not" {
+    printf 'input 1 28 28\nconv 16 3x3\nrelu\nbatchnorm\nmaxpool 2x2\nconv 32 3x3\n' >n.net
+    printf 'relu\nbatchnorm\nmaxpool 3x3\nflatten\ndense 10\nsoftmax\n' >>n.net
+    cnn-train -n n.net -o exact.onnx -e 12 digits.pgm >exact
+    cnn-train -p bf16 -n n.net -o one.onnx -e 12 -j 1 digits.pgm >log
+    cnn-train -p bf16 -n n.net -o m.onnx -e 12 -j 2 digits.pgm >again 3>&- &
+    wait_for 60 has_lines again 3
+    kill -KILL $!
+    ! wait $!
+    [ ! -e m.onnx ]
+    run ! cnn-train -r -n n.net -o m.onnx -e 12 digits.pgm # without -p it is another run
+    [[ "$output" = *"m.onnx.ckpt: the checkpoint is of another run"* ]]
+    cnn-train -r -p bf16 -n n.net -o m.onnx -e 12 -j 2 digits.pgm
+    cmp one.onnx m.onnx
+    grep -aq ' -s 1 -p bf16' one.onnx
+    ! grep -aq -- '-p bf16' exact.onnx
+    # Other numbers, but no worse: of 83 frames set aside at most two more are wrong.
+    ! cmp -s <(field 2 2) <(sed -n 2p exact | cut -f2)
+    awk -v bf16="$(field 13 5)" -v fp32="$(sed -n 13p exact | cut -f5)" \
+        'BEGIN { exit !(fp32 > 0.75 && bf16 > fp32 - 2.5 / 83) }'
 }
 
 @test "the same seed gives the same model, another seed another" {

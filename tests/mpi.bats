@@ -24,7 +24,7 @@ is_epoch() { # FILE NUMBER: the epoch is in the log
 }
 
 @test "one model, whatever the number of ranks" {
-    for options in '-b 64' '-b 37 -v 0 -O sgd'; do
+    for options in '-b 64' '-b 37 -v 0 -O sgd' '-b 50 -p bf16'; do
         # shellcheck disable=SC2086 # words
         cnn-train -n "$NET" -o one.onnx -e 2 $options -j 1 digits.pgm
         for count in 1 2 4 8; do

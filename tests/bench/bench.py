@@ -112,11 +112,13 @@ def process(command):
 
 
 def train_rows():
-    print(f"\n{'images/s, seed.net, fp32':44} {'inkpipe':>10} {'peer':>10}    ratio")
-    for threads in ("1", "2"):
-        ours = [engine, "train", "models/seed.net", "64", threads, SECONDS]
-        peer = [sys.executable, PEER, "pytorch", "-", "64", threads, SECONDS]
-        row(f"train, batch 64, threads {threads} (PyTorch)", *beside([ours, peer]))
+    print(f"\n{'images/s, seed.net':44} {'inkpipe':>10} {'peer':>10}    ratio")
+    for precision, mode, torch in (("fp32", "train", "pytorch"),
+                                   ("bf16", "train-bf16", "pytorch_bf16")):
+        for threads in ("1", "2"):
+            ours = [engine, mode, "models/seed.net", "64", threads, SECONDS]
+            peer = [sys.executable, PEER, torch, "-", "64", threads, SECONDS]
+            row(f"train in {precision}, batch 64, threads {threads} (PyTorch)", *beside([ours, peer]))
 
 
 def int8_rows(model):

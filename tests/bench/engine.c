@@ -1,6 +1,6 @@
 /* The engine alone: images a second of a network, running or training.
  *
- *     engine infer|train NET BATCH THREADS SECONDS [LEVEL]
+ *     engine infer|train|train-bf16 NET BATCH THREADS SECONDS [LEVEL]
  *
  * prints the best of the rates measured in SECONDS; tests/bench/bench.py calls it beside the peers. */
 #include <stdio.h>
@@ -66,10 +66,11 @@ int main(int argc, char **argv)
 {
     struct err e = ERR_NONE;
     if (argc < 6) {
-        fputs("usage: engine infer|train NET BATCH THREADS SECONDS [LEVEL]\n", stderr);
+        fputs("usage: engine infer|train|train-bf16 NET BATCH THREADS SECONDS [LEVEL]\n", stderr);
         return 2;
     }
-    bool train = !strcmp(argv[1], "train");
+    bool bf16 = !strcmp(argv[1], "train-bf16");
+    bool train = bf16 || !strcmp(argv[1], "train");
     int batch = atoi(argv[3]);
     const struct kernels8 *int8 = argc > 6 ? kernel8_named(argv[6]) : NULL;
     const struct kernels *k = argc > 6 ? kernel_named(argv[6]) : kernel_best();
@@ -78,7 +79,10 @@ int main(int argc, char **argv)
     struct threads *t = threads_new(atoi(argv[4]), &e);
     struct train_options o = {.batch = batch, .optimizer = OPT_ADAMW, .beta1 = 0.9, .beta2 = 0.999,
                               .epsilon = 1e-8};
-    bool ok = net && t && k;
+    if (bf16)
+        o.bf16 = argc > 6 ? kernel16_named(argv[6]) : kernel16_best(kernel_best());
+    k = !k && o.bf16 ? kernel_best() : k;
+    bool ok = net && t && k && (!bf16 || o.bf16);
     struct infer *p = ok && !train ? infer_new(net, batch, t, k, &e) : NULL;
     struct trainer *r = ok && train ? trainer_new(net, &o, t, k, &e) : NULL;
     if (!p && !r) {

@@ -5,6 +5,7 @@
     peer.py ncnn        MODEL BATCH THREADS SECONDS    (MODEL without .onnx: NAME.ncnn.param, .bin)
     peer.py torch       MODEL BATCH THREADS SECONDS    (seed.net, channels_last, fp32)
     peer.py pytorch     -     BATCH THREADS SECONDS    (the same, training)
+    peer.py pytorch_bf16 -    BATCH THREADS SECONDS    (the same under bf16 autocast)
 """
 import os
 import subprocess
@@ -104,7 +105,7 @@ def torch_rate():
         return best_rate(lambda: net(x), batch)
 
 
-def pytorch_rate():
+def pytorch_rate(bf16=False):
     import torch
 
     net, x = torch_net()
@@ -113,10 +114,16 @@ def pytorch_rate():
 
     def step():
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(net(x), y).backward()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            loss = torch.nn.functional.cross_entropy(net(x), y)
+        loss.backward()
         optimizer.step()
 
     return best_rate(step, batch)
+
+
+def pytorch_bf16_rate():
+    return pytorch_rate(bf16=True)
 
 
 print(round(globals()[name + "_rate"]()))

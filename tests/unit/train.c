@@ -66,20 +66,26 @@ static const struct train_options plain = {.batch = N, .optimizer = OPT_SGD, .la
 
 /* One step of plain gradient descent on `net`. Returns the loss before it; `after`, if given, gets
  * the weights after it. */
-static double loss_of(const struct net *net, struct batch *b, double rate, struct net *after,
-                      struct threads *t, const struct kernels *k)
+static double step_once(const struct net *net, const struct train_options *o, struct batch *b,
+                        double rate, struct net *after, struct threads *t, const struct kernels *k)
 {
     struct err e = ERR_NONE;
-    struct trainer *trainer = trainer_new(net, &plain, t, k, &e);
+    struct trainer *trainer = trainer_new(net, o, t, k, &e);
     if (!trainer) {
         CHECK(0, "trainer: %s", e.what);
         exit(check_done());
     }
-    double loss = trainer_step(trainer, fill_from, b, b->label, N, rate).loss;
+    double loss = trainer_step(trainer, fill_from, b, b->label, o->batch, rate).loss;
     if (after)
         trainer_export(trainer, after, false);
     trainer_free(trainer);
     return loss;
+}
+
+static double loss_of(const struct net *net, struct batch *b, double rate, struct net *after,
+                      struct threads *t, const struct kernels *k)
+{
+    return step_once(net, &plain, b, rate, after, t, k);
 }
 
 /* A parameter of a layer: the w-th of weight, bias, scale, shift; *n floats or NULL. */
@@ -163,6 +169,79 @@ static void check_net(const struct net_case *c)
     net_free(other);
 }
 
+/* The length of all gradients, and of their difference from others, where `net` became `one` and
+ * `other` by a step of rate 1. */
+static double gradient_length(const struct net *one, const struct net *other)
+{
+    double sum = 0;
+    for (int i = 0; i < one->layers; i++)
+        for (int which = 0; which < 4; which++) {
+            long n;
+            const float *p = param(one, i, which, &n), *q = param(other, i, which, &n);
+            for (long j = 0; p && j < n; j++)
+                sum += ((double)p[j] - q[j]) * ((double)p[j] - q[j]);
+        }
+    return sqrt(sum);
+}
+
+/* In bf16 the gradients are those of fp32 but for the rounding, at every level, and the same bits for
+ * any number of threads. */
+static void check_bf16(const struct net_case *c, int n, double allowed)
+{
+    static const char *const levels[] = {"portable", "avx2", "avx512", "avx512bf16", "amx", "neon"};
+    struct err e = ERR_NONE;
+    struct net *net = make_net(c), *exact = net_copy(net, &e);
+    struct net *one = net_copy(net, &e), *other = net_copy(net, &e);
+    struct batch b = make_batch(net, n);
+    struct threads *alone = threads_new(1, &e), *three = threads_new(3, &e);
+    struct train_options o = plain;
+    o.batch = n;
+    step_once(net, &o, &b, 1, exact, alone, kernel_best());
+    double length = gradient_length(net, exact);
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        o.bf16 = kernel16_named(levels[i]);
+        if (!o.bf16)
+            continue;
+        step_once(net, &o, &b, 1, one, alone, kernel_best());
+        step_once(net, &o, &b, 1, other, three, kernel_best());
+        CHECK(same_weights(one, other, 0), "%s: bf16 (%s): the same bits on one thread and three",
+              c->name, levels[i]);
+        double off = gradient_length(exact, one) / length;
+        CHECK(off < allowed, "%s: bf16 (%s): the gradients of fp32, off by %.4f", c->name,
+              levels[i], off);
+        CHECK(off > 1e-5, "%s: bf16 (%s) is not fp32", c->name, levels[i]);
+    }
+    threads_free(alone);
+    threads_free(three);
+    free(b.x);
+    net_free(net);
+    net_free(exact);
+    net_free(one);
+    net_free(other);
+}
+
+/* Straight networks show the error of the products alone: no relu nor maximum goes the other way for a
+ * little difference, and no small batch norm makes much of it. */
+static void check_bf16_nets(void)
+{
+    static const struct net_case straight[] = {
+        {"straight: padding, rows of odd width", "input 2 9 11\nconv 20 3x3 pad 1\nconv 33 3x3 pad 1\n"
+                                               "conv 64 3x3\nflatten\ndense 40\ndense 10\nsoftmax\n"},
+        {"straight: dilation, even kernels, a sum",
+         "input 1 16 13\nconv 32 3x3\nname a\nconv 32 2x3 dilation 1x2 pad same\nadd a\n"
+         "conv 48 4x2 dilation 2x1\navgpool 2x2\nconv 16 1x1\nflatten\ndense 7\nsoftmax\n"},
+        {"straight: one image high, five wide", "input 1 5 9\nconv 16 5x5\nconv 17 1x5\nflatten\n"
+                                                 "dense 3\nsoftmax\n"},
+    };
+    static const int images[] = {1, 13, 45, 64};
+    for (size_t i = 0; i < sizeof straight / sizeof *straight; i++)
+        for (size_t j = 0; j < sizeof images / sizeof *images; j++)
+            check_bf16(&straight[i], images[j], 0.01);
+    for (int i = 0; i < NET_CASES; i++)
+        if (strcmp(net_cases[i].name, "no dense layer")) /* nor 16 channels: nothing is in bf16 */
+            check_bf16(&net_cases[i], N, 0.2);
+}
+
 /* A few steps on one batch must learn it by heart, with either optimiser. */
 static void check_learning(void)
 {
@@ -231,6 +310,7 @@ int main(void)
 {
     for (int i = 0; i < NET_CASES; i++)
         check_net(&net_cases[i]);
+    check_bf16_nets();
     check_learning();
     check_restat();
     return check_done();

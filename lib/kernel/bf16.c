@@ -1,0 +1,427 @@
+/* The bf16 kernels of one level; see bf16.h. The Makefile gives LEVEL, the level's name. */
+#include "bf16.h"
+
+#include <string.h>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#define NAME2(a, b) a##_##b
+#define NAME(a, b) NAME2(a, b)
+#define TEXT2(a) #a
+#define TEXT(a) TEXT2(a)
+
+#if defined(__AVX512F__)
+#define VW 16     /* floats in a vector */
+#define VECTORS 2 /* of output channels in a tile */
+#define PIXELS 8
+#elif defined(__AVX2__)
+#define VW 8
+#define VECTORS 2
+#define PIXELS 4
+#elif defined(__aarch64__)
+#define VW 4
+#define VECTORS 4
+#define PIXELS 4
+#else
+#define VW 4
+#define VECTORS 4
+#define PIXELS 1
+#endif
+
+#define PER_BLOCK (BLOCK / VW) /* vectors in a block */
+#define PAIR_BLOCK (2 * BLOCK) /* bf16 in a block of pairs */
+
+typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
+typedef uint32_t vu __attribute__((vector_size(VW * 4), aligned(2), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+/* ---- Floats to bf16 ---- */
+
+#ifndef __AVX512BF16__
+
+/* The upper half of each float rounded; a NaN stays one. */
+INLINE vu rounded(vf x)
+{
+    vu bits = (vu)x, nan = (vu)(x != x);
+    bits += 0x7fff + (bits >> 16 & 1);
+    return (bits & ~nan) | (nan & 0x7fc00000);
+}
+
+#endif
+
+static void narrow(int rows, int pixels, const float *x, long x_row, bf16 *y, long y_row,
+                   long y_pixel)
+{
+    for (int p = 0; p < rows; p++)
+        for (int q = 0; q < pixels; q++) {
+            const float *from = x + p * x_row + q * BLOCK;
+            bf16 *to = y + p * y_row + q * y_pixel;
+#ifdef __AVX512BF16__
+            __m256i half = (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from));
+            _mm256_storeu_si256((__m256i_u *)to, half);
+#else
+            for (int j = 0; j < BLOCK; j += VW) {
+                vu bits = rounded(*(const vf *)(from + j)) >> 16;
+                for (int k = 0; k < VW; k++)
+                    to[j + k] = (bf16)bits[k];
+            }
+#endif
+        }
+}
+
+/* Two pixels' channels side by side; x1 NULL: zeros. */
+
+#ifdef __AVX512BF16__
+
+INLINE void pair(const float *x0, const float *x1, bf16 *y)
+{
+    const __m512i order = (__m512i)(__v32hi){
+        0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    __m512 second = x1 ? _mm512_loadu_ps(x1) : _mm512_setzero_ps();
+    __m512i both = (__m512i)_mm512_cvtne2ps_pbh(second, _mm512_loadu_ps(x0));
+    _mm512_storeu_si512(y, _mm512_permutexvar_epi16(order, both));
+}
+
+#else
+
+INLINE void pair(const float *x0, const float *x1, bf16 *y)
+{
+    for (int j = 0; j < BLOCK; j += VW) {
+        vu first = rounded(*(const vf *)(x0 + j)), second = {0};
+        if (x1)
+            second = rounded(*(const vf *)(x1 + j));
+        const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+        vu low = little ? first : second, high = little ? second : first;
+        *(vu *)(y + 2 * j) = low >> 16 | (high & 0xffff0000);
+    }
+}
+
+#endif
+
+static void pairs(int rows, int pixels, const float *x, long x_row, bf16 *y, long y_row)
+{
+    for (int p = 0; p < rows; p++) {
+        const float *from = x + p * x_row;
+        bf16 *to = y + p * y_row;
+        int q = 0;
+        for (; q + 2 <= pixels; q += 2, from += 2 * BLOCK, to += PAIR_BLOCK)
+            pair(from, from + BLOCK, to);
+        if (q < pixels)
+            pair(from, NULL, to);
+    }
+}
+
+/* ---- Turning ---- */
+
+#ifdef __AVX512F__
+
+/* 16 x 16 words: rows are paired, then pairs of rows, within the four quarters of a register; then
+ * the quarters change places. */
+INLINE void turn_words(const bf16 *x, bf16 *y, long y_row)
+{
+    __m512i a[16], b[16];
+    UNROLL for (int i = 0; i < 16; i++) a[i] = _mm512_loadu_si512(x + i * PAIR_BLOCK);
+    UNROLL for (int i = 0; i < 16; i += 2) {
+        b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 16; i += 4) {
+        a[i] = _mm512_unpacklo_epi64(b[i], b[i + 2]);
+        a[i + 1] = _mm512_unpackhi_epi64(b[i], b[i + 2]);
+        a[i + 2] = _mm512_unpacklo_epi64(b[i + 1], b[i + 3]);
+        a[i + 3] = _mm512_unpackhi_epi64(b[i + 1], b[i + 3]);
+    }
+    UNROLL for (int i = 0; i < 4; i++) {
+        __m512i even0 = _mm512_shuffle_i32x4(a[i], a[i + 4], 0x88);
+        __m512i odd0 = _mm512_shuffle_i32x4(a[i], a[i + 4], 0xdd);
+        __m512i even1 = _mm512_shuffle_i32x4(a[i + 8], a[i + 12], 0x88);
+        __m512i odd1 = _mm512_shuffle_i32x4(a[i + 8], a[i + 12], 0xdd);
+        _mm512_storeu_si512(y + i * y_row, _mm512_shuffle_i32x4(even0, even1, 0x88));
+        _mm512_storeu_si512(y + (i + 4) * y_row, _mm512_shuffle_i32x4(odd0, odd1, 0x88));
+        _mm512_storeu_si512(y + (i + 8) * y_row, _mm512_shuffle_i32x4(even0, even1, 0xdd));
+        _mm512_storeu_si512(y + (i + 12) * y_row, _mm512_shuffle_i32x4(odd0, odd1, 0xdd));
+    }
+}
+
+#else
+
+INLINE void turn_words(const bf16 *x, bf16 *y, long y_row)
+{
+    for (int c = 0; c < BLOCK; c++)
+        for (int i = 0; i < BLOCK; i++)
+            memcpy(y + c * y_row + 2 * i, x + i * PAIR_BLOCK + 2 * c, 2 * sizeof *y);
+}
+
+#endif
+
+static void turn(int n, const bf16 *x, bf16 *y, long y_row)
+{
+    for (int i = 0; i < n; i += BLOCK)
+        turn_words(x + (long)i * PAIR_BLOCK, y + 2L * i, y_row);
+}
+
+static void turn_weights(const float *w, bf16 *y)
+{
+    bf16 half[BLOCK][BLOCK];
+    narrow(1, BLOCK, w, 0, half[0], 0, BLOCK);
+    for (int j = 0; j < BLOCK / 2; j++)
+        for (int c = 0; c < BLOCK; c++)
+            memcpy(y + j * PAIR_BLOCK + 2 * c, &half[c][2 * j], 2 * sizeof *y);
+}
+
+/* ---- Products: sum + the two halves of x (a pair in every lane) times those of w ---- */
+
+#ifdef __AVX512BF16__
+
+INLINE vf dot(vf sum, vu x, vu w)
+{
+    return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)w);
+}
+
+#else
+
+INLINE vf dot(vf sum, vu x, vu w)
+{
+    sum += (vf)(x << 16) * (vf)(w << 16);
+    return sum + (vf)(x & 0xffff0000) * (vf)(w & 0xffff0000);
+}
+
+#endif
+
+static long w_block(const struct conv16 *v)
+{
+    return (long)v->runs * v->pairs * PAIR_BLOCK;
+}
+
+/* The place of vector j of a tile in a tensor whose blocks are `block` apart and which has `size`
+ * elements a channel. */
+INLINE long at(int j, long block, int size)
+{
+    return j / PER_BLOCK * block + j % PER_BLOCK * VW * size;
+}
+
+INLINE vu pair_at(const bf16 *x)
+{
+    uint32_t word;
+    memcpy(&word, x, sizeof word);
+    return (vu){0} + word;
+}
+
+/* P pixels by N vectors of output channels from block b on; y is the first pixel's place there. */
+INLINE void conv_tile(const struct conv16 *v, const bf16 *x, int b, float *y, const int P,
+                      const int N)
+{
+    vf sum[PIXELS][VECTORS];
+    long block = w_block(v);
+    const bf16 *w = v->w + b * block;
+    UNROLL for (int p = 0; p < P; p++)
+        UNROLL for (int j = 0; j < N; j++) {
+            const float *start = v->add ? y + p * BLOCK + at(j, v->y_block, 1)
+                                        : v->bias + b * BLOCK + at(j, BLOCK, 1);
+            sum[p][j] = v->add || v->bias ? *(const vf *)start : (vf){0};
+        }
+    for (int i = 0; i < v->runs; i++) {
+        const bf16 *xi = x + v->offset[i];
+        for (int c = 0; c < v->pairs; c++, xi += 2, w += PAIR_BLOCK) {
+            vu wj[VECTORS];
+            UNROLL for (int j = 0; j < N; j++) wj[j] = *(const vu *)(w + at(j, block, 2));
+            UNROLL for (int p = 0; p < P; p++) {
+                vu xp = pair_at(xi + p * v->x_pixel);
+                UNROLL for (int j = 0; j < N; j++) sum[p][j] = dot(sum[p][j], xp, wj[j]);
+            }
+        }
+    }
+    UNROLL for (int p = 0; p < P; p++)
+        UNROLL for (int j = 0; j < N; j++) {
+            vf s = sum[p][j];
+            *(vf *)(y + p * BLOCK + at(j, v->y_block, 1)) = v->relu ? (vf)((vu)s & (vu)(s > 0)) : s;
+        }
+}
+
+INLINE void conv_row(const struct conv16 *v, const bf16 *x, int b, float *y, const int N)
+{
+    int p = 0;
+    for (; p + PIXELS <= v->pixels; p += PIXELS)
+        conv_tile(v, x + p * v->x_pixel, b, y + p * BLOCK, PIXELS, N);
+    for (; PIXELS > 1 && p < v->pixels; p++)
+        conv_tile(v, x + p * v->x_pixel, b, y + p * BLOCK, 1, N);
+}
+
+static void conv(const struct conv16 *v, const bf16 *x, float *y)
+{
+    const int group = VECTORS / PER_BLOCK; /* blocks a tile */
+    int b = 0;
+    for (; b + group <= v->blocks; b += group)
+        for (int p = 0; p < v->rows; p++)
+            conv_row(v, x + p * v->x_row, b, y + b * v->y_block + p * v->y_row, VECTORS);
+    for (; b < v->blocks; b++)
+        for (int p = 0; p < v->rows; p++)
+            conv_row(v, x + p * v->x_row, b, y + b * v->y_block + p * v->y_row, PER_BLOCK);
+}
+
+/* ---- Products in tiles of the CPU (AMX) ----
+ * A tile holds up to 16 pixels (rows) by 32 neighbours of a run, or 16 pairs by 16 output channels
+ * of weights, or the sums of 16 pixels by 16 channels, which lie in it as in y. Two by two of them
+ * are multiplied at a time: tiles 0..3 sums, 4 and 5 pixels, 6 and 7 weights. */
+
+#if defined(__AMX_BF16__) || defined(__AMXBF16__) /* Clang before 17 */
+
+struct tiles {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+};
+
+/* The work of one call: `count` groups of `width` neighbouring pixels of a row. */
+struct groups {
+    int a_row, width, count; /* groups a row, pixels in one, groups in all */
+    int steps, pairs;        /* of a run, and pairs in one */
+};
+
+static struct groups groups_of(const struct conv16 *v)
+{
+    struct groups g;
+    g.a_row = (v->pixels + 15) / 16;
+    g.width = (v->pixels + g.a_row - 1) / g.a_row;
+    g.count = g.a_row * v->rows;
+    g.steps = (v->pairs + STEP_PAIRS - 1) / STEP_PAIRS;
+    while (v->pairs % g.steps)
+        g.steps++;
+    g.pairs = v->pairs / g.steps;
+    return g;
+}
+
+static void configure(const struct groups *g)
+{
+    struct tiles t = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        t.rows[i] = (uint8_t)(i < 6 ? g->width : g->pairs);
+        t.row_bytes[i] = (uint16_t)(i == 4 || i == 5 ? g->pairs * 4 : BLOCK * 4);
+    }
+    __asm__ volatile("" : : "r"(&t) : "memory"); /* GCC 12 takes eight bytes of it for all */
+    _tile_loadconfig(&t);
+}
+
+/* The first pixel of group i in its row: the last group of a row may overlap the one before. */
+static int group_pixel(const struct conv16 *v, const struct groups *g, int i)
+{
+    int first = i % g->a_row * g->width, last = v->pixels - g->width;
+    return first < last ? first : last;
+}
+
+static const bf16 *group_x(const struct conv16 *v, const struct groups *g, int i, const bf16 *x)
+{
+    return x + i / g->a_row * v->x_row + group_pixel(v, g, i) * v->x_pixel;
+}
+
+static float *group_y(const struct conv16 *v, const struct groups *g, int i, float *y)
+{
+    return y + i / g->a_row * v->y_row + group_pixel(v, g, i) * BLOCK;
+}
+
+static void rectify(float *y, int width)
+{
+    for (int p = 0; p < width; p++) {
+        vf s = *(const vf *)(y + p * BLOCK);
+        *(vf *)(y + p * BLOCK) = (vf)((vu)s & (vu)(s > 0));
+    }
+}
+
+/* Groups i and, where `two`, i + 1; block b and, where `wide`, b + 1. */
+INLINE void conv_groups(const struct conv16 *v, const struct groups *g, const bf16 *x, int b,
+                        float *y, int i, const bool two, const bool wide)
+{
+    static const float nothing[2 * BLOCK];
+    const bf16 *x0 = group_x(v, g, i, x), *x1 = two ? group_x(v, g, i + 1, x) : x0;
+    const bf16 *w = v->w + b * w_block(v), *w1 = w + w_block(v);
+    float *y0 = group_y(v, g, i, y) + b * v->y_block, *y2 = y0 + v->y_block;
+    float *y1 = two ? group_y(v, g, i + 1, y) + b * v->y_block : y0, *y3 = y1 + v->y_block;
+    const float *bias = v->bias ? v->bias + b * BLOCK : nothing;
+    const long x_pixel = v->x_pixel * 2, row = BLOCK * 4, start = v->add ? row : 0;
+    _tile_loadd(0, v->add ? y0 : bias, start);
+    if (two)
+        _tile_loadd(1, v->add ? y1 : bias, start);
+    if (wide)
+        _tile_loadd(2, v->add ? y2 : bias + BLOCK, start);
+    if (two && wide)
+        _tile_loadd(3, v->add ? y3 : bias + BLOCK, start);
+    for (int r = 0; r < v->runs; r++)
+        for (long at = v->offset[r], s = 0; s < g->steps; s++, at += 2 * g->pairs) {
+            _tile_loadd(6, w, row);
+            _tile_loadd(4, x0 + at, x_pixel);
+            _tile_dpbf16ps(0, 4, 6);
+            if (two) {
+                _tile_loadd(5, x1 + at, x_pixel);
+                _tile_dpbf16ps(1, 5, 6);
+            }
+            if (wide) {
+                _tile_loadd(7, w1, row);
+                _tile_dpbf16ps(2, 4, 7);
+                if (two)
+                    _tile_dpbf16ps(3, 5, 7);
+            }
+            w += g->pairs * PAIR_BLOCK;
+            w1 += g->pairs * PAIR_BLOCK;
+        }
+    _tile_stored(0, y0, row);
+    if (two)
+        _tile_stored(1, y1, row);
+    if (wide)
+        _tile_stored(2, y2, row);
+    if (two && wide)
+        _tile_stored(3, y3, row);
+    float *const stored[4] = {y0, y1, y2, y3};
+    for (int k = 0; v->relu && k < 4; k++)
+        if ((two || !(k & 1)) && (wide || k < 2))
+            rectify(stored[k], g->width);
+}
+
+static void conv_tiles(const struct conv16 *v, const bf16 *x, float *y)
+{
+    struct groups g = groups_of(v);
+    if (v->rows * v->pixels < 4 || v->runs == 0) {
+        conv(v, x, y); /* tiles would be nearly empty */
+        return;
+    }
+    configure(&g);
+    for (int b = 0; b < v->blocks; b += 2) {
+        bool wide = b + 1 < v->blocks;
+        for (int i = 0; i < g.count; i += 2) {
+            bool two = i + 1 < g.count;
+            if (wide && two)
+                conv_groups(v, &g, x, b, y, i, true, true);
+            else if (wide)
+                conv_groups(v, &g, x, b, y, i, false, true);
+            else if (two)
+                conv_groups(v, &g, x, b, y, i, true, false);
+            else
+                conv_groups(v, &g, x, b, y, i, false, false);
+        }
+    }
+    _tile_release();
+}
+
+#else
+
+#define conv_tiles conv
+
+#endif
+
+extern const struct kernels16 NAME(kernels16, LEVEL);
+const struct kernels16 NAME(kernels16, LEVEL) = {
+    .name = TEXT(LEVEL),
+    .conv = conv_tiles,
+    .narrow = narrow,
+    .pairs = pairs,
+    .turn = turn,
+    .turn_weights = turn_weights,
+};

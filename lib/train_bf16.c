@@ -1,0 +1,290 @@
+/* The products of convolutions and dense layers in bf16 (kernel/bf16.h): which layers, where the
+ * copies of their operands lie, and the passes. Everything is copied where it is used, from the
+ * floats that the other passes know; all copies of a step of seed.net are a tenth of its time. */
+#include "train_plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TILE (BLOCK * BLOCK) /* weights of a block of inputs by a block of outputs */
+#define PAIR_BLOCK (2 * BLOCK)
+
+/* ---- Planning ---- */
+
+/* Some bf16, whole cache lines. */
+static long take(long *total, long count)
+{
+    long place = *total;
+    *total += (count + 31) / 32 * 32;
+    return place;
+}
+
+/* The offsets of a kernel's taps in [H][W][C]: of its rows, or one by one where they are dilated.
+ * *runs: how many. Returns NULL without memory. */
+static int *tap_offsets(const struct layer *l, long row, long pixel, int *runs)
+{
+    int across = l->dilation_w == 1 ? 1 : l->s;
+    *runs = l->r * across;
+    int *offset = malloc((size_t)*runs * sizeof *offset);
+    for (int i = 0; offset && i < *runs; i++)
+        offset[i] = (int)(i / across * l->dilation_h * row + i % across * l->dilation_w * pixel);
+    return offset;
+}
+
+/* Pixels of a layout in a row and rows, border and all. */
+static int wide_of(const struct layout *l)
+{
+    return (int)(l->row / l->pixel);
+}
+
+static int high_of(const struct layout *l)
+{
+    return (int)(l->block / l->row);
+}
+
+static void plan_conv(struct trainer *t, struct operation *op)
+{
+    struct bf16_plan *h = &op->half;
+    const struct layout *x = &t->value[op->x].act, *y = &op->spread;
+    long c = x->blocks * BLOCK, k = op->pack.blocks * BLOCK;
+    int out_h = op->l->out.h, out_w = op->l->out.w;
+    h->offset = tap_offsets(op->l, wide_of(x) * c, c, &h->runs);
+    h->back_offset = tap_offsets(op->l, wide_of(y) * k, k, &h->back_runs);
+    h->wide = (wide_of(x) + 1) / 2 * 2;
+    int used = ((out_h - 1) * h->wide + out_w + 1) / 2, all = high_of(x) * h->wide / 2;
+    h->pairs = bf16_pairs(used);
+    int blocks_of_pairs = (all + h->pairs - used + 1 + BLOCK - 1) / BLOCK;
+    h->pitch = (long)blocks_of_pairs * PAIR_BLOCK;
+    h->x = take(&t->scratch16_size, x->blocks * x->block);
+    h->dy = take(&t->scratch16_size, y->blocks * y->block);
+    h->dy_pairs = take(&t->scratch16_size, (long)op->pack.blocks * h->pairs * PAIR_BLOCK);
+    h->x_pairs = take(&t->scratch16_size, h->pitch * BLOCK);
+    h->x_turned = take(&t->scratch16_size, c * h->pitch);
+}
+
+static void plan_dense(struct trainer *t, struct operation *op)
+{
+    struct bf16_plan *h = &op->half;
+    long c = op->pack.runs * BLOCK, k = op->pack.blocks * BLOCK;
+    int batch = t->o.batch;
+    h->offset = calloc(1, sizeof *h->offset);
+    h->back_offset = calloc(1, sizeof *h->back_offset);
+    h->runs = h->back_runs = 1;
+    h->x_pitch = c + 32; /* one line more: not all images in the same sets of the cache */
+    h->dy_pitch = k + 32;
+    h->pairs = (batch + 1) / 2 + batch / 2 / STEP_PAIRS + 2; /* at most: one more a step */
+    h->pitch = (long)(h->pairs + BLOCK) / BLOCK * PAIR_BLOCK;
+    h->x = take(&t->memory16_size, batch * h->x_pitch);
+    h->dy = take(&t->memory16_size, batch * h->dy_pitch);
+    h->dy_pairs = take(&t->memory16_size, (long)op->pack.blocks * h->pairs * PAIR_BLOCK);
+    h->x_pairs = take(&t->scratch16_size, h->pitch * BLOCK);
+    h->x_turned = take(&t->scratch16_size, 2 * BLOCK * h->pitch);
+}
+
+int bf16_plan(struct trainer *t, struct operation *op, struct err *e)
+{
+    bool conv = op->op == OP_CONV;
+    bool strided = conv && (op->l->stride_h != 1 || op->l->stride_w != 1);
+    op->half.on = t->o.bf16 && op->pack.run == BLOCK && !strided;
+    if (!op->half.on)
+        return 0;
+    op->half.weight = take(&t->weights16_size, op->pack.size);
+    op->half.weight_back = take(&t->weights16_size, op->pack.size);
+    if (conv)
+        plan_conv(t, op);
+    else
+        plan_dense(t, op);
+    return op->half.offset && op->half.back_offset ? 0 : err_set(e, "out of memory");
+}
+
+/* ---- Weights ---- */
+
+struct weights_job {
+    const struct trainer *t;
+    bool back;
+};
+
+/* Block b of the outputs. Blocks of inputs come tap by tap, as they lie in [H][W][C]. */
+static void copy_weights(const struct weights_job *job, const struct operation *op, int b)
+{
+    const struct trainer *t = job->t;
+    const struct packing *p = &op->pack;
+    int window = op->op == OP_CONV ? p->r * p->s : 1, inputs = p->runs / window;
+    bool back = job->back && t->value[op->x].needs_grad;
+    const float *from = t->active + op->weight + (long)b * p->runs * TILE;
+    bf16 *to = t->weights16 + op->half.weight + (long)b * p->runs * TILE;
+    bf16 *turned = t->weights16 + op->half.weight_back + (long)b * TILE;
+    for (int c = 0; c < inputs; c++)
+        for (int i = 0; i < window; i++, from += TILE) {
+            t->o.bf16->pairs(1, BLOCK, from, 0, to + (long)(i * inputs + c) * TILE, 0);
+            long tap = (long)c * window + window - 1 - i;
+            if (back)
+                t->o.bf16->turn_weights(from, turned + tap * p->blocks * TILE);
+        }
+}
+
+/* Item: a block of outputs of an operation, counted through all of them. */
+static void weights_item(void *arg, int item, int thread)
+{
+    const struct weights_job *job = arg;
+    const struct operation *op = job->t->operation;
+    (void)thread;
+    for (; !op->half.on || item >= op->pack.blocks; op++)
+        item -= op->half.on ? op->pack.blocks : 0;
+    copy_weights(job, op, item);
+}
+
+void bf16_weights(struct trainer *t, bool back)
+{
+    struct weights_job job = {t, back};
+    int items = 0;
+    for (int i = 0; i < t->operations; i++)
+        items += t->operation[i].half.on ? t->operation[i].pack.blocks : 0;
+    if (items)
+        threads_run(t->threads, items, weights_item, &job);
+}
+
+/* ---- Convolution ---- */
+
+void bf16_conv_forward(struct trainer *t, const struct operation *op, const float *x, struct view y,
+                       int thread)
+{
+    const struct bf16_plan *h = &op->half;
+    const struct layout *l = &t->value[op->x].act;
+    int wide = wide_of(l);
+    long c = l->blocks * BLOCK;
+    bf16 *x16 = t->scratch16[thread] + h->x;
+    for (int b = 0; b < l->blocks; b++)
+        t->o.bf16->narrow(high_of(l), wide, x + b * l->block, l->row, x16 + b * BLOCK, wide * c, c);
+    struct conv16 v = {.blocks = y.blocks, .rows = y.rows, .pixels = y.pixels, .runs = h->runs,
+                       .pairs = (int)(op->l->r * op->l->s * c / 2 / h->runs), .offset = h->offset,
+                       .x_row = wide * c, .x_pixel = c, .y_block = y.block, .y_row = y.row,
+                       .w = t->weights16 + h->weight, .bias = t->active + op->bias,
+                       .relu = op->relu};
+    t->o.bf16->conv(&v, x16, y.p);
+}
+
+/* dw: for each tap channels of x by pixels, times pixels by channels of dy. Rows of both are as wide
+ * as x's, so that a tap is an offset; dy is 0 where it has no pixel. */
+static void conv_weight_grad(struct trainer *t, const struct operation *op, const float *x,
+                             struct view dy, float *dw, bool first, int thread)
+{
+    const struct bf16_plan *h = &op->half;
+    const struct packing *p = &op->pack;
+    const struct layout *l = &t->value[op->x].act;
+    bf16 *base = t->scratch16[thread], *turned = base + h->x_turned, *pairs = base + h->dy_pairs;
+    for (int b = 0; b < l->blocks; b++) {
+        t->o.bf16->pairs(high_of(l), wide_of(l), x + b * l->block, l->row, base + h->x_pairs,
+                         h->wide * (long)BLOCK);
+        t->o.bf16->turn((int)(h->pitch / 2), base + h->x_pairs, turned + b * BLOCK * h->pitch,
+                        h->pitch);
+    }
+    for (int b = 0; b < dy.blocks; b++)
+        t->o.bf16->pairs(dy.rows, dy.pixels, dy.p + b * dy.block, dy.row,
+                         pairs + (long)b * h->pairs * PAIR_BLOCK, h->wide * (long)BLOCK);
+    struct conv16 v = {.blocks = p->blocks, .rows = l->blocks, .pixels = BLOCK, .runs = 1,
+                       .pairs = h->pairs, .x_row = BLOCK * h->pitch, .x_pixel = h->pitch,
+                       .y_block = (long)p->runs * TILE, .y_row = (long)p->r * p->s * TILE,
+                       .w = pairs, .add = !first};
+    for (int tap = 0; tap < p->r * p->s; tap++) {
+        int offset = tap / p->s * op->l->dilation_h * h->wide + tap % p->s * op->l->dilation_w;
+        v.offset = &offset;
+        t->o.bf16->conv(&v, turned, dw + (long)tap * TILE);
+    }
+}
+
+void bf16_conv_backward(struct trainer *t, const struct operation *op, const float *x,
+                        struct view dy, struct view dx, float *dw, bool first, int thread)
+{
+    const struct bf16_plan *h = &op->half;
+    const struct layout *l = &op->spread;
+    conv_weight_grad(t, op, x, dy, dw, first, thread);
+    if (!dx.p)
+        return;
+    int wide = wide_of(l);
+    long k = dy.blocks * (long)BLOCK;
+    bf16 *dy16 = t->scratch16[thread] + h->dy, *inside = dy16 + l->origin * dy.blocks;
+    for (int b = 0; b < dy.blocks; b++)
+        t->o.bf16->narrow(dy.rows, dy.pixels, dy.p + b * dy.block, dy.row, inside + b * BLOCK,
+                          wide * k, k);
+    struct conv16 v = {.blocks = dx.blocks, .rows = dx.rows, .pixels = dx.pixels,
+                       .runs = h->back_runs,
+                       .pairs = (int)(op->l->r * op->l->s * k / 2 / h->back_runs),
+                       .offset = h->back_offset, .x_row = wide * k, .x_pixel = k,
+                       .y_block = dx.block, .y_row = dx.row, .w = t->weights16 + h->weight_back};
+    t->o.bf16->conv(&v, dy16, dx.p);
+}
+
+/* ---- Dense ---- */
+
+void bf16_dense_round(struct trainer *t, const struct operation *op, struct view x)
+{
+    const struct bf16_plan *h = &op->half;
+    bf16 *to = t->memory16 + h->x + x.first * (long)BLOCK;
+    for (int b = 0; b < x.blocks; b++)
+        t->o.bf16->narrow(1, x.pixels, x.p + b * x.block, 0, to + b * BLOCK, 0, h->x_pitch);
+}
+
+static int image_pairs(const struct trainer *t)
+{
+    return bf16_pairs((t->n + 1) / 2);
+}
+
+void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct view dy)
+{
+    const struct bf16_plan *h = &op->half;
+    bf16 *to = t->memory16 + h->dy + dy.first * (long)BLOCK;
+    int used = (t->n + 1) / 2, all = image_pairs(t);
+    for (int b = 0; b < dy.blocks; b++) {
+        bf16 *pairs = t->memory16 + h->dy_pairs + (long)(dy.first + b) * all * PAIR_BLOCK;
+        const float *from = dy.p + b * dy.block;
+        t->o.bf16->narrow(1, dy.pixels, from, 0, to + b * BLOCK, 0, h->dy_pitch);
+        t->o.bf16->pairs(1, dy.pixels, from, 0, pairs, 0);
+        memset(pairs + used * PAIR_BLOCK, 0, (size_t)(all - used) * PAIR_BLOCK * sizeof *pairs);
+    }
+}
+
+void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y)
+{
+    const struct bf16_plan *h = &op->half;
+    struct conv16 v = {.blocks = y.blocks, .rows = 1, .pixels = y.pixels, .runs = 1,
+                       .pairs = op->pack.runs * BLOCK / 2, .offset = h->offset,
+                       .x_pixel = h->x_pitch, .y_block = y.block,
+                       .w = t->weights16 + h->weight + (long)y.first * op->pack.runs * TILE,
+                       .bias = t->active + op->bias + y.first * BLOCK, .relu = op->relu};
+    t->o.bf16->conv(&v, t->memory16 + h->x, y.p);
+}
+
+/* dw of some blocks of inputs and all outputs: channels of x by images, times images by channels of
+ * dy. */
+static void dense_weight_grad(struct trainer *t, const struct operation *op, struct view x,
+                              int thread)
+{
+    const struct bf16_plan *h = &op->half;
+    bf16 *pairs = t->scratch16[thread] + h->x_pairs, *turned = t->scratch16[thread] + h->x_turned;
+    int all = image_pairs(t), whole = (all + BLOCK - 1) / BLOCK * BLOCK;
+    for (int b = 0; b < x.blocks; b++) {
+        t->o.bf16->pairs(1, x.pixels, x.p + b * x.block, 0, pairs, 0);
+        t->o.bf16->turn(whole, pairs, turned + b * BLOCK * h->pitch, h->pitch);
+    }
+    struct conv16 v = {.blocks = op->pack.blocks, .rows = x.blocks, .pixels = BLOCK, .runs = 1,
+                       .pairs = all, .offset = h->offset, .x_row = BLOCK * h->pitch,
+                       .x_pixel = h->pitch, .y_block = (long)op->pack.runs * TILE, .y_row = TILE,
+                       .w = t->memory16 + h->dy_pairs};
+    t->o.bf16->conv(&v, turned, t->g + op->weight + (long)x.first * TILE);
+}
+
+void bf16_dense_backward(struct trainer *t, const struct operation *op, struct view x,
+                         struct view dx, int thread)
+{
+    const struct bf16_plan *h = &op->half;
+    dense_weight_grad(t, op, x, thread);
+    if (!dx.p)
+        return;
+    struct conv16 v = {.blocks = dx.blocks, .rows = 1, .pixels = dx.pixels, .runs = 1,
+                       .pairs = op->pack.blocks * BLOCK / 2, .offset = h->back_offset,
+                       .x_pixel = h->dy_pitch, .y_block = dx.block,
+                       .w = t->weights16 + h->weight_back +
+                            (long)dx.first * op->pack.blocks * TILE};
+    t->o.bf16->conv(&v, t->memory16 + h->dy, dx.p);
+}
