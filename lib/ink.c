@@ -248,24 +248,25 @@ static int find_one(struct ink *k, struct err *e)
  * it looks like one digit any way round. Returns 0 or -1. */
 static int ask_turn(struct ink *k, float *sum, float *weight, struct err *e)
 {
-    struct ink_digit d;
+    static const enum turn seen[] = {TURN_NONE, TURN_RIGHT, TURNS, TURN_LEFT}; /* TURNS: upside down */
     float log_p[TURNS], whole = -INFINITY;
+    uint8_t pixels[DIGIT_PIXELS];
     struct part box;
-    for (int t = 0; t < TURNS; t++) {
-        if (cut_glyph(k, 0, &box, e))
-            return -1;
-        trim(k, &box);
-        int w = box.x1 - box.x0, h = box.y1 - box.y0;
-        if (t != TURN_NONE && turn_cut(k, w, h, (enum turn)t, e))
-            return -1;
-        float p = 0;
-        if (whole_of(k->cut, t ? h : w, t ? w : h, &p, e))
+    if (cut_glyph(k, 0, &box, e))
+        return -1;
+    trim(k, &box);
+    int w = box.x1 - box.x0, h = box.y1 - box.y0;
+    for (int i = 0; i < 4; i++) {
+        float p = -INFINITY;
+        int across = i % 2 ? h : w, down = i % 2 ? w : h;
+        if (seen[i] != TURNS && whole_of(k->cut, across, down, &p, e))
             return -1;
         whole = fmaxf(whole, p);
+        if (turn_cut(k, across, down, TURN_RIGHT, e))
+            return -1;
     }
-    if (make_digit(k, 0, TURN_NONE, &d, e))
-        return -1;
-    turn_likelihood(d.pixels, log_p);
+    normalise(k->cut, w, h, pixels);
+    turn_likelihood(pixels, log_p);
     for (int t = 0; t < TURNS; t++)
         sum[t] += fmaxf(log_p[t], -4) * expf(whole);
     *weight += expf(whole);

@@ -254,30 +254,34 @@ static void find_cuts(struct row *r)
     qsort(r->cut, (size_t)r->cuts, sizeof *r->cut, compare_cuts);
 }
 
-/* How much what lies between cuts a and b looks like one digit: a logarithm, at most 0. left: room
- * for a line's start. */
-static float look_between(const struct row *r, const struct whole_picture *p, int a, int b,
-                          int *left)
+/* How much what lies from left to right looks like one digit: a logarithm, at most 0. */
+static float look(const struct row *r, const struct whole_picture *p, const int *left,
+                  const int *right)
 {
-    for (int y = 0; y < r->v->h; y++)
-        left[y] = r->cut[a].x[y] + 1;
-    struct whole one = whole_look(p, left, r->cut[b].x);
+    struct whole one = whole_look(p, left, right);
     float w = (float)(one.x1 - one.x0), h = (float)(one.y1 - one.y0);
     if (h < LEAST * r->height)
         return UNLIKELY;
     return fmaxf(one.log_p, UNLIKELY) - BROAD * fmaxf(0, w / h - 1);
 }
 
-/* The likeliest row of digits: r->before[b] is the cut before b. Returns whether it is more than
- * one. */
-static bool choose(struct row *r, const struct whole_picture *p, int *left)
+/* How much the whole row looks like one digit: a logarithm. */
+static float look_at_all(struct row *r, const struct whole_picture *p)
+{
+    int h = r->v->h, *left = r->x, *right = r->x + h;
+    for (int y = 0; y < h; y++) {
+        left[y] = 0;
+        right[y] = r->v->w;
+    }
+    float narrow = fmaxf(0, (float)r->v->w / fmaxf(r->height, (float)h) - PLAIN);
+    return fmaxf(look(r, p, left, right), DOUBT - STEEP * narrow);
+}
+
+/* Is a row of several digits likelier than `whole`? r->before[b] is then the cut before b. left:
+ * room for a line's start. */
+static bool choose(struct row *r, const struct whole_picture *p, float whole, int *left)
 {
     int last = r->cuts - 1;
-    float whole = look_between(r, p, 0, last, left);
-    float narrow = fmaxf(0, (float)r->v->w / fmaxf(r->height, (float)r->v->h) - PLAIN);
-    whole = fmaxf(whole, DOUBT - STEEP * narrow);
-    if (whole >= -CUT)
-        return false;
     r->best[0] = 0;
     for (int b = 1; b <= last; b++) {
         r->best[b] = MOST_CUTS * UNLIKELY;
@@ -289,7 +293,9 @@ static bool choose(struct row *r, const struct whole_picture *p, int *left)
             float so_far = r->best[a] - (a ? CUT + CROSSED * r->cut[a].cost : 0);
             if (so_far <= r->best[b])
                 continue;
-            so_far += look_between(r, p, a, b, left);
+            for (int y = 0; y < r->v->h; y++)
+                left[y] = r->cut[a].x[y] + 1;
+            so_far += look(r, p, left, r->cut[b].x);
             if (so_far > r->best[b]) {
                 r->best[b] = so_far;
                 r->before[b] = a;
@@ -319,6 +325,14 @@ static int cut_out(const struct row *r)
     return made;
 }
 
+/* Cut the row where that is likelier than `whole`. Returns how many cuts were made. */
+static int try_cuts(struct row *r, const struct whole_picture *p, float whole)
+{
+    r->pen = pen(r->v);
+    find_cuts(r);
+    return choose(r, p, whole, r->x + (long)MOST_CUTS * r->v->h) ? cut_out(r) : 0;
+}
+
 int split_row(const struct glyph *g, const uint8_t *gray, float height, struct inkmap *m,
               enum turn turn, struct err *e)
 {
@@ -327,7 +341,7 @@ int split_row(const struct glyph *g, const uint8_t *gray, float height, struct i
     struct cut cuts[MOST_CUTS];
     int before[MOST_CUTS];
     float best[MOST_CUTS];
-    struct row r = {&v, gray, height, pen(&v), cuts, 0, NULL, before, best, NULL, NULL, NULL};
+    struct row r = {&v, gray, height, 1, cuts, 0, NULL, before, best, NULL, NULL, NULL};
     r.x = malloc(lines * sizeof *r.x);
     r.sums = malloc((area + (size_t)v.h) * sizeof *r.sums);
     r.cost = malloc(area * sizeof *r.cost);
@@ -336,8 +350,8 @@ int split_row(const struct glyph *g, const uint8_t *gray, float height, struct i
     if (r.x && r.sums && r.cost && r.path) {
         struct whole_picture p = {gray, v.w, v.h, r.sums};
         whole_sum(&p);
-        find_cuts(&r);
-        made = choose(&r, &p, r.x + (long)MOST_CUTS * v.h) ? cut_out(&r) : 0;
+        float whole = look_at_all(&r, &p);
+        made = whole < -CUT ? try_cuts(&r, &p, whole) : 0;
     }
     free(r.x);
     free(r.sums);

@@ -80,7 +80,7 @@ static void fit(const struct whole_picture *p, const struct whole *b, const int 
 }
 
 /* What the network sees: the box with its centre of mass in the middle, means of 2x2 pixels. */
-static void centre(float box[BOX][BOX], uint8_t *input)
+static void centre(float box[BOX][BOX], int16_t *input)
 {
     float sum = 1e-9f, sx = 0, sy = 0, most = 1e-9f, frame[SIDE][SIDE] = {0};
     for (int y = 0; y < BOX; y++)
@@ -99,7 +99,7 @@ static void centre(float box[BOX][BOX], uint8_t *input)
     for (int y = 0; y < SIDE; y += 2)
         for (int x = 0; x < SIDE; x += 2) {
             float four = frame[y][x] + frame[y][x + 1] + frame[y + 1][x] + frame[y + 1][x + 1];
-            input[y / 2 * (SIDE / 2) + x / 2] = (uint8_t)lrintf(four * 255 / 4 / most);
+            input[y / 2 * (SIDE / 2) + x / 2] = (int16_t)lrintf(four * 255 / 4 / most);
         }
 }
 
@@ -116,15 +116,16 @@ static float log_sum(const float *v, int n)
 static void layer(const float *in, int ins, const int16_t *weight, const int16_t *bias, float *out,
                   int outs)
 {
-    for (int o = 0; o < outs; o++) {
+    for (int o = 0; o < outs; o++)
         out[o] = bias[o];
-        for (int i = 0; i < ins; i++)
+    for (int i = 0; i < ins; i++)
+        for (int o = 0; in[i] != 0 && o < outs; o++)
             out[o] += in[i] * weight[o * ins + i];
+    for (int o = 0; o < outs; o++)
         out[o] /= WHOLE_SCALE;
-    }
 }
 
-static float log_digit(const uint8_t *input)
+static float log_digit(const int16_t *input)
 {
     float hidden[WHOLE_HIDDEN], deeper[WHOLE_DEEPER], out[DIGITS + 1];
     for (int h = 0; h < WHOLE_HIDDEN; h++) {
@@ -143,7 +144,7 @@ static float log_digit(const uint8_t *input)
 struct whole whole_look(const struct whole_picture *p, const int *left, const int *right)
 {
     float box[BOX][BOX];
-    uint8_t input[WHOLE_INPUTS];
+    int16_t input[WHOLE_INPUTS];
     struct whole w = ink_box(p, left, right);
     if (!w.x1)
         return w;
