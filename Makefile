@@ -35,7 +35,7 @@ KERNELS = $(LEVELS:%=$(B)/lib/kernel/kernel_%.o)
 OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(sort $(wildcard lib/*.c)) lib/ranks/alone.c) $(KERNELS) $(KERNELS8) $(KERNELS16) $(B)/gen/onnx.pb-c.o
 
 WARN = -Wall -Wextra -Wpedantic
-ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
+ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
 	-Ilib -I$(B)/gen -pthread -MMD -MP -ffp-contract=off '-fdebug-prefix-map=$(CURDIR)=.' $(CFLAGS)
 LIBS_camgrab = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil -lX11
 LIBS_xcanvas = -lX11 -lXext
@@ -164,12 +164,14 @@ coverage:
 	B=$(B)/coverage tests/coverage
 # Every fault at every place: a long night's work for one core. Threads are watched too.
 faults: all
-	$(MAKE) B=$(B)/tsan CC=clang CFLAGS='-O1 -g -fsanitize=thread' all
+	$(MAKE) B=$(B)/tsan CC=clang CFLAGS='-O1 -g -fsanitize=thread' all $(B)/tsan/unit/inkpipe_threads
 	B=$(B)/tsan tests/faults.py races
 	B=$(B) tests/faults.py -a memory calls disk pieces space pipe kill order flat valgrind
 # The Debian packages of what is committed (scripts/deb), made twice and looked at.
 deb-test:
 	tests/deb
+portability: $(B)/gen/onnx.pb-c.h
+	tests/portability posix musl flags arm
 lint: $(B)/gen/onnx.pb-c.h
 	B=$(B) tests/lint
 bench: all $(BENCH)
@@ -237,5 +239,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: deb-test all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
+.PHONY: deb-test portability all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/lib/*/*.d)

@@ -1,4 +1,5 @@
 /* camgrab: cameras, the screen, videos and image files to a stream of gray frames. */
+#define _GNU_SOURCE 1 /* F_SETPIPE_SZ */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -334,8 +335,10 @@ int main(int argc, char **argv)
     av_log_set_callback(print_log);
     parse(argc, argv, &o);
     /* The next picture reuses the memory of the last: large blocks are kept, not given back. */
+#ifdef __GLIBC__
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 512 << 20);
+#endif
     bool cameras = o.list && optind == argc;
     int status = cameras ? list_cameras() : run(&o, argc - optind, argv + optind);
     free(o.capture.option);

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* ppoll */
 #include "canvas.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* realpath */
 #include "files.h"
 
 #include <errno.h>

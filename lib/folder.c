@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* reallocarray */
 #include "folder.h"
 
 #include <errno.h>

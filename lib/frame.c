@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* F_SETPIPE_SZ */
 #include "frame.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* reallocarray */
 #include "inkpipe.h"
 
 #include <limits.h>

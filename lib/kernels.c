@@ -1,4 +1,5 @@
 /* The only place that asks what the CPU can do. */
+#define _GNU_SOURCE 1 /* syscall */
 #include "kernel/bf16.h"
 #include "kernel/int8.h"
 

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* strsep */
 #include "net.h"
 
 #include <stdarg.h>

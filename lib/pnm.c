@@ -2,6 +2,7 @@
  * asked, by a user's function and longjmp through static pointers: both are set only inside
  * pnm_decode, under a lock, and taken back before it returns. It is given a header of our own
  * making, so that what it believes about sizes has been checked. */
+#define _GNU_SOURCE 1 /* fopencookie */
 #include "pnm.h"
 
 #include <pthread.h>

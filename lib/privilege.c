@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* O_PATH, syscall */
 #include "privilege.h"
 
 #if defined __has_feature

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* sched_getaffinity */
 #include "threads.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* ppoll */
 #include "viewer.h"
 
 #include <errno.h>

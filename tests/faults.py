@@ -309,6 +309,9 @@ def races():
         r = subprocess.run(["setarch", "-R", os.path.join(B, command[0])] + command[1:] + [data],
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=600)
         yield command[0], "" if r.returncode == 0 else f"{r.returncode}: {r.stderr.decode()}"
+    r = subprocess.run(["setarch", "-R", B + "/unit/inkpipe_threads"], cwd=TREE, timeout=600,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    yield "libinkpipe", "" if r.returncode == 0 else f"{r.returncode}: {r.stdout.decode()}"
 
 
 def main():
