@@ -21,10 +21,10 @@
 #define WIDEST 1.5f   /* widths of what may be a digit */
 #define LEAST 0.45f   /* and its least height */
 #define PLAIN 0.8f    /* a glyph no wider than this is one digit, however odd it looks, */
-#define DOUBT -1.5f   /* with at least this logarithm of a probability: */
+#define DOUBT (-1.5f) /* with at least this logarithm of a probability: */
 #define STEEP 12.0f   /* less by so much for each height that it is wider */
 #define BROAD 3.0f    /* less likely by this when twice as wide as high */
-#define UNLIKELY -8.0f /* no digit is less likely than this */
+#define UNLIKELY (-8.0f) /* no digit is less likely than this */
 #define CUT 0.9f      /* how much likelier the digits have to be for each cut, */
 #define CROSSED 0.3f  /* and for each stroke it crosses */
 

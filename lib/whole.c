@@ -110,7 +110,7 @@ static float log_sum(const float *v, int n)
         most = fmaxf(most, v[i]);
     for (int i = 0; i < n; i++)
         sum += expf(v[i] - most);
-    return most + logf(sum);
+    return most + logf(fmaxf(sum, 1)); /* the largest alone makes it 1 */
 }
 
 static void layer(const float *in, int ins, const int16_t *weight, const int16_t *bias, float *out,
