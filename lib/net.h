@@ -121,7 +121,7 @@ void net_init(struct net *net, uint64_t seed);
 long net_weight_count(const struct net *net, int layer);
 long net_channels(const struct net *net, int layer); /* K: floats in bias, scale, shift, mean, var */
 long net_param_count(const struct net *net);  /* of the whole net, as trained */
-long net_multiplies(const struct net *net);   /* multiply-adds an image forward */
+int64_t net_multiplies(const struct net *net); /* multiply-adds an image forward */
 
 /* The net's input and number of outputs. */
 struct shape net_input(const struct net *net);

@@ -1,8 +1,9 @@
 #include "net.h"
 
-static long shape_size(struct shape s)
+/* Each dimension is at most 2^16, so that the product fits. */
+static int64_t shape_size(struct shape s)
 {
-    return (long)s.c * s.h * s.w;
+    return (int64_t)s.c * s.h * s.w;
 }
 
 static bool same_shape(struct shape a, struct shape b)
@@ -15,7 +16,6 @@ static bool dim_ok(int n)
     return n >= 1 && n <= NET_MAX_DIM;
 }
 
-/* Each dimension is at most 2^16, so the product of three fits a long. */
 static int check_shape(struct shape s, struct err *e)
 {
     if (!dim_ok(s.c) || !dim_ok(s.h) || !dim_ok(s.w))
@@ -165,7 +165,7 @@ int net_infer_layer(struct net *net, int i, struct err *e)
  * so that they fit. */
 static int check_totals(const struct net *net, struct err *e)
 {
-    long values = 0, weights = 0;
+    int64_t values = 0, weights = 0;
     for (int i = 0; i < net->layers; i++) {
         values += shape_size(net->layer[i].out);
         weights += net_weight_count(net, i) + 4 * net_channels(net, i);
@@ -192,22 +192,22 @@ int net_infer_shapes(struct net *net, struct err *e)
 
 /* ---- Counts ---- */
 
-/* With out.c and the kernel within NET_MAX_DIM the product can pass a long's range only when it is
- * far beyond NET_MAX_TENSOR: it is cut off there. */
+/* What is beyond NET_MAX_TENSOR is cut off there, so that it fits a long of 32 bits as well. */
 long net_weight_count(const struct net *net, int layer)
 {
     const struct layer *l = &net->layer[layer];
     if (l->op != OP_CONV && l->op != OP_DENSE)
         return 0;
     struct shape in = net->layer[l->in[0]].out;
-    long count = l->op == OP_DENSE ? shape_size(in) : (long)(in.c / l->groups) * l->r;
+    int64_t count = l->op == OP_DENSE ? shape_size(in) : (int64_t)(in.c / l->groups) * l->r;
     if (count > NET_MAX_TENSOR)
         return NET_MAX_TENSOR + 1;
     if (l->op == OP_CONV)
         count *= l->s;
     if (count > NET_MAX_TENSOR)
         return NET_MAX_TENSOR + 1;
-    return count * l->out.c;
+    count *= l->out.c;
+    return (long)(count <= NET_MAX_TENSOR ? count : NET_MAX_TENSOR + 1);
 }
 
 long net_channels(const struct net *net, int layer)
@@ -227,11 +227,11 @@ long net_param_count(const struct net *net)
     return count;
 }
 
-long net_multiplies(const struct net *net)
+int64_t net_multiplies(const struct net *net)
 {
-    long count = 0;
+    int64_t count = 0;
     for (int i = 0; i < net->layers; i++)
-        count += net_weight_count(net, i) * net->layer[i].out.h * net->layer[i].out.w;
+        count += (int64_t)net_weight_count(net, i) * net->layer[i].out.h * net->layer[i].out.w;
     return count;
 }
 

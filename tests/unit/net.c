@@ -28,7 +28,7 @@ static void test_seed(void)
           "parameters as Keras counts the trainable ones: %ld", net_param_count(net));
     CHECK(net_multiplies(net) == 26 * 26 * 288 + 24 * 24 * 9216 + 10 * 10 * 18432 + 8 * 8 * 36864 +
                                      1024 * 512 + 5120,
-          "multiply-adds: %ld", net_multiplies(net));
+          "multiply-adds: %lld", (long long)net_multiplies(net));
     CHECK(net->layer[3].epsilon == 1e-3f && net->layer[3].momentum == .99f, "Keras' batch norm");
     net_free(net);
 }
