@@ -118,6 +118,12 @@ static void pad_same(int in, int size, int stride, int dilation, int *before, in
     *after = total > 0 ? (int)(total - total / 2) : 0;
 }
 
+static void pad_window(struct shape in, struct layer *l)
+{
+    pad_same(in.h, l->r, l->stride_h, l->dilation_h, &l->pad_top, &l->pad_bottom);
+    pad_same(in.w, l->s, l->stride_w, l->dilation_w, &l->pad_left, &l->pad_right);
+}
+
 static int take_pad(struct parser *p, struct layer *l, bool *same)
 {
     *same = take_word(p, "same");
@@ -163,11 +169,8 @@ static int parse_conv(struct parser *p, struct layer *l)
         if (status)
             return -1;
     }
-    if (same) {
-        struct shape in = p->net->layer[p->current].out;
-        pad_same(in.h, l->r, l->stride_h, l->dilation_h, &l->pad_top, &l->pad_bottom);
-        pad_same(in.w, l->s, l->stride_w, l->dilation_w, &l->pad_left, &l->pad_right);
-    }
+    if (same)
+        pad_window(p->net->layer[p->current].out, l);
     return 0;
 }
 
@@ -190,11 +193,8 @@ static int parse_pool(struct parser *p, struct layer *l)
         if (status)
             return -1;
     }
-    if (same) {
-        struct shape in = p->net->layer[p->current].out;
-        pad_same(in.h, l->r, l->stride_h, 1, &l->pad_top, &l->pad_bottom);
-        pad_same(in.w, l->s, l->stride_w, 1, &l->pad_left, &l->pad_right);
-    }
+    if (same)
+        pad_window(p->net->layer[p->current].out, l);
     return 0;
 }
 
