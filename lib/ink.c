@@ -11,6 +11,7 @@
 #include "reading.h"
 #include "parts.h"
 #include "rules.h"
+#include "sheet.h"
 #include "split.h"
 #include "turn.h"
 #include "whole.h"
@@ -21,6 +22,7 @@
 #define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
 #define LONGEST 1.3f /* of the usual height, and */
 #define JOINED 1.8f  /* times its area: what a digit among others may become by its faint ink */
+#define DOUBTFUL -0.3f /* less sure than this of a digit (as a logarithm) it is sought elsewhere too */
 #define FORM 8       /* lines and more are a form's or a ruled sheet's */
 #define STACKED 1.75f /* of the usual height: in a form, higher glyphs are two that touch */
 #define ROW 0.5f     /* of the usual height: what is wider may be several digits, */
@@ -40,6 +42,8 @@ struct ink {
     size_t cut_size;
     int seen;
     int lines; /* ruled or of a form, taken out of the picture */
+    bool inverted; /* k->map.gray is */
+    struct sheets sheets;
 };
 
 struct ink *ink_new(struct err *e)
@@ -58,6 +62,7 @@ void ink_free(struct ink *k)
     parts_free(&k->parts);
     glyphs_free(&k->glyphs);
     mend_free(&k->mend);
+    sheets_free(&k->sheets);
     free(k->digit);
     free(k->cut);
     free(k);
@@ -431,6 +436,72 @@ static int erase_edges(struct ink *k, struct err *e)
     return erased > 0 ? find_parts(k, e) : erased;
 }
 
+/* Find the ink of the picture in k->map.gray, and its parts. */
+static int find_ink(struct ink *k, struct err *e)
+{
+    k->inverted = inkmap_polarity(&k->map) < 0;
+    if (k->inverted)
+        inkmap_invert(&k->map);
+    inkmap_find(&k->map);
+    k->lines = rules_erase(&k->map, e);
+    if (k->lines >= FORM)
+        inkmap_find_again(&k->map);
+    int failed = k->lines < 0 ? -1 : find_parts(k, e);
+    return failed ? failed : erase_edges(k, e);
+}
+
+/* How sure it is that digit d is one: the logarithm of a probability. */
+static float sureness(const struct ink_digit *d, struct err *e)
+{
+    float log_p = -INFINITY;
+    return whole_of(d->pixels, DIGIT_SIDE, DIGIT_SIDE, &log_p, e) ? NAN : log_p;
+}
+
+/* A picture of which no digit was found may show a sheet on a desk: look on the sheets for one, and
+ * take the likeliest. gray is the source, w x h. */
+static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struct err *e)
+{
+    int reduce = k->map.reduce, w = k->map.width, h = k->map.height;
+    struct ink_digit best = k->digits ? k->digit[0] : (struct ink_digit){0};
+    int seen = k->seen;
+    float sure = k->digits ? sureness(&best, e) : -INFINITY;
+    if (sure > DOUBTFUL)
+        return 0;
+    if (k->inverted)
+        inkmap_invert(&k->map);
+    if (isnan(sure) || sheets_find(&k->sheets, &k->map, e))
+        return -1;
+    for (int i = 0; i < k->sheets.n; i++) {
+        const struct sheet *t = &k->sheets.sheet[i];
+        int c = k->sheets.cell, x0 = t->x0 * c, y0 = t->y0 * c;
+        int x1 = t->x1 * c < w ? t->x1 * c : w, y1 = t->y1 * c < h ? t->y1 * c : h;
+        k->digits = k->seen = 0;
+        if (inkmap_load(&k->map, gray + (long)y0 * reduce * stride + (long)x0 * reduce, stride,
+                        (x1 - x0) * reduce, (y1 - y0) * reduce, e))
+            return -1;
+        sheets_cover(&k->sheets, i, &k->map);
+        int failed = find_ink(k, e);
+        if (failed < 0 || (!failed && find_one(k, e)))
+            return -1;
+        float other = k->digits ? sureness(&k->digit[0], e) : -INFINITY;
+        if (isnan(other))
+            return -1;
+        if (other <= sure)
+            continue;
+        sure = other;
+        seen = k->seen;
+        best = k->digit[0];
+        best.x += x0 * reduce;
+        best.y += y0 * reduce;
+    }
+    k->digits = 0;
+    k->seen = seen;
+    struct ink_digit *d = best.w ? new_digit(k, e) : NULL;
+    if (d)
+        *d = best;
+    return best.w && !d ? -1 : 0;
+}
+
 int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
              struct ink_digit **digits, struct err *e)
 {
@@ -443,16 +514,10 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     }
     if (inkmap_load(&k->map, gray, stride, w, h, e))
         return -1;
-    if (inkmap_polarity(&k->map) < 0)
-        inkmap_invert(&k->map);
-    inkmap_find(&k->map);
-    k->lines = rules_erase(&k->map, e);
-    if (k->lines >= FORM)
-        inkmap_find_again(&k->map);
-    int failed = k->lines < 0 ? -1 : find_parts(k, e);
-    if (failed == 0)
-        failed = erase_edges(k, e);
+    int failed = find_ink(k, e);
     if (failed < 0 || (failed == 0 && (many ? find_all(k, e) : find_one(k, e))))
+        return -1;
+    if (!many && k->map.cell > 1 && find_on_sheets(k, gray, stride, e))
         return -1;
     *digits = k->digit;
     return k->digits;

@@ -448,11 +448,16 @@ static long cut(struct inkmap *m, int floor)
     return count;
 }
 
-/* Estimate the paper and compare every pixel with it. */
-static void compare(struct inkmap *m)
+void inkmap_faces(struct inkmap *m)
 {
     cell_means(m);
     upper_means(m);
+}
+
+/* Estimate the paper and compare every pixel with it. */
+static void compare(struct inkmap *m)
+{
+    inkmap_faces(m);
     close_paper(m);
     if (m->cell > 1)
         smooth(m->paper, m->scratch, m->gw, m->gh);

@@ -45,6 +45,9 @@ float inkmap_polarity(struct inkmap *m);
 /* Turn the gray picture round, for light ink. */
 void inkmap_invert(struct inkmap *m);
 
+/* Fill m->mean with the mean brightness of each cell, m->paper with that of what is not darker. */
+void inkmap_faces(struct inkmap *m);
+
 /* Fill m->ink from m->gray. Returns the number of ink pixels. */
 long inkmap_find(struct inkmap *m);
 
