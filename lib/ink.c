@@ -23,6 +23,7 @@
 #define LONGEST 1.3f /* of the usual height, and */
 #define JOINED 1.8f  /* times its area: what a digit among others may become by its faint ink */
 #define DOUBTFUL -0.3f /* less sure than this of a digit (as a logarithm) it is sought elsewhere too */
+#define NARROW 0.1f /* of the picture's shorter side is a stroke wide at most that a shadow crosses */
 #define FORM 8       /* lines and more are a form's or a ruled sheet's */
 #define STACKED 1.75f /* of the usual height: in a form, higher glyphs are two that touch */
 #define ROW 0.5f     /* of the usual height: what is wider may be several digits, */
@@ -436,13 +437,9 @@ static int erase_edges(struct ink *k, struct err *e)
     return erased > 0 ? find_parts(k, e) : erased;
 }
 
-/* Find the ink of the picture in k->map.gray, and its parts. */
-static int find_ink(struct ink *k, struct err *e)
+/* What the ink map found: lines taken out, and its parts. Returns 0; 1 when it is too much; -1. */
+static int find_strokes(struct ink *k, struct err *e)
 {
-    k->inverted = inkmap_polarity(&k->map) < 0;
-    if (k->inverted)
-        inkmap_invert(&k->map);
-    inkmap_find(&k->map);
     k->lines = rules_erase(&k->map, e);
     if (k->lines >= FORM)
         inkmap_find_again(&k->map);
@@ -450,56 +447,100 @@ static int find_ink(struct ink *k, struct err *e)
     return failed ? failed : erase_edges(k, e);
 }
 
-/* How sure it is that digit d is one: the logarithm of a probability. */
-static float sureness(const struct ink_digit *d, struct err *e)
+/* Find the ink of the picture in k->map.gray, and its parts. */
+static int find_ink(struct ink *k, struct err *e)
 {
-    float log_p = -INFINITY;
-    return whole_of(d->pixels, DIGIT_SIDE, DIGIT_SIDE, &log_p, e) ? NAN : log_p;
-}
-
-/* A picture of which no digit was found may show a sheet on a desk: look on the sheets for one, and
- * take the likeliest. gray is the source, w x h. */
-static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struct err *e)
-{
-    int reduce = k->map.reduce, w = k->map.width, h = k->map.height;
-    struct ink_digit best = k->digits ? k->digit[0] : (struct ink_digit){0};
-    int seen = k->seen;
-    float sure = k->digits ? sureness(&best, e) : -INFINITY;
-    if (sure > DOUBTFUL)
-        return 0;
+    k->inverted = inkmap_polarity(&k->map) < 0;
     if (k->inverted)
         inkmap_invert(&k->map);
-    if (isnan(sure) || sheets_find(&k->sheets, &k->map, e))
+    inkmap_find(&k->map);
+    return find_strokes(k, e);
+}
+
+/* The likeliest digit so far, and how sure it is that it is one: the logarithm of a probability. */
+struct likeliest {
+    struct ink_digit digit;
+    float sure;
+    int seen;
+};
+
+/* Compare with what find_one has found, (x, y) from the source's corner. */
+static int compare(struct ink *k, struct likeliest *best, int x, int y, struct err *e)
+{
+    float log_p = -INFINITY;
+    if (k->digits && whole_of(k->digit[0].pixels, DIGIT_SIDE, DIGIT_SIDE, &log_p, e))
+        return -1;
+    if (log_p > best->sure) {
+        *best = (struct likeliest){k->digit[0], log_p, k->seen};
+        best->digit.x += x;
+        best->digit.y += y;
+    }
+    k->digits = 0;
+    return 0;
+}
+
+/* Look for one on the sheets of paper in the picture. gray is the source. */
+static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struct likeliest *best,
+                          struct err *e)
+{
+    int reduce = k->map.reduce, w = k->map.width, h = k->map.height;
+    if (k->inverted)
+        inkmap_invert(&k->map);
+    if (sheets_find(&k->sheets, &k->map, e))
         return -1;
     for (int i = 0; i < k->sheets.n; i++) {
         const struct sheet *t = &k->sheets.sheet[i];
         int c = k->sheets.cell, x0 = t->x0 * c, y0 = t->y0 * c;
         int x1 = t->x1 * c < w ? t->x1 * c : w, y1 = t->y1 * c < h ? t->y1 * c : h;
-        k->digits = k->seen = 0;
         if (inkmap_load(&k->map, gray + (long)y0 * reduce * stride + (long)x0 * reduce, stride,
                         (x1 - x0) * reduce, (y1 - y0) * reduce, e))
             return -1;
         sheets_cover(&k->sheets, i, &k->map);
         int failed = find_ink(k, e);
-        if (failed < 0 || (!failed && find_one(k, e)))
+        if (failed < 0 || (!failed && find_one(k, e) < 0) ||
+            compare(k, best, x0 * reduce, y0 * reduce, e))
             return -1;
-        float other = k->digits ? sureness(&k->digit[0], e) : -INFINITY;
-        if (isnan(other))
-            return -1;
-        if (other <= sure)
-            continue;
-        sure = other;
-        seen = k->seen;
-        best = k->digit[0];
-        best.x += x0 * reduce;
-        best.y += y0 * reduce;
     }
-    k->digits = 0;
-    k->seen = seen;
-    struct ink_digit *d = best.w ? new_digit(k, e) : NULL;
+    return 0;
+}
+
+/* Look for one in narrow strokes, dark and light ones. gray is the source, w x h. */
+static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, int h,
+                       struct likeliest *best, struct err *e)
+{
+    for (int i = 0; i < 2 && best->sure < DOUBTFUL; i++) {
+        if (inkmap_load(&k->map, gray, stride, w, h, e))
+            return -1;
+        bool dark = (inkmap_polarity(&k->map) >= 0) == (i == 0);
+        if (!dark)
+            inkmap_invert(&k->map);
+        int side = k->map.width < k->map.height ? k->map.width : k->map.height;
+        if (inkmap_find_narrow(&k->map, (int)(NARROW * (float)side), e))
+            return -1;
+        int failed = find_strokes(k, e);
+        if (failed < 0 || (!failed && find_one(k, e) < 0) || compare(k, best, 0, 0, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* A picture in which no digit was found, or what is hardly one, is looked at in other ways; the
+ * likeliest digit is taken. gray is the source, w x h. */
+static int find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, int h,
+                          struct err *e)
+{
+    struct likeliest best = {.sure = -INFINITY, .seen = k->seen};
+    if (compare(k, &best, 0, 0, e))
+        return -1;
+    if (best.sure < DOUBTFUL && find_on_sheets(k, gray, stride, &best, e))
+        return -1;
+    if (best.sure < DOUBTFUL && find_narrow(k, gray, stride, w, h, &best, e))
+        return -1;
+    struct ink_digit *d = best.digit.w ? new_digit(k, e) : NULL;
     if (d)
-        *d = best;
-    return best.w && !d ? -1 : 0;
+        *d = best.digit;
+    k->seen = best.seen;
+    return best.digit.w && !d ? -1 : 0;
 }
 
 int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
@@ -517,7 +558,7 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     int failed = find_ink(k, e);
     if (failed < 0 || (failed == 0 && (many ? find_all(k, e) : find_one(k, e))))
         return -1;
-    if (!many && k->map.cell > 1 && find_on_sheets(k, gray, stride, e))
+    if (!many && k->map.cell > 1 && find_otherwise(k, gray, stride, w, h, e))
         return -1;
     *digits = k->digit;
     return k->digits;

@@ -398,8 +398,17 @@ static void cell_peaks(struct inkmap *m, int cy, const uint8_t *top)
     }
 }
 
-/* Contrast of every pixel to the interpolated paper, and the strongest of every cell. */
-static void contrasts(struct inkmap *m)
+/* The paper of row y: as it was closed pixel by pixel, or interpolated. */
+static void paper_row(const struct inkmap *m, struct rows *r, const uint8_t *closed, int y)
+{
+    if (!closed)
+        rows_seek(r, m, y);
+    for (int x = 0; closed && x < m->width; x++)
+        r->at[x] = (uint16_t)(closed[(long)y * m->width + x] * 16);
+}
+
+/* Contrast of every pixel to the paper, and the strongest of every cell. */
+static void contrasts(struct inkmap *m, const uint8_t *closed)
 {
     struct rows paper = {.grid = m->paper, .cell_row = -1};
     uint16_t factor[INKMAP_MAX + 4], inverse[256];
@@ -410,7 +419,7 @@ static void contrasts(struct inkmap *m)
         int y0 = cy * m->cell, y1 = min_int(y0 + m->cell, m->height);
         memset(top, 0, (size_t)m->width);
         for (int y = y0; y < y1; y++) {
-            rows_seek(&paper, m, y);
+            paper_row(m, &paper, closed, y);
             for (int x = 0; x < m->width; x += 4) /* the paper is even enough for that */
                 for (int i = 0; i < 4; i++)
                     factor[x + i] = inverse[paper.at[x] >> 4];
@@ -461,7 +470,7 @@ static void compare(struct inkmap *m)
     close_paper(m);
     if (m->cell > 1)
         smooth(m->paper, m->scratch, m->gw, m->gh);
-    contrasts(m);
+    contrasts(m, NULL);
 }
 
 /* The median difference of pixels GRAIN apart, as a contrast: on a page full of ink, whose cells
@@ -530,6 +539,66 @@ long inkmap_find(struct inkmap *m)
     }
     m->floor = max_int(FLOOR, (int)(TEXTURE_FACTOR * m->texture));
     return mark(m);
+}
+
+/* out[i] = the larger, or smaller, of in[i] and in[i + k]; k may be negative. Where there is no in[i +
+ * k] it is in[i]. */
+static void pairs(const uint8_t *restrict in, uint8_t *restrict out, long n, long k, bool larger)
+{
+    long from = k < 0 ? -k : 0, to = k < 0 ? n : n - k;
+    memcpy(out, in, (size_t)(from < n ? from : n));
+    for (long i = from; larger && i < to; i++)
+        out[i] = in[i] > in[i + k] ? in[i] : in[i + k];
+    for (long i = from; !larger && i < to; i++)
+        out[i] = in[i] < in[i + k] ? in[i] : in[i + k];
+    if (to < n)
+        memcpy(out + (to > 0 ? to : 0), in + (to > 0 ? to : 0), (size_t)(n - (to > 0 ? to : 0)));
+}
+
+/* The largest, or smallest, of `length` pixels from each on, `step` apart: windows of twice the
+ * length, again and again. *a is the picture, and then the result; *b is scratch. */
+static void windows(uint8_t **a, uint8_t **b, long n, long step, int length, bool larger)
+{
+    for (int have = 1; have < length;) {
+        int more = min_int(have, length - have);
+        pairs(*a, *b, n, more * step, larger);
+        uint8_t *swap = *a;
+        *a = *b;
+        *b = swap;
+        have += more;
+    }
+}
+
+/* Close a picture by a square: of the squares that lie wholly in it and hold a pixel, the lightest
+ * pixel of the darkest one. */
+static void close_square(const struct inkmap *m, uint8_t **a, uint8_t **b, int side)
+{
+    long n = (long)m->width * m->height, w = m->width;
+    int more = side - 1;
+    windows(a, b, n, 1, side, true);
+    windows(a, b, n, w, side, true);
+    for (int y = 0; y < m->height; y++) /* from here on squares would reach out of the picture */
+        memset(*a + (y + 1) * w - more, 255, (size_t)more);
+    memset(*a + n - more * w, 255, (size_t)(more * w));
+    windows(a, b, n, -1, side, false);
+    windows(a, b, n, -w, side, false);
+}
+
+int inkmap_find_narrow(struct inkmap *m, int widest, struct err *e)
+{
+    size_t n = (size_t)m->width * m->height;
+    uint8_t *both = malloc(2 * n), *a = both, *b = both + n;
+    if (!both)
+        return err_set(e, "out of memory");
+    blur(m);
+    memcpy(a, m->gray, n);
+    close_square(m, &a, &b, widest + 1);
+    contrasts(m, a);
+    free(both);
+    m->texture = texture(m);
+    m->floor = max_int(FLOOR, (int)(TEXTURE_FACTOR * m->texture));
+    mark(m);
+    return 0;
 }
 
 /* The usual peak of the cells that hold ink. */

@@ -51,6 +51,11 @@ void inkmap_faces(struct inkmap *m);
 /* Fill m->ink from m->gray. Returns the number of ink pixels. */
 long inkmap_find(struct inkmap *m);
 
+/* The same another way: the paper is the picture closed by a square, so that ink is what is darker and
+ * no wider than `widest` pixels. This sees no shadow, however hard its edge; but no thicker stroke
+ * either. Softens m->gray. Returns 0, or -1 when memory is short. */
+int inkmap_find_narrow(struct inkmap *m, int widest, struct err *e);
+
 /* Mark the ink anew after some of m->ink was made 0, when that, such as a form's lines, was so much
  * stronger than the writing left that the writing was measured by it. Returns whether it was. */
 bool inkmap_find_again(struct inkmap *m);
