@@ -479,6 +479,17 @@ static int compare(struct ink *k, struct likeliest *best, int x, int y, struct e
     return 0;
 }
 
+/* What was found may be a box of a form, with a digit in it: look for one without its sides. */
+static int find_in_box(struct ink *k, struct likeliest *best, struct err *e)
+{
+    const struct glyph *g = &k->glyphs.glyph[0];
+    int erased = k->glyphs.n ? rules_erase_box(&k->map, g->x0, g->y0, g->x1, g->y1, e) : 0;
+    if (erased <= 0)
+        return erased;
+    int failed = find_parts(k, e);
+    return failed < 0 || (!failed && find_one(k, e) < 0) ? -1 : compare(k, best, 0, 0, e);
+}
+
 /* Look for one on the sheets of paper in the picture. gray is the source. */
 static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struct likeliest *best,
                           struct err *e)
@@ -532,9 +543,11 @@ static int find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w
     struct likeliest best = {.sure = -INFINITY, .seen = k->seen};
     if (compare(k, &best, 0, 0, e))
         return -1;
-    if (best.sure < DOUBTFUL && find_on_sheets(k, gray, stride, &best, e))
+    if (best.sure < DOUBTFUL && find_in_box(k, &best, e))
         return -1;
-    if (best.sure < DOUBTFUL && find_narrow(k, gray, stride, w, h, &best, e))
+    if (best.sure < DOUBTFUL && k->map.cell > 1 && find_on_sheets(k, gray, stride, &best, e))
+        return -1;
+    if (best.sure < DOUBTFUL && k->map.cell > 1 && find_narrow(k, gray, stride, w, h, &best, e))
         return -1;
     struct ink_digit *d = best.digit.w ? new_digit(k, e) : NULL;
     if (d)
@@ -558,7 +571,7 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     int failed = find_ink(k, e);
     if (failed < 0 || (failed == 0 && (many ? find_all(k, e) : find_one(k, e))))
         return -1;
-    if (!many && k->map.cell > 1 && find_otherwise(k, gray, stride, w, h, e))
+    if (!many && find_otherwise(k, gray, stride, w, h, e))
         return -1;
     *digits = k->digit;
     return k->digits;

@@ -10,6 +10,9 @@
 #define STEEPEST 0.35f
 #define PLAY 4           /* pixels that the following of a line may be off */
 #define APART 8          /* pixels between lines that count each */
+#define SIDE 0.75f       /* of a box's side is there */
+#define RIM 0.15f        /* of a box is near its sides */
+#define BOX_THICKEST 14  /* times as long as its lines are thick is a box at least */
 #define DARKER 1.7f      /* ink this much darker than the line is a stroke along it */
 
 /* The picture seen along lines: `along` counts in their direction, `across` from line to line. */
@@ -263,6 +266,36 @@ static int erase(const struct view *v, struct line *lines, int n)
         follow(v, &lines[i], -1, &slope);
     }
     return counted;
+}
+
+/* Of the n lines found in a box, choose those along its sides. Returns how many. */
+static int choose_sides(const struct view *v, struct line *lines, int n)
+{
+    int chosen = 0;
+    for (int i = 0; i < n; i++) {
+        struct line *l = &lines[i];
+        float middle = (l->from_y + l->to_y) / 2, far = (float)v->across - middle;
+        l->erase = l->to - l->from > SIDE * (float)v->along &&
+                   fminf(middle, far) < RIM * (float)v->across + l->thick;
+        chosen += l->erase;
+    }
+    return chosen;
+}
+
+int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err *e)
+{
+    int w = x1 - x0, h = y1 - y0, thickest = (w < h ? w : h) / BOX_THICKEST + 2;
+    uint8_t *ink = m->ink + (long)y0 * m->width + x0;
+    struct view flat = {ink, 1, m->width, w, h, thickest, m->floor};
+    struct view upright = {ink, m->width, 1, h, w, thickest, m->floor};
+    struct line *lines = malloc(2 * MAX_LINES * sizeof *lines);
+    if (!lines)
+        return err_set(e, "out of memory");
+    int n = find_lines(&flat, lines), k = find_lines(&upright, lines + MAX_LINES), erased = 0;
+    if (choose_sides(&flat, lines, n) + choose_sides(&upright, lines + MAX_LINES, k) > 1)
+        erased = erase(&flat, lines, n) + erase(&upright, lines + MAX_LINES, k);
+    free(lines);
+    return erased;
 }
 
 int rules_erase(struct inkmap *m, struct err *e)
