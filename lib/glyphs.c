@@ -16,6 +16,7 @@
 #define NEAR 0.15f       /* parts of one digit are so near to each other */
 #define FAINT 0.45f      /* of the usual contrast: fainter is show-through or shadow */
 #define ONE_SIDED 0.4f   /* see two_sided */
+#define ALONE 0.7f       /* of what is smaller is one thing */
 #define CLUTTER 2.5f     /* times its own ink in smaller things: no digit but a texture */
 
 static int reserve(struct glyphs *s, int parts, struct err *e)
@@ -55,6 +56,21 @@ static float part_contrast(const struct part *p)
     return (float)p->weight / (float)p->area;
 }
 
+/* Is a part a line from edge to edge of the picture, near a third edge: a side of a form's cell? */
+static bool is_side(const struct inkmap *m, const struct part *p)
+{
+    int w = p->x1 - p->x0, h = p->y1 - p->y0, across = m->width, along = m->height;
+    int middle = p->x0 + p->x1;
+    if (w > h) {
+        across = m->height;
+        along = m->width;
+        middle = p->y0 + p->y1;
+    }
+    int longer = w > h ? w : h, thick = w > h ? h : w, near = middle < across ? middle : 2 * across - middle;
+    return longer >= 0.94f * (float)along && thick < 0.1f * (float)across &&
+           near < 0.3f * (float)across;
+}
+
 /* How much a part looks like what the picture is about: long, strong, in the middle. 0: cannot be
  * a digit by itself; negative: cannot be a part of one. */
 static float prominence(const struct inkmap *m, const struct parts *all, const struct part *p)
@@ -67,6 +83,8 @@ static float prominence(const struct inkmap *m, const struct parts *all, const s
     float central = 1 - 0.25f * (dx * dx + dy * dy);
     float sides = side < 64 ? 1 : two_sided(m, all, p);
     if (sides < ONE_SIDED)
+        return -1;
+    if (is_side(m, p))
         return -1;
     if (p->x1 - p->x0 > 5 * (p->y1 - p->y0))
         return 0;
@@ -145,15 +163,20 @@ static void enclose(struct part *box, const struct part *q)
     box->y1 = box->y1 > q->y1 ? box->y1 : q->y1;
 }
 
-/* Is what belongs to glyphs only some of many things shorter than `length`, as in a texture? */
+/* Is what belongs to glyphs only some of many things shorter than `length`, as in a texture? One
+ * thing alone may be the digit in a box. */
 static bool lost_in_clutter(const struct glyphs *s, const struct parts *p, float length)
 {
-    long own = 0, clutter = 0;
+    long own = 0, clutter = 0, most = 0;
     for (int i = 0; i < p->parts; i++)
         if (s->owner[i] >= 0)
             own += p->part[i].weight;
-        else if (part_length(&p->part[i]) < length)
+        else if (part_length(&p->part[i]) < length) {
             clutter += p->part[i].weight;
+            most = most > p->part[i].weight ? most : p->part[i].weight;
+        }
+    if ((float)most > ALONE * (float)clutter)
+        clutter -= most;
     return (float)clutter > CLUTTER * (float)own;
 }
 

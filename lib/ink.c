@@ -23,6 +23,11 @@
 #define LONGEST 1.3f /* of the usual height, and */
 #define JOINED 1.8f  /* times its area: what a digit among others may become by its faint ink */
 #define DOUBTFUL -0.3f /* less sure than this of a digit (as a logarithm) it is sought elsewhere too */
+#define MARGIN 0.5f     /* so much surer has another look to be */
+#define HARDLY -1.0f    /* less sure than this, and it may be a shadow's edge */
+#define FLOOR -4.0f     /* surer than this is has to be */
+#define LEAST 0.06f     /* of the picture's shorter side is what it finds, */
+#define FEW 4           /* and at most so many things are like it */
 #define NARROW 0.1f /* of the picture's shorter side is a stroke wide at most that a shadow crosses */
 #define FORM 8       /* lines and more are a form's or a ruled sheet's */
 #define STACKED 1.75f /* of the usual height: in a form, higher glyphs are two that touch */
@@ -447,13 +452,15 @@ static int find_strokes(struct ink *k, struct err *e)
     return failed ? failed : erase_edges(k, e);
 }
 
-/* Find the ink of the picture in k->map.gray, and its parts. */
-static int find_ink(struct ink *k, struct err *e)
+/* Find the ink of the picture in k->map.gray, which is of that sheet (-1: of none), and its parts. */
+static int find_ink(struct ink *k, int sheet, struct err *e)
 {
     k->inverted = inkmap_polarity(&k->map) < 0;
     if (k->inverted)
         inkmap_invert(&k->map);
     inkmap_find(&k->map);
+    if (sheet >= 0)
+        sheets_wipe(&k->sheets, sheet, &k->map);
     return find_strokes(k, e);
 }
 
@@ -461,19 +468,32 @@ static int find_ink(struct ink *k, struct err *e)
 struct likeliest {
     struct ink_digit digit;
     float sure;
-    int seen;
+    int seen, side; /* side: the picture's shorter one */
 };
 
-/* Compare with what find_one has found, (x, y) from the source's corner. */
+/* Is the digit found by another look clear of the picture's edge, not too small for one whose shorter
+ * side is `side`, and not one of many? Or it is a piece of something else. */
+static bool stands_out(const struct ink *k, int side)
+{
+    const struct ink_digit *d = &k->digit[0];
+    int w = k->map.width * k->map.reduce, h = k->map.height * k->map.reduce, near = k->map.reduce;
+    return d->x > near && d->y > near && d->x + d->w < w - near && d->y + d->h < h - near &&
+           (float)(d->w > d->h ? d->w : d->h) > LEAST * (float)side && k->seen <= FEW;
+}
+
+/* Compare with what find_one has found by another look, (x, y) from the source's corner. */
 static int compare(struct ink *k, struct likeliest *best, int x, int y, struct err *e)
 {
     float log_p = -INFINITY;
-    if (k->digits && whole_of(k->digit[0].pixels, DIGIT_SIDE, DIGIT_SIDE, &log_p, e))
+    if (k->digits && stands_out(k, best->side) &&
+        whole_of(k->digit[0].pixels, DIGIT_SIDE, DIGIT_SIDE, &log_p, e))
         return -1;
-    if (log_p > best->sure) {
-        *best = (struct likeliest){k->digit[0], log_p, k->seen};
+    if (log_p > best->sure + MARGIN && log_p > FLOOR) {
+        best->digit = k->digit[0];
         best->digit.x += x;
         best->digit.y += y;
+        best->sure = log_p;
+        best->seen = k->seen;
     }
     k->digits = 0;
     return 0;
@@ -482,12 +502,18 @@ static int compare(struct ink *k, struct likeliest *best, int x, int y, struct e
 /* What was found may be a box of a form, with a digit in it: look for one without its sides. */
 static int find_in_box(struct ink *k, struct likeliest *best, struct err *e)
 {
-    const struct glyph *g = &k->glyphs.glyph[0];
-    int erased = k->glyphs.n ? rules_erase_box(&k->map, g->x0, g->y0, g->x1, g->y1, e) : 0;
+    struct glyph box = k->glyphs.glyph[0];
+    int erased = rules_erase_box(&k->map, box.x0, box.y0, box.x1, box.y1, e);
     if (erased <= 0)
         return erased;
     int failed = find_parts(k, e);
-    return failed < 0 || (!failed && find_one(k, e) < 0) ? -1 : compare(k, best, 0, 0, e);
+    if (failed < 0 || (!failed && find_one(k, e) < 0))
+        return -1;
+    const struct glyph *g = &k->glyphs.glyph[0];
+    if (k->digits && 3 * (g->y1 - g->y0) < box.y1 - box.y0)
+        k->digits = 0;
+    best->sure = fminf(best->sure, HARDLY) - MARGIN;
+    return compare(k, best, 0, 0, e);
 }
 
 /* Look for one on the sheets of paper in the picture. gray is the source. */
@@ -507,7 +533,7 @@ static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struc
                         (x1 - x0) * reduce, (y1 - y0) * reduce, e))
             return -1;
         sheets_cover(&k->sheets, i, &k->map);
-        int failed = find_ink(k, e);
+        int failed = find_ink(k, i, e);
         if (failed < 0 || (!failed && find_one(k, e) < 0) ||
             compare(k, best, x0 * reduce, y0 * reduce, e))
             return -1;
@@ -519,7 +545,7 @@ static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struc
 static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, int h,
                        struct likeliest *best, struct err *e)
 {
-    for (int i = 0; i < 2 && best->sure < DOUBTFUL; i++) {
+    for (int i = 0; i < 2 && best->sure < HARDLY; i++) {
         if (inkmap_load(&k->map, gray, stride, w, h, e))
             return -1;
         bool dark = (inkmap_polarity(&k->map) >= 0) == (i == 0);
@@ -540,14 +566,18 @@ static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, i
 static int find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, int h,
                           struct err *e)
 {
-    struct likeliest best = {.sure = -INFINITY, .seen = k->seen};
-    if (compare(k, &best, 0, 0, e))
-        return -1;
-    if (best.sure < DOUBTFUL && find_in_box(k, &best, e))
+    struct likeliest best = {.sure = -INFINITY, .seen = k->seen, .side = w < h ? w : h};
+    if (k->digits) {
+        best.digit = k->digit[0];
+        if (whole_of(best.digit.pixels, DIGIT_SIDE, DIGIT_SIDE, &best.sure, e))
+            return -1;
+    }
+    k->digits = 0;
+    if (k->glyphs.n && find_in_box(k, &best, e))
         return -1;
     if (best.sure < DOUBTFUL && k->map.cell > 1 && find_on_sheets(k, gray, stride, &best, e))
         return -1;
-    if (best.sure < DOUBTFUL && k->map.cell > 1 && find_narrow(k, gray, stride, w, h, &best, e))
+    if (best.sure < HARDLY && k->map.cell > 1 && find_narrow(k, gray, stride, w, h, &best, e))
         return -1;
     struct ink_digit *d = best.digit.w ? new_digit(k, e) : NULL;
     if (d)
@@ -568,7 +598,7 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     }
     if (inkmap_load(&k->map, gray, stride, w, h, e))
         return -1;
-    int failed = find_ink(k, e);
+    int failed = find_ink(k, -1, e);
     if (failed < 0 || (failed == 0 && (many ? find_all(k, e) : find_one(k, e))))
         return -1;
     if (!many && find_otherwise(k, gray, stride, w, h, e))

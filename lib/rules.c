@@ -10,7 +10,8 @@
 #define STEEPEST 0.35f
 #define PLAY 4           /* pixels that the following of a line may be off */
 #define APART 8          /* pixels between lines that count each */
-#define SIDE 0.75f       /* of a box's side is there */
+#define SIDE 0.55f       /* of a box's side is there */
+#define SIDES 3          /* are there at least, one less at the picture's edge */
 #define RIM 0.15f        /* of a box is near its sides */
 #define BOX_THICKEST 14  /* times as long as its lines are thick is a box at least */
 #define DARKER 1.7f      /* ink this much darker than the line is a stroke along it */
@@ -268,18 +269,27 @@ static int erase(const struct view *v, struct line *lines, int n)
     return counted;
 }
 
-/* Of the n lines found in a box, choose those along its sides. Returns how many. */
-static int choose_sides(const struct view *v, struct line *lines, int n)
+/* Of the n lines found in a box, choose those along its sides that are no thicker than it. Returns how
+ * many. */
+static int choose_sides(const struct view *v, struct line *lines, int n, float thickest)
 {
     int chosen = 0;
     for (int i = 0; i < n; i++) {
         struct line *l = &lines[i];
         float middle = (l->from_y + l->to_y) / 2, far = (float)v->across - middle;
-        l->erase = l->to - l->from > SIDE * (float)v->along &&
+        l->erase = l->to - l->from > SIDE * (float)v->along && l->thick < thickest &&
                    fminf(middle, far) < RIM * (float)v->across + l->thick;
         chosen += l->erase;
     }
     return chosen;
+}
+
+static float thinnest(const struct line *lines, int n)
+{
+    float least = INFINITY;
+    for (int i = 0; i < n; i++)
+        least = fminf(least, lines[i].thick);
+    return least;
 }
 
 int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err *e)
@@ -288,12 +298,15 @@ int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err
     uint8_t *ink = m->ink + (long)y0 * m->width + x0;
     struct view flat = {ink, 1, m->width, w, h, thickest, m->floor};
     struct view upright = {ink, m->width, 1, h, w, thickest, m->floor};
-    struct line *lines = malloc(2 * MAX_LINES * sizeof *lines);
+    struct line *lines = malloc(2 * MAX_LINES * sizeof *lines), *others = lines + MAX_LINES;
     if (!lines)
         return err_set(e, "out of memory");
-    int n = find_lines(&flat, lines), k = find_lines(&upright, lines + MAX_LINES), erased = 0;
-    if (choose_sides(&flat, lines, n) + choose_sides(&upright, lines + MAX_LINES, k) > 1)
-        erased = erase(&flat, lines, n) + erase(&upright, lines + MAX_LINES, k);
+    int n = find_lines(&flat, lines), k = find_lines(&upright, others), erased = 0;
+    float thick = 1 + 1.4f * fminf(thinnest(lines, n), thinnest(others, k));
+    int across = choose_sides(&flat, lines, n, thick), along = choose_sides(&upright, others, k, thick);
+    bool cut = x0 <= 1 || y0 <= 1 || x1 + 1 >= m->width || y1 + 1 >= m->height;
+    if (across > 0 && along > 0 && across + along + cut >= SIDES)
+        erased = erase(&flat, lines, n) + erase(&upright, others, k);
     free(lines);
     return erased;
 }

@@ -10,7 +10,8 @@
  * the bar of a seven is none. Returns how many lines were taken out, or -1 when memory is short. */
 int rules_erase(struct inkmap *m, struct err *e);
 
-/* The same for two or more sides of a box that is drawn from x0, y0 to x1, y1 (beyond it). */
+/* The same for the sides of a box drawn from x0, y0 to x1, y1 (beyond it), if three are there at least,
+ * at the picture's edge two. */
 int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err *e);
 
 #endif

@@ -229,7 +229,9 @@ static int nearest(const struct sheets *s, int i, int x, int y)
     return -1;
 }
 
-void sheets_cover(const struct sheets *s, int i, struct inkmap *m)
+/* Go through the cells of the box of sheet i that are not of it. paint: cover them with the paper
+ * nearest to them; or take away their ink. */
+static void treat_rest(const struct sheets *s, int i, struct inkmap *m, bool paint)
 {
     const struct sheet *t = &s->sheet[i];
     int gw = t->x1 - t->x0, gh = t->y1 - t->y0;
@@ -241,6 +243,17 @@ void sheets_cover(const struct sheets *s, int i, struct inkmap *m)
             if (near < 0 || near == (t->y0 + cy) * s->gw + t->x0 + cx)
                 continue;
             for (int y = y0; y < y1; y++)
-                memset(m->gray + (long)y * m->width + x0, s->face[near], (size_t)(x1 - x0));
+                memset((paint ? m->gray : m->ink) + (long)y * m->width + x0,
+                       paint ? s->face[near] : 0, (size_t)(x1 - x0));
         }
+}
+
+void sheets_cover(const struct sheets *s, int i, struct inkmap *m)
+{
+    treat_rest(s, i, m, true);
+}
+
+void sheets_wipe(const struct sheets *s, int i, struct inkmap *m)
+{
+    treat_rest(s, i, m, false);
 }

@@ -30,6 +30,9 @@ int sheets_find(struct sheets *s, struct inkmap *m, struct err *e);
 /* m->gray is the box of sheet i and nothing else: cover what is not of the sheet with its paper. */
 void sheets_cover(const struct sheets *s, int i, struct inkmap *m);
 
+/* The same for m->ink: what is not of the sheet is none. */
+void sheets_wipe(const struct sheets *s, int i, struct inkmap *m);
+
 void sheets_free(struct sheets *s);
 
 #endif
