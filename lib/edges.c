@@ -72,6 +72,19 @@ static bool is_edge(struct sides s)
     return s.less < EDGE * s.more;
 }
 
+float one_sided(const struct inkmap *m, const struct parts *all, const struct part *p)
+{
+    int every = p->runs / 64 + 1, n = 0, looked = 0, edges = 0;
+    for (int i = p->first; i >= 0; i = all->run[i].next) {
+        const struct run *r = &all->run[i];
+        if (n++ % every)
+            continue;
+        looked++;
+        edges += is_edge(sides_across(m, r)) || is_edge(sides_along(m, (r->x0 + r->x1) / 2, r->y));
+    }
+    return looked ? (float)edges / (float)looked : 0;
+}
+
 /* What is to be taken out, kept until all has been looked at. */
 struct pieces {
     struct piece {

@@ -11,6 +11,9 @@
  * paper. */
 float two_sided(const struct inkmap *m, const struct parts *all, const struct part *p);
 
+/* How much of part p, over a sample of its runs, has paper on one side only, across or down. */
+float one_sided(const struct inkmap *m, const struct parts *all, const struct part *p);
+
 /* Take the edges out of m's ink where they hang together with strokes, in parts longer than
  * `least`. Returns how many pieces were taken; when there are any, the parts have to be found again;
  * -1 when memory is short. */

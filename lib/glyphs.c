@@ -164,17 +164,22 @@ static void enclose(struct part *box, const struct part *q)
 }
 
 /* Is what belongs to glyphs only some of many things shorter than `length`, as in a texture? One
- * thing alone may be the digit in a box. */
-static bool lost_in_clutter(const struct glyphs *s, const struct parts *p, float length)
+ * thing alone within `box` may be the digit in it. */
+static bool lost_in_clutter(const struct glyphs *s, const struct parts *p, float length,
+                            const struct part *box)
 {
     long own = 0, clutter = 0, most = 0;
-    for (int i = 0; i < p->parts; i++)
+    for (int i = 0; i < p->parts; i++) {
+        const struct part *q = &p->part[i];
         if (s->owner[i] >= 0)
-            own += p->part[i].weight;
-        else if (part_length(&p->part[i]) < length) {
-            clutter += p->part[i].weight;
-            most = most > p->part[i].weight ? most : p->part[i].weight;
+            own += q->weight;
+        else if (part_length(q) < length) {
+            clutter += q->weight;
+            if (box && q->weight > most && q->x0 > box->x0 && q->x1 < box->x1 && q->y0 > box->y0 &&
+                q->y1 < box->y1)
+                most = q->weight;
         }
+    }
     if ((float)most > ALONE * (float)clutter)
         clutter -= most;
     return (float)clutter > CLUTTER * (float)own;
@@ -206,7 +211,7 @@ int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
             grown = true;
         }
     }
-    if (lost_in_clutter(s, p, 0.6f * part_length(&box)))
+    if (lost_in_clutter(s, p, 0.6f * part_length(&box), &box))
         return 0;
     for (int i = 0; i < p->parts; i++)
         s->seen += s->score[i] > 0.5f * s->score[best] && s->owner[i] < 0;
@@ -410,7 +415,7 @@ int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
                 absorb(s, k, i, p->parts);
     adopt(s, m, p, turn, contrast);
     sift(s);
-    if (lost_in_clutter(s, p, s->height))
+    if (lost_in_clutter(s, p, s->height, NULL))
         s->n = 0;
     return s->n;
 }

@@ -24,10 +24,12 @@
 #define JOINED 1.8f  /* times its area: what a digit among others may become by its faint ink */
 #define DOUBTFUL -0.3f /* less sure than this of a digit (as a logarithm) it is sought elsewhere too */
 #define MARGIN 0.5f     /* so much surer has another look to be */
-#define HARDLY -1.0f    /* less sure than this, and it may be a shadow's edge */
+#define HARDLY -1.5f    /* less sure than this, and it may be a shadow's edge */
+#define BOXED -1.0f     /* no surer than this is a digit with a box around it */
 #define FLOOR -4.0f     /* surer than this is has to be */
 #define LEAST 0.06f     /* of the picture's shorter side is what it finds, */
 #define FEW 4           /* and at most so many things are like it */
+#define EDGED 0.4f      /* of a stroke across a shadow has paper on one side only, at most */
 #define NARROW 0.1f /* of the picture's shorter side is a stroke wide at most that a shadow crosses */
 #define FORM 8       /* lines and more are a form's or a ruled sheet's */
 #define STACKED 1.75f /* of the usual height: in a form, higher glyphs are two that touch */
@@ -512,7 +514,7 @@ static int find_in_box(struct ink *k, struct likeliest *best, struct err *e)
     const struct glyph *g = &k->glyphs.glyph[0];
     if (k->digits && 3 * (g->y1 - g->y0) < box.y1 - box.y0)
         k->digits = 0;
-    best->sure = fminf(best->sure, HARDLY) - MARGIN;
+    best->sure = fminf(best->sure, BOXED) - MARGIN;
     return compare(k, best, 0, 0, e);
 }
 
@@ -541,11 +543,21 @@ static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struc
     return 0;
 }
 
+/* Has glyph 0 paper on both its sides? */
+static bool on_paper(const struct ink *k)
+{
+    const struct part *most = NULL;
+    for (int i = 0; i < k->parts.parts; i++)
+        if (k->glyphs.owner[i] == 0 && (!most || k->parts.part[i].area > most->area))
+            most = &k->parts.part[i];
+    return most && one_sided(&k->map, &k->parts, most) < EDGED;
+}
+
 /* Look for one in narrow strokes, dark and light ones. gray is the source, w x h. */
 static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, int h,
                        struct likeliest *best, struct err *e)
 {
-    for (int i = 0; i < 2 && best->sure < HARDLY; i++) {
+    for (int i = 0; i < 2 && best->sure < HARDLY * (float)(i + 1); i++) {
         if (inkmap_load(&k->map, gray, stride, w, h, e))
             return -1;
         bool dark = (inkmap_polarity(&k->map) >= 0) == (i == 0);
@@ -555,7 +567,11 @@ static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, i
         if (inkmap_find_narrow(&k->map, (int)(NARROW * (float)side), e))
             return -1;
         int failed = find_strokes(k, e);
-        if (failed < 0 || (!failed && find_one(k, e) < 0) || compare(k, best, 0, 0, e))
+        if (failed < 0 || (!failed && find_one(k, e) < 0))
+            return -1;
+        if (k->digits && !on_paper(k))
+            k->digits = 0;
+        if (compare(k, best, 0, 0, e))
             return -1;
     }
     return 0;

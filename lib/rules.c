@@ -11,6 +11,7 @@
 #define PLAY 4           /* pixels that the following of a line may be off */
 #define APART 8          /* pixels between lines that count each */
 #define SIDE 0.55f       /* of a box's side is there */
+#define ALONG 0.75f      /* of its length may be the side of a box, and */
 #define SIDES 3          /* are there at least, one less at the picture's edge */
 #define RIM 0.15f        /* of a box is near its sides */
 #define BOX_THICKEST 14  /* times as long as its lines are thick is a box at least */
@@ -292,19 +293,36 @@ static float thinnest(const struct line *lines, int n)
     return least;
 }
 
+/* Is there ink near the view's first (or last) places across along most of it, as of a box's side? */
+static bool may_be_side(const struct view *v, bool last)
+{
+    int rim = (int)(RIM * (float)v->across) + 1, inked = 0;
+    for (int a = 0; a < v->along; a++) {
+        int c = 0;
+        while (c < rim && at(v, a, last ? v->across - 1 - c : c) < v->level)
+            c++;
+        inked += c < rim;
+    }
+    return (float)inked > ALONG * (float)v->along;
+}
+
 int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err *e)
 {
     int w = x1 - x0, h = y1 - y0, thickest = (w < h ? w : h) / BOX_THICKEST + 2;
     uint8_t *ink = m->ink + (long)y0 * m->width + x0;
     struct view flat = {ink, 1, m->width, w, h, thickest, m->floor};
     struct view upright = {ink, m->width, 1, h, w, thickest, m->floor};
-    struct line *lines = malloc(2 * MAX_LINES * sizeof *lines), *others = lines + MAX_LINES;
+    bool cut = x0 <= 1 || y0 <= 1 || x1 + 1 >= m->width || y1 + 1 >= m->height;
+    if (may_be_side(&flat, false) + may_be_side(&flat, true) + may_be_side(&upright, false) +
+            may_be_side(&upright, true) + cut < SIDES)
+        return 0;
+    struct line *lines = malloc(2 * MAX_LINES * sizeof *lines);
     if (!lines)
         return err_set(e, "out of memory");
+    struct line *others = lines + MAX_LINES;
     int n = find_lines(&flat, lines), k = find_lines(&upright, others), erased = 0;
     float thick = 1 + 1.4f * fminf(thinnest(lines, n), thinnest(others, k));
     int across = choose_sides(&flat, lines, n, thick), along = choose_sides(&upright, others, k, thick);
-    bool cut = x0 <= 1 || y0 <= 1 || x1 + 1 >= m->width || y1 + 1 >= m->height;
     if (across > 0 && along > 0 && across + along + cut >= SIDES)
         erased = erase(&flat, lines, n) + erase(&upright, others, k);
     free(lines);
