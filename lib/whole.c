@@ -11,6 +11,7 @@
 #define BOX 20
 #define INKED 76 /* fainter pixels do not count for the box */
 #define DIGITS 10
+#define UNIT 512 /* what 1 is between layers */
 
 void whole_sum(struct whole_picture *p)
 {
@@ -43,36 +44,46 @@ static struct whole ink_box(const struct whole_picture *p, const int *left, cons
     return b.x1 ? b : (struct whole){0};
 }
 
-/* The sum of row y up to x, between pixels too. */
-static float sum_to(const struct whole_picture *p, int y, float x)
+/* 256 times the sum of a row up to x / 256 pixels, between pixels too. */
+static uint32_t sum_to(const uint32_t *sums, int x)
 {
-    int whole = (int)x < p->w ? (int)x : p->w - 1;
-    return (float)p->sums[(long)y * (p->w + 1) + whole] +
-           (x - (float)whole) * (float)p->gray[(long)y * p->w + whole];
+    uint32_t whole = (uint32_t)x >> 8, part = (uint32_t)x & 255;
+    return sums[whole] * 256 + (part ? part * (sums[whole + 1] - sums[whole]) : 0);
 }
 
-/* The ink of box b as BOX x BOX pixels, its aspect kept. */
+static int clip(int v, int low, int high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+
+/* The ink of box b as BOX x BOX pixels, its aspect kept. Such a pixel is the ink of its part of the
+ * box, or when that is less than a pixel wide, of a pixel's width about its middle. */
 static void fit(const struct whole_picture *p, const struct whole *b, const int *left,
                 const int *right, float out[BOX][BOX])
 {
-    int w = b->x1 - b->x0, h = b->y1 - b->y0;
-    float size = (float)(w > h ? w : h) / BOX, reach = fmaxf(size, 1) / 2;
+    int w = b->x1 - b->x0, h = b->y1 - b->y0, from[BOX], to[BOX];
+    float size = (float)(w > h ? w : h) / BOX, reach = (size > 1 ? size : 1) / 2;
     memset(out, 0, BOX * sizeof *out);
+    for (int t = 0; t < BOX; t++) {
+        float middle = ((float)t + 0.5f) * size;
+        from[t] = (int)(((float)b->x0 + middle - reach) * 256);
+        to[t] = (int)(((float)b->x0 + middle + reach) * 256);
+    }
     for (int y = b->y0; y < b->y1; y++) {
-        float line[BOX] = {0}, low = (float)left[y], high = (float)right[y];
-        if (left[y] >= right[y])
+        const uint32_t *sums = p->sums + (long)y * (p->w + 1);
+        int low = left[y] * 256, high = right[y] * 256;
+        float line[BOX], above = (float)(y - b->y0), below = above + 1;
+        if (low >= high)
             continue;
-        for (int t = 0; t < BOX; t++) {
-            float middle = (float)b->x0 + ((float)t + 0.5f) * size;
-            float from = fmaxf(low, middle - reach), to = fminf(high, middle + reach);
-            line[t] = to > from ? sum_to(p, y, to) - sum_to(p, y, from) : 0;
-        }
-        int first = (int)(((float)(y - b->y0) - reach) / size - 0.5f);
+        for (int t = 0; t < BOX; t++)
+            line[t] = (float)(sum_to(sums, clip(to[t], low, high)) -
+                              sum_to(sums, clip(from[t], low, high)));
+        int first = (int)((above - reach) / size - 0.5f);
         for (int t = first < 0 ? 0 : first; t < BOX; t++) {
-            float middle = (float)b->y0 + ((float)t + 0.5f) * size;
-            float part = fminf((float)(y + 1), middle + reach) - fmaxf((float)y, middle - reach);
-            if (middle - reach >= (float)(y + 1))
+            float top = ((float)t + 0.5f) * size - reach, bottom = top + 2 * reach;
+            if (top >= below)
                 break;
+            float part = (bottom < below ? bottom : below) - (top > above ? top : above);
             for (int i = 0; part > 0 && i < BOX; i++)
                 out[t][i] += part * line[i];
         }
@@ -83,23 +94,26 @@ static void fit(const struct whole_picture *p, const struct whole *b, const int 
 static void centre(float box[BOX][BOX], int16_t *input)
 {
     float sum = 1e-9f, sx = 0, sy = 0, most = 1e-9f, frame[SIDE][SIDE] = {0};
-    for (int y = 0; y < BOX; y++)
+    for (int y = 0; y < BOX; y++) {
+        float row = 0;
         for (int x = 0; x < BOX; x++) {
             float v = box[y][x];
-            sum += v;
+            row += v;
             sx += v * ((float)x + 0.5f);
-            sy += v * ((float)y + 0.5f);
-            most = fmaxf(most, v);
+            most = v > most ? v : most;
         }
+        sum += row;
+        sy += row * ((float)y + 0.5f);
+    }
     int left = (int)lrintf(SIDE / 2 - sx / sum), top = (int)lrintf(SIDE / 2 - sy / sum);
-    for (int y = 0; y < BOX; y++)
-        for (int x = 0; x < BOX; x++)
-            if (y + top >= 0 && y + top < SIDE && x + left >= 0 && x + left < SIDE)
-                frame[y + top][x + left] = box[y][x];
+    int x0 = clip(-left, 0, BOX), x1 = clip(SIDE - left, x0, BOX);
+    for (int y = clip(-top, 0, BOX); y < BOX && y + top < SIDE; y++)
+        memcpy(&frame[y + top][x0 + left], &box[y][x0], (size_t)(x1 - x0) * sizeof box[y][0]);
+    float scale = 255 / (4 * most);
     for (int y = 0; y < SIDE; y += 2)
         for (int x = 0; x < SIDE; x += 2) {
             float four = frame[y][x] + frame[y][x + 1] + frame[y + 1][x] + frame[y + 1][x + 1];
-            input[y / 2 * (SIDE / 2) + x / 2] = (int16_t)lrintf(four * 255 / 4 / most);
+            *input++ = (int16_t)lrintf(four * scale);
         }
 }
 
@@ -113,38 +127,48 @@ static float log_sum(const float *v, int n)
     return most + logf(fmaxf(sum, 1)); /* the largest alone makes it 1 */
 }
 
-static void layer(const float *in, int ins, const int16_t *weight, const int16_t *bias, float *out,
-                  int outs)
+/* A layer's sums: `in` is `unit` times what it stands for, out is unit * WHOLE_SCALE times. (The sizes
+ * are multiples of 8, and constants where this is called, so that it is done in vectors.) */
+static inline void layer(const int16_t *in, int ins, int unit, const int16_t *weight,
+                         const int16_t *bias, int32_t *out, int outs)
 {
-    for (int o = 0; o < outs; o++)
-        out[o] = bias[o];
-    for (int i = 0; i < ins; i++)
-        for (int o = 0; in[i] != 0 && o < outs; o++)
-            out[o] += in[i] * weight[o * ins + i];
-    for (int o = 0; o < outs; o++)
-        out[o] /= WHOLE_SCALE;
+    for (int o = 0; o < outs; o++) {
+        int32_t sum = 0;
+        for (int i = 0; i < ins; i++)
+            sum += in[i] * weight[o * ins + i];
+        out[o] = sum + bias[o] * unit;
+    }
+}
+
+/* Of n such sums what is above 0, as UNIT times what it stands for. */
+static void relu(const int32_t *sum, int unit, int16_t *out, int n)
+{
+    float scale = (float)UNIT / (float)(unit * WHOLE_SCALE);
+    for (int i = 0; i < n; i++) {
+        float v = (float)sum[i] * scale;
+        out[i] = (int16_t)(v < 0 ? 0 : v > INT16_MAX ? INT16_MAX : v + 0.5f);
+    }
 }
 
 static float log_digit(const int16_t *input)
 {
-    float hidden[WHOLE_HIDDEN], deeper[WHOLE_DEEPER], out[DIGITS + 1];
-    for (int h = 0; h < WHOLE_HIDDEN; h++) {
-        int unit = whole_bias[h] * 255;
-        for (int i = 0; i < WHOLE_INPUTS; i++)
-            unit += whole_weight[h * WHOLE_INPUTS + i] * input[i];
-        hidden[h] = unit > 0 ? (float)unit / (255 * WHOLE_SCALE) : 0;
-    }
-    layer(hidden, WHOLE_HIDDEN, whole_deeper_weight, whole_deeper_bias, deeper, WHOLE_DEEPER);
-    for (int h = 0; h < WHOLE_DEEPER; h++)
-        deeper[h] = fmaxf(0, deeper[h]);
-    layer(deeper, WHOLE_DEEPER, whole_out_weight, whole_out_bias, out, DIGITS + 1);
+    int32_t sum[WHOLE_HIDDEN];
+    int16_t hidden[WHOLE_HIDDEN], deeper[WHOLE_DEEPER];
+    float out[DIGITS + 1];
+    layer(input, WHOLE_INPUTS, 255, whole_weight, whole_bias, sum, WHOLE_HIDDEN);
+    relu(sum, 255, hidden, WHOLE_HIDDEN);
+    layer(hidden, WHOLE_HIDDEN, UNIT, whole_deeper_weight, whole_deeper_bias, sum, WHOLE_DEEPER);
+    relu(sum, UNIT, deeper, WHOLE_DEEPER);
+    layer(deeper, WHOLE_DEEPER, UNIT, whole_out_weight, whole_out_bias, sum, DIGITS + 1);
+    for (int d = 0; d <= DIGITS; d++)
+        out[d] = (float)sum[d] / (UNIT * WHOLE_SCALE);
     return log_sum(out, DIGITS) - log_sum(out, DIGITS + 1);
 }
 
 struct whole whole_look(const struct whole_picture *p, const int *left, const int *right)
 {
     float box[BOX][BOX];
-    int16_t input[WHOLE_INPUTS];
+    int16_t input[WHOLE_INPUTS] = {0};
     struct whole w = ink_box(p, left, right);
     if (!w.x1)
         return w;

@@ -197,9 +197,10 @@ def table(name, p):
 
 
 print('/* Made by tests/whole_table.py: %d times the weights of whole.c\'s network. */' % SCALE)
-print('#define WHOLE_INPUTS 196\n#define WHOLE_HIDDEN %d\n#define WHOLE_DEEPER %d' % (HIDDEN, DEEPER))
+print('/* Rows of pixels are followed by 0s up to a multiple of 8, for vectors. */')
+print('#define WHOLE_INPUTS 200\n#define WHOLE_HIDDEN %d\n#define WHOLE_DEEPER %d' % (HIDDEN, DEEPER))
 print('#define WHOLE_SCALE %d' % SCALE)
-table('whole_weight[WHOLE_HIDDEN * WHOLE_INPUTS]', net[0].weight)
+table('whole_weight[WHOLE_HIDDEN * WHOLE_INPUTS]', F.pad(net[0].weight, (0, 4)))
 table('whole_bias[WHOLE_HIDDEN]', net[0].bias)
 table('whole_deeper_weight[WHOLE_DEEPER * WHOLE_HIDDEN]', net[2].weight)
 table('whole_deeper_bias[WHOLE_DEEPER]', net[2].bias)
