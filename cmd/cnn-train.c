@@ -1,19 +1,12 @@
 /* cnn-train: labelled frames -> a model. */
-#include <getopt.h>
-#include <libgen.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "fit.h"
-#include "onnx.h"
 #include "progress.h"
-#include "quantize.h"
-#include "recipe.h"
+#include "teach.h"
 #include "tool.h"
 
 static const char usage[] =
@@ -40,14 +33,6 @@ static const char usage[] =
     "  -s SEED   of everything drawn at random (1)\n"
     "  -j N      threads (the CPUs there are); the model does not depend on it\n";
 
-struct options {
-    const char *net, *start, *model;
-    bool resume, quantize;
-    int threads;
-    struct recipe recipe;
-    char checkpoint[4096];
-};
-
 /* The number of a name that find knows. */
 static int named(int option, const char *name, int (*find)(const char *), const char *names)
 {
@@ -57,7 +42,7 @@ static int named(int option, const char *name, int (*find)(const char *), const 
     return number;
 }
 
-static void parse_option(struct options *o, int option, const char *value)
+static void parse_option(struct teach_options *o, int option, const char *value)
 {
     struct fit_options *f = &o->recipe.fit;
     struct err e = ERR_NONE;
@@ -100,10 +85,10 @@ static void parse_option(struct options *o, int option, const char *value)
     }
 }
 
-static void parse(struct options *o, int argc, char **argv)
+static void parse(struct teach_options *o, int argc, char **argv)
 {
     int option;
-    *o = (struct options){.recipe = recipe_default};
+    *o = (struct teach_options){.recipe = recipe_default, .out = stdout, .report = tool_error};
     while ((option = getopt(argc, argv, "n:i:o:qre:b:l:O:p:S:W:w:L:E:a:A:v:s:j:hV")) != -1)
         parse_option(o, option, optarg);
     if (!o->net == !o->start)
@@ -117,8 +102,6 @@ static void parse(struct options *o, int argc, char **argv)
         tool_usage("-o: the name is too long");
     recipe_complete(&o->recipe, o->start);
 }
-
-#define STOPPED (-1)
 
 static volatile sig_atomic_t stop; /* the signal that asks to end */
 
@@ -137,29 +120,27 @@ static void catch_signal(int signal)
         sigaction(signal, &action, NULL);
 }
 
+static void catch_signals(void)
+{
+    catch_signal(SIGINT);
+    catch_signal(SIGTERM);
+}
+
 /* Whether mpirun (Open MPI's, or one of MPICH's kin) has started this process among others. */
 static bool is_rank(void)
 {
     return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE");
 }
 
-static int print_epoch(void *arg, const struct epoch_record *r, struct err *e)
-{
-    (void)arg;
-    char line[256];
-    if (printf("%s\n", fit_line(r, line, sizeof line)) < 0 || fflush(stdout))
-        return err_errno(e, "standard output");
-    return 0;
-}
-
 /* Ten times a second, where a person watches. */
-static void print_progress(void *arg, const struct fit_progress *p)
+static void print_progress(const struct fit_progress *p)
 {
-    double *last = arg, t = clock_now();
+    static double last;
+    double t = clock_now();
     bool whole = p->done == p->images;
-    if (!whole && t - *last < 0.1)
+    if (!whole && t - last < 0.1)
         return;
-    *last = t;
+    last = t;
     struct winsize window = {0};
     ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
     char text[256];
@@ -167,166 +148,24 @@ static void print_progress(void *arg, const struct fit_progress *p)
             whole ? "\r\033[K" : "");
 }
 
-static void print_source(void *arg, const char *name, long right, long images)
+/* What is said of a run that has ended before its end. */
+static int tell_end(const struct teach_options *o, int ended, const struct err *e)
 {
-    (void)arg;
-    tool_warn("%s: %.2f %% of %ld frames set aside are right", name,
-              100.0 * (double)right / (double)images, images);
-}
-
-static int read_frames(struct dataset *d, char **names, struct err *e)
-{
-    static char *input[] = {"-", NULL};
-    for (char **name = *names ? names : input; *name; name++) {
-        struct frame_reader *r = frame_open(*name, e);
-        int failed = !r || dataset_read(d, r, e);
-        frame_close(r);
-        if (failed)
-            return -1;
-    }
-    if (d->blank)
-        tool_warn("%ld frames with nothing in them were left out", d->blank);
-    return d->images ? 0 : err_set(e, "no frames to train on");
-}
-
-static struct net *load(const struct options *o, struct err *e)
-{
-    struct net *net = o->start ? onnx_load(o->start, e) : net_load(o->net, e);
-    if (net && recipe_check_net(net, e)) {
-        err_at(e, o->start ? o->start : o->net, -1);
-        net_free(net);
-        return NULL;
-    }
-    if (net && o->net)
-        net_init(net, o->recipe.fit.train.seed);
-    return net;
-}
-
-/* Whether the model's folder can be written, before hours are spent. */
-static int check_output(struct options *o, struct err *e)
-{
-    char copy[4096];
-    struct stat s;
-    snprintf(copy, sizeof copy, "%s", o->model);
-    if (!stat(o->model, &s) && !S_ISREG(s.st_mode)) {
-        if (S_ISDIR(s.st_mode))
-            return err_set(e, "is a directory") | err_at(e, o->model, -1);
-        o->checkpoint[0] = '\0'; /* a device has none */
-    } else if (access(dirname(copy), W_OK)) {
-        return err_errno(e, "cannot write in its folder") | err_at(e, o->model, -1);
-    }
-    if (o->checkpoint[0] && !o->resume && !access(o->checkpoint, F_OK))
-        tool_warn("%s is of a run that was not finished; -r would go on with it", o->checkpoint);
-    return 0;
-}
-
-/* What is in the pipe or the files is read by rank 0 alone and sent to the others. */
-static int get_data(struct dataset *d, char **names, struct ranks *ranks, struct err *e)
-{
-    if (ranks && ranks->rank)
-        return dataset_share(d, ranks, e);
-    return read_frames(d, names, e) || (ranks && dataset_share(d, ranks, e)) ? -1 : 0;
-}
-
-static void say_stopped(const struct options *o)
-{
-    if (isatty(STDERR_FILENO))
+    const struct ranks *ranks = o->recipe.fit.train.ranks;
+    bool first = teach_is_first(o);
+    if (ended < 0)
+        tool_error(e);
+    if (ended < 0 && first && ranks && ranks->failed && !access(o->checkpoint, F_OK))
+        tool_warn("-r goes on from the last whole epoch, in %s", o->checkpoint);
+    if (ended > 0 && first && isatty(STDERR_FILENO))
         fputc('\n', stderr);
-    tool_warn("stopped%s%s", *o->checkpoint ? "; -r goes on from " : "", o->checkpoint);
+    if (ended > 0 && first)
+        tool_warn("stopped%s%s", *o->checkpoint ? "; -r goes on from " : "", o->checkpoint);
+    return ended;
 }
 
-/* Train and save. Returns the exit status, STOPPED when a signal ended it. */
-static int train(struct options *o, struct net *net, const struct dataset *d, struct threads *t)
-{
-    struct err e = ERR_NONE;
-    struct split s;
-    char text[1024];
-    double last = 0;
-    if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, &e))
-        return tool_error(&e);
-    o->recipe.fit.command = recipe_command(&o->recipe, o->start ? o->start : o->net, o->start,
-                                           s.validation, text, sizeof text);
-    struct ranks *ranks = o->recipe.fit.train.ranks;
-    bool first = !ranks || ranks->rank == 0; /* the only one that prints and writes */
-    struct fit_watch watch = {.arg = &last, .stop = &stop};
-    if (first)
-        watch.epoch = print_epoch;
-    if (first && isatty(STDERR_FILENO))
-        watch.progress = print_progress;
-    if (first && d->sources > 1)
-        watch.source = print_source;
-    if (first)
-        puts(fit_header);
-    fflush(stdout);
-    catch_signal(SIGINT);
-    catch_signal(SIGTERM);
-    const char *checkpoint = first && o->checkpoint[0] ? o->checkpoint : NULL;
-    int status = fit_run(net, d, &s, &o->recipe.fit, t, checkpoint, o->resume, &watch, &e);
-    split_free(&s);
-    if (status < 0 || (!status && first && onnx_save(net, o->model, &e))) {
-        tool_error(&e);
-        if (first && ranks && ranks->failed && !access(o->checkpoint, F_OK))
-            tool_warn("-r goes on from the last whole epoch, in %s", o->checkpoint);
-        return EXIT_FAILED;
-    }
-    if (status && first)
-        say_stopped(o);
-    if (!status && first && o->checkpoint[0])
-        unlink(o->checkpoint);
-    return status ? STOPPED : EXIT_OK;
-}
-
-/* The same model in 8 bits. */
-static int quantize(struct options *o, const struct net *net, const struct dataset *d,
-                    struct threads *t)
-{
-    struct err e = ERR_NONE;
-    struct split s;
-    struct quantize_report r;
-    struct ranks *ranks = o->recipe.fit.train.ranks;
-    if (ranks && ranks->rank > 0)
-        return EXIT_OK; /* it is the work of one */
-    if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, &e))
-        return tool_error(&e);
-    struct net *made = quantize_net(net, d, &s, QUANTIZE_MAX_LOSS, t, &r, &e);
-    split_free(&s);
-    int failed = !made || onnx_save(made, o->model, &e);
-    net_free(made);
-    if (failed)
-        return tool_error(&e);
-    printf("frames\tfloat\tint8\n%ld\t%.5f\t%.5f\n", r.images,
-           (double)r.before / (double)r.images, (double)r.after / (double)r.images);
-    return EXIT_OK;
-}
-
-static int run(struct options *o, char **names)
-{
-    struct err e = ERR_NONE;
-    struct ranks *ranks = o->recipe.fit.train.ranks;
-    struct dataset d = {0};
-    struct net *net = load(o, &e);
-    bool first = !ranks || ranks->rank == 0;
-    struct threads *t =
-        net && (!first || !check_output(o, &e)) ? threads_new(o->threads, &e) : NULL;
-    int status = EXIT_FAILED;
-    if (t) {
-        struct shape in = net_input(net);
-        dataset_init(&d, in.h, in.w, net_outputs(net));
-        if (!ranks || ranks->here == 1)
-            threads_spin(t);
-    }
-    if (!t || get_data(&d, names, ranks, &e))
-        tool_error(&e);
-    else
-        status = o->quantize ? quantize(o, net, &d, t) : train(o, net, &d, t);
-    dataset_free(&d);
-    threads_free(t);
-    net_free(net);
-    return status;
-}
-
-/* As one of several ranks, or alone. */
-static int run_ranked(struct options *o, char **names)
+/* As one of several ranks, or alone. Returns as teach. */
+static int run(struct teach_options *o, char **names)
 {
     struct ranks ranks = {.count = 1, .here = 1};
     struct err e = ERR_NONE;
@@ -335,25 +174,29 @@ static int run_ranked(struct options *o, char **names)
         if (ranks.rank == 0)
             tool_error(&e);
         ranks_leave(&ranks, false);
-        return EXIT_FAILED;
+        return -1;
     }
     if (ranks.count > 1)
         o->recipe.fit.train.ranks = &ranks;
     if (!o->threads)
         o->threads = threads_available() > ranks.here ? threads_available() / ranks.here : 1;
-    int status = run(o, names);
+    int ended = tell_end(o, teach(o, names, &e), &e);
     if (ranked)
-        ranks_leave(&ranks, status == EXIT_FAILED);
-    return status;
+        ranks_leave(&ranks, ended < 0);
+    return ended;
 }
 
 int main(int argc, char **argv)
 {
-    struct options o;
+    struct teach_options o;
     tool_init("cnn-train", usage);
     parse(&o, argc, argv);
-    int status = run_ranked(&o, argv + optind);
-    if (status == STOPPED)
+    o.stop = &stop;
+    o.begin = catch_signals;
+    if (isatty(STDERR_FILENO))
+        o.progress = print_progress;
+    int ended = run(&o, argv + optind);
+    if (ended > 0)
         raise(stop ? stop : SIGTERM);
-    return tool_close(status);
+    return tool_close(ended ? EXIT_FAILED : EXIT_OK);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <math.h>
 
+#include "answer.h"
 #include "kernel/int8.h"
 
 static const char *program = "inkpipe";
@@ -91,6 +92,12 @@ double tool_real(int option, const char *text, double low, double high)
     if (end == text || *end || !isfinite(x) || x < low || x > high)
         tool_usage("-%c %s: not a number from %g to %g", option, text, low, high);
     return x;
+}
+
+void tool_box(int option, const char *text, int box[4])
+{
+    if (!answer_parse_box(text, box))
+        tool_usage("-%c %s: not x,y,w,h in pixels, like 100,50,200,200", option, text);
 }
 
 static volatile sig_atomic_t stopped;

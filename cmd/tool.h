@@ -38,6 +38,9 @@ _Noreturn void tool_usage(const char *format, ...) __attribute__((format(printf,
 long tool_int(int option, const char *text, long low, long high);
 double tool_real(int option, const char *text, double low, double high);
 
+/* The same of a rectangle "x,y,w,h" in pixels, which has at least one. */
+void tool_box(int option, const char *text, int box[4]);
+
 /* For programs that clean up behind themselves: from now on SIGINT, SIGTERM and SIGHUP are noted
  * and SIGPIPE is ignored. They are delivered only while ppoll waits with *open as its mask, so that
  * none is missed. */

@@ -1,7 +1,6 @@
 /* xview: show a frame stream in a window, and what a command says about it. */
 #include <unistd.h>
 
-#include "answer.h"
 #include "tool.h"
 #include "viewer.h"
 
@@ -22,26 +21,18 @@ static const char usage[] =
     "keys: q quit, space pause, s save the frame as xview-NNNN.pgm, 0..9 save labelled\n"
     "  camgrab | xview -r 300,100,200,200 -e 'preproc | cnn-predict'\n";
 
-static struct rect parse_region(const char *text)
-{
-    int box[4];
-    if (!answer_parse_box(text, box))
-        tool_usage("-r %s: not x,y,w,h in pixels", text);
-    return (struct rect){box[0], box[1], box[2], box[3]};
-}
-
 static struct viewer_options parse(int argc, char **argv)
 {
     struct viewer_options o = {.labelled = "labelled.pgm", .hold = 0.25, .report = tool_error,
                                .stopped = tool_stopped};
-    int c;
+    int c, region[4] = {0};
     while ((c = getopt(argc, argv, "d:e:o:pr:s:txz:hV")) != -1)
         switch (c) {
         case 'd': o.least = tool_real(c, optarg, 0, 86400); break;
         case 'e': o.command = optarg; break;
         case 'o': o.labelled = optarg; break;
         case 'p': o.pass = true; break;
-        case 'r': o.region = parse_region(optarg); break;
+        case 'r': tool_box(c, optarg, region); break;
         case 's': o.hold = tool_real(c, optarg, 0, 3600); break;
         case 't': o.paced = true; break;
         case 'x': o.exit_at_end = true; break;
@@ -50,6 +41,7 @@ static struct viewer_options parse(int argc, char **argv)
         case 'V': tool_version();
         default: tool_usage(NULL);
         }
+    o.region = (struct rect){region[0], region[1], region[2], region[3]};
     if (o.pass && isatty(1))
         tool_usage("-p: frames are not for a terminal");
     if (optind == argc && isatty(0))

@@ -12,30 +12,32 @@ static void make_printable(char *s)
             *s = '?';
 }
 
+static void set(struct err *e, const char *format, va_list args, const char *reason)
+{
+    int n = vsnprintf(e->what, sizeof e->what, format, args);
+    if (reason && n >= 0 && (size_t)n < sizeof e->what)
+        snprintf(e->what + n, sizeof e->what - (size_t)n, ": %s", reason);
+    make_printable(e->what);
+}
+
 int err_set(struct err *e, const char *format, ...)
 {
-    if (!e)
-        return -1;
     va_list args;
     va_start(args, format);
-    vsnprintf(e->what, sizeof e->what, format, args);
+    if (e)
+        set(e, format, args, NULL);
     va_end(args);
-    make_printable(e->what);
     return -1;
 }
 
 int err_errno(struct err *e, const char *format, ...)
 {
     const char *reason = strerror(errno);
-    if (!e)
-        return -1;
     va_list args;
     va_start(args, format);
-    vsnprintf(e->what, sizeof e->what, format, args);
+    if (e)
+        set(e, format, args, reason);
     va_end(args);
-    size_t n = strlen(e->what);
-    snprintf(e->what + n, sizeof e->what - n, ": %s", reason);
-    make_printable(e->what);
     return -1;
 }
 

@@ -136,9 +136,6 @@ bool view_is_linear(const struct view *v);
 /* Give each axis its dimension among dims[first..]; false when one is no product of axes. */
 bool view_place(struct view *v, int first);
 
-/* The same elements in the same order, under other dims. The images must stay apart. */
-int view_reshape(struct import *m, struct view *v, const struct dims *dims);
-
 /* How far apart in an ONNX tensor of `like` dims, which is broadcast to the view, the elements are
  * that are neighbours along each axis. */
 int view_strides(struct import *m, const struct view *v, const struct dims *like, long *stride);

@@ -126,7 +126,7 @@ static bool new_axes(struct view *v, int first)
 }
 
 /* The same elements in the same order, under other dims. The images must stay apart. */
-int view_reshape(struct import *m, struct view *v, const struct dims *dims)
+static int view_reshape(struct import *m, struct view *v, const struct dims *dims)
 {
     long count = 1;
     bool batched = dims->rank > 0 && dims->dim[0] == m->batch;

@@ -361,11 +361,6 @@ struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
     return r;
 }
 
-long trainer_steps(const struct trainer *t)
-{
-    return t->steps;
-}
-
 void trainer_set_steps(struct trainer *t, long steps)
 {
     t->steps = steps;

@@ -59,9 +59,6 @@ void trainer_free(struct trainer *t);
 struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
                                  const uint8_t *labels, int n, double rate);
 
-/* Steps taken so far (it is part of the state). */
-long trainer_steps(const struct trainer *t);
-
 /* Write the weights and running statistics into net (the one given to trainer_new or a copy of
  * it): the averaged ones when `ema` and there are some, else the current ones. */
 void trainer_export(struct trainer *t, struct net *net, bool ema);
