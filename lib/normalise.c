@@ -39,7 +39,7 @@ static inline int magnitude(int dx, int dy)
 float stroke_width(const uint8_t *gray, int w, int h)
 {
     static const uint8_t outside[LONGEST];
-    long ink = 0, variation = 0;
+    int64_t ink = 0, variation = 0; /* a long may have but 32 bits */
     for (int y = 0; y < h; y++) {
         const uint8_t *row = gray + (long)y * w;
         const uint8_t *up = y > 0 ? row - w : outside, *down = y + 1 < h ? row + w : outside;
