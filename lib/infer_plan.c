@@ -6,7 +6,6 @@
 
 #define CHUNK 64 /* images a thread takes at once, at most */
 #define GROUP 8  /* images a step of a group takes */
-#define TILES 36 /* of 4x4 outputs that go through Winograd's convolution at once */
 
 struct planner {
     const struct net *net;
@@ -165,15 +164,6 @@ static struct fused fused_with(const struct planner *b, int i)
     return f;
 }
 
-/* Whether layer l, a convolution that reads x, is one for Winograd's algorithm: full blocks of
- * channels, and pictures that fill the tiles so far that half of the multiplications are saved. */
-static bool suits_winograd(const struct layer *l, const struct value *x)
-{
-    return l->r == 3 && l->s == 3 && l->stride_h == 1 && l->stride_w == 1 && l->dilation_h == 1 &&
-           l->dilation_w == 1 && l->groups == 1 && x->shape.c >= BLOCK && l->out.c >= BLOCK &&
-           x->layout.pixel == BLOCK && 9L * l->out.h * l->out.w >= 2 * 36L * winograd_tiles(l->out.h, l->out.w);
-}
-
 /* A maximum pool that halves rows and columns can be taken in too. */
 static void fuse_pool(const struct planner *b, struct fused *f)
 {
@@ -194,6 +184,7 @@ static int plan_params(struct planner *b, struct step *s, const struct layer *l,
 {
     const struct layer *layer = b->net->layer;
     bool fast = s->kind == STEP_WINOGRAD;
+    long pairs = (long)pk->blocks * (pk->runs / 9);
     long size = fast ? pk->size / 9 * 36 : pk->size, channels = (long)pk->blocks * BLOCK;
     float *direct = fast ? aligned_alloc(64, (size_t)pk->size * sizeof *direct) : NULL;
     if ((fast && !direct) || alloc_params(b, s, size, channels)) {
@@ -203,7 +194,7 @@ static int plan_params(struct planner *b, struct step *s, const struct layer *l,
     float *w = s->memory, *bias = w + size, *scale = bias + channels, *shift = scale + channels;
     int failed = pack_params(b, l, pk, f->fold < 0 ? NULL : &layer[f->fold], fast ? direct : w, bias);
     if (fast && !failed)
-        b->p->k->winograd_weights(pk->blocks, pk->runs / 9, direct, w);
+        b->p->k->winograd_weights(pairs, pairs, direct, w);
     free(direct);
     for (int k = 0; f->post >= 0 && k < pk->k; k++)
         affine_of(&layer[f->post], k, &scale[k], &shift[k]);
@@ -220,16 +211,16 @@ static void plan_winograd(struct infer *p, struct step *s, const struct fused *f
 {
     const struct value *x = &p->value[s->x], *y = &p->value[s->y];
     int tiles = winograd_tiles(s->conv.rows, s->conv.pixels);
-    int at_once = tiles * (tiles < TILES / 2 ? p->group : 1);
+    int at_once = tiles * (tiles < WINOGRAD_TILES / 2 ? p->group : 1);
     struct winograd *v = &s->winograd;
-    if (tiles < TILES / 2)
+    if (tiles < WINOGRAD_TILES / 2)
         s->phase = OF_GROUP;
     s->conv.runs /= 9;
     v->x_block = x->layout.block;
     v->x_image = x->layout.size;
     v->y_image = y->layout.size;
     v->pool = f->pool >= 0;
-    v->tiles = at_once < TILES ? at_once : TILES;
+    v->tiles = at_once < WINOGRAD_TILES ? at_once : WINOGRAD_TILES;
     v->end = s->conv.blocks;
     for (int i = 0; i < s->conv.runs; i++)
         s->offset[i] = i * v->tiles * BLOCK;
@@ -251,7 +242,7 @@ static int plan_conv(struct planner *b, int i)
     int x = dense ? rows_input(b, l->in[0]) : pad_input(b, l, 0, &start);
     struct packing pk = packing_of(l, b->p->value[x].shape);
     struct fused f = fused_with(b, i);
-    bool fast = !dense && suits_winograd(l, &b->p->value[x]);
+    bool fast = !dense && suits_winograd(l, b->p->value[x].shape.c, l->out.c, l->out.h, l->out.w);
     if (fast)
         fuse_pool(b, &f);
     struct shape out = f.pool < 0 ? l->out : b->net->layer[f.pool].out;

@@ -193,3 +193,10 @@ void dense_offsets(const struct packing *p, int images, int *table)
     for (int i = 0; i < p->runs; i++)
         table[i] = i * images * BLOCK;
 }
+
+bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels)
+{
+    return l->r == 3 && l->s == 3 && l->stride_h == 1 && l->stride_w == 1 && l->dilation_h == 1 &&
+           l->dilation_w == 1 && l->groups == 1 && c >= BLOCK && k >= BLOCK &&
+           9L * rows * pixels >= 2 * 36L * winograd_tiles(rows, pixels);
+}

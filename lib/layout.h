@@ -64,6 +64,11 @@ struct packing packing_of(const struct layer *l, struct shape in);
 void pack(const struct packing *p, const float *weight, float *packed);
 void unpack(const struct packing *p, const float *packed, float *weight);
 
+/* Whether Winograd's algorithm (kernel.h) pays for convolution l, or for the gradient of its input, from
+ * c channels to k, whose result is rows x pixels: 3x3 of stride 1, full blocks of channels, and pictures
+ * that fill their tiles so far that half of the multiplications are saved. */
+bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels);
+
 /* The offset of each run from a window's first pixel: `table` holds p->runs. For dense layers x is
  * the layout of rows: pixel BLOCK, block = images * BLOCK. */
 void conv_offsets(const struct packing *p, const struct layer *l, const struct layout *x,

@@ -91,6 +91,8 @@ void trainer_free(struct trainer *t)
         free(t->operation[i].offset_back);
         free(t->operation[i].half.offset);
         free(t->operation[i].half.back_offset);
+        free(t->operation[i].winograd.offset);
+        free(t->operation[i].winograd.back_offset);
     }
     for (int i = 0; t->scratch && i < threads_count(t->threads); i++)
         free(t->scratch[i]);
@@ -101,7 +103,7 @@ void trainer_free(struct trainer *t)
                      t->average_mean, t->average_var, t->mean, t->inverse, t->a, t->b, t->c,
                      t->image_sum, t->image_dot, t->memory, t->restat_sum, t->restat_square,
                      t->scratch, t->exchange, t->shard_sum, t->weights16, t->memory16,
-                     t->scratch16};
+                     t->scratch16, t->transformed};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     net_free(t->net);
@@ -192,6 +194,7 @@ static void turn_item(void *arg, int item, int thread)
         const struct operation *op = &t->operation[i];
         if (item < blocks_to_turn(t, op)) {
             turn_block(t, op, item);
+            winograd_weights_back(t, op, item);
             return;
         }
         item -= blocks_to_turn(t, op);
@@ -350,6 +353,7 @@ struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
     t->labels = labels;
     t->n = n;
     bf16_weights(t, true);
+    winograd_weights(t);
     run_phases(t, 0, t->forward_phases);
     for (int i = 0; i < n; i++)
         softmax_loss(t, i, &r);
@@ -397,6 +401,7 @@ void trainer_restat_batch(struct trainer *t, train_fill *fill, void *arg, int n)
     t->fill_arg = arg;
     t->n = n;
     bf16_weights(t, false);
+    winograd_weights(t);
     run_phases(t, 0, t->forward_phases);
     t->restat_count += n;
 }

@@ -108,7 +108,11 @@ static void conv_forward(struct trainer *t, const struct operation *op, int item
                      .x_pixel = op->l->stride_w * x->act.pixel,
                      .y_block = y->act.block, .y_row = y->act.row, .w = t->active + op->weight,
                      .bias = t->active + op->bias, .relu = op->relu};
-    t->k->conv(&v, act_of(t, x, item), act_of(t, y, item) + y->act.origin);
+    float *to = act_of(t, y, item) + y->act.origin;
+    if (op->winograd.on)
+        winograd_forward(t, op, &v, act_of(t, x, item), to, thread);
+    else
+        t->k->conv(&v, act_of(t, x, item), to);
 }
 
 /* dy masked by the relu that was fused into the operation, unless batch norm has done it. */
@@ -154,19 +158,27 @@ static void bias_backward(struct trainer *t, struct view dy, float *bias, bool f
     }
 }
 
-/* The gradients of weights and of x. */
-static void conv_products(struct trainer *t, const struct operation *op, struct view dy, float *dw,
-                          bool first, int item, int thread)
+static void conv_weight_grad(struct trainer *t, const struct operation *op, struct view dy,
+                             float *dw, int item, int thread)
 {
     const struct value *x = &t->value[op->x];
+    int shard = item * TRAIN_SHARDS / t->n, first = train_shard_first(t->n, shard);
+    if (op->winograd.on) {
+        bool last = item + 1 == train_shard_first(t->n, shard + 1);
+        winograd_weight_grad(t, op, act_of(t, x, item), dy, dw, item - first, last, thread);
+        return;
+    }
     struct conv_grad g = {.blocks = op->pack.blocks, .rows = dy.rows, .pixels = dy.pixels,
                           .runs = op->runs, .run = op->run, .offset = op->offset,
                           .x_row = op->l->stride_h * x->act.row,
                           .x_pixel = op->l->stride_w * x->act.pixel,
-                          .dy_block = dy.block, .dy_row = dy.row, .first = first};
+                          .dy_block = dy.block, .dy_row = dy.row, .first = item == first};
     t->k->conv_grad(&g, act_of(t, x, item), dy.p, dw);
-    if (!x->needs_grad)
-        return;
+}
+
+static void conv_input_grad(struct trainer *t, const struct operation *op, struct view dy, int item,
+                            int thread)
+{
     const float *wide = op->spread_place >= 0 ? spread(t, op, dy, thread)
                                               : dy.p - t->value[op->y].grad.origin;
     struct view dx = grad_target(t, op->x, op->add_x, item, thread);
@@ -174,7 +186,10 @@ static void conv_products(struct trainer *t, const struct operation *op, struct 
                      .runs = op->pack_back.runs, .run = op->pack_back.run,
                      .offset = op->offset_back, .x_row = op->spread.row, .x_pixel = BLOCK,
                      .y_block = dx.block, .y_row = dx.row, .w = t->back + op->weight_back};
-    t->k->conv(&v, wide, dx.p);
+    if (op->winograd.back)
+        winograd_backward(t, op, &v, wide, dx.p, thread);
+    else
+        t->k->conv(&v, wide, dx.p);
 }
 
 static void conv_backward(struct trainer *t, const struct operation *op, int item, int thread)
@@ -188,11 +203,14 @@ static void conv_backward(struct trainer *t, const struct operation *op, int ite
         relu_backward(t, op->y, item, thread);
     if (op->l->bias)
         bias_backward(t, dy, grad + op->bias, first);
-    if (op->half.on)
+    if (op->half.on) {
         bf16_conv_backward(t, op, act_of(t, x, item), dy, dx_target(t, op, item, thread),
                            grad + op->weight, first, thread);
-    else
-        conv_products(t, op, dy, grad + op->weight, first, item, thread);
+    } else {
+        conv_weight_grad(t, op, dy, grad + op->weight, item, thread);
+        if (x->needs_grad)
+            conv_input_grad(t, op, dy, item, thread);
+    }
     if (x->needs_grad)
         add_spare(t, op->x, op->add_x, item, thread);
 }

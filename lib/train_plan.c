@@ -335,7 +335,8 @@ static int plan_params(struct trainer *t, struct err *e)
     }
     for (int i = 0; i < t->operations; i++)
         if (t->operation[i].op == OP_CONV || t->operation[i].op == OP_DENSE)
-            if (place_back(t, &t->operation[i], e) || bf16_plan(t, &t->operation[i], e))
+            if (place_back(t, &t->operation[i], e) || bf16_plan(t, &t->operation[i], e) ||
+                winograd_plan(t, &t->operation[i], e))
                 return -1;
     return 0;
 }
@@ -456,6 +457,7 @@ static void place_values(struct trainer *t)
             spare = size;
     }
     t->spare = take(&t->scratch_size, spare);
+    t->winograd = take(&t->scratch_size, t->winograd_size);
     t->tile = take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
 }
 
@@ -497,6 +499,7 @@ static int alloc_memory(struct trainer *t, struct err *e)
     t->average = t->o.ema > 0 ? floats(t->params, &ok) : NULL;
     t->shard_grad = floats(TRAIN_SHARDS * t->sharded, &ok);
     t->back = floats(t->back_size, &ok);
+    t->transformed = floats(t->transformed_size, &ok);
     float **stats[] = {&t->running_mean, &t->running_var, &t->average_mean, &t->average_var,
                        &t->mean, &t->inverse, &t->a, &t->b, &t->c};
     for (size_t i = 0; i < sizeof stats / sizeof *stats; i++)

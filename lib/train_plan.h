@@ -40,6 +40,16 @@ struct bf16_plan {
     long pitch;              /* from channel to channel of x turned */
 };
 
+/* How a convolution goes by Winograd's algorithm: forward and the gradient of its weights, and the
+ * gradient of its input, each with so many tiles at once. */
+struct winograd_plan {
+    bool on, back;
+    int tiles, back_tiles;
+    int *offset, *back_offset; /* of the blocks among the tiles */
+    long weight, weight_back;  /* places in t->transformed */
+    long sums;                 /* of the weights' gradient: place in the thread's memory */
+};
+
 struct operation {
     enum op op; /* OP_FLATTEN: gather images into rows; OP_INPUT: pad x with `factor` */
     int layer;  /* its number, and itself: in t->net */
@@ -61,6 +71,7 @@ struct operation {
     long stats; /* batch norm: place in the stats arrays; [channels] each */
     long channels; /* floats in bias, scale, ...: whole blocks */
     struct bf16_plan half;
+    struct winograd_plan winograd;
 };
 
 /* ROUND, ROUND_GRAD: copies in bf16 of what a dense layer reads. */
@@ -107,6 +118,8 @@ struct trainer {
     float *shard_grad;              /* [TRAIN_SHARDS][sharded] */
     float *back;                    /* weights as the gradient passes read them */
     long back_size;
+    float *transformed;             /* weights as Winograd's algorithm reads them, both ways */
+    long transformed_size;
 
     long stats; /* channels of all batch norms */
     float *running_mean, *running_var, *average_mean, *average_var; /* [stats] */
@@ -121,6 +134,7 @@ struct trainer {
     float *exchange; /* rows on their way between ranks: [ranks][images][blocks][BLOCK] */
     long memory_size, scratch_size, exchange_size;
     long spare, tile; /* in scratch: a gradient to be added, and sums of dense gradients */
+    long winograd, winograd_size; /* in scratch: the tiles of a convolution at hand */
 
     bf16 *weights16; /* as the forward pass reads them, and as the gradient passes do */
     bf16 *memory16;  /* operands of dense layers, of the batch */
@@ -176,6 +190,25 @@ void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct
 void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y);
 void bf16_dense_backward(struct trainer *t, const struct operation *op, struct view x,
                          struct view dx, int thread);
+
+/* ---- train_winograd.c: the products of a convolution by Winograd's algorithm ---- */
+
+/* Decide whether (op->winograd), and plan memory. Returns 0 or -1. */
+int winograd_plan(struct trainer *t, struct operation *op, struct err *e);
+
+/* Transform t->active, and block `block` of an operation's inputs from t->back. */
+void winograd_weights(struct trainer *t);
+void winograd_weights_back(const struct trainer *t, const struct operation *op, int block);
+
+/* One image: what v, a direct convolution, says, where op->winograd.on (.back). */
+void winograd_forward(struct trainer *t, const struct operation *op, const struct conv *v,
+                      const float *x, float *y, int thread);
+void winograd_backward(struct trainer *t, const struct operation *op, const struct conv *v,
+                       const float *dy, float *dx, int thread);
+
+/* Image `image` of a shard; with its last one dw is set. */
+void winograd_weight_grad(struct trainer *t, const struct operation *op, const float *x,
+                          struct view dy, float *dw, int image, bool last, int thread);
 
 /* Batch norm, between phases: from all images' sums to the batch's numbers. */
 void train_finish_moments(struct trainer *t, const struct operation *op);

@@ -176,8 +176,6 @@ static void conv(const struct conv *v, const float *x, float *y)
         conv_rows(v, x, y, v->x_pixel);
 }
 
-#include "winograd.h"
-
 /* The gradient for C input channels of U runs and N vectors of output channels: the sums stay in
  * registers over the whole image. */
 INLINE void grad_tile(const struct conv_grad *v, const int *offset, const float *x, const float *dy,
@@ -253,6 +251,8 @@ static void conv_grad(const struct conv_grad *v, const float *x, const float *dy
     for (; b < v->blocks; b++)
         grad_blocks(v, x, dy + b * v->dy_block, dw + b * w_block, PER_BLOCK);
 }
+
+#include "winograd.h"
 
 /* A loop over all vectors of a block: p rows, i floats from the row's start, j its place in the
  * block. */
@@ -465,6 +465,7 @@ const struct kernels NAME(kernels, LEVEL) = {
     .conv = conv,
     .winograd_weights = winograd_weights,
     .winograd = winograd,
+    .winograd_grad = winograd_grad,
     .conv_grad = conv_grad,
     .affine = affine,
     .moments = moments,

@@ -50,6 +50,9 @@ struct winograd {
     float *scratch; /* winograd_scratch(runs, tiles) floats */
 };
 
+/* So many tiles go through it at once, at most: what stands between the stages stays in the cache. */
+#define WINOGRAD_TILES 36
+
 static inline int winograd_tiles(int rows, int pixels)
 {
     return ((rows + 3) / 4) * ((pixels + 3) / 4);
@@ -58,6 +61,11 @@ static inline int winograd_tiles(int rows, int pixels)
 static inline long winograd_scratch(int runs, int tiles)
 {
     return 36L * (runs + 2) * tiles * BLOCK;
+}
+
+static inline long winograd_grad_scratch(int blocks, int runs, int tiles)
+{
+    return 36L * ((blocks + runs) * (long)tiles + (long)blocks * runs * BLOCK) * BLOCK;
 }
 
 /* The gradient of a convolution's weights:
@@ -94,9 +102,16 @@ struct kernels {
     const char *name; /* "portable", "avx2", "avx512", "neon" */
 
     void (*conv)(const struct conv *v, const float *x, float *y);
-    /* y as conv's result; w [blocks][in_blocks * 9][BLOCK][BLOCK] -> what winograd wants */
-    void (*winograd_weights)(int blocks, int in_blocks, const float *w, float *transformed);
+    /* y as conv's result; w [pairs][9][BLOCK][BLOCK], pairs of output and input blocks -> what
+     * winograd wants, [36][all][BLOCK][BLOCK], of which `pairs` are written at each of the 36 */
+    void (*winograd_weights)(long pairs, long all, const float *w, float *transformed);
     void (*winograd)(const struct winograd *v, const float *x, float *y);
+    /* The gradient of a convolution's weights, summed over images that come one after another:
+     * `image` counts them, and with the last dw is set, as conv_grad's. In v y is dy; first, count,
+     * block, end, pool, relu and what is added to y do not matter, and scratch, of
+     * winograd_grad_scratch floats, holds what is known so far. */
+    void (*winograd_grad)(const struct winograd *v, int image, bool last, const float *x,
+                          const float *dy, float *dw);
     void (*conv_grad)(const struct conv_grad *v, const float *x, const float *dy, float *dw);
 
     /* y = scale * x + shift */

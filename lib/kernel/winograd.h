@@ -47,9 +47,8 @@ INLINE void output_1d(const vf x[SIDE], vf y[OUT])
     y[3] = odd + odd2 * 8 + x[5];
 }
 
-static void winograd_weights(int blocks, int in_blocks, const float *w, float *out)
+static void winograd_weights(long pairs, long all, const float *w, float *out)
 {
-    long pairs = (long)blocks * in_blocks;
     for (long i = 0; i < pairs; i++)
         for (int j = 0; j < BLOCK * BLOCK; j += VW) {
             vf half[SIDE][3], column[3], row[SIDE];
@@ -62,7 +61,7 @@ static void winograd_weights(int blocks, int in_blocks, const float *w, float *o
             UNROLL for (int r = 0; r < SIDE; r++) {
                 weights_1d(half[r], row);
                 UNROLL for (int s = 0; s < SIDE; s++)
-                    store(out + ((r * SIDE + s) * pairs + i) * BLOCK * BLOCK + j, row[s]);
+                    store(out + ((r * SIDE + s) * all + i) * BLOCK * BLOCK + j, row[s]);
             }
         }
 }
@@ -213,4 +212,121 @@ static void winograd(const struct winograd *v, const float *x, float *y)
             output_tiles(v, products, b, n, y, first, one.pixels);
         }
     }
+}
+
+/* ---- The gradient of the weights: the same stages turned round ----
+ *
+ *     dw = G' [ (B' x B) . (A dy A') ] G
+ *
+ * where the middle is summed over tiles, and over images, before the last stage. */
+
+/* y = A x */
+INLINE void dy_1d(const vf x[OUT], vf y[SIDE])
+{
+    vf even = x[0] + x[2], odd = x[1] + x[3], even2 = x[0] + x[2] * 4, odd2 = x[1] * 2 + x[3] * 8;
+    y[0] = x[0];
+    y[1] = even + odd;
+    y[2] = even - odd;
+    y[3] = even2 + odd2;
+    y[4] = even2 - odd2;
+    y[5] = x[3];
+}
+
+/* y = G' x */
+INLINE void dw_1d(const vf x[SIDE], vf y[3])
+{
+    vf even = (x[1] + x[2]) * (1 / 6.f), even2 = x[3] + x[4];
+    y[0] = x[0] * 0.25f - even + even2 * (1 / 24.f);
+    y[1] = (x[2] - x[1]) * (1 / 6.f) + (x[3] - x[4]) * (1 / 12.f);
+    y[2] = even2 * (1 / 6.f) - even + x[5];
+}
+
+/* The 4x4 pixels from dy on, of which rows x pixels are inside the picture -> 36 vectors. */
+INLINE void dy_tile(const float *dy, long dy_row, int rows, int pixels, float *y, long place)
+{
+    vf half[SIDE][OUT], in[OUT], out[SIDE];
+    UNROLL for (int s = 0; s < OUT; s++) {
+        UNROLL for (int r = 0; r < OUT; r++)
+            in[r] = r < rows && s < pixels ? load(dy + r * dy_row + s * BLOCK) : (vf){0};
+        dy_1d(in, out);
+        UNROLL for (int r = 0; r < SIDE; r++) half[r][s] = out[r];
+    }
+    UNROLL for (int r = 0; r < SIDE; r++) {
+        dy_1d(half[r], out);
+        UNROLL for (int s = 0; s < SIDE; s++) store(y + (r * SIDE + s) * place, out[s]);
+    }
+}
+
+static void dy_tiles(const struct winograd *v, const float *dy, int first, int count, float *y)
+{
+    long place = (long)v->conv.blocks * v->tiles * BLOCK;
+    for (int t = 0; t < count; t++) {
+        struct tile at = tile_at(v, first + t);
+        const float *from = dy + at.row * v->conv.y_row + at.pixel * BLOCK;
+        int rows = v->conv.rows - at.row, pixels = v->conv.pixels - at.pixel;
+        for (int b = 0; b < v->conv.blocks; b++)
+            for (int j = 0; j < BLOCK; j += VW) {
+                const float *tile = from + b * v->conv.y_block + j;
+                float *to = y + ((long)b * v->tiles + t) * BLOCK + j;
+                if (rows >= OUT && pixels >= OUT)
+                    dy_tile(tile, v->conv.y_row, OUT, OUT, to, place);
+                else
+                    dy_tile(tile, v->conv.y_row, rows, pixels, to, place);
+            }
+    }
+}
+
+/* What waits in scratch, `tiles` of it, is multiplied at each place. */
+static void grad_places(const struct winograd *v, const float *dy, int tiles, bool first, float *sums)
+{
+    const float *x = v->scratch;
+    struct conv_grad g = {.blocks = v->conv.blocks, .rows = 1, .pixels = tiles,
+                          .runs = v->conv.runs, .run = BLOCK, .offset = v->conv.offset,
+                          .x_pixel = BLOCK, .dy_block = (long)v->tiles * BLOCK, .first = first};
+    for (int p = 0; p < PLACES; p++) {
+        conv_grad(&g, x, dy, sums);
+        x += (long)g.runs * v->tiles * BLOCK;
+        dy += (long)g.blocks * v->tiles * BLOCK;
+        sums += (long)g.blocks * g.runs * BLOCK * BLOCK;
+    }
+}
+
+static void grad_weights(long pairs, const float *sums, float *dw)
+{
+    for (long i = 0; i < pairs; i++)
+        for (int j = 0; j < BLOCK * BLOCK; j += VW) {
+            vf half[3][SIDE], column[SIDE], row[3];
+            UNROLL for (int s = 0; s < SIDE; s++) {
+                UNROLL for (int r = 0; r < SIDE; r++)
+                    column[r] = load(sums + ((r * SIDE + s) * pairs + i) * BLOCK * BLOCK + j);
+                dw_1d(column, row);
+                UNROLL for (int r = 0; r < 3; r++) half[r][s] = row[r];
+            }
+            UNROLL for (int r = 0; r < 3; r++) {
+                dw_1d(half[r], row);
+                UNROLL for (int s = 0; s < 3; s++)
+                    store(dw + (i * 9 + r * 3 + s) * BLOCK * BLOCK + j, row[s]);
+            }
+        }
+}
+
+static void winograd_grad(const struct winograd *v, int image, bool last, const float *x,
+                          const float *dy, float *dw)
+{
+    int tiles = winograd_tiles(v->conv.rows, v->conv.pixels), together = v->tiles / tiles;
+    int wait = together > 1 ? image % together * tiles : 0;
+    bool start = image < (together > 1 ? together : 1);
+    float *dy_places = v->scratch + (long)PLACES * v->conv.runs * v->tiles * BLOCK;
+    float *sums = dy_places + (long)PLACES * v->conv.blocks * v->tiles * BLOCK;
+    struct winograd slots = *v;
+    slots.scratch += (long)wait * BLOCK;
+    for (int first = 0, count; first < tiles; first += count) {
+        count = smaller(tiles - first, v->tiles);
+        input_tiles(&slots, x, first, count);
+        dy_tiles(v, dy, first, count, dy_places + (long)wait * BLOCK);
+        if (last || wait + count + tiles > v->tiles)
+            grad_places(v, dy_places, wait + count, start && first == 0, sums);
+    }
+    if (last)
+        grad_weights((long)v->conv.blocks * v->conv.runs, sums, dw);
 }

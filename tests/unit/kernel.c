@@ -133,7 +133,7 @@ static double check_winograd(void)
         for (int k = 0; pool && k < blocks; k++)
             plain->maxpool(&half, c + k * y.size, a + i * y_image + k * y.size);
     }
-    level->winograd_weights(blocks, in_blocks, w, u);
+    level->winograd_weights(blocks * in_blocks, blocks * in_blocks, w, u);
     int all = images * winograd_tiles(y.rows, y.pixels), cut = below(all), middle = below(blocks);
     for (int i = 0; i < 4; i++) { /* in four parts, some of them empty */
         fast.first = i & 1 ? cut : 0;
@@ -168,6 +168,39 @@ static double check_conv_grad(void)
     level->conv_grad(&v, x, dy, b);
     double d = difference(a, b, n);
     release(x), release(dy), release(a), release(b);
+    return d;
+}
+
+/* Winograd's gradient of some images against the portable direct one. */
+static double check_winograd_grad(void)
+{
+    int blocks = 1 + below(5), in_blocks = 1 + below(3), images = 1 + below(4);
+    struct place y = random_place();
+    long x_row = (y.pixels + 2 + below(2)) * BLOCK, x_block = (y.rows + 2) * x_row;
+    long x_image = in_blocks * x_block, dy_image = blocks * y.size;
+    int direct[3 * 9], offset[3], tiles = 1 + below(40);
+    for (int i = 0; i < in_blocks * 9; i++)
+        direct[i] = (int)(i / 9 * x_block + i % 9 / 3 * x_row + i % 3 * BLOCK);
+    for (int i = 0; i < in_blocks; i++)
+        offset[i] = i * tiles * BLOCK;
+    long n = 9L * blocks * in_blocks * BLOCK * BLOCK;
+    long room = winograd_grad_scratch(blocks, in_blocks, tiles);
+    float *x = random_floats(images * x_image), *dy = random_floats(images * dy_image);
+    float *a = poisoned(n), *b = poisoned(n), *scratch = poisoned(room);
+    struct conv_grad v = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels,
+                          .runs = in_blocks * 9, .run = BLOCK, .offset = direct, .x_row = x_row,
+                          .x_pixel = BLOCK, .dy_block = y.size, .dy_row = y.row};
+    struct winograd fast = {.conv = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels,
+                                     .runs = in_blocks, .offset = offset, .x_row = x_row,
+                                     .y_block = y.size, .y_row = y.row},
+                            .x_block = x_block, .tiles = tiles, .scratch = scratch};
+    for (int i = 0; i < images; i++) {
+        v.first = i == 0;
+        plain->conv_grad(&v, x + i * x_image, dy + i * dy_image, a);
+        level->winograd_grad(&fast, i, i == images - 1, x + i * x_image, dy + i * dy_image, b);
+    }
+    double d = scratch[-1] != POISON || scratch[room] != POISON ? POISON : difference(a, b, n);
+    release(x), release(dy), release(a), release(b), release(scratch);
     return d;
 }
 
@@ -276,7 +309,7 @@ static void time_conv(int in_blocks, int blocks, int side, int images, int tiles
     fast.conv.runs = in_blocks;
     fast.conv.offset = offset;
     fast.conv.w = u;
-    level->winograd_weights(blocks, in_blocks, w, u);
+    level->winograd_weights(blocks * in_blocks, blocks * in_blocks, w, u);
     double best[2] = {1e9, 1e9};
     for (int i = 0; i < 400; i++) {
         double start = now();
@@ -305,6 +338,7 @@ int main(int argc, char **argv)
         check("conv", check_conv, 2e-4);
         check("winograd", check_winograd, 2e-4);
         check("conv_grad", check_conv_grad, 2e-4);
+        check("winograd_grad", check_winograd_grad, 1e-3);
         check("pointwise", check_pointwise, 1e-4);
         check("pools", check_pools, 1e-5);
         check("updates", check_updates, 1e-5);

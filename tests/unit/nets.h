@@ -26,6 +26,9 @@ static const struct net_case net_cases[] = {
     {"pool before relu, dropout in between",
      "input 1 10 10\nconv 16 3x3\nmaxpool 2x2\nbatchnorm\nrelu\ndropout 0.1\nconv 32 3x3 pad 1\n"
      "dropout 0.3\nrelu\nmaxpool 2x2\nflatten\ndense 10\nsoftmax\n"},
+    {"full blocks of channels, large pictures, half tiles",
+     "input 1 29 30\nconv 16 3x3\nrelu\nconv 20 3x3 pad same\nbatchnorm\nconv 33 3x3\nmaxpool 4x4\n"
+     "flatten\ndense 9\nsoftmax\n"},
     {"no convolution", "input 1 6 6\nflatten\ndense 30\nrelu\ndense 20\nrelu\ndense 10\nsoftmax\n"},
     {"no dense layer", "input 1 8 8\nconv 10 3x3\nbatchnorm\nrelu\nconv 10 1x1\nglobalpool\nsoftmax\n"},
     {"many channels at the end",
