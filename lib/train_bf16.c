@@ -85,7 +85,9 @@ int bf16_plan(struct trainer *t, struct operation *op, struct err *e)
 {
     bool conv = op->op == OP_CONV;
     bool strided = conv && (op->l->stride_h != 1 || op->l->stride_w != 1);
-    op->half.on = t->o.bf16 && op->pack.run == BLOCK && !strided;
+    bool fast = conv && suits_winograd(op->l, op->pack.c, op->pack.k, op->l->out.h, op->l->out.w);
+    op->half.on = t->o.bf16 && op->pack.run == BLOCK && !strided &&
+                  (!fast || t->o.bf16->beats_winograd);
     if (!op->half.on)
         return 0;
     op->half.weight = take(&t->weights16_size, op->pack.size);

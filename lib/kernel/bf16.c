@@ -410,15 +410,19 @@ static void conv_tiles(const struct conv16 *v, const bf16 *x, float *y)
     _tile_release();
 }
 
+#define BEATS_WINOGRAD true
+
 #else
 
 #define conv_tiles conv
+#define BEATS_WINOGRAD false
 
 #endif
 
 extern const struct kernels16 NAME(kernels16, LEVEL);
 const struct kernels16 NAME(kernels16, LEVEL) = {
     .name = TEXT(LEVEL),
+    .beats_winograd = BEATS_WINOGRAD,
     .conv = conv_tiles,
     .narrow = narrow,
     .pairs = pairs,
