@@ -9,8 +9,13 @@
 /* Lengths in parts of the usual digit's. */
 #define SPECK 0.12f      /* shorter is dirt */
 #define SMALL 0.42f      /* shorter is no digit by itself, but may be a part of one */
-#define WIDE 8.0f        /* a row of touching digits may be so long */
+#define WIDE 16.0f       /* a row of touching digits may be so long, */
+#define DIGIT_WIDE 4.0f  /* in parts of its own height; nothing else is so wide */
 #define TALL 2.2f        /* no digit is so high */
+#define TALLEST 3.3f     /* but some hand's, */
+#define SMALLEST 0.27f   /* and so small may be its noughts */
+#define BESIDE 1.5f      /* when digits stand so near beside them, */
+#define OFFSET 0.9f      /* and no more than this above or below */
 #define STACK 4.5f       /* digits one above another that touch may be so high, */
 #define BROAD 0.5f       /* and are not so narrow */
 #define NEAR 0.15f       /* parts of one digit are so near to each other */
@@ -163,17 +168,17 @@ static void enclose(struct part *box, const struct part *q)
     box->y1 = box->y1 > q->y1 ? box->y1 : q->y1;
 }
 
-/* Is what belongs to glyphs only some of many things shorter than `length`, as in a texture? One
- * thing alone within `box` may be the digit in it. */
+/* Is what belongs to glyphs only some of many things shorter than `length`, as in a texture? What is
+ * fainter than `contrast` does not count; one thing alone within `box` may be the digit in it. */
 static bool lost_in_clutter(const struct glyphs *s, const struct parts *p, float length,
-                            const struct part *box)
+                            float contrast, const struct part *box)
 {
     long own = 0, clutter = 0, most = 0;
     for (int i = 0; i < p->parts; i++) {
         const struct part *q = &p->part[i];
         if (s->owner[i] >= 0)
             own += q->weight;
-        else if (part_length(q) < length) {
+        else if (part_length(q) < length && part_contrast(q) >= contrast) {
             clutter += q->weight;
             if (box && q->weight > most && q->x0 > box->x0 && q->x1 < box->x1 && q->y0 > box->y0 &&
                 q->y1 < box->y1)
@@ -211,52 +216,35 @@ int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
             grown = true;
         }
     }
-    if (lost_in_clutter(s, p, 0.6f * part_length(&box), &box))
+    if (lost_in_clutter(s, p, 0.6f * part_length(&box), 0, &box))
         return 0;
     for (int i = 0; i < p->parts; i++)
         s->seen += s->score[i] > 0.5f * s->score[best] && s->owner[i] < 0;
     s->seen++;
-    s->glyph[0] = (struct glyph){box.x0, box.y0, box.x1, box.y1, 0, 0, 0};
+    s->glyph[0] = (struct glyph){box.x0, box.y0, box.x1, box.y1, 0, 0, 0, false};
     return s->n = 1;
 }
 
 /* ---- all digits of a page ---- */
 
 /* The usual height: where a histogram of heights, by the logarithm and weighted by height, is
- * highest. As long as it is not known which way up the page lies, the height is taken for the longer
- * side; but of what is much longer than wide, a one or several digits that touch, either side may
- * be it. */
+ * highest. */
 #define BINS_PER_OCTAVE 4
 #define BINS (16 * BINS_PER_OCTAVE)
-#define OBLONG 1.6f
+#define SURE 2.5f /* times the least contrast of ink: fainter counts less, for noise is many specks */
 
-static void vote(float *bin, float height, float weight, float tallest)
-{
-    int b = (int)(log2f(height) * BINS_PER_OCTAVE) + 1;
-    if (height <= tallest && b <= BINS)
-        bin[b] += weight;
-}
-
-static float usual_height(const struct glyphs *s, const struct parts *p, float tallest,
-                          enum turn turn)
+static float usual_height(const struct glyphs *s, const struct inkmap *m, const struct parts *p,
+                          float tallest, enum turn turn)
 {
     float bin[BINS + 2] = {0}, best = 0;
     int top = 0;
     for (int i = 0; i < p->parts; i++) {
         const struct part *q = &p->part[i];
-        float w = (float)(q->x1 - q->x0), h = (float)(q->y1 - q->y0);
-        float shorter = fminf(w, h), longer = fmaxf(w, h);
-        bool oblong = longer > OBLONG * shorter;
-        if (s->score[i] <= 0)
-            continue;
-        if (turn != TURNS) {
-            float height = turn == TURN_NONE ? h : w;
-            vote(bin, height, height, tallest);
-            continue;
-        }
-        vote(bin, longer, oblong ? 1.2f * shorter : longer, tallest);
-        if (oblong)
-            vote(bin, shorter, shorter, tallest);
+        float height = (float)(turn == TURN_NONE ? q->y1 - q->y0 : q->x1 - q->x0);
+        float sure = fminf(1, part_contrast(q) / (SURE * (float)m->floor));
+        int b = (int)(log2f(height) * BINS_PER_OCTAVE) + 1;
+        if (s->score[i] > 0 && height <= tallest && b <= BINS)
+            bin[b] += height * sure * sure;
     }
     for (int b = 1; b <= BINS; b++) {
         float sum = bin[b - 1] / 2 + bin[b] + bin[b + 1] / 2;
@@ -283,13 +271,13 @@ int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts 
             s->score[i] = -1;
         s->owner[i] = -1;
     }
-    s->height = usual_height(s, p, longest, turn);
+    s->height = usual_height(s, m, p, longest, turn);
     return 0;
 }
 
-bool glyphs_is_digit(const struct glyphs *s, const struct parts *p, int i)
+/* Is part i by itself of a digit's size? */
+static bool is_digit(const struct glyphs *s, const struct part *q, int i)
 {
-    const struct part *q = &p->part[i];
     float length = (float)(q->x1 - q->x0 > q->y1 - q->y0 ? q->x1 - q->x0 : q->y1 - q->y0);
     return s->score[i] > 0 && length > 0.6f * s->height && length < 1.5f * s->height;
 }
@@ -297,17 +285,17 @@ bool glyphs_is_digit(const struct glyphs *s, const struct parts *p, int i)
 struct glyph upright(int x0, int y0, int x1, int y1, int w, int h, enum turn turn)
 {
     if (turn == TURN_RIGHT)
-        return (struct glyph){y0, w - x1, y1, w - x0, 0, 0, 0};
+        return (struct glyph){y0, w - x1, y1, w - x0, 0, 0, 0, false};
     if (turn == TURN_LEFT)
-        return (struct glyph){h - y1, x0, h - y0, x1, 0, 0, 0};
-    return (struct glyph){x0, y0, x1, y1, 0, 0, 0};
+        return (struct glyph){h - y1, x0, h - y0, x1, 0, 0, 0, false};
+    return (struct glyph){x0, y0, x1, y1, 0, 0, 0, false};
 }
 
 static float usual_contrast(const struct glyphs *s, const struct parts *p)
 {
     long count[256] = {0}, total = 0, below = 0;
     for (int i = 0; i < p->parts; i++)
-        if (glyphs_is_digit(s, p, i)) {
+        if (is_digit(s, &p->part[i], i)) {
             count[(int)part_contrast(&p->part[i])]++;
             total++;
         }
@@ -377,22 +365,56 @@ static void adopt(struct glyphs *s, const struct inkmap *m, const struct parts *
     }
 }
 
-/* Keep the glyphs that may be digits. */
-static void sift(struct glyphs *s)
+/* Is a digit of usual size next to g in its line? */
+static bool in_line(const struct glyphs *s, const struct glyph *g)
+{
+    float near = BESIDE * s->height, offset = OFFSET * s->height;
+    for (int i = 0; i < s->n; i++) {
+        const struct glyph *q = &s->glyph[i];
+        if (q->x0 >= 0 && !q->odd && (float)(q->x0 - g->x1) < near &&
+            (float)(g->x0 - q->x1) < near && abs(q->y0 + q->y1 - g->y0 - g->y1) < 2 * offset)
+            return true;
+    }
+    return false;
+}
+
+/* Add what is too high or too small for the usual digit but stands in a line with such. */
+static void add_odd(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
+                    float contrast)
+{
+    for (int i = 0; i < p->parts; i++) {
+        const struct part *q = &p->part[i];
+        struct glyph b = upright(q->x0, q->y0, q->x1, q->y1, m->width, m->height, turn);
+        float w = (float)(b.x1 - b.x0), h = (float)(b.y1 - b.y0);
+        bool small = h > SMALLEST * s->height && h <= SMALL * s->height && w < 2 * h;
+        bool high = h > TALL * s->height && h < TALLEST * s->height && w < h && w > 0.2f * h;
+        if (s->owner[i] >= 0 || s->score[i] <= 0 || part_contrast(q) < FAINT * contrast ||
+            !(small || high) || !in_line(s, &b))
+            continue;
+        b.odd = true;
+        s->owner[i] = s->n;
+        s->glyph[s->n++] = b;
+    }
+}
+
+/* Keep the glyphs that may be digits, or with TOUCHING_ROWS several. */
+static void sift(struct glyphs *s, unsigned touching)
 {
     int n = 0;
+    float widest = touching & TOUCHING_ROWS ? WIDE : DIGIT_WIDE;
     for (int i = 0; i < s->n; i++) {
         struct glyph g = s->glyph[i];
         float w = (float)(g.x1 - g.x0), h = (float)(g.y1 - g.y0);
         g.id = i;
-        if (g.x0 >= 0 && fmaxf(w, h) > SMALL * s->height && h > 0.3f * s->height && h * 4 > w)
+        bool usual = fmaxf(w, h) > SMALL * s->height && h > 0.3f * s->height && h * widest > w;
+        if (g.x0 >= 0 && (usual || g.odd))
             s->glyph[n++] = g;
     }
     s->n = n;
 }
 
 int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
-               bool stacks)
+               unsigned touching)
 {
     float contrast = usual_contrast(s, p), height = s->height;
     s->n = 0;
@@ -401,7 +423,7 @@ int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
         struct glyph b = upright(q->x0, q->y0, q->x1, q->y1, m->width, m->height, turn);
         float w = (float)(b.x1 - b.x0), h = (float)(b.y1 - b.y0);
         s->owner[i] = -1;
-        float tallest = stacks && w > BROAD * height && w < h ? STACK : TALL;
+        float tallest = touching & TOUCHING_STACKS && w > BROAD * height && w < h ? STACK : TALL;
         if (s->score[i] <= 0 || fmaxf(w, h) < SMALL * height || h > tallest * height ||
             w > WIDE * height || part_contrast(q) < FAINT * contrast)
             continue;
@@ -414,8 +436,9 @@ int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
                 stacked(&s->glyph[k], &s->glyph[i], height))
                 absorb(s, k, i, p->parts);
     adopt(s, m, p, turn, contrast);
-    sift(s);
-    if (lost_in_clutter(s, p, s->height, NULL))
+    add_odd(s, m, p, turn, contrast);
+    sift(s, touching);
+    if (lost_in_clutter(s, p, s->height, FAINT * contrast, NULL))
         s->n = 0;
     return s->n;
 }

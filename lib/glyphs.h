@@ -22,19 +22,18 @@ struct glyphs {
  * are, 0 or 1; -1 when memory is short. */
 int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, struct err *e);
 
-/* Measure all parts of a page that lies turned so (TURNS: that is not known yet): fills score and
- * height. Returns 0 or -1. */
+/* Measure all parts of a page that lies turned so: fills score and height. Returns 0 or -1. */
 int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts *p,
                    enum turn turn, struct err *e);
 
-/* After glyphs_measure: is part i by itself of a digit's size? */
-bool glyphs_is_digit(const struct glyphs *s, const struct parts *p, int i);
+/* What is kept though it is no digit: it may be several that touch. */
+#define TOUCHING_ROWS 1u   /* too wide for one */
+#define TOUCHING_STACKS 2u /* too high */
 
 /* After glyphs_measure: group all parts of digit size with what belongs to them, on a page that
- * lies turned so. stacks: also keep what is too high for a digit but may be several, one above
- * another, that touch. Returns how many there are. */
+ * lies turned so. touching: a sum of the above. Returns how many there are. */
 int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
-               bool stacks);
+               unsigned touching);
 
 /* The upright box of the box x0, y0, x1, y1 of a map of w x h turned so. */
 struct glyph upright(int x0, int y0, int x1, int y1, int w, int h, enum turn turn);

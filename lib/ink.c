@@ -17,7 +17,11 @@
 #include "whole.h"
 
 #define TURN_SAMPLE 48   /* digits looked at to tell which way a page lies */
-#define TURN_MARGIN 0.6f /* of log-likelihood a digit by which a turned page has to be likelier */
+#define ODD_LOOK (-2.0f) /* a glyph of unusual size has to look so much like a digit */
+#define SURELY 0.5f      /* of the ink is in upright digits: the page lies so */
+#define LONG 2.5f        /* times as high as wide, and */
+#define CROSSED 1.5f     /* strokes in a line of pixels, on average: digits one below another */
+#define TURNED 1.15f     /* times as much ink in upright digits as unturned: the page was turned */
 
 #define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
 #define LONGEST 1.3f /* of the usual height, and */
@@ -48,6 +52,8 @@ struct ink {
     int digits, digit_size;
     uint8_t *cut; /* a digit's box cut out of the picture */
     size_t cut_size;
+    uint8_t *saved; /* the map's ink before a turn is tried */
+    size_t saved_size;
     int seen;
     int lines; /* ruled or of a form, taken out of the picture */
     bool inverted; /* k->map.gray is */
@@ -73,6 +79,7 @@ void ink_free(struct ink *k)
     sheets_free(&k->sheets);
     free(k->digit);
     free(k->cut);
+    free(k->saved);
     free(k);
 }
 
@@ -257,58 +264,6 @@ static int find_one(struct ink *k, struct err *e)
     return d ? make_digit(k, 0, TURN_NONE, d, e) : -1;
 }
 
-/* Add what glyph 0, a digit or several that touch, says about how the page lies: the less, the less
- * it looks like one digit any way round. Returns 0 or -1. */
-static int ask_turn(struct ink *k, float *sum, float *weight, struct err *e)
-{
-    static const enum turn seen[] = {TURN_NONE, TURN_RIGHT, TURNS, TURN_LEFT}; /* TURNS: upside down */
-    float log_p[TURNS], whole = -INFINITY;
-    uint8_t pixels[DIGIT_PIXELS];
-    struct part box;
-    if (cut_glyph(k, 0, &box, e))
-        return -1;
-    trim(k, &box);
-    int w = box.x1 - box.x0, h = box.y1 - box.y0;
-    for (int i = 0; i < 4; i++) {
-        float p = -INFINITY;
-        int across = i % 2 ? h : w, down = i % 2 ? w : h;
-        if (seen[i] != TURNS && whole_of(k->cut, across, down, &p, e))
-            return -1;
-        whole = fmaxf(whole, p);
-        if (turn_cut(k, across, down, TURN_RIGHT, e))
-            return -1;
-    }
-    normalise(k->cut, w, h, pixels);
-    turn_likelihood(pixels, log_p);
-    for (int t = 0; t < TURNS; t++)
-        sum[t] += fmaxf(log_p[t], -4) * expf(whole);
-    *weight += expf(whole);
-    return 0;
-}
-
-/* Which way the page lies, by a sample of its digits. */
-static int page_turn(struct ink *k, enum turn *turn, struct err *e)
-{
-    struct glyphs *s = &k->glyphs;
-    float sum[TURNS] = {0}, weight = 0;
-    int digits = 0, n = 0;
-    for (int i = 0; i < k->parts.parts; i++)
-        digits += glyphs_is_digit(s, &k->parts, i);
-    int every = digits / TURN_SAMPLE + 1;
-    for (int i = 0; i < k->parts.parts; i++) {
-        if (!glyphs_is_digit(s, &k->parts, i) || n++ % every)
-            continue;
-        s->owner[i] = 0;
-        if (ask_turn(k, sum, &weight, e))
-            return -1;
-        s->owner[i] = -1;
-    }
-    *turn = sum[TURN_RIGHT] > sum[TURN_LEFT] ? TURN_RIGHT : TURN_LEFT;
-    if (weight < 1.5f || sum[*turn] - sum[TURN_NONE] < 2 + TURN_MARGIN * weight)
-        *turn = TURN_NONE;
-    return 0;
-}
-
 /* Cut glyph g if it is a row of digits that touch. Returns how many cuts were made, or -1. */
 static int split_one(struct ink *k, const struct glyph *g, enum turn turn, struct err *e)
 {
@@ -375,7 +330,7 @@ static int group_again(struct ink *k, enum turn turn, struct err *e)
         return -1;
     if (k->glyphs.height > STACKED * height) /* by what is no digit */
         k->glyphs.height = height;
-    glyphs_all(&k->glyphs, &k->map, &k->parts, turn, false);
+    glyphs_all(&k->glyphs, &k->map, &k->parts, turn, 0);
     return 0;
 }
 
@@ -383,14 +338,15 @@ static int group_again(struct ink *k, enum turn turn, struct err *e)
  * be digits that only come near to each other, and is cut again. */
 static int find_glyphs(struct ink *k, enum turn turn, struct err *e)
 {
-    glyphs_all(&k->glyphs, &k->map, &k->parts, turn, k->lines >= FORM);
+    glyphs_all(&k->glyphs, &k->map, &k->parts, turn,
+               k->lines >= FORM ? TOUCHING_ROWS | TOUCHING_STACKS : TOUCHING_ROWS);
     int cuts = split_touching(k, turn, e);
     if (cuts < 0)
         return -1;
     if (cuts > 0 && group_again(k, turn, e))
         return -1;
     if (cuts == 0)
-        glyphs_all(&k->glyphs, &k->map, &k->parts, turn, false);
+        glyphs_all(&k->glyphs, &k->map, &k->parts, turn, 0);
     int mended = mend_glyphs(k, e);
     if (mended <= 0)
         return mended;
@@ -400,14 +356,139 @@ static int find_glyphs(struct ink *k, enum turn turn, struct err *e)
     return cuts > 0 ? group_again(k, turn, e) : cuts;
 }
 
+/* Cut glyph `id` out and see how much it looks like a whole digit when the page lies turned so: *whole,
+ * the logarithm of a probability. The cut is left as it lies in the picture, w x h. */
+static int look_at(struct ink *k, int id, enum turn turn, int *w, int *h, float *whole, struct err *e)
+{
+    struct part box;
+    if (cut_glyph(k, id, &box, e))
+        return -1;
+    trim(k, &box);
+    *w = box.x1 - box.x0;
+    *h = box.y1 - box.y0;
+    if (turn == TURN_NONE)
+        return whole_of(k->cut, *w, *h, whole, e);
+    return turn_cut(k, *w, *h, turn, e) || whole_of(k->cut, *h, *w, whole, e) ||
+                   turn_cut(k, *h, *w, turn == TURN_LEFT ? TURN_RIGHT : TURN_LEFT, e)
+               ? -1
+               : 0;
+}
+
+/* Of the glyphs of unusual size keep those that look like digits. */
+static int sift_odd(struct ink *k, enum turn turn, struct err *e)
+{
+    struct glyphs *s = &k->glyphs;
+    int n = 0, w, h;
+    for (int i = 0; i < s->n; i++) {
+        float whole = 0;
+        if (s->glyph[i].odd && look_at(k, s->glyph[i].id, turn, &w, &h, &whole, e))
+            return -1;
+        if (whole > ODD_LOOK)
+            s->glyph[n++] = s->glyph[i];
+    }
+    s->n = n;
+    return 0;
+}
+
+/* Is the w x h cut much longer than wide, and yet no 1? A row of digits seen from its side is: going
+ * along it, one crosses more than one stroke at a time. */
+static bool is_row_aside(const struct ink *k, int w, int h, enum turn turn)
+{
+    int across = turn ? h : w, down = turn ? w : h, strokes = 0;
+    if ((float)down < LONG * (float)across)
+        return false;
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            long at = (long)y * w + x, before = turn ? at - w : at - 1;
+            bool first = turn ? y == 0 : x == 0;
+            strokes += k->cut[at] >= 128 && (first || k->cut[before] < 128);
+        }
+    return (float)strokes > CROSSED * (float)down;
+}
+
+/* How glyphs look when the page lies turned in some way. */
+struct looks {
+    float ink;     /* of all, */
+    float upright; /* and of what looks like whole digits that are upright */
+};
+
+/* See how the glyphs found look: a sample of them. */
+static int judge_turn(struct ink *k, enum turn turn, struct looks *l, struct err *e)
+{
+    const struct glyphs *s = &k->glyphs;
+    int every = s->n / TURN_SAMPLE + 1, w, h;
+    *l = (struct looks){0};
+    for (int i = 0; i < s->n; i += every) {
+        float log_p[TURNS], whole, ink = 0;
+        uint8_t pixels[DIGIT_PIXELS];
+        if (look_at(k, s->glyph[i].id, turn, &w, &h, &whole, e))
+            return -1;
+        normalise(k->cut, w, h, pixels);
+        turn_likelihood(pixels, log_p);
+        for (long p = 0; p < (long)w * h; p++)
+            ink += k->cut[p];
+        l->ink += ink;
+        if (!is_row_aside(k, w, h, turn))
+            l->upright += ink * expf(whole + log_p[turn]);
+    }
+    return 0;
+}
+
+/* Find the glyphs of a page that lies turned so, and judge that by them. */
+static int try_turn(struct ink *k, enum turn turn, struct looks *l, struct err *e)
+{
+    if (glyphs_measure(&k->glyphs, &k->map, &k->parts, turn, e) || find_glyphs(k, turn, e) ||
+        sift_odd(k, turn, e))
+        return -1;
+    return judge_turn(k, turn, l, e);
+}
+
+/* Keep the ink as it is, to come back to when a turn was tried: what touches is then cut. */
+static int save_ink(struct ink *k, struct err *e)
+{
+    size_t size = (size_t)k->map.width * k->map.height;
+    if (size > k->saved_size) {
+        uint8_t *saved = realloc(k->saved, size);
+        if (!saved)
+            return err_set(e, "out of memory");
+        k->saved = saved;
+        k->saved_size = size;
+    }
+    memcpy(k->saved, k->map.ink, size);
+    return 0;
+}
+
+static int undo_turn(struct ink *k, struct err *e)
+{
+    memcpy(k->map.ink, k->saved, (size_t)k->map.width * k->map.height);
+    return find_parts(k, e);
+}
+
+/* Find the glyphs, and which way the page lies: as most of its ink looks like digits. */
+static int find_turn(struct ink *k, enum turn *turn, struct err *e)
+{
+    struct looks l[TURNS];
+    *turn = TURN_NONE;
+    if (save_ink(k, e) || try_turn(k, TURN_NONE, &l[TURN_NONE], e))
+        return -1;
+    if (l[TURN_NONE].upright > SURELY * l[TURN_NONE].ink)
+        return 0;
+    for (enum turn t = TURN_RIGHT; t < TURNS; t++)
+        if (undo_turn(k, e) || try_turn(k, t, &l[t], e))
+            return -1;
+    enum turn side = l[TURN_LEFT].upright > l[TURN_RIGHT].upright ? TURN_LEFT : TURN_RIGHT;
+    if (l[side].upright > TURNED * l[TURN_NONE].upright)
+        *turn = side;
+    if (*turn == TURN_LEFT) /* the last that was tried */
+        return 0;
+    return undo_turn(k, e) ? -1 : try_turn(k, *turn, &l[*turn], e);
+}
+
 static int find_all(struct ink *k, struct err *e)
 {
-    enum turn turn;
+    enum turn turn = TURN_NONE;
     struct glyphs *s = &k->glyphs;
-    if (glyphs_measure(s, &k->map, &k->parts, TURNS, e) || page_turn(k, &turn, e) ||
-        glyphs_measure(s, &k->map, &k->parts, turn, e) || find_glyphs(k, turn, e))
-        return -1;
-    if (reading_order(s->glyph, s->n, s->height, e))
+    if (find_turn(k, &turn, e) || reading_order(s->glyph, s->n, s->height, e))
         return -1;
     for (int i = 0; i < s->n; i++) {
         struct ink_digit *d = new_digit(k, e);

@@ -5,6 +5,8 @@
 #ifndef INKPIPE_READING_H
 #define INKPIPE_READING_H
 
+#include <stdbool.h>
+
 #include "err.h"
 
 /* A digit's box, upright: x1 and y1 beyond its last pixel. */
@@ -12,6 +14,7 @@ struct glyph {
     int x0, y0, x1, y1;
     int id;         /* the caller's */
     int line, word; /* set by reading_order: both from 0 through the page */
+    bool odd;       /* of another size than the usual digit */
 };
 
 /* Put n glyphs of a page into reading order, `height` being that of its usual digit, and set their

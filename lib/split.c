@@ -23,6 +23,7 @@
 #define PLAIN 0.8f    /* a glyph no wider than this is one digit, however odd it looks, */
 #define DOUBT (-1.5f) /* with at least this logarithm of a probability: */
 #define STEEP 12.0f   /* less by so much for each height that it is wider */
+#define NEITHER 5.0f  /* a row less likely by this for each height that it is wide is no row of digits */
 #define BROAD 3.0f    /* less likely by this when twice as wide as high */
 #define UNLIKELY (-8.0f) /* no digit is less likely than this */
 #define CUT 0.9f      /* how much likelier the digits have to be for each cut, */
@@ -273,8 +274,45 @@ static float look_at_all(struct row *r, const struct whole_picture *p)
         left[y] = 0;
         right[y] = r->v->w;
     }
-    float narrow = fmaxf(0, (float)r->v->w / fmaxf(r->height, (float)h) - PLAIN);
-    return fmaxf(look(r, p, left, right), DOUBT - STEEP * narrow);
+    float wide = (float)r->v->w / fmaxf(r->height, (float)h);
+    float one = fmaxf(look(r, p, left, right), DOUBT - STEEP * fmaxf(0, wide - PLAIN));
+    return wide > WIDEST ? fminf(one, -NEITHER * wide) : one;
+}
+
+/* The logarithm so far of the best row up to cut a, with that cut. */
+static float so_far(const struct row *r, int a)
+{
+    return r->best[a] - (a ? CUT + CROSSED * r->cut[a].cost : 0);
+}
+
+/* Find the best row up to cut b: from its last digit's other side, r->before[b], first where the row
+ * up to there is best, for a look costs time and can only make it worse. left: room for a line's
+ * start. */
+static void best_up_to(struct row *r, int b, const struct whole_picture *p, int *left)
+{
+    bool tried[MOST_CUTS] = {false};
+    r->best[b] = MOST_CUTS * UNLIKELY;
+    r->before[b] = 0;
+    for (;;) {
+        int best = -1;
+        for (int a = 0; a < b; a++) {
+            float wide = r->cut[b].mean - r->cut[a].mean;
+            bool digit = wide >= NARROWEST * r->height && wide <= WIDEST * r->height;
+            if (digit && !tried[a] && (a || b < r->cuts - 1) && so_far(r, a) > r->best[b] &&
+                (best < 0 || so_far(r, a) > so_far(r, best)))
+                best = a;
+        }
+        if (best < 0)
+            return;
+        tried[best] = true;
+        for (int y = 0; y < r->v->h; y++)
+            left[y] = r->cut[best].x[y] + 1;
+        float sum = so_far(r, best) + look(r, p, left, r->cut[b].x);
+        if (sum > r->best[b]) {
+            r->best[b] = sum;
+            r->before[b] = best;
+        }
+    }
 }
 
 /* Is a row of several digits likelier than `whole`? r->before[b] is then the cut before b. left:
@@ -283,25 +321,8 @@ static bool choose(struct row *r, const struct whole_picture *p, float whole, in
 {
     int last = r->cuts - 1;
     r->best[0] = 0;
-    for (int b = 1; b <= last; b++) {
-        r->best[b] = MOST_CUTS * UNLIKELY;
-        r->before[b] = 0;
-        for (int a = 0; a < b; a++) {
-            float wide = r->cut[b].mean - r->cut[a].mean;
-            if (wide < NARROWEST * r->height || wide > WIDEST * r->height || (!a && b == last))
-                continue;
-            float so_far = r->best[a] - (a ? CUT + CROSSED * r->cut[a].cost : 0);
-            if (so_far <= r->best[b])
-                continue;
-            for (int y = 0; y < r->v->h; y++)
-                left[y] = r->cut[a].x[y] + 1;
-            so_far += look(r, p, left, r->cut[b].x);
-            if (so_far > r->best[b]) {
-                r->best[b] = so_far;
-                r->before[b] = a;
-            }
-        }
-    }
+    for (int b = 1; b <= last; b++)
+        best_up_to(r, b, p, left);
     return r->best[last] > whole && r->before[last] > 0;
 }
 
