@@ -231,6 +231,52 @@ static void test_stacked(void)
     free(p.gray);
 }
 
+/* A small sheet that lies askew on a table with a grain, lighter than it and darker. */
+static void test_sheet(void)
+{
+    for (int table = 90; table < 250; table += 140) {
+        struct picture p = paper(640, 480, table);
+        for (int i = 0; i < 640 * 480; i++)
+            p.gray[i] = (uint8_t)(table + i * 7 % 13 * (i % 3 - 1) * 2 / 3);
+        for (int y = 120; y < 360; y++)
+            memset(p.gray + (long)y * 640 + 200 + y / 8, 170, 200);
+        seven(&p, 300, 190, 90, 7);
+        struct ink_digit d = {0};
+        CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 296) < 8 && abs(d.h - 97) < 12,
+              "a seven on a sheet on a table of %d: box %d,%d,%d,%d", table, d.x, d.y, d.w, d.h);
+        free(p.gray);
+    }
+}
+
+/* The hard edge of a shadow across the digit. */
+static void test_shadow_across(void)
+{
+    struct picture p = paper(640, 480, 220);
+    seven(&p, 270, 150, 180, 9);
+    for (int y = 0; y < 480; y++)
+        for (int x = 250 + y / 4; x < 640; x++)
+            p.gray[(long)y * 640 + x] = (uint8_t)(p.gray[(long)y * 640 + x] * 0.45f);
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 265) < 8 && abs(d.w - 117) < 12,
+          "a seven across a shadow's edge: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);
+    free(p.gray);
+}
+
+/* A box drawn so close around the digit that it touches it. */
+static void test_box(void)
+{
+    struct picture p = paper(640, 480, 225);
+    static const float side[4][4] = {
+        {120, 105, 272, 109}, {272, 109, 268, 306}, {268, 306, 116, 302}, {116, 302, 120, 105}};
+    for (int i = 0; i < 4; i++)
+        stroke(&p, side[i][0], side[i][1], side[i][2], side[i][3], 3, 0.8f);
+    seven(&p, 160, 130, 170, 10);
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 155) < 10 && abs(d.w - 112) < 14,
+          "a seven that touches the box around it: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);
+    free(p.gray);
+}
+
 /* The edge of a table in the picture, dark beside the paper. */
 static void test_edge(void)
 {
@@ -317,6 +363,9 @@ int main(void)
     test_boxes();
     test_stacked();
     test_edge();
+    test_sheet();
+    test_shadow_across();
+    test_box();
     test_many();
     test_many_broken();
     test_noise();
