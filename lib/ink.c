@@ -634,15 +634,15 @@ static bool on_paper(const struct ink *k)
     return most && one_sided(&k->map, &k->parts, most) < EDGED;
 }
 
-/* Look for one in narrow strokes, dark and light ones. gray is the source, w x h. */
-static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, int h,
+/* Look for one in narrow strokes, dark and light ones; light ones first if so. gray is the source, w x
+ * h. */
+static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool light,
                        struct likeliest *best, struct err *e)
 {
     for (int i = 0; i < 2 && best->sure < HARDLY * (float)(i + 1); i++) {
         if (inkmap_load(&k->map, gray, stride, w, h, e))
             return -1;
-        bool dark = (inkmap_polarity(&k->map) >= 0) == (i == 0);
-        if (!dark)
+        if (light == (i == 0))
             inkmap_invert(&k->map);
         int side = k->map.width < k->map.height ? k->map.width : k->map.height;
         if (inkmap_find_narrow(&k->map, (int)(NARROW * (float)side), e))
@@ -664,6 +664,7 @@ static int find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w
                           struct err *e)
 {
     struct likeliest best = {.sure = -INFINITY, .seen = k->seen, .side = w < h ? w : h};
+    bool light = k->inverted;
     if (k->digits) {
         best.digit = k->digit[0];
         if (whole_of(best.digit.pixels, DIGIT_SIDE, DIGIT_SIDE, &best.sure, e))
@@ -674,7 +675,7 @@ static int find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w
         return -1;
     if (best.sure < DOUBTFUL && k->map.cell > 1 && find_on_sheets(k, gray, stride, &best, e))
         return -1;
-    if (best.sure < HARDLY && k->map.cell > 1 && find_narrow(k, gray, stride, w, h, &best, e))
+    if (best.sure < HARDLY && k->map.cell > 1 && find_narrow(k, gray, stride, w, h, light, &best, e))
         return -1;
     struct ink_digit *d = best.digit.w ? new_digit(k, e) : NULL;
     if (d)

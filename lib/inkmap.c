@@ -115,11 +115,15 @@ void inkmap_free(struct inkmap *m)
     *m = (struct inkmap){0};
 }
 
+static void complement(uint8_t *grid, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        grid[i] = (uint8_t)~grid[i];
+}
+
 void inkmap_invert(struct inkmap *m)
 {
-    size_t n = (size_t)m->width * m->height;
-    for (size_t i = 0; i < n; i++)
-        m->gray[i] = (uint8_t)(255 - m->gray[i]);
+    complement(m->gray, (size_t)m->width * m->height);
 }
 
 /* out = the larger of itself and `in` lowered by `cost`. */
@@ -155,12 +159,6 @@ static void dilate(uint8_t *grid, uint8_t *scratch, int gw, int gh, const struct
             raise(grid + row, scratch + row + d, gw - d, s->cost[d]);
             raise(grid + row + d, scratch + row, gw - d, s->cost[d]);
         }
-}
-
-static void complement(uint8_t *grid, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        grid[i] = (uint8_t)~grid[i];
 }
 
 /* Close the paper by a parabola: what is darker and narrower than the parabola is filled. */

@@ -54,12 +54,14 @@ static int at(const struct view *v, int along, int across)
  * there is no ink. */
 static int run_across(const struct view *v, int a, int c, int *first)
 {
-    if (c < 0 || c >= v->across || at(v, a, c) < v->level)
+    const uint8_t *line = v->ink + a * v->step_along;
+    long step = v->step_across;
+    int low = c, high = c + 1, level = v->level, thickest = v->thickest;
+    if (c < 0 || c >= v->across || line[c * step] < level)
         return 0;
-    int low = c, high = c + 1;
-    while (low > 0 && high - low <= v->thickest && at(v, a, low - 1) >= v->level)
+    while (low > 0 && high - low <= thickest && line[(low - 1) * step] >= level)
         low--;
-    while (high < v->across && high - low <= v->thickest && at(v, a, high) >= v->level)
+    while (high < v->across && high - low <= thickest && line[high * step] >= level)
         high++;
     *first = low;
     return high - low;
@@ -99,19 +101,31 @@ static int seed_at(const struct view *v, int along)
     return i < SEEDS && seed_place(v, i) == along ? i : -1;
 }
 
+/* The next seed in direction `d` (1 or -1) from `along` on. */
+static int next_seed(const struct view *v, int along, int d)
+{
+    int i = along / (v->along / SEEDS + 1), at = seed_place(v, i);
+    return d > 0 ? i + (at < along) : i - (at > along);
+}
+
 /* Follow a line from its seed in direction `d` (1 or -1), by predicting its place from where it was
  * and how it slopes. Widens l; wipes it out when l->erase. */
-static void follow(const struct view *v, struct line *l, int d, float *slope)
+static void follow(const struct view *v, struct line *line, int d, float *slope)
 {
+    struct line copy = *line, *l = &copy; /* which no pixel written can change, as compilers see it */
     float y = (float)l->seed_across, s = *slope * (float)d, sum_thick = 0, sum_contrast = 0;
     int gap = 0, crossed = 0, seen = 0, last = l->seed_along;
     int most = v->thickest + 4, most_crossed = v->along / 3;
     float last_y = y;
-    for (int a = l->seed_along + (d < 0 ? -1 : 0); a >= 0 && a < v->along && gap <= most && crossed <= most_crossed; a += d) {
+    int a = l->seed_along + (d < 0 ? -1 : 0);
+    int seed = next_seed(v, a, d), place = seed_place(v, seed);
+    for (; a >= 0 && a < v->along && gap <= most && crossed <= most_crossed; a += d) {
         int first, n = run_near(v, a, y, 1 + min_int((gap + crossed) / 10, 4), &first);
-        int seed = seed_at(v, a);
-        if (seed >= 0)
+        if (a == place) {
             l->course[seed] = y;
+            seed += d;
+            place = seed_place(v, seed);
+        }
         if (n && n <= v->thickest) {
             float off = (float)first + (float)(n - 1) / 2 - y;
             y += 0.3f * off;
@@ -138,11 +152,13 @@ static void follow(const struct view *v, struct line *l, int d, float *slope)
         } else {
             *(n ? &crossed : &gap) += 1;
         }
-        s = fmaxf(-STEEPEST, fminf(STEEPEST, s));
+        s = s > STEEPEST ? STEEPEST : s < -STEEPEST ? -STEEPEST : s;
         y += s;
     }
+    *line = copy;
     if (l->erase)
         return;
+    l = line;
     float all = (float)(l->covered + seen);
     if (all > 0) {
         l->thick = (l->thick * (float)l->covered + sum_thick) / all;
