@@ -60,20 +60,31 @@ static int reserve(struct inkmap *m, struct err *e)
     return 0;
 }
 
-static void reduce(struct inkmap *m, const uint8_t *source, long stride, uint32_t *sum)
+/* The means of k x k pixels each. Inlined for a constant k the loops go by vectors. */
+static inline void reduce_by(const struct inkmap *m, const uint8_t *source, long stride,
+                             uint16_t *restrict sum, int k)
 {
-    int k = m->reduce;
+    int w = m->width, whole = k * k;
     for (int y = 0; y < m->height; y++) {
-        memset(sum, 0, (size_t)m->width * sizeof *sum);
+        memset(sum, 0, (size_t)w * sizeof *sum);
         for (int j = 0; j < k; j++) {
             const uint8_t *row = source + ((long)y * k + j) * stride;
-            for (int x = 0; x < m->width; x++)
+            for (int x = 0; x < w; x++)
                 for (int i = 0; i < k; i++)
-                    sum[x] += row[(long)x * k + i];
+                    sum[x] = (uint16_t)(sum[x] + row[(long)x * k + i]);
         }
-        uint8_t *out = m->gray + (long)y * m->width;
-        for (int x = 0; x < m->width; x++)
-            out[x] = (uint8_t)(sum[x] / (uint32_t)(k * k));
+        uint8_t *restrict out = m->gray + (long)y * w;
+        for (int x = 0; x < w; x++)
+            out[x] = (uint8_t)(sum[x] / whole);
+    }
+}
+
+static void reduce(const struct inkmap *m, const uint8_t *source, long stride, uint16_t *sum)
+{
+    switch (m->reduce) {
+    case 2: reduce_by(m, source, stride, sum, 2); break;
+    case 3: reduce_by(m, source, stride, sum, 3); break;
+    default: reduce_by(m, source, stride, sum, m->reduce);
     }
 }
 
@@ -91,7 +102,7 @@ int inkmap_load(struct inkmap *m, const uint8_t *source, long stride, int w, int
     if (reserve(m, e))
         return -1;
     if (k > 1) {
-        uint32_t *sum = malloc((size_t)m->width * sizeof *sum);
+        uint16_t *sum = malloc((size_t)m->width * sizeof *sum);
         if (!sum)
             return err_set(e, "out of memory");
         reduce(m, source, stride, sum);
