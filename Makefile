@@ -93,7 +93,7 @@ $(B)/%.o: %.c $(B)/flags
 $(B)/lib/privilege.o: ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 
 # Loops over pixels that run in the shadow of the training.
-$(addprefix $(B)/lib/,augment.o edges.o inkmap.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += -O3
+$(addprefix $(B)/lib/,augment.o edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += -O3
 $(B)/lib/rules.o: ALL_CFLAGS += -fno-math-errno
 
 # (UBSan's checks in the unrolled loops would keep the compiler for an hour: ASan alone there.)

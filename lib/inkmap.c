@@ -262,6 +262,30 @@ static void upper_means(struct inkmap *m)
     }
 }
 
+/* Sums of the cubes of differences from the mean nearby: of all, without their signs, and of those of
+ * darker pixels. */
+struct skew {
+    uint64_t sizes, darker;
+};
+
+/* Add every step-th pixel of a row of n. Sums of 256 cubes of up to 255 fit 32 bits. */
+static inline void add_cubes(const uint8_t *near, const uint8_t *row, int n, int step,
+                             struct skew *s)
+{
+    for (int from = 0; from < n; from += 256 * step) {
+        uint32_t sizes = 0, darker = 0;
+        int end = min_int(n, from + 256 * step);
+        for (int x = from; x < end; x += step) {
+            uint16_t more = (uint16_t)(near[x] > row[x] ? near[x] - row[x] : 0);
+            uint16_t size = (uint16_t)(near[x] > row[x] ? more : row[x] - near[x]);
+            sizes += (uint32_t)(uint16_t)(size * size) * size;
+            darker += (uint32_t)(uint16_t)(more * more) * more;
+        }
+        s->sizes += sizes;
+        s->darker += darker;
+    }
+}
+
 float inkmap_polarity(struct inkmap *m)
 {
     cell_means(m);
@@ -277,35 +301,33 @@ float inkmap_polarity(struct inkmap *m)
             sat[(y + 1) * sw + x + 1] = sat[y * sw + x + 1] + sat[(y + 1) * sw + x] -
                                         sat[y * sw + x] + m->mean[(long)y * m->gw + x];
     int r = max_int(1, min_int(m->gw, m->gh) / 3);
-    double cubes = 0, sizes = 0, border = 0, borders = 0, all = 0;
+    double border = 0, borders = 0, all = 0;
+    struct skew skew = {0, 0};
     int step = m->cell > 4 ? 2 : 1;
+    uint8_t near[INKMAP_MAX];
     for (int y = 0; y < m->height; y += step) {
-        const uint8_t *row = m->gray + (long)y * m->width;
         int cy = y / m->cell, y0 = max_int(cy - r, 0), y1 = min_int(cy + r + 1, m->gh);
         for (int cx = 0; cx < m->gw; cx++) {
             int x0 = max_int(cx - r, 0), x1 = min_int(cx + r + 1, m->gw);
             int local = (int)((sat[y1 * sw + x1] - sat[y0 * sw + x1] - sat[y1 * sw + x0] +
                                sat[y0 * sw + x0]) / (uint32_t)((x1 - x0) * (y1 - y0)));
-            int end = min_int((cx + 1) * m->cell, m->width);
-            int cube = 0, size = 0; /* of at most 16 pixels */
-            for (int x = cx * m->cell; x < end; x += step) {
-                int d = local - row[x];
-                cube += d * d * d;
-                size += d * d * abs(d);
-            }
-            cubes += (double)cube;
-            sizes += (double)size;
+            int from = cx * m->cell, end = min_int(from + m->cell, m->width);
+            memset(near + from, local, (size_t)(end - from));
             all += m->mean[(long)cy * m->gw + cx];
             if (cy == 0 || cx == 0 || cy == m->gh - 1 || cx == m->gw - 1) {
                 border += m->mean[(long)cy * m->gw + cx];
                 borders++;
             }
         }
+        if (step == 1)
+            add_cubes(near, m->gray + (long)y * m->width, m->width, 1, &skew);
+        else
+            add_cubes(near, m->gray + (long)y * m->width, m->width, 2, &skew);
     }
     double cells = (double)((m->height + step - 1) / step) * m->gw;
     double rim = (border / borders - all / cells) / 64;
-    double skew = sizes > 0 ? cubes / sizes : 0;
-    double sure = skew + 0.3 * fmax(-1, fmin(1, rim));
+    double all_cubes = (double)(2 * (int64_t)skew.darker - (int64_t)skew.sizes);
+    double sure = (skew.sizes > 0 ? all_cubes / (double)skew.sizes : 0) + 0.3 * fmax(-1, fmin(1, rim));
     return (float)fmax(-1, fmin(1, sure));
 }
 

@@ -86,9 +86,10 @@ int mend(struct mend *s, struct inkmap *m, const struct part *box, int level, fl
     if (reserve(s, (size_t)w * h, e))
         return -1;
     for (int y = 0; y < h; y++) {
-        const uint8_t *row = m->ink + (long)(y + window.y0) * m->width + window.x0;
+        const uint8_t *restrict row = m->ink + (long)(y + window.y0) * m->width + window.x0;
+        uint8_t *restrict out = s->window + (long)y * w;
         for (int x = 0; x < w; x++)
-            s->window[(long)y * w + x] = row[x] & 1 || row[x] >= level;
+            out[x] = (row[x] & 1) | (row[x] >= level);
     }
     int failed = parts_find(&s->faint, s->window, w, h, w * h / 8 + 1000, e);
     if (failed)

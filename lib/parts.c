@@ -43,8 +43,11 @@ static int add_row(struct parts *p, const uint8_t *ink, int w, int y, struct err
 {
     int x = 0;
     while (x < w) {
-        uint64_t eight;
-        while (x + 8 <= w && (memcpy(&eight, ink + x, 8), (eight & EIGHT_MARKS) == 0))
+        uint64_t of[4]; /* eight pixels each */
+        while (x + 32 <= w && (memcpy(of, ink + x, 32),
+                               ((of[0] | of[1] | of[2] | of[3]) & EIGHT_MARKS) == 0))
+            x += 32;
+        while (x + 8 <= w && (memcpy(of, ink + x, 8), (of[0] & EIGHT_MARKS) == 0))
             x += 8;
         while (x < w && !(ink[x] & 1))
             x++;
