@@ -85,11 +85,12 @@ int mend(struct mend *s, struct inkmap *m, const struct part *box, int level, fl
     int w = window.x1 - window.x0, h = window.y1 - window.y0, changed = 0;
     if (reserve(s, (size_t)w * h, e))
         return -1;
+    uint8_t least = (uint8_t)(level < 255 ? level : 255), any = level <= 255;
     for (int y = 0; y < h; y++) {
         const uint8_t *restrict row = m->ink + (long)(y + window.y0) * m->width + window.x0;
         uint8_t *restrict out = s->window + (long)y * w;
         for (int x = 0; x < w; x++)
-            out[x] = (row[x] & 1) | (row[x] >= level);
+            out[x] = (uint8_t)((row[x] & 1) | ((row[x] >= least) & any));
     }
     int failed = parts_find(&s->faint, s->window, w, h, w * h / 8 + 1000, e);
     if (failed)
