@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define SAME_LINE 0.55f /* of the digits' height: how far from its course a line's digit may be */
+#define HIGH 1.6f       /* of the height: it has a tail */
 #define LEVEL 0.4f      /* within this, two pieces of line that do not overlap are one */
 #define WORD_GAP 0.75f  /* of the height, and */
 #define WORD_RATIO 1.9f /* times the usual gap: where a word ends */
@@ -76,18 +77,30 @@ static float page_slope(const struct glyph *g, int n, float height, float *slope
     return found >= 3 ? nth_smallest(slopes, found, found / 2) : 0;
 }
 
-static struct line *nearest_line(struct line *lines, int n, const struct glyph *g, float y,
-                                 float height)
+/* Where a glyph stands for a line whose course is at y: its middle, but of a high one that part of it
+ * that is nearest, for its tail may go up or down. y is out of the page's slope. */
+static float level_at(const struct glyph *g, float height, float slope, float y)
+{
+    float aside = slope * middle_x(g);
+    float high = (float)g->y0 + height / 2 - aside, low = (float)g->y1 - height / 2 - aside;
+    return (float)(g->y1 - g->y0) > HIGH * height ? fmaxf(high, fminf(low, y)) : middle_y(g) - aside;
+}
+
+/* The line that g belongs to, *y: its level there. */
+static struct line *nearest_line(struct line *lines, int n, const struct glyph *g, float height,
+                                 float slope, float *y)
 {
     struct line *best = NULL;
     float least = SAME_LINE * height, x = middle_x(g);
+    *y = level_at(g, height, slope, -INFINITY);
     for (int i = 0; i < n; i++) {
         struct line *l = &lines[i];
-        float reach = fminf(x - l->x, 4 * height);
-        float off = fabsf(y - l->y - l->slope * reach);
+        float reach = fminf(x - l->x, 4 * height), course = l->y + l->slope * reach;
+        float level = level_at(g, height, slope, course), off = fabsf(level - course);
         if ((float)g->x1 > l->to && x > l->to - 0.5f * height && off < least) {
             least = off;
             best = l;
+            *y = level;
         }
     }
     return best;
@@ -178,8 +191,8 @@ int reading_order(struct glyph *g, int n, float height, struct err *e)
     float slope = page_slope(g, n, height, scratch);
     int count = 0;
     for (int i = 0; i < n; i++) {
-        float y = middle_y(&g[i]) - slope * middle_x(&g[i]);
-        struct line *l = nearest_line(lines, count, &g[i], y, height);
+        float y;
+        struct line *l = nearest_line(lines, count, &g[i], height, slope, &y);
         if (!l) {
             l = &lines[count];
             *l = (struct line){middle_x(&g[i]), y, 0, (float)g[i].x0, (float)g[i].x0, y, 0, count};

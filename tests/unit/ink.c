@@ -277,6 +277,48 @@ static void test_box(void)
     free(p.gray);
 }
 
+/* A line of sevens, one with a long tail, and a small nought. */
+static void test_odd_sizes(void)
+{
+    struct picture p = paper(500, 300, 220);
+    for (int i = 0; i < 5; i++)
+        if (i != 3)
+            seven(&p, (float)(60 + 70 * i), 80, 50, 5);
+    stroke(&p, 270, 80, 300, 80, 5, 0.8f);
+    stroke(&p, 300, 80, 270, 200, 5, 0.8f);
+    for (int i = 0; i < 12; i++) {
+        float a = 0.5236f * (float)i, b = 0.5236f * (float)(i + 1);
+        stroke(&p, 415 + 7 * cosf(a), 120 + 7 * sinf(a), 415 + 7 * cosf(b), 120 + 7 * sinf(b), 3, 0.8f);
+    }
+    struct ink_digit d[6];
+    memset(d, 0, sizeof d);
+    int n = find(&p, true, d, 6);
+    CHECK(n == 6 && d[3].h > 110 && d[5].h < 25 && d[5].line == 0,
+          "a seven twice as high and a nought a third as high as the others: %d, %d high, %d high", n,
+          d[3].h, d[5].h);
+    free(p.gray);
+}
+
+/* Six sevens that touch, on a page that lies on its side. */
+static void test_row_aside(void)
+{
+    struct picture p = paper(600, 300, 220), side = paper(300, 600, 0);
+    for (int i = 0; i < 6; i++)
+        seven(&p, (float)(60 + 32 * i), 80, 50, 5);
+    for (int y = 0; y < 300; y++)
+        for (int x = 0; x < 600; x++)
+            side.gray[x * 300 + 299 - y] = p.gray[y * 600 + x];
+    struct ink_digit d[6];
+    memset(d, 0, sizeof d);
+    int n = find(&side, true, d, 6);
+    bool ordered = n == 6;
+    for (int i = 0; i < 6 && ordered; i++)
+        ordered = abs(d[i].y - (58 + 32 * i)) < 8;
+    CHECK(ordered, "six sevens in a row on its side: %d, the first at %d,%d", n, d[0].x, d[0].y);
+    free(p.gray);
+    free(side.gray);
+}
+
 /* The edge of a table in the picture, dark beside the paper. */
 static void test_edge(void)
 {
@@ -362,6 +404,8 @@ int main(void)
     test_form();
     test_boxes();
     test_stacked();
+    test_odd_sizes();
+    test_row_aside();
     test_edge();
     test_sheet();
     test_shadow_across();
