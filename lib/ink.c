@@ -19,6 +19,7 @@
 #define TURN_SAMPLE 48   /* digits looked at to tell which way a page lies */
 #define ODD_LOOK (-2.0f) /* a glyph of unusual size has to look so much like a digit */
 #define SURELY 0.5f      /* of the ink is in upright digits: the page lies so */
+#define FEWEST 1.2f      /* upright digits that can tell that the page was turned */
 #define LONG 2.5f        /* times as high as wide, and */
 #define CROSSED 1.5f     /* strokes in a line of pixels, on average: digits one below another */
 #define TURNED 1.15f     /* times as much ink in upright digits as unturned: the page was turned */
@@ -410,6 +411,7 @@ static bool is_row_aside(const struct ink *k, int w, int h, enum turn turn)
 struct looks {
     float ink;     /* of all, */
     float upright; /* and of what looks like whole digits that are upright */
+    float digits;  /* how many those are */
 };
 
 /* See how the glyphs found look: a sample of them. */
@@ -428,8 +430,9 @@ static int judge_turn(struct ink *k, enum turn turn, struct looks *l, struct err
         for (long p = 0; p < (long)w * h; p++)
             ink += k->cut[p];
         l->ink += ink;
-        if (!is_row_aside(k, w, h, turn))
-            l->upright += ink * expf(whole + log_p[turn]);
+        float p = is_row_aside(k, w, h, turn) ? 0 : expf(whole + log_p[turn]);
+        l->upright += ink * p;
+        l->digits += p * (float)every;
     }
     return 0;
 }
@@ -477,7 +480,7 @@ static int find_turn(struct ink *k, enum turn *turn, struct err *e)
         if (undo_turn(k, e) || try_turn(k, t, &l[t], e))
             return -1;
     enum turn side = l[TURN_LEFT].upright > l[TURN_RIGHT].upright ? TURN_LEFT : TURN_RIGHT;
-    if (l[side].upright > TURNED * l[TURN_NONE].upright)
+    if (l[side].upright > TURNED * l[TURN_NONE].upright && l[side].digits > FEWEST)
         *turn = side;
     if (*turn == TURN_LEFT) /* the last that was tried */
         return 0;
