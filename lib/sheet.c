@@ -210,9 +210,13 @@ int sheets_find(struct sheets *s, struct inkmap *m, struct err *e)
         }
         id++;
     }
-    for (int i = 0; i < s->n; i++) {
-        outline(s, s->sheet[i].part, m->scratch);
-        mark(s, i, m->scratch);
+    int found = s->n;
+    s->n = 0;
+    for (int i = 0; i < found; i++) {
+        s->sheet[s->n].part = s->sheet[i].part;
+        outline(s, s->sheet[s->n].part, m->scratch);
+        mark(s, s->n, m->scratch);
+        s->n += s->sheet[s->n].x1 > 0; /* what is all rim is none */
     }
     return 0;
 }

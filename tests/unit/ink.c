@@ -248,6 +248,19 @@ static void test_sheet(void)
     }
 }
 
+/* An even strip that is all rim is no sheet. */
+static void test_strip(void)
+{
+    struct picture p = paper(96, 116, 99);
+    for (int i = 0; i < 96 * 116; i++) {
+        int grain = (i * 7 % 13 - 6) * 6 * (i % 3 - 1);
+        p.gray[i] = (uint8_t)(i % 96 / 10 == 6 ? 71 : 99 + grain);
+    }
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) >= 0, "a strip of paper in a picture is looked at");
+    free(p.gray);
+}
+
 /* The hard edge of a shadow across the digit. */
 static void test_shadow_across(void)
 {
@@ -408,6 +421,7 @@ int main(void)
     test_row_aside();
     test_edge();
     test_sheet();
+    test_strip();
     test_shadow_across();
     test_box();
     test_many();
