@@ -7,7 +7,7 @@ trap 'rm -f "$tap_log"' EXIT
 # that ends badly without a failed test, or does fewer tests than it planned, is a failure; so is a
 # test that was skipped.
 part() {
-    local name=$1 status ok not_ok kept
+    local name=$1 status ok not_ok kept began=$SECONDS
     shift
     printf '\n# %s\n' "$name"
     "$@" | tee "$tap_log"
@@ -18,6 +18,7 @@ part() {
         /^not ok / { not_ok++ }
         END { print ok + 0, not_ok + 0, plans && plan == ok + not_ok }' "$tap_log")
     passed=$((passed + ok)) failed=$((failed + not_ok))
+    echo "# $((SECONDS - began)) s"
     if ((status && !not_ok)) || ((!kept)); then
         echo "not ok - $name ended with status $status, not all of its tests done"
         failed=$((failed + 1))
