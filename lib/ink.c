@@ -613,8 +613,6 @@ static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struc
         return -1;
     for (int i = 0; i < k->sheets.n; i++) {
         const struct sheet *t = &k->sheets.sheet[i];
-        if (t->x1 <= t->x0) /* a strip that is all rim */
-            continue;
         int c = k->sheets.cell, x0 = t->x0 * c, y0 = t->y0 * c;
         int x1 = t->x1 * c < w ? t->x1 * c : w, y1 = t->y1 * c < h ? t->y1 * c : h;
         if (inkmap_load(&k->map, gray + (long)y0 * reduce * stride + (long)x0 * reduce, stride,
