@@ -1,0 +1,153 @@
+/* Other looks at a picture in which no digit was found, or what is hardly one: in a box, on a sheet, in
+ * narrow strokes. */
+#include "ink_steps.h"
+
+#include <math.h>
+
+#include "edges.h"
+#include "rules.h"
+#include "whole.h"
+
+#define DOUBTFUL -0.3f /* less sure than this of a digit (as a logarithm) it is sought elsewhere too */
+#define MARGIN 0.5f    /* so much surer has another look to be */
+#define HARDLY -1.5f   /* less sure than this, and it may be a shadow's edge */
+#define BOXED -1.0f    /* no surer than this is a digit with a box around it */
+#define FLOOR -4.0f    /* surer than this is has to be */
+#define LEAST 0.06f    /* of the picture's shorter side is what it finds, */
+#define FEW 4          /* and at most so many things are like it */
+#define EDGED 0.4f     /* of a stroke across a shadow has paper on one side only, at most */
+#define NARROW 0.1f    /* of the picture's shorter side is a stroke wide at most that a shadow crosses */
+
+/* The likeliest digit so far, and how sure it is that it is one: the logarithm of a probability. */
+struct likeliest {
+    struct ink_digit digit;
+    float sure;
+    int seen, side; /* side: the picture's shorter one */
+};
+
+/* Is the digit found by another look clear of the picture's edge, not too small for one whose shorter
+ * side is `side`, and not one of many? Or it is a piece of something else. */
+static bool stands_out(const struct ink *k, int side)
+{
+    const struct ink_digit *d = &k->digit[0];
+    int w = k->map.width * k->map.reduce, h = k->map.height * k->map.reduce, near = k->map.reduce;
+    return d->x > near && d->y > near && d->x + d->w < w - near && d->y + d->h < h - near &&
+           (float)(d->w > d->h ? d->w : d->h) > LEAST * (float)side && k->seen <= FEW;
+}
+
+/* Compare with what find_one has found by another look, (x, y) from the source's corner. */
+static int compare(struct ink *k, struct likeliest *best, int x, int y, struct err *e)
+{
+    float log_p = -INFINITY;
+    if (k->digits && stands_out(k, best->side) &&
+        whole_of(k->digit[0].pixels, DIGIT_SIDE, DIGIT_SIDE, &log_p, e))
+        return -1;
+    if (log_p > best->sure + MARGIN && log_p > FLOOR) {
+        best->digit = k->digit[0];
+        best->digit.x += x;
+        best->digit.y += y;
+        best->sure = log_p;
+        best->seen = k->seen;
+    }
+    k->digits = 0;
+    return 0;
+}
+
+/* What was found may be a box of a form, with a digit in it: look for one without its sides. */
+static int find_in_box(struct ink *k, struct likeliest *best, struct err *e)
+{
+    struct glyph box = k->glyphs.glyph[0];
+    int erased = rules_erase_box(&k->map, box.x0, box.y0, box.x1, box.y1, e);
+    if (erased <= 0)
+        return erased;
+    int failed = ink_find_parts(k, e);
+    if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
+        return -1;
+    const struct glyph *g = &k->glyphs.glyph[0];
+    if (k->digits && 3 * (g->y1 - g->y0) < box.y1 - box.y0)
+        k->digits = 0;
+    best->sure = fminf(best->sure, BOXED) - MARGIN;
+    return compare(k, best, 0, 0, e);
+}
+
+/* Look for one on the sheets of paper in the picture. gray is the source. */
+static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struct likeliest *best,
+                          struct err *e)
+{
+    int reduce = k->map.reduce, w = k->map.width, h = k->map.height;
+    if (k->inverted)
+        inkmap_invert(&k->map);
+    if (sheets_find(&k->sheets, &k->map, e))
+        return -1;
+    for (int i = 0; i < k->sheets.n; i++) {
+        const struct sheet *t = &k->sheets.sheet[i];
+        int c = k->sheets.cell, x0 = t->x0 * c, y0 = t->y0 * c;
+        int x1 = t->x1 * c < w ? t->x1 * c : w, y1 = t->y1 * c < h ? t->y1 * c : h;
+        if (inkmap_load(&k->map, gray + (long)y0 * reduce * stride + (long)x0 * reduce, stride,
+                        (x1 - x0) * reduce, (y1 - y0) * reduce, e))
+            return -1;
+        sheets_cover(&k->sheets, i, &k->map);
+        int failed = ink_find_ink(k, i, e);
+        if (failed < 0 || (!failed && ink_find_one(k, e) < 0) ||
+            compare(k, best, x0 * reduce, y0 * reduce, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* Has glyph 0 paper on both its sides? */
+static bool on_paper(const struct ink *k)
+{
+    const struct part *most = NULL;
+    for (int i = 0; i < k->parts.parts; i++)
+        if (k->glyphs.owner[i] == 0 && (!most || k->parts.part[i].area > most->area))
+            most = &k->parts.part[i];
+    return most && one_sided(&k->map, &k->parts, most) < EDGED;
+}
+
+/* Look for one in narrow strokes, dark and light ones; light ones first if so. gray is the source, w x
+ * h. */
+static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool light,
+                       struct likeliest *best, struct err *e)
+{
+    for (int i = 0; i < 2 && best->sure < HARDLY * (float)(i + 1); i++) {
+        if (inkmap_load(&k->map, gray, stride, w, h, e))
+            return -1;
+        if (light == (i == 0))
+            inkmap_invert(&k->map);
+        int side = k->map.width < k->map.height ? k->map.width : k->map.height;
+        if (inkmap_find_narrow(&k->map, (int)(NARROW * (float)side), e))
+            return -1;
+        int failed = ink_find_strokes(k, e);
+        if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
+            return -1;
+        if (k->digits && !on_paper(k))
+            k->digits = 0;
+        if (compare(k, best, 0, 0, e))
+            return -1;
+    }
+    return 0;
+}
+
+int ink_find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
+{
+    struct likeliest best = {.sure = -INFINITY, .seen = k->seen, .side = w < h ? w : h};
+    bool light = k->inverted;
+    if (k->digits) {
+        best.digit = k->digit[0];
+        if (whole_of(best.digit.pixels, DIGIT_SIDE, DIGIT_SIDE, &best.sure, e))
+            return -1;
+    }
+    k->digits = 0;
+    if (k->glyphs.n && find_in_box(k, &best, e))
+        return -1;
+    if (best.sure < DOUBTFUL && k->map.cell > 1 && find_on_sheets(k, gray, stride, &best, e))
+        return -1;
+    if (best.sure < HARDLY && k->map.cell > 1 && find_narrow(k, gray, stride, w, h, light, &best, e))
+        return -1;
+    struct ink_digit *d = best.digit.w ? ink_new_digit(k, e) : NULL;
+    if (d)
+        *d = best.digit;
+    k->seen = best.seen;
+    return best.digit.w && !d ? -1 : 0;
+}

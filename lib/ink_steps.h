@@ -1,0 +1,73 @@
+/* The steps of finding digits, for ink.c, ink_page.c and ink_doubt.c alone. Functions that can fail return
+ * -1, or NULL, with what went wrong in *e. */
+#ifndef INKPIPE_INK_STEPS_H
+#define INKPIPE_INK_STEPS_H
+
+#include "glyphs.h"
+#include "ink.h"
+#include "inkmap.h"
+#include "mend.h"
+#include "parts.h"
+#include "sheet.h"
+#include "turn.h"
+
+#define INK_FORM 8 /* lines and more are a form's or a ruled sheet's */
+
+struct ink {
+    struct inkmap map;
+    struct parts parts;
+    struct glyphs glyphs;
+    struct mend mend;
+    struct ink_digit *digit;
+    int digits, digit_size;
+    uint8_t *cut; /* a digit's box cut out of the picture */
+    size_t cut_size;
+    uint8_t *saved; /* the map's ink before a turn is tried */
+    size_t saved_size;
+    int seen;
+    int lines; /* ruled or of a form, taken out of the picture */
+    bool inverted; /* k->map.gray is */
+    struct sheets sheets;
+};
+
+/* ---- ink.c ---- */
+
+/* Room for one more digit, all zero; good until the next. */
+struct ink_digit *ink_new_digit(struct ink *k, struct err *e);
+
+/* The contrast that counts as full ink in glyph `id`: what an eighth of its ink exceeds. */
+int ink_full(const struct ink *k, int id);
+
+/* Ink of a glyph that is fainter than this is not looked for. */
+int ink_faint_level(const struct ink *k, int id);
+
+/* Cut glyph `id` out of the picture into k->cut; *box: where it lay. Trim: cut off the rim without ink.
+ * Turn: the cut, w x h, from a page that lies so. */
+int ink_cut_glyph(struct ink *k, int id, struct part *box, struct err *e);
+void ink_trim(struct ink *k, struct part *box);
+int ink_turn_cut(struct ink *k, int w, int h, enum turn turn, struct err *e);
+
+/* Glyph `id` as the network wants it. */
+int ink_make_digit(struct ink *k, int id, enum turn turn, struct ink_digit *d, struct err *e);
+
+/* From k->map.gray to k->map.ink and its parts; of the sheet with that number alone, or -1. From the ink
+ * on: lines and edges taken out. After the ink has changed: its parts anew. Returns 1 when there are too
+ * many parts to be writing. */
+int ink_find_ink(struct ink *k, int sheet, struct err *e);
+int ink_find_strokes(struct ink *k, struct err *e);
+int ink_find_parts(struct ink *k, struct err *e);
+
+/* The most prominent digit: k->digit[0], if k->digits. */
+int ink_find_one(struct ink *k, struct err *e);
+
+/* ---- ink_page.c: all digits of a page ---- */
+
+int ink_find_page(struct ink *k, struct err *e);
+
+/* ---- ink_doubt.c ---- */
+
+/* A picture in which no digit was found, or what is hardly one, is looked at in other ways; the
+ * likeliest digit is taken. gray is the source, w x h. */
+int ink_find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e);
+
+#endif
