@@ -8,11 +8,11 @@
 #include "rules.h"
 #include "whole.h"
 
-#define DOUBTFUL -0.3f /* less sure than this of a digit (as a logarithm) it is sought elsewhere too */
+#define DOUBTFUL (-0.3f) /* less sure than this of a digit (as a logarithm) it is sought elsewhere too */
 #define MARGIN 0.5f    /* so much surer has another look to be */
-#define HARDLY -1.5f   /* less sure than this, and it may be a shadow's edge */
-#define BOXED -1.0f    /* no surer than this is a digit with a box around it */
-#define FLOOR -4.0f    /* surer than this is has to be */
+#define HARDLY (-1.5f) /* less sure than this, and it may be a shadow's edge */
+#define BOXED (-1.0f)  /* no surer than this is a digit with a box around it */
+#define FLOOR (-4.0f)  /* surer than this is has to be */
 #define LEAST 0.06f    /* of the picture's shorter side is what it finds, */
 #define FEW 4          /* and at most so many things are like it */
 #define EDGED 0.4f     /* of a stroke across a shadow has paper on one side only, at most */

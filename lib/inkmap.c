@@ -618,9 +618,10 @@ static void close_square(const struct inkmap *m, uint8_t **a, uint8_t **b, int s
 int inkmap_find_narrow(struct inkmap *m, int widest, struct err *e)
 {
     size_t n = (size_t)m->width * m->height;
-    uint8_t *both = malloc(2 * n), *a = both, *b = both + n;
+    uint8_t *both = malloc(2 * n);
     if (!both)
         return err_set(e, "out of memory");
+    uint8_t *a = both, *b = both + n;
     blur(m);
     memcpy(a, m->gray, n);
     close_square(m, &a, &b, widest + 1);

@@ -20,7 +20,9 @@ static int at_once(int tiles)
 static int *block_offsets(int blocks, int tiles)
 {
     int *offset = malloc((size_t)blocks * sizeof *offset);
-    for (int i = 0; offset && i < blocks; i++)
+    if (!offset)
+        return NULL;
+    for (int i = 0; i < blocks; i++)
         offset[i] = i * tiles * BLOCK;
     return offset;
 }
