@@ -115,6 +115,23 @@ class Program:
         return ""
 
 
+def desk(digit):
+    """Of a PGM of 28x28 a picture of that digit on a sheet of paper on a table with a grain: nothing
+    that is found at the first look."""
+    width, height, ink = 320, 240, digit[-28 * 28:]
+    grain = random.Random(1)
+    rows = []
+    for y in range(height):
+        row = bytearray(grain.randrange(70, 130) for _ in range(width))
+        if 60 <= y < 180:
+            row[90:230] = bytes([220]) * 140
+            for x in range(130, 186):
+                if 84 <= y < 140:
+                    row[x] -= 3 * ink[(y - 84) // 2 * 28 + (x - 130) // 2] // 4
+        rows.append(bytes(row))
+    return b"P5\n%d %d\n255\n" % (width, height) + b"".join(rows)
+
+
 def programs(frames=120):
     """Each program at a small piece of its work."""
     digits = [DATA + "/digits-images.gz", DATA + "/digits-labels.gz"]
@@ -126,11 +143,15 @@ def programs(frames=120):
         tiles = "".join(f" {scratch}/{i}.pgm" for i in range(8))
         subprocess.run(f"pamsplit -quiet '{few}' '{scratch}/%d.pgm'; "
                        f"pnmcat -lr {tiles} | pamscale 2", shell=True, stdout=f, check=True)
+    sheet = os.path.join(scratch, "sheet.pgm")
+    with open(sheet, "wb") as f:
+        f.write(desk(read(scratch + "/0.pgm")))
     model = DATA + "/models/mean-image.onnx"
     return [Program("mnist2pgm", ["-r", "0:40"] + digits),
             Program("mnist2pgm", ["-T", "-d", "digits", "-r", "0:3"] + digits),
             Program("preproc", ["-m", page]),
             Program("preproc", ["-j", "2", few]),
+            Program("preproc", [sheet]),
             Program("cnn-predict", ["-m", model, "-k", "2", few]),
             Program("cnn-predict", ["-m", TREE + "/models/default.onnx", "-j", "2", "-e", few]),
             Program("cnn-train", ["-n", DATA + "/tiny.net", "-o", "m.onnx", "-e", "2", "-j", "2",
