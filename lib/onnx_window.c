@@ -272,6 +272,9 @@ static int dims_pads(struct import *m, int rank, long begin[], long end[])
     int n = named < 0 ? rank : named;
     if (c->failed || count != 2 * n)
         return call_fail(c, "pads for %d of %d dimensions", count / 2, n);
+    for (int i = 0; i < count; i++)
+        if (pads[i] < 0 || pads[i] > NET_MAX_DIM)
+            return call_fail(c, "a padding of %ld", pads[i]);
     for (int i = 0; i < rank; i++)
         begin[i] = end[i] = 0;
     for (int i = 0; i < n; i++) {
@@ -280,8 +283,6 @@ static int dims_pads(struct import *m, int rank, long begin[], long end[])
             return -1;
         begin[d] = pads[i];
         end[d] = pads[n + i];
-        if (begin[d] < 0 || end[d] < 0 || begin[d] > NET_MAX_DIM || end[d] > NET_MAX_DIM)
-            return call_fail(c, "a padding of %ld", begin[d] < 0 ? begin[d] : end[d]);
     }
     return 0;
 }

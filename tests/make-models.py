@@ -427,6 +427,15 @@ def hostile():
               [floats("w", 4), numpy_helper.from_array(np.array([0]), "i"),
                numpy_helper.from_array(np.array([7]), "a"),
                numpy_helper.from_array(np.array([0]), "z")])
+    bad_graph("large-pads", [node("Pad", ["x", "p"])],
+              [numpy_helper.from_array(np.array([0, 0, 1 << 20, 0, 0, 0, 0, 0]), "p")])
+    bad_graph("images-columns", [node("Flatten", ["x"], ["a"]),
+                                 node("Transpose", ["a"], ["b"], perm=[1, 0]),
+                                 node("Gemm", ["b", "w"])], [floats("w", 64, 2)])
+    bad_graph("softmax-images", [node("Softmax", ["x"], axis=0)],
+              inputs=[("x", T.FLOAT, ["N", 1, 1, 1])])
+    bad_graph("pool-turned", [node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
+                              node("MaxPool", ["a"], kernel_shape=[1, 1])])
     bad_graph("var", [node("BatchNormalization", ["x", "c", "c", "c", "v"])],
               [floats("c", 1), floats("v", 1, value=-1)])
     for name, scale in ("scale-zero", 0), ("scale-nan", np.nan), ("scale-negative", -1):
