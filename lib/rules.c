@@ -8,7 +8,12 @@
 #define LONG 0.25f       /* of the picture's length: what may be a line */
 #define COVERED 0.85f    /* of a line's length has to be there, where nothing crosses it */
 #define STEEPEST 0.35f
+#define FEW 8            /* lines and more are a form's: no soft ones are sought then */
 #define PLAY 4           /* pixels that the following of a line may be off */
+#define STROKES 32       /* so many that are no lines are remembered, */
+#define TRIES 2          /* and followed so often at most */
+#define SOON 40          /* pixels along, where a line is not followed further of which less than */
+#define SPARSE 0.7f      /* is there */
 #define APART 8          /* pixels between lines that count each */
 #define SIDE 0.55f       /* of a box's side is there */
 #define ALONG 0.75f      /* of its length may be the side of a box, and */
@@ -24,6 +29,7 @@ struct view {
     int along, across;
     int thickest; /* a line is at most so thick */
     int level;    /* contrast from which a pixel may belong to a line */
+    bool soft;    /* lines with soft edges are sought: folds, and what is out of focus */
 };
 
 #define SEEDS 24 /* places along a view at which lines are looked for */
@@ -50,21 +56,46 @@ static int at(const struct view *v, int along, int across)
     return v->ink[along * v->step_along + across * v->step_across];
 }
 
-/* The run of ink across the view at (a, c), at most thickest + 1 long. Returns its length, 0 when
- * there is no ink. */
-static int run_across(const struct view *v, int a, int c, int *first)
+/* The stretch of at least `level` across the view around (a, c), at most thickest + 1 long. */
+static int stretch(const struct view *v, int a, int c, int level, int *first)
 {
     const uint8_t *line = v->ink + a * v->step_along;
     long step = v->step_across;
-    int low = c, high = c + 1, level = v->level, thickest = v->thickest;
-    if (c < 0 || c >= v->across || line[c * step] < level)
-        return 0;
+    int low = c, high = c + 1, thickest = v->thickest;
     while (low > 0 && high - low <= thickest && line[(low - 1) * step] >= level)
         low--;
     while (high < v->across && high - low <= thickest && line[high * step] >= level)
         high++;
     *first = low;
     return high - low;
+}
+
+/* The darkest place of what hangs together with (a, c) across the view, no further than a line is
+ * thick. */
+static int darkest(const struct view *v, int a, int c)
+{
+    const uint8_t *line = v->ink + a * v->step_along;
+    long step = v->step_across;
+    int best = c;
+    for (int d = -1; d <= 1; d += 2)
+        for (int i = c + d; i >= 0 && i < v->across && abs(i - c) <= v->thickest; i += d) {
+            if (line[i * step] < v->level)
+                break;
+            best = line[i * step] > line[best * step] ? i : best;
+        }
+    return best;
+}
+
+/* The run of ink across the view at (a, c), at most thickest + 1 long; where soft lines are sought what
+ * has half its contrast. Returns its length, 0 when there is no ink. */
+static int run_across(const struct view *v, int a, int c, int *first)
+{
+    if (c < 0 || c >= v->across || at(v, a, c) < v->level)
+        return 0;
+    if (!v->soft)
+        return stretch(v, a, c, v->level, first);
+    int middle = darkest(v, a, c), half = at(v, a, middle) / 2;
+    return stretch(v, a, middle, half > v->level ? half : v->level, first);
 }
 
 /* A run near across position y. */
@@ -78,13 +109,24 @@ static int run_near(const struct view *v, int a, float y, int reach, int *first)
     return 0;
 }
 
+/* Take out the n places from `first` on that are no darker than a line of that contrast, and its soft
+ * edges, which grow fainter from there. */
 static void wipe(const struct view *v, int a, int first, int n, float contrast)
 {
-    for (int c = first; c < first + n; c++) {
-        uint8_t *p = &v->ink[a * v->step_along + c * v->step_across];
-        if (*p < DARKER * contrast)
-            *p = 0;
+    uint8_t *line = v->ink + a * v->step_along;
+    long step = v->step_across;
+    for (int d = -1; d <= 1 && v->soft; d += 2) {
+        int last = 255;
+        for (int c = d < 0 ? first - 1 : first + n; c >= 0 && c < v->across; c += d) {
+            if (line[c * step] < v->level || line[c * step] > last)
+                break;
+            last = line[c * step];
+            line[c * step] = 0;
+        }
     }
+    for (int c = first; c < first + n; c++)
+        if (line[c * step] < DARKER * contrast)
+            line[c * step] = 0;
 }
 
 /* Where along the view seed i is: not evenly, since all might fall on a form's lines across. */
@@ -114,12 +156,15 @@ static void follow(const struct view *v, struct line *line, int d, float *slope)
 {
     struct line copy = *line, *l = &copy; /* which no pixel written can change, as compilers see it */
     float y = (float)l->seed_across, s = *slope * (float)d, sum_thick = 0, sum_contrast = 0;
-    int gap = 0, crossed = 0, seen = 0, last = l->seed_along;
+    int gap = 0, missed = 0, crossed = 0, seen = 0, last = l->seed_along;
     int most = v->thickest + 4, most_crossed = v->along / 3;
     float last_y = y;
     int a = l->seed_along + (d < 0 ? -1 : 0);
     int seed = next_seed(v, a, d), place = seed_place(v, seed);
-    for (; a >= 0 && a < v->along && gap <= most && crossed <= most_crossed; a += d) {
+    for (int gone = 0; a >= 0 && a < v->along && gap <= most && crossed <= most_crossed; a += d) {
+        missed += gap > 0;
+        if (++gone > SOON && !l->erase && (float)missed > (1 - SPARSE) * (float)gone)
+            break;
         int first, n = run_near(v, a, y, 1 + min_int((gap + crossed) / 10, 4), &first);
         if (a == place) {
             l->course[seed] = y;
@@ -185,45 +230,57 @@ static float bend(const struct line *l)
 
 static bool is_long(const struct view *v, const struct line *l)
 {
-    float length = l->to - l->from + 1;
-    float spread = (float)l->thick_squares / (float)l->covered - l->thick * l->thick;
-    float uneven = (float)l->contrast_squares / (float)l->covered - l->contrast * l->contrast;
-    return length >= LONG * (float)v->along && uneven < 0.12f * l->contrast * l->contrast + 9 &&
-           (float)l->covered >= COVERED * (length - (float)l->crossed) &&
-           (float)l->covered >= 0.4f * length && spread < 0.25f * l->thick * l->thick + 0.7f &&
-           length >= 12 * l->thick && bend(l) < 1 + 0.008f * length;
+    float length = l->to - l->from + 1, n = (float)l->covered;
+    float thick = l->thick * l->thick, contrast = l->contrast * l->contrast; /* their squares */
+    float spread = (float)l->thick_squares / n - thick;
+    float uneven = (float)l->contrast_squares / n - contrast;
+    return length >= LONG * (float)v->along && length >= 12 * l->thick &&
+           n >= COVERED * (length - (float)l->crossed) && n >= 0.4f * length &&
+           spread < fminf(0.25f * thick, 0.8f + 0.03f * thick) + 0.7f &&
+           uneven < (v->soft ? 0.05f : 0.12f) * contrast + 9 && bend(l) < 1 + 0.008f * length;
 }
 
-/* Is place c at seed i, with so much play, on one of the lines? */
-static bool on_line(const struct line *lines, int n, int i, float c, float play)
+/* How many of the lines go through place c at seed i, with so much play? */
+static int on_lines(const struct line *lines, int n, int i, float c, float play)
 {
+    int on = 0;
     for (int k = 0; k < n; k++)
-        if (fabsf(c - lines[k].course[i]) < play + lines[k].thick / 2)
-            return true;
-    return false;
+        on += fabsf(c - lines[k].course[i]) < play + lines[k].thick / 2;
+    return on;
+}
+
+/* Follow the line through (a, c) both ways. */
+static struct line follow_both(const struct view *v, int a, int c)
+{
+    struct line l = {.seed_along = a, .seed_across = c};
+    float slope = 0;
+    for (int k = 0; k < SEEDS; k++)
+        l.course[k] = -INFINITY;
+    follow(v, &l, 1, &slope);
+    follow(v, &l, -1, &slope);
+    return l;
 }
 
 static int find_lines(const struct view *v, struct line *lines)
 {
-    int n = 0;
+    struct line other[STROKES]; /* what was followed last and is no line */
+    int n = 0, others = 0;
     for (int i = 0, a; i < SEEDS && (a = seed_place(v, i)) < v->along; i++)
         for (int c = 0, first; c < v->across && n < MAX_LINES; c++) {
             int thick = run_across(v, a, c, &first);
             if (!thick)
                 continue;
             float middle = (float)first + (float)(thick - 1) / 2;
-            if (thick <= v->thickest && !on_line(lines, n, i, middle, PLAY)) {
-                struct line l = {.seed_along = a, .seed_across = first + thick / 2};
-                float slope = 0;
-                for (int k = 0; k < SEEDS; k++)
-                    l.course[k] = -INFINITY;
-                follow(v, &l, 1, &slope);
-                follow(v, &l, -1, &slope);
+            if (thick <= v->thickest && !on_lines(lines, n, i, middle, PLAY) &&
+                on_lines(other, others < STROKES ? others : STROKES, i, middle, 1) < TRIES) {
+                struct line l = follow_both(v, a, first + thick / 2);
                 if (is_long(v, &l))
                     lines[n++] = l;
+                else
+                    other[others++ % STROKES] = l;
             }
-            c = first + thick;
-            while (thick > v->thickest && c < v->across && at(v, a, c) >= v->level)
+            c = first + thick > c ? first + thick : c + 1;
+            while (c < v->across && at(v, a, c) >= v->level)
                 c++;
         }
     return n;
@@ -236,6 +293,20 @@ static bool meets(const struct line *l, const struct line *k)
     float slack = 3 + 0.03f * (l->to - l->from), slack2 = 3 + 0.03f * (k->to - k->from);
     return a >= l->from - slack && a <= l->to + slack && c >= k->from - slack2 &&
            c <= k->to + slack2;
+}
+
+/* Is `where` near an end of l? */
+static bool at_end(const struct line *l, float where)
+{
+    float slack = 3 + 0.03f * (l->to - l->from);
+    return fminf(fabsf(where - l->from), fabsf(where - l->to)) < slack;
+}
+
+/* Do l (along one view) and k (along the other) make a corner? */
+static bool corner(const struct line *l, const struct line *k)
+{
+    return meets(l, k) && at_end(l, (k->from_y + k->to_y) / 2) &&
+           at_end(k, (l->from_y + l->to_y) / 2);
 }
 
 /* How many of the lines run beside l, no further apart than a quarter of its length each. */
@@ -259,13 +330,20 @@ static void decide(const struct view *v, struct line *lines, int n, const struct
         struct line *l = &lines[i];
         float length = l->to - l->from + 1, margin = 0.03f * (float)v->along + 2;
         bool from_edge = l->from < margin, to_edge = l->to > (float)v->along - margin;
-        int crossings = 0;
-        for (int k = 0; k < n_others; k++)
+        int crossings = 0, corners = 0;
+        for (int k = 0; k < n_others; k++) {
             crossings += meets(l, &others[k]);
+            corners += corner(l, &others[k]);
+        }
+        if (v->soft) {
+            l->erase = from_edge && to_edge;
+            continue;
+        }
         l->erase = (from_edge && to_edge) ||
                    ((from_edge || to_edge) && length > 0.6f * (float)v->along &&
                     length > 25 * l->thick) ||
-                   (crossings >= 2 && length > 0.4f * (float)v->along && bend(l) < 0.7f + 0.004f * length) ||
+                   (crossings >= 2 && corners < 2 && length > 0.4f * (float)v->along &&
+                    bend(l) < 0.7f + 0.004f * length) ||
                    crossings >= 4 ||
                    (companions(l, lines, n) >= 4 && length > 25 * l->thick);
     }
@@ -279,7 +357,7 @@ static int erase(const struct view *v, struct line *lines, int n)
         int seed = seed_at(v, lines[i].seed_along);
         if (!lines[i].erase)
             continue;
-        counted += !on_line(lines, i, seed, (float)lines[i].seed_across, APART);
+        counted += !on_lines(lines, i, seed, (float)lines[i].seed_across, APART);
         follow(v, &lines[i], 1, &slope);
         follow(v, &lines[i], -1, &slope);
     }
@@ -326,8 +404,8 @@ int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err
 {
     int w = x1 - x0, h = y1 - y0, thickest = (w < h ? w : h) / BOX_THICKEST + 2;
     uint8_t *ink = m->ink + (long)y0 * m->width + x0;
-    struct view flat = {ink, 1, m->width, w, h, thickest, m->floor};
-    struct view upright = {ink, m->width, 1, h, w, thickest, m->floor};
+    struct view flat = {ink, 1, m->width, w, h, thickest, m->floor, false};
+    struct view upright = {ink, m->width, 1, h, w, thickest, m->floor, false};
     bool cut = x0 <= 1 || y0 <= 1 || x1 + 1 >= m->width || y1 + 1 >= m->height;
     if (may_be_side(&flat, false) + may_be_side(&flat, true) + may_be_side(&upright, false) +
             may_be_side(&upright, true) + cut < SIDES)
@@ -345,21 +423,28 @@ int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err
     return erased;
 }
 
+/* Take out lines so thick at most. lines: room for twice MAX_LINES. Returns how many. */
+static int erase_lines(struct inkmap *m, int thickest, bool soft, struct line *lines)
+{
+    struct view flat = {m->ink, 1, m->width, m->width, m->height, thickest, m->floor, soft};
+    struct view upright = {m->ink, m->width, 1, m->height, m->width, thickest, m->floor, soft};
+    int n = find_lines(&flat, lines), k = find_lines(&upright, lines + MAX_LINES);
+    decide(&flat, lines, n, lines + MAX_LINES, k);
+    decide(&upright, lines + MAX_LINES, k, lines, n);
+    return erase(&flat, lines, n) + erase(&upright, lines + MAX_LINES, k);
+}
+
 int rules_erase(struct inkmap *m, struct err *e)
 {
     int side = m->width < m->height ? m->width : m->height;
     if (side < MIN_SIDE)
         return 0;
-    int thickest = side / 160 + 2;
-    struct view flat = {m->ink, 1, m->width, m->width, m->height, thickest, m->floor};
-    struct view upright = {m->ink, m->width, 1, m->height, m->width, thickest, m->floor};
     struct line *lines = malloc(2 * MAX_LINES * sizeof *lines);
     if (!lines)
         return err_set(e, "out of memory");
-    int n = find_lines(&flat, lines), k = find_lines(&upright, lines + MAX_LINES);
-    decide(&flat, lines, n, lines + MAX_LINES, k);
-    decide(&upright, lines + MAX_LINES, k, lines, n);
-    int erased = erase(&flat, lines, n) + erase(&upright, lines + MAX_LINES, k);
+    int erased = erase_lines(m, side / 96 + 2, false, lines);
+    if (erased < FEW)
+        erased += erase_lines(m, side / 64 + 2, true, lines);
     free(lines);
     return erased;
 }

@@ -1,5 +1,5 @@
-/* Ruled, squared and table lines: found by following thin runs of ink along the picture, taken out
- * where nothing but the line is there, left where a stroke crosses. */
+/* Ruled, squared and table lines, and folds: found by following thin runs of ink along the picture,
+ * taken out where nothing but the line is there, left where a stroke crosses. */
 #ifndef INKPIPE_RULES_H
 #define INKPIPE_RULES_H
 
@@ -7,7 +7,9 @@
 
 /* Take the lines out of m's ink. A line is thin, long and nearly straight, and either it reaches
  * from edge to edge, or it is one of many side by side, or other lines cross it: so that a one or
- * the bar of a seven is none. Returns how many lines were taken out, or -1 when memory is short. */
+ * the bar of a seven is none; nor is a side of a box by itself, for all are to go or none. Soft lines
+ * such as folds are taken out where few others are, if they reach from edge to edge. Returns how many
+ * lines were taken out, or -1 when memory is short. */
 int rules_erase(struct inkmap *m, struct err *e);
 
 /* The same for the sides of a box drawn from x0, y0 to x1, y1 (beyond it), if three are there at least,

@@ -163,6 +163,55 @@ static void test_ruled(void)
     free(p.gray);
 }
 
+/* Lines as thick as they are in a picture taken from near, one or several, through the digit's foot. */
+static void test_near_lines(void)
+{
+    for (int apart = 110; apart < 500; apart += 150) {
+        struct picture p = paper(640, 480, 225);
+        for (int y = 360 - 2 * apart; y < 480; y += apart)
+            stroke(&p, -10, (float)y, 650, (float)y + 12, 5, 0.5f);
+        seven(&p, 280, 190, 180, 10);
+        struct ink_digit d = {0};
+        CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 275) < 8 && abs(d.w - 118) < 14 &&
+                  abs(d.h - 190) < 14,
+              "a seven on thick lines %d apart: box %d,%d,%d,%d", apart, d.x, d.y, d.w, d.h);
+        free(p.gray);
+    }
+}
+
+/* Folds across the paper: soft dark lines, the paper beyond them in another light. */
+static void test_folded(void)
+{
+    struct picture p = paper(640, 480, 225);
+    seven(&p, 280, 140, 180, 10);
+    for (int y = 0; y < 480; y++)
+        for (int x = 0; x < 640; x++) {
+            float dx = (float)x - 330 + 0.05f * (float)y, dy = (float)y - 230 - 0.03f * (float)x;
+            float light = (1 - 0.3f * expf(-dx * dx / 25)) * (1 - 0.3f * expf(-dy * dy / 25));
+            p.gray[y * 640 + x] = (uint8_t)((float)p.gray[y * 640 + x] * light * (dx > 0 ? 0.9f : 1));
+        }
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 275) < 8 && abs(d.w - 118) < 14 &&
+              abs(d.h - 190) < 14,
+          "a seven across two folds: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);
+    free(p.gray);
+}
+
+/* A box, of which two sides alone are long enough for lines of a form. */
+static void test_large_box(void)
+{
+    struct picture p = paper(640, 480, 225);
+    stroke(&p, 200, 90, 410, 94, 4, 0.7f);
+    stroke(&p, 410, 94, 402, 360, 4, 0.7f);
+    stroke(&p, 402, 360, 196, 356, 4, 0.7f);
+    stroke(&p, 196, 356, 200, 90, 4, 0.7f);
+    seven(&p, 260, 130, 180, 12);
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 254) < 10 && abs(d.h - 192) < 14,
+          "a seven in a large box: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);
+    free(p.gray);
+}
+
 /* A form whose lines are much darker than the pencil in its cells. */
 static void test_form(void)
 {
@@ -414,6 +463,9 @@ int main(void)
     test_shadow();
     test_broken();
     test_ruled();
+    test_near_lines();
+    test_folded();
+    test_large_box();
     test_form();
     test_boxes();
     test_stacked();
