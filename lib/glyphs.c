@@ -21,6 +21,8 @@
 #define NEAR 0.15f       /* parts of one digit are so near to each other */
 #define FAINT 0.45f      /* of the usual contrast: fainter is show-through or shadow */
 #define ONE_SIDED 0.4f   /* see two_sided */
+#define BAR 5            /* times as wide as high */
+#define UNDER 0.04f      /* so far below a digit is a bar no foot of it */
 #define ALONE 0.7f       /* of what is smaller is one thing */
 #define CLUTTER 2.5f     /* times its own ink in smaller things: no digit but a texture */
 
@@ -91,7 +93,7 @@ static float prominence(const struct inkmap *m, const struct parts *all, const s
         return -1;
     if (is_side(m, p))
         return -1;
-    if (p->x1 - p->x0 > 5 * (p->y1 - p->y0))
+    if (p->x1 - p->x0 > BAR * (p->y1 - p->y0))
         return 0;
     return length * part_contrast(p) / 255 * central * sides;
 }
@@ -143,6 +145,14 @@ static float distance(const struct glyphs *s, const struct parts *p, int id,
     return least < beyond ? sqrtf((float)least) : limit;
 }
 
+/* Is part q a bar under the box p, as long as that is wide: an underline, unless it is all but on it? */
+static bool underlines(const struct part *p, const struct part *q)
+{
+    int w = q->x1 - q->x0, width = p->x1 - p->x0, height = p->y1 - p->y0;
+    return w > BAR * (q->y1 - q->y0) && (float)w > 0.9f * (float)width &&
+           (float)(q->y0 - p->y1) > UNDER * (float)(height > width ? height : width);
+}
+
 /* Does part q belong to glyph 0, whose box is p: a flag, a second stroke, the rest of a broken
  * one? */
 static bool same_digit(const struct glyphs *s, const struct parts *all, const struct part *p,
@@ -154,7 +164,7 @@ static bool same_digit(const struct glyphs *s, const struct parts *all, const st
     float dy = fmaxf(0, (float)(q->y0 > p->y0 ? q->y0 - p->y1 : p->y0 - q->y1));
     if (length < 0.07f * size || length > 1.5f * size || dx > near || dy > near)
         return false;
-    if (part_contrast(q) < 0.5f * part_contrast(p))
+    if (part_contrast(q) < 0.5f * part_contrast(p) || underlines(p, q))
         return false;
     bool beside = dx > 0 && (float)(q->y1 - q->y0) > 0.6f * height;
     return !beside && distance(s, all, 0, q, near) < near;

@@ -1,5 +1,5 @@
-/* Other looks at a picture in which no digit was found, or what is hardly one: in a box, on a sheet, in
- * narrow strokes. */
+/* Other looks at a picture in which no digit was found, or what is hardly one: in a box, in a circle, on a
+ * sheet, in narrow strokes. */
 #include "ink_steps.h"
 
 #include <math.h>
@@ -12,6 +12,9 @@
 #define MARGIN 0.5f    /* so much surer has another look to be */
 #define HARDLY (-1.5f) /* less sure than this, and it may be a shadow's edge */
 #define BOXED (-1.0f)  /* no surer than this is a digit with a box around it */
+#define AROUND 0.7f    /* of a digit's rows and columns has ink on both sides: it is surrounded */
+#define WITHIN 0.27f   /* of what is around it is a digit at least, */
+#define RINGED 0.42f   /* and of a ring drawn around it */
 #define FLOOR (-4.0f)  /* surer than this is has to be */
 #define LEAST 0.06f    /* of the picture's shorter side is what it finds, */
 #define FEW 4          /* and at most so many things are like it */
@@ -36,13 +39,13 @@ static bool stands_out(const struct ink *k, int side)
 }
 
 /* Compare with what find_one has found by another look, (x, y) from the source's corner. */
-static int compare(struct ink *k, struct likeliest *best, int x, int y, struct err *e)
+static int compare(struct ink *k, struct likeliest *best, float least, int x, int y, struct err *e)
 {
     float log_p = -INFINITY;
     if (k->digits && stands_out(k, best->side) &&
         whole_of(k->digit[0].pixels, DIGIT_SIDE, DIGIT_SIDE, &log_p, e))
         return -1;
-    if (log_p > best->sure + MARGIN && log_p > FLOOR) {
+    if (log_p > best->sure + MARGIN && log_p > least) {
         best->digit = k->digit[0];
         best->digit.x += x;
         best->digit.y += y;
@@ -53,13 +56,96 @@ static int compare(struct ink *k, struct likeliest *best, int x, int y, struct e
     return 0;
 }
 
+/* Is there ink among the n pixels from `p` on, `step` bytes apart? */
+static bool inked(const uint8_t *p, long step, int n)
+{
+    while (n > 0 && !(*p & 1)) {
+        p += step;
+        n--;
+    }
+    return n > 0;
+}
+
+/* Is what lies in box q surrounded by ink that lies in box `ring`? */
+static bool surrounded(const struct inkmap *m, const struct part *q, const struct part *ring)
+{
+    int rows = 0, columns = 0;
+    for (int y = q->y0; y < q->y1; y++) {
+        const uint8_t *row = m->ink + (long)y * m->width;
+        rows += inked(row + ring->x0, 1, q->x0 - ring->x0) && inked(row + q->x1, 1, ring->x1 - q->x1);
+    }
+    for (int x = q->x0; x < q->x1; x++) {
+        const uint8_t *column = m->ink + x;
+        columns += inked(column + (long)ring->y0 * m->width, m->width, q->y0 - ring->y0) &&
+                   inked(column + (long)q->y1 * m->width, m->width, ring->y1 - q->y1);
+    }
+    return (float)rows > AROUND * (float)(q->y1 - q->y0) &&
+           (float)columns > AROUND * (float)(q->x1 - q->x0);
+}
+
+static bool inside(const struct part *q, const struct part *box)
+{
+    return q->x0 > box->x0 + 1 && q->y0 > box->y0 + 1 && q->x1 < box->x1 - 1 && q->y1 < box->y1 - 1;
+}
+
+static int longer_side(const struct part *p)
+{
+    return p->x1 - p->x0 > p->y1 - p->y0 ? p->x1 - p->x0 : p->y1 - p->y0;
+}
+
+/* Take out all but what lies inside box `ring`. */
+static void keep_within(struct ink *k, const struct part *ring)
+{
+    for (int i = 0; i < k->parts.runs; i++) {
+        const struct run *r = &k->parts.run[i];
+        uint8_t *row = k->map.ink + (long)r->y * k->map.width;
+        for (int x = r->x0; x < r->x1 && !inside(&k->parts.part[r->part], ring); x++)
+            row[x] &= (uint8_t)~1;
+    }
+}
+
+/* The largest part of glyph 0 may be a circle around a digit, or the edges of the sheet it is on: look
+ * for one in what lies inside that. */
+static int find_within(struct ink *k, struct likeliest *best, struct err *e)
+{
+    const struct part *ring = NULL, *most = NULL;
+    for (int i = 0; i < k->parts.parts; i++) {
+        const struct part *q = &k->parts.part[i];
+        if (k->glyphs.owner[i] == 0 && (!ring || longer_side(q) > longer_side(ring)))
+            ring = q;
+    }
+    for (int i = 0; ring && i < k->parts.parts; i++) {
+        const struct part *q = &k->parts.part[i];
+        if (inside(q, ring) && (!most || longer_side(q) > longer_side(most)))
+            most = q;
+    }
+    if (!most || (float)longer_side(most) < WITHIN * (float)longer_side(ring))
+        return 0;
+    float least = DOUBTFUL;
+    if ((float)longer_side(most) > RINGED * (float)longer_side(ring) &&
+        surrounded(&k->map, most, ring)) {
+        best->sure = fminf(best->sure, BOXED) - MARGIN;
+        least = BOXED - MARGIN;
+    }
+    struct part box = *ring;
+    keep_within(k, &box);
+    int failed = ink_find_parts(k, e);
+    if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
+        return -1;
+    const struct glyph *g = &k->glyphs.glyph[0];
+    struct part found = {g->x0, g->y0, g->x1, g->y1, 0, 0, 0, 0, 0};
+    if (k->digits && (float)longer_side(&found) < WITHIN * (float)longer_side(&box))
+        k->digits = 0;
+    return compare(k, best, least, 0, 0, e);
+}
+
 /* What was found may be a box of a form, with a digit in it: look for one without its sides. */
 static int find_in_box(struct ink *k, struct likeliest *best, struct err *e)
 {
     struct glyph box = k->glyphs.glyph[0];
     int erased = rules_erase_box(&k->map, box.x0, box.y0, box.x1, box.y1, e);
     if (erased <= 0)
-        return erased;
+        return erased < 0 ? -1 : find_within(k, best, e);
     int failed = ink_find_parts(k, e);
     if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
         return -1;
@@ -67,7 +153,7 @@ static int find_in_box(struct ink *k, struct likeliest *best, struct err *e)
     if (k->digits && 3 * (g->y1 - g->y0) < box.y1 - box.y0)
         k->digits = 0;
     best->sure = fminf(best->sure, BOXED) - MARGIN;
-    return compare(k, best, 0, 0, e);
+    return compare(k, best, FLOOR, 0, 0, e);
 }
 
 /* Look for one on the sheets of paper in the picture. gray is the source. */
@@ -89,7 +175,7 @@ static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struc
         sheets_cover(&k->sheets, i, &k->map);
         int failed = ink_find_ink(k, i, e);
         if (failed < 0 || (!failed && ink_find_one(k, e) < 0) ||
-            compare(k, best, x0 * reduce, y0 * reduce, e))
+            compare(k, best, FLOOR, x0 * reduce, y0 * reduce, e))
             return -1;
     }
     return 0;
@@ -123,7 +209,7 @@ static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, i
             return -1;
         if (k->digits && !on_paper(k))
             k->digits = 0;
-        if (compare(k, best, 0, 0, e))
+        if (compare(k, best, FLOOR, 0, 0, e))
             return -1;
     }
     return 0;

@@ -197,6 +197,26 @@ static void test_folded(void)
     free(p.gray);
 }
 
+/* A bar under the digit, and a ring around it, are not of it. */
+static void test_marked(void)
+{
+    struct picture p = paper(640, 480, 225);
+    seven(&p, 260, 140, 180, 10);
+    stroke(&p, 240, 346, 392, 342, 5, 0.8f);
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 255) < 8 && abs(d.h - 190) < 14,
+          "a seven with a line under it: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);
+    free(p.gray);
+    p = paper(640, 480, 225);
+    seven(&p, 265, 150, 160, 10);
+    for (int i = 1; i < 64; i++)
+        stroke(&p, 310 + 130 * cosf((float)i / 10), 230 + 125 * sinf((float)i / 10),
+               310 + 130 * cosf((float)(i - 1) / 10), 230 + 125 * sinf((float)(i - 1) / 10), 5, 0.8f);
+    CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 260) < 8 && abs(d.h - 170) < 14,
+          "a seven in a circle: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);
+    free(p.gray);
+}
+
 /* A box, of which two sides alone are long enough for lines of a form. */
 static void test_large_box(void)
 {
@@ -466,6 +486,7 @@ int main(void)
     test_near_lines();
     test_folded();
     test_large_box();
+    test_marked();
     test_form();
     test_boxes();
     test_stacked();
