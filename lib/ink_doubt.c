@@ -104,37 +104,32 @@ static void keep_within(struct ink *k, const struct part *ring)
     }
 }
 
-/* The largest part of glyph 0 may be a circle around a digit, or the edges of the sheet it is on: look
- * for one in what lies inside that. */
+/* What was found may be a circle around a digit, or the edges of the sheet it is on: look for one in what
+ * lies inside that. */
 static int find_within(struct ink *k, struct likeliest *best, struct err *e)
 {
-    const struct part *ring = NULL, *most = NULL;
+    const struct glyph *g = &k->glyphs.glyph[0];
+    const struct part ring = {g->x0, g->y0, g->x1, g->y1, 0, 0, 0, 0, 0}, *most = NULL;
     for (int i = 0; i < k->parts.parts; i++) {
         const struct part *q = &k->parts.part[i];
-        if (k->glyphs.owner[i] == 0 && (!ring || longer_side(q) > longer_side(ring)))
-            ring = q;
-    }
-    for (int i = 0; ring && i < k->parts.parts; i++) {
-        const struct part *q = &k->parts.part[i];
-        if (inside(q, ring) && (!most || longer_side(q) > longer_side(most)))
+        if (inside(q, &ring) && (!most || longer_side(q) > longer_side(most)))
             most = q;
     }
-    if (!most || (float)longer_side(most) < WITHIN * (float)longer_side(ring))
+    int longest = longer_side(&ring);
+    if (!most || (float)longer_side(most) < WITHIN * (float)longest)
         return 0;
     float least = DOUBTFUL;
-    if ((float)longer_side(most) > RINGED * (float)longer_side(ring) &&
-        surrounded(&k->map, most, ring)) {
-        best->sure = fminf(best->sure, BOXED) - MARGIN;
+    best->sure -= MARGIN;
+    if ((float)longer_side(most) > RINGED * (float)longest && surrounded(&k->map, most, &ring)) {
+        best->sure = fminf(best->sure, BOXED - MARGIN);
         least = BOXED - MARGIN;
     }
-    struct part box = *ring;
-    keep_within(k, &box);
+    keep_within(k, &ring);
     int failed = ink_find_parts(k, e);
     if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
         return -1;
-    const struct glyph *g = &k->glyphs.glyph[0];
     struct part found = {g->x0, g->y0, g->x1, g->y1, 0, 0, 0, 0, 0};
-    if (k->digits && (float)longer_side(&found) < WITHIN * (float)longer_side(&box))
+    if (k->digits && (float)longer_side(&found) < WITHIN * (float)longest)
         k->digits = 0;
     return compare(k, best, least, 0, 0, e);
 }
