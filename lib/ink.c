@@ -252,7 +252,8 @@ int ink_find_strokes(struct ink *k, struct err *e)
 /* Find the ink of the picture in k->map.gray, which is of that sheet (-1: of none), and its parts. */
 int ink_find_ink(struct ink *k, int sheet, struct err *e)
 {
-    k->inverted = inkmap_polarity(&k->map) < 0;
+    k->polarity = inkmap_polarity(&k->map);
+    k->inverted = k->polarity < 0;
     if (k->inverted)
         inkmap_invert(&k->map);
     inkmap_find(&k->map);

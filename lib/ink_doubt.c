@@ -18,6 +18,7 @@
 #define FLOOR (-4.0f)  /* surer than this is has to be */
 #define LEAST 0.06f    /* of the picture's shorter side is what it finds, */
 #define FEW 4          /* and at most so many things are like it */
+#define LIGHT (-0.35f) /* under this polarity the ink is surely light */
 #define EDGED 0.4f     /* of a stroke across a shadow has paper on one side only, at most */
 #define NARROW 0.1f    /* of the picture's shorter side is a stroke wide at most that a shadow crosses */
 
@@ -210,21 +211,32 @@ static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, i
     return 0;
 }
 
+/* Is what was found cut off by two edges of the picture or more, as a shadow is? */
+static bool cut_off(const struct ink *k)
+{
+    const struct ink_digit *d = &k->digit[0];
+    int w = k->map.width * k->map.reduce, h = k->map.height * k->map.reduce, near = k->map.reduce;
+    int edges = (d->x <= near) + (d->y <= near) + (d->x + d->w >= w - near) + (d->y + d->h >= h - near);
+    return edges >= 2;
+}
+
 int ink_find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
 {
     struct likeliest best = {.sure = -INFINITY, .seen = k->seen, .side = w < h ? w : h};
-    bool light = k->inverted;
+    bool light = k->polarity < LIGHT, large = k->map.cell > 1;
     if (k->digits) {
         best.digit = k->digit[0];
         if (whole_of(best.digit.pixels, DIGIT_SIDE, DIGIT_SIDE, &best.sure, e))
             return -1;
+        if (cut_off(k))
+            best.sure = fminf(best.sure, HARDLY) - MARGIN;
     }
     k->digits = 0;
     if (k->glyphs.n && find_in_box(k, &best, e))
         return -1;
-    if (best.sure < DOUBTFUL && k->map.cell > 1 && find_on_sheets(k, gray, stride, &best, e))
+    if (best.sure < DOUBTFUL && large && find_on_sheets(k, gray, stride, &best, e))
         return -1;
-    if (best.sure < HARDLY && k->map.cell > 1 && find_narrow(k, gray, stride, w, h, light, &best, e))
+    if (best.sure < HARDLY && large && find_narrow(k, gray, stride, w, h, light, &best, e))
         return -1;
     struct ink_digit *d = best.digit.w ? ink_new_digit(k, e) : NULL;
     if (d)

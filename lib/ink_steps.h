@@ -27,6 +27,7 @@ struct ink {
     int seen;
     int lines; /* ruled or of a form, taken out of the picture */
     bool inverted; /* k->map.gray is */
+    float polarity; /* of the picture, see inkmap.h */
     struct sheets sheets;
 };
 

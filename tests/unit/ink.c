@@ -344,6 +344,21 @@ static void test_shadow_across(void)
     free(p.gray);
 }
 
+/* Shadows of bars across the paper: the picture is more of them than of ink. */
+static void test_striped(void)
+{
+    struct picture p = paper(640, 480, 220);
+    seven(&p, 270, 150, 180, 9);
+    for (int y = 0; y < 480; y++)
+        for (int x = 0; x < 640; x++)
+            if ((x + y / 3) % 150 < 85)
+                p.gray[(long)y * 640 + x] = (uint8_t)(p.gray[(long)y * 640 + x] * 0.6f);
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 265) < 8 && abs(d.w - 117) < 12,
+          "a seven across the shadows of bars: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);
+    free(p.gray);
+}
+
 /* A box drawn so close around the digit that it touches it. */
 static void test_box(void)
 {
@@ -496,6 +511,7 @@ int main(void)
     test_sheet();
     test_strip();
     test_shadow_across();
+    test_striped();
     test_box();
     test_many();
     test_many_broken();
