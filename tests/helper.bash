@@ -1,4 +1,5 @@
 # Loaded by every *.bats: the programs under test are those of $B (default: build/ in the tree).
+: "${BATS_RUN_TMPDIR:?bats 1.4 or newer is needed}" # an older one would run the tests in this tree
 TREE=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 B=${B:-$TREE/build}
 case $B in /*) ;; *) B=$TREE/$B ;; esac
