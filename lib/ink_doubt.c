@@ -39,6 +39,15 @@ static bool stands_out(const struct ink *k, int side)
            (float)(d->w > d->h ? d->w : d->h) > LEAST * (float)side && k->seen <= FEW;
 }
 
+/* Is the digit found inside the likeliest so far, which is more than twice as large, as a sheet's edges
+ * are? */
+static bool lies_within(const struct ink_digit *d, int x, int y, const struct ink_digit *box)
+{
+    int longer = d->w > d->h ? d->w : d->h, longest = box->w > box->h ? box->w : box->h;
+    return x > box->x && y > box->y && x + d->w < box->x + box->w && y + d->h < box->y + box->h &&
+           2 * longer < longest;
+}
+
 /* Compare with what find_one has found by another look, (x, y) from the source's corner. */
 static int compare(struct ink *k, struct likeliest *best, float least, int x, int y, struct err *e)
 {
@@ -46,7 +55,8 @@ static int compare(struct ink *k, struct likeliest *best, float least, int x, in
     if (k->digits && stands_out(k, best->side) &&
         whole_of(k->digit[0].pixels, DIGIT_SIDE, DIGIT_SIDE, &log_p, e))
         return -1;
-    if (log_p > best->sure + MARGIN && log_p > least) {
+    bool within = k->digits && lies_within(k->digit, k->digit[0].x + x, k->digit[0].y + y, &best->digit);
+    if (log_p > best->sure + (within ? 0 : MARGIN) && log_p > least) {
         best->digit = k->digit[0];
         best->digit.x += x;
         best->digit.y += y;
