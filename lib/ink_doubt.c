@@ -19,6 +19,7 @@
 #define LEAST 0.06f    /* of the picture's shorter side is what it finds, */
 #define FEW 4          /* and at most so many things are like it */
 #define LIGHT (-0.35f) /* under this polarity the ink is surely light */
+#define UNSURE 0.15f   /* no further from 0, and it may be the other way round */
 #define EDGED 0.4f     /* of a stroke across a shadow has paper on one side only, at most */
 #define NARROW 0.1f    /* of the picture's shorter side is a stroke wide at most that a shadow crosses */
 
@@ -187,6 +188,21 @@ static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struc
     return 0;
 }
 
+/* The ink may be what was taken for paper: look for one the other way round. gray is the source. */
+static int find_inverted(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool inverted,
+                         struct likeliest *best, struct err *e)
+{
+    if (inkmap_load(&k->map, gray, stride, w, h, e))
+        return -1;
+    if (!inverted)
+        inkmap_invert(&k->map);
+    inkmap_find(&k->map);
+    int failed = ink_find_strokes(k, e);
+    if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
+        return -1;
+    return compare(k, best, FLOOR, 0, 0, e);
+}
+
 /* Has glyph 0 paper on both its sides? */
 static bool on_paper(const struct ink *k)
 {
@@ -233,7 +249,8 @@ static bool cut_off(const struct ink *k)
 int ink_find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
 {
     struct likeliest best = {.sure = -INFINITY, .seen = k->seen, .side = w < h ? w : h};
-    bool light = k->polarity < LIGHT, large = k->map.cell > 1;
+    bool light = k->polarity < LIGHT, large = k->map.cell > 1, unsure = fabsf(k->polarity) < UNSURE;
+    bool inverted = k->inverted;
     if (k->digits) {
         best.digit = k->digit[0];
         if (whole_of(best.digit.pixels, DIGIT_SIDE, DIGIT_SIDE, &best.sure, e))
@@ -245,6 +262,9 @@ int ink_find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, i
     if (k->glyphs.n && find_in_box(k, &best, e))
         return -1;
     if (best.sure < DOUBTFUL && large && find_on_sheets(k, gray, stride, &best, e))
+        return -1;
+    if (best.sure < HARDLY && large && unsure &&
+        find_inverted(k, gray, stride, w, h, inverted, &best, e))
         return -1;
     if (best.sure < HARDLY && large && find_narrow(k, gray, stride, w, h, light, &best, e))
         return -1;
