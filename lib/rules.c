@@ -14,6 +14,8 @@
 #define TRIES 2          /* and followed so often at most */
 #define SOON 40          /* pixels along, where a line is not followed further of which less than */
 #define SPARSE 0.7f      /* is there */
+#define SURELY 16        /* pixels along, and its thickness is known */
+#define THICKER 1.6f     /* times as thick, and a pixel more: something crosses the line */
 #define APART 8          /* pixels between lines that count each */
 #define SIDE 0.55f       /* of a box's side is there */
 #define ALONG 0.75f      /* of its length may be the side of a box, and */
@@ -171,7 +173,9 @@ static void follow(const struct view *v, struct line *line, int d, float *slope)
             seed += d;
             place = seed_place(v, seed);
         }
-        if (n && n <= v->thickest) {
+        float all = (float)(l->covered + seen);
+        float thick = (l->thick * (float)l->covered + sum_thick) / fmaxf(all, 1);
+        if (n && n <= v->thickest && (all < SURELY || (float)n <= THICKER * thick + 1)) {
             float off = (float)first + (float)(n - 1) / 2 - y;
             y += 0.3f * off;
             s += 0.02f * off;
@@ -181,7 +185,7 @@ static void follow(const struct view *v, struct line *line, int d, float *slope)
             float contrast = (float)(middle > other ? middle : other);
             sum_contrast += contrast;
             l->contrast_squares += contrast * contrast;
-            if (l->erase && (float)n <= 1.6f * l->thick + 1)
+            if (l->erase)
                 wipe(v, a, first, n, l->contrast);
             double da = a - l->seed_along, dy = y - (float)l->seed_across;
             l->sa += da;

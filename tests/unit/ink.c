@@ -344,6 +344,20 @@ static void test_shadow_across(void)
     free(p.gray);
 }
 
+/* Small sevens, not much thicker than the squares' lines, all over squared paper. */
+static void test_squared_sheet(void)
+{
+    struct picture p = paper(900, 800, 225);
+    for (int i = 0; i < 37; i++) {
+        stroke(&p, -10, (float)(10 + 24 * i), 910, (float)(4 + 24 * i), 2, 0.35f);
+        stroke(&p, (float)(14 + 24 * i), -10, (float)(20 + 24 * i), 810, 2, 0.35f);
+    }
+    for (int i = 0; i < 70; i++)
+        seven(&p, (float)(60 + 80 * (i % 10)), (float)(60 + 100 * (i / 10)), 50, 5);
+    CHECK(find(&p, true, NULL, 0) == 70, "seventy sevens on squared paper");
+    free(p.gray);
+}
+
 /* Shadows of bars across the paper: the picture is more of them than of ink. */
 static void test_striped(void)
 {
@@ -512,6 +526,7 @@ int main(void)
     test_strip();
     test_shadow_across();
     test_striped();
+    test_squared_sheet();
     test_box();
     test_many();
     test_many_broken();
