@@ -1,13 +1,17 @@
 #include "ink_steps.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "edges.h"
 #include "reading.h"
-#include "rules.h"
 
 #define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
+#define FINE 28          /* map pixels: the digits of a page are no smaller, if the picture has so many */
+#define BOX 12           /* map pixels: a form's boxes are larger */
+#define COARSE 20        /* lower digits are looked at enlarged, in a form and */
+#define PAGE 64          /* where there are so many */
 #define FAINT 0.2f       /* of a digit's full contrast: ink that may join its pieces */
 #define LONGER 1.6f      /* times as long: no digit grows so much by its faint ink */
 #define GROWTH 2.2f      /* the same for its area */
@@ -239,10 +243,53 @@ static int erase_edges(struct ink *k, struct err *e)
     return erased > 0 ? ink_find_parts(k, e) : erased;
 }
 
+static bool is_box(struct ink *k, const struct part *p)
+{
+    return p->x1 - p->x0 > BOX && p->y1 - p->y0 > BOX &&
+           rules_is_box(&k->map, p->x0, p->y0, p->x1, p->y1);
+}
+
+static bool alike(int length, int usual)
+{
+    return 4 * length > 3 * usual && 3 * length < 4 * usual;
+}
+
+/* Take out boxes that stand apart, where there are as many as a form has; they are its grid. Returns how
+ * many, or -1. */
+static int wipe_boxes(struct ink *k, struct err *e)
+{
+    int boxes = 0, w = 0, h = 0;
+    struct rules_grid *g = &k->grid;
+    int failed = ink_find_parts(k, e);
+    for (int i = 0; !failed && i < k->parts.parts; i++) {
+        const struct part *p = &k->parts.part[i];
+        bool box = is_box(k, p);
+        boxes += box;
+        w += box ? p->x1 - p->x0 : 0;
+        h += box ? p->y1 - p->y0 : 0;
+    }
+    if (failed || boxes < INK_FORM)
+        return failed < 0 ? -1 : 0;
+    for (int i = 0; i < k->parts.parts; i++) {
+        const struct part *p = &k->parts.part[i];
+        if (!alike(p->x1 - p->x0, w / boxes) || !alike(p->y1 - p->y0, h / boxes))
+            continue;
+        *g = (struct rules_grid){fminf(g->x0, (float)p->x0), fminf(g->y0, (float)p->y0),
+                                 fmaxf(g->x1, (float)p->x1), fmaxf(g->y1, (float)p->y1)};
+        rules_wipe_box(&k->map, p->x0, p->y0, p->x1, p->y1);
+    }
+    return boxes;
+}
+
 /* What the ink map found: lines taken out, and its parts. Returns 0; 1 when it is too much; -1. */
 int ink_find_strokes(struct ink *k, struct err *e)
 {
-    k->lines = rules_erase(&k->map, e);
+    k->grid = (struct rules_grid){INFINITY, INFINITY, -INFINITY, -INFINITY};
+    int boxes = k->many ? wipe_boxes(k, e) : 0;
+    if (boxes < 0)
+        return -1;
+    k->lines = k->many ? rules_erase_form(&k->map, &k->grid, e) : rules_erase(&k->map, e);
+    k->lines += k->lines < 0 ? 0 : boxes;
     if (k->lines >= INK_FORM)
         inkmap_find_again(&k->map);
     int failed = k->lines < 0 ? -1 : ink_find_parts(k, e);
@@ -262,10 +309,82 @@ int ink_find_ink(struct ink *k, int sheet, struct err *e)
     return ink_find_strokes(k, e);
 }
 
+/* Find the digits of the picture in k->map. */
+static int find_in_map(struct ink *k, bool many, struct err *e)
+{
+    int failed = ink_find_ink(k, -1, e);
+    return failed ? failed : many ? ink_find_page(k, e) : ink_find_one(k, e);
+}
+
+/* n values `step` apart made 2 n, between the nearest four by a cubic curve. */
+static void enlarge_line(const uint8_t *in, long step, int n, uint8_t *out, long out_step)
+{
+    static const int weight[4] = {-9, 111, 29, -3}; /* of 128, from the farther side on */
+    for (int i = 0; i < 2 * n; i++) {
+        int at = i / 2, d = i % 2 ? 1 : -1, sum = 64;
+        for (int k = 0; k < 4; k++) {
+            int from = at + (k - 1) * d;
+            sum += weight[k] * in[(from < 0 ? 0 : from < n ? from : n - 1) * step];
+        }
+        out[i * out_step] = (uint8_t)(sum < 0 ? 0 : sum >= 255 * 128 ? 255 : sum / 128);
+    }
+}
+
+/* The picture twice as large; NULL: memory is short. */
+static uint8_t *enlarge(const uint8_t *gray, long stride, int w, int h)
+{
+    uint8_t *wide = malloc(2 * (size_t)w * h), *large = malloc(4 * (size_t)w * h);
+    for (int y = 0; wide && large && y < h; y++)
+        enlarge_line(gray + y * stride, 1, w, wide + 2L * w * y, 1);
+    for (int x = 0; wide && large && x < 2 * w; x++)
+        enlarge_line(wide + x, 2L * w, h, large + x, 2L * w);
+    if (!wide) {
+        free(large);
+        large = NULL;
+    }
+    free(wide);
+    return large;
+}
+
+/* A form whose digits are few pixels high: find them in the picture twice as large. */
+static int find_enlarged(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
+{
+    uint8_t *large = enlarge(gray, stride, w, h);
+    if (!large)
+        return err_set(e, "out of memory");
+    k->digits = 0;
+    int failed = inkmap_load_by(&k->map, large, 2L * w, 2 * w, 2 * h, 1, e) ? -1 : find_in_map(k, true, e);
+    free(large);
+    for (int i = 0; i < k->digits; i++) {
+        struct ink_digit *d = &k->digit[i];
+        d->w = (d->x + d->w + 1) / 2 - d->x / 2;
+        d->h = (d->y + d->h + 1) / 2 - d->y / 2;
+        d->x /= 2;
+        d->y /= 2;
+    }
+    return failed;
+}
+
+/* Where the picture was made smaller and the digits of a page came out small: find them in more of its
+ * pixels. Returns 0, 1 when there is too much ink, -1. */
+static int find_finer(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
+{
+    int finer = (int)((float)k->map.reduce * k->glyphs.height / FINE);
+    bool page = k->lines >= INK_FORM || k->digits >= PAGE;
+    if (k->map.reduce == 1 && page && k->glyphs.height < COARSE && w <= INKMAP_SIDE && h <= INKMAP_SIDE)
+        return find_enlarged(k, gray, stride, w, h, e);
+    finer = finer > 1 ? finer : 1;
+    if (k->digits == 0 || finer >= k->map.reduce)
+        return 0;
+    k->digits = 0;
+    return inkmap_load_by(&k->map, gray, stride, w, h, finer, e) ? -1 : find_in_map(k, true, e);
+}
+
 int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
              struct ink_digit **digits, struct err *e)
 {
     k->digits = k->seen = 0;
+    k->many = many;
     if (w == DIGIT_SIDE && h == DIGIT_SIDE) {
         int passed = pass_through(k, gray, stride, e);
         *digits = k->digit;
@@ -274,8 +393,7 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     }
     if (inkmap_load(&k->map, gray, stride, w, h, e))
         return -1;
-    int failed = ink_find_ink(k, -1, e);
-    if (failed < 0 || (failed == 0 && (many ? ink_find_page(k, e) : ink_find_one(k, e))))
+    if (find_in_map(k, many, e) < 0 || (many && find_finer(k, gray, stride, w, h, e) < 0))
         return -1;
     if (!many && ink_find_otherwise(k, gray, stride, w, h, e))
         return -1;

@@ -19,7 +19,8 @@
 #define JOINED 1.8f      /* times its area: what a digit among others may become by its faint ink */
 #define STACKED 1.75f    /* of the usual height: in a form, higher glyphs are two that touch */
 #define ROW 0.5f         /* of the usual height: what is wider may be several digits, */
-#define FORM_ROW 0.9f    /* in a form */
+#define FILLED 0.33f     /* of the glyphs are in a form's cells at least */
+#define FORM_ROW 1.1f    /* in a form */
 
 /* Cut glyph g if it is a row of digits that touch. Returns how many cuts were made, or -1. */
 static int split_one(struct ink *k, const struct glyph *g, enum turn turn, struct err *e)
@@ -243,11 +244,40 @@ static int find_turn(struct ink *k, enum turn *turn, struct err *e)
     return undo_turn(k, e) ? -1 : try_turn(k, *turn, &l[*turn], e);
 }
 
+static bool is_in(const struct glyph *g, const struct glyph *box)
+{
+    int x = (g->x0 + g->x1) / 2, y = (g->y0 + g->y1) / 2;
+    return x >= box->x0 && x < box->x1 && y >= box->y0 && y < box->y1;
+}
+
+/* Of a form in whose cells there are glyphs enough the others are its print. */
+static void leave_out_print(struct ink *k, enum turn turn)
+{
+    const struct rules_grid *grid = &k->grid;
+    struct glyphs *s = &k->glyphs;
+    int inside = 0, n = 0;
+    if (grid->x0 > grid->x1)
+        return;
+    struct glyph box = upright((int)grid->x0, (int)grid->y0, (int)grid->x1 + 1, (int)grid->y1 + 1,
+                               k->map.width, k->map.height, turn);
+    for (int i = 0; i < s->n; i++)
+        inside += is_in(&s->glyph[i], &box);
+    if ((float)inside < FILLED * (float)s->n)
+        return;
+    for (int i = 0; i < s->n; i++)
+        if (is_in(&s->glyph[i], &box))
+            s->glyph[n++] = s->glyph[i];
+    s->n = n;
+}
+
 int ink_find_page(struct ink *k, struct err *e)
 {
     enum turn turn = TURN_NONE;
     struct glyphs *s = &k->glyphs;
-    if (find_turn(k, &turn, e) || reading_order(s->glyph, s->n, s->height, e))
+    if (find_turn(k, &turn, e))
+        return -1;
+    leave_out_print(k, turn);
+    if (reading_order(s->glyph, s->n, s->height, e))
         return -1;
     for (int i = 0; i < s->n; i++) {
         struct ink_digit *d = ink_new_digit(k, e);

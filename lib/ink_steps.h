@@ -8,6 +8,7 @@
 #include "inkmap.h"
 #include "mend.h"
 #include "parts.h"
+#include "rules.h"
 #include "sheet.h"
 #include "turn.h"
 
@@ -25,7 +26,9 @@ struct ink {
     uint8_t *saved; /* the map's ink before a turn is tried */
     size_t saved_size;
     int seen;
+    bool many; /* digits are asked for */
     int lines; /* ruled or of a form, taken out of the picture */
+    struct rules_grid grid; /* of a form; only where many are asked for */
     bool inverted; /* k->map.gray is */
     float polarity; /* of the picture, see inkmap.h */
     struct sheets sheets;

@@ -91,7 +91,12 @@ static void reduce(const struct inkmap *m, const uint8_t *source, long stride, u
 int inkmap_load(struct inkmap *m, const uint8_t *source, long stride, int w, int h, struct err *e)
 {
     int k = (max_int(w, h) + INKMAP_SIDE - 1) / INKMAP_SIDE;
-    k = min_int(k, max_int(1, min_int(w, h) / 96));
+    return inkmap_load_by(m, source, stride, w, h, min_int(k, max_int(1, min_int(w, h) / 96)), e);
+}
+
+int inkmap_load_by(struct inkmap *m, const uint8_t *source, long stride, int w, int h, int k,
+                   struct err *e)
+{
     m->reduce = k;
     m->width = w / k;
     m->height = h / k;

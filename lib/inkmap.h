@@ -35,6 +35,10 @@ struct inkmap {
 /* Bring the w x h pixels at `source`, rows `stride` bytes apart, into the map's gray picture, made
  * smaller by averaging when a side is above INKMAP_SIDE. Returns 0, or -1 when memory is short. */
 int inkmap_load(struct inkmap *m, const uint8_t *source, long stride, int w, int h, struct err *e);
+
+/* The same, k x k pixels of the source to one of the map's. */
+int inkmap_load_by(struct inkmap *m, const uint8_t *source, long stride, int w, int h, int k,
+                   struct err *e);
 #define INKMAP_SIDE 2560 /* larger pictures are made smaller, unless they are narrow strips */
 #define INKMAP_MAX 16384 /* the longest side of a source, and so of a map */
 

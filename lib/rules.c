@@ -5,6 +5,7 @@
 
 #define MAX_LINES 256
 #define MIN_SIDE 96      /* smaller pictures are not looked at */
+#define GRID 4           /* lines that a line crosses in a grid */
 #define LONG 0.25f       /* of the picture's length: what may be a line */
 #define COVERED 0.85f    /* of a line's length has to be there, where nothing crosses it */
 #define STEEPEST 0.35f
@@ -22,6 +23,10 @@
 #define SIDES 3          /* are there at least, one less at the picture's edge */
 #define RIM 0.15f        /* of a box is near its sides */
 #define BOX_THICKEST 14  /* times as long as its lines are thick is a box at least */
+#define CELL_THICKEST 10 /* the same for a form's box */
+#define STRAIGHT 0.07f   /* of its side are its lines off, */
+#define LINED 0.65f      /* where nothing touches them */
+#define RUNS 16          /* longer runs are counted as one */
 #define DARKER 1.7f      /* ink this much darker than the line is a stroke along it */
 
 /* The picture seen along lines: `along` counts in their direction, `across` from line to line. */
@@ -32,6 +37,7 @@ struct view {
     int thickest; /* a line is at most so thick */
     int level;    /* contrast from which a pixel may belong to a line */
     bool soft;    /* lines with soft edges are sought: folds, and what is out of focus */
+    bool form;    /* a form's, which strokes may touch in every cell */
 };
 
 #define SEEDS 24 /* places along a view at which lines are looked for */
@@ -45,6 +51,7 @@ struct line {
     float thick, contrast; /* mean */
     double thick_squares, contrast_squares; /* sums over covered pixels */
     double sa, sy, saa, say, syy; /* sums over covered pixels, a and y from the seed */
+    int crossings; /* with lines of the other view */
     bool erase;
 };
 
@@ -240,7 +247,7 @@ static bool is_long(const struct view *v, const struct line *l)
     float uneven = (float)l->contrast_squares / n - contrast;
     return length >= LONG * (float)v->along && length >= 12 * l->thick &&
            n >= COVERED * (length - (float)l->crossed) && n >= 0.4f * length &&
-           spread < fminf(0.25f * thick, 0.8f + 0.03f * thick) + 0.7f &&
+           spread < (v->form ? 0.25f * thick : fminf(0.25f * thick, 0.8f + 0.03f * thick)) + 0.7f &&
            uneven < (v->soft ? 0.05f : 0.12f) * contrast + 9 && bend(l) < 1 + 0.008f * length;
 }
 
@@ -334,9 +341,9 @@ static void decide(const struct view *v, struct line *lines, int n, const struct
         struct line *l = &lines[i];
         float length = l->to - l->from + 1, margin = 0.03f * (float)v->along + 2;
         bool from_edge = l->from < margin, to_edge = l->to > (float)v->along - margin;
-        int crossings = 0, corners = 0;
+        int corners = 0;
         for (int k = 0; k < n_others; k++) {
-            crossings += meets(l, &others[k]);
+            l->crossings += meets(l, &others[k]);
             corners += corner(l, &others[k]);
         }
         if (v->soft) {
@@ -346,9 +353,9 @@ static void decide(const struct view *v, struct line *lines, int n, const struct
         l->erase = (from_edge && to_edge) ||
                    ((from_edge || to_edge) && length > 0.6f * (float)v->along &&
                     length > 25 * l->thick) ||
-                   (crossings >= 2 && corners < 2 && length > 0.4f * (float)v->along &&
+                   (l->crossings >= 2 && corners < 2 && length > 0.4f * (float)v->along &&
                     bend(l) < 0.7f + 0.004f * length) ||
-                   crossings >= 4 ||
+                   l->crossings >= GRID ||
                    (companions(l, lines, n) >= 4 && length > 25 * l->thick);
     }
 }
@@ -404,12 +411,86 @@ static bool may_be_side(const struct view *v, bool last)
     return (float)inked > ALONG * (float)v->along;
 }
 
+/* The first run of ink within the rim at the view's first (or last) places across, at a. Returns its
+ * length, 0 when there is none. */
+static int rim_run(const struct view *v, int a, bool last, int *first)
+{
+    int rim = (int)(RIM * (float)v->across) + 1, c = 0, n = 0, d = last ? -1 : 1;
+    int outer = last ? v->across - 1 : 0;
+    while (c < rim && at(v, a, outer + c * d) < v->level)
+        c++;
+    while (c < rim && c + n < v->across && at(v, a, outer + (c + n) * d) >= v->level)
+        n++;
+    *first = last ? outer - c - n + 1 : c;
+    return n;
+}
+
+/* Is there a thin and straight line along the view's first (or last) places across? */
+static bool is_side(const struct view *v, bool last)
+{
+    int reach = (int)(STRAIGHT * (float)v->across) + 1, lined = 0, first;
+    for (int a = 0; a < v->along; a++) {
+        int n = rim_run(v, a, last, &first), far = last ? v->across - first - n : first;
+        lined += n > 0 && n <= v->thickest && far <= reach;
+    }
+    return (float)lined > LINED * (float)v->along;
+}
+
+/* Take out a box's side: runs in its rim that are not much longer than most. */
+static void wipe_side(const struct view *v, bool last)
+{
+    int count[RUNS] = {0}, total = 0, below = 0, usual = 0, first;
+    for (int a = 0; a < v->along; a++) {
+        int n = rim_run(v, a, last, &first);
+        count[n < RUNS ? n : RUNS - 1] += n > 0;
+        total += n > 0;
+    }
+    while (2 * below < total)
+        below += count[++usual];
+    for (int a = 0; usual <= v->thickest && a < v->along; a++) {
+        int n = rim_run(v, a, last, &first);
+        for (int c = 0; n <= usual + usual / 2 + 1 && c < n; c++)
+            v->ink[a * v->step_along + (first + c) * v->step_across] = 0;
+    }
+}
+
+/* The pixels from x0, y0 to x1, y1, seen along the sides. */
+static void box_views(struct inkmap *m, int x0, int y0, int x1, int y1, struct view *flat,
+                      struct view *upright)
+{
+    int w = x1 - x0, h = y1 - y0, thickest = (w < h ? w : h) / CELL_THICKEST + 1;
+    uint8_t *ink = m->ink + (long)y0 * m->width + x0;
+    *flat = (struct view){ink, 1, m->width, w, h, thickest, m->floor, false, false};
+    *upright = (struct view){ink, m->width, 1, h, w, thickest, m->floor, false, false};
+}
+
+bool rules_is_box(struct inkmap *m, int x0, int y0, int x1, int y1)
+{
+    struct view flat, upright;
+    box_views(m, x0, y0, x1, y1, &flat, &upright);
+    return is_side(&flat, false) && is_side(&flat, true) && is_side(&upright, false) &&
+           is_side(&upright, true);
+}
+
+void rules_wipe_box(struct inkmap *m, int x0, int y0, int x1, int y1)
+{
+    struct view flat, upright;
+    box_views(m, x0, y0, x1, y1, &flat, &upright);
+    if (may_be_side(&flat, false) + may_be_side(&flat, true) + may_be_side(&upright, false) +
+            may_be_side(&upright, true) < SIDES)
+        return;
+    for (int last = 0; last < 2; last++) {
+        wipe_side(&flat, last);
+        wipe_side(&upright, last);
+    }
+}
+
 int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err *e)
 {
     int w = x1 - x0, h = y1 - y0, thickest = (w < h ? w : h) / BOX_THICKEST + 2;
     uint8_t *ink = m->ink + (long)y0 * m->width + x0;
-    struct view flat = {ink, 1, m->width, w, h, thickest, m->floor, false};
-    struct view upright = {ink, m->width, 1, h, w, thickest, m->floor, false};
+    struct view flat = {ink, 1, m->width, w, h, thickest, m->floor, false, false};
+    struct view upright = {ink, m->width, 1, h, w, thickest, m->floor, false, false};
     bool cut = x0 <= 1 || y0 <= 1 || x1 + 1 >= m->width || y1 + 1 >= m->height;
     if (may_be_side(&flat, false) + may_be_side(&flat, true) + may_be_side(&upright, false) +
             may_be_side(&upright, true) + cut < SIDES)
@@ -427,28 +508,67 @@ int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err
     return erased;
 }
 
-/* Take out lines so thick at most. lines: room for twice MAX_LINES. Returns how many. */
-static int erase_lines(struct inkmap *m, int thickest, bool soft, struct line *lines)
+/* Widen the grid, seen along a view's lines, to those of the lines that cross many. */
+static void add_to_grid(const struct line *lines, int n, float *from, float *to, float *low, float *high)
 {
-    struct view flat = {m->ink, 1, m->width, m->width, m->height, thickest, m->floor, soft};
-    struct view upright = {m->ink, m->width, 1, m->height, m->width, thickest, m->floor, soft};
-    int n = find_lines(&flat, lines), k = find_lines(&upright, lines + MAX_LINES);
-    decide(&flat, lines, n, lines + MAX_LINES, k);
-    decide(&upright, lines + MAX_LINES, k, lines, n);
-    return erase(&flat, lines, n) + erase(&upright, lines + MAX_LINES, k);
+    for (int i = 0; i < n; i++) {
+        const struct line *l = &lines[i];
+        if (l->crossings < GRID)
+            continue;
+        *from = fminf(*from, l->from);
+        *to = fmaxf(*to, l->to);
+        *low = fminf(*low, fminf(l->from_y, l->to_y));
+        *high = fmaxf(*high, fmaxf(l->from_y, l->to_y));
+    }
 }
 
-int rules_erase(struct inkmap *m, struct err *e)
+/* What is taken out at one go: lines so thick at most, soft ones, a form's. */
+struct search {
+    int thickest;
+    bool soft, form;
+};
+
+/* Take out such lines, and widen the grid, if there is one, to theirs. lines: room for twice MAX_LINES.
+ * Returns how many. */
+static int erase_lines(struct inkmap *m, struct search s, struct line *lines, struct rules_grid *g)
 {
-    int side = m->width < m->height ? m->width : m->height;
+    struct view flat = {m->ink, 1, m->width, m->width, m->height, s.thickest, m->floor, s.soft, s.form};
+    struct view upright = {m->ink,     m->width, 1,      m->height, m->width,
+                           s.thickest, m->floor, s.soft, s.form};
+    struct line *others = lines + MAX_LINES;
+    int n = find_lines(&flat, lines), k = find_lines(&upright, others);
+    decide(&flat, lines, n, others, k);
+    decide(&upright, others, k, lines, n);
+    if (g) {
+        add_to_grid(lines, n, &g->x0, &g->x1, &g->y0, &g->y1);
+        add_to_grid(others, k, &g->y0, &g->y1, &g->x0, &g->x1);
+    }
+    return erase(&flat, lines, n) + erase(&upright, others, k);
+}
+
+static int erase_all(struct inkmap *m, bool form, struct rules_grid *g, struct err *e)
+{
+    int side = m->width < m->height ? m->width : m->height, erased = 0;
     if (side < MIN_SIDE)
         return 0;
     struct line *lines = malloc(2 * MAX_LINES * sizeof *lines);
     if (!lines)
         return err_set(e, "out of memory");
-    int erased = erase_lines(m, side / 96 + 2, false, lines);
+    if (form) /* first thin ones, which are thicker where strokes meet them */
+        erased = erase_lines(m, (struct search){side / 160 + 2, false, true}, lines, g);
+    erased += erase_lines(m, (struct search){side / 96 + 2, false, false}, lines, g);
     if (erased < FEW)
-        erased += erase_lines(m, side / 64 + 2, true, lines);
+        erased += erase_lines(m, (struct search){side / 64 + 2, true, false}, lines, g);
     free(lines);
     return erased;
+}
+
+int rules_erase(struct inkmap *m, struct err *e)
+{
+    return erase_all(m, false, NULL, e);
+}
+
+int rules_erase_form(struct inkmap *m, struct rules_grid *grid, struct err *e)
+{
+    return erase_all(m, true, grid, e);
 }

@@ -7,27 +7,29 @@
 
 #include "whole.h"
 
-#define SLANT 0.3f    /* cost of a step aside, in pixels of ink */
+#define SLANT 0.15f   /* cost of a step aside, in pixels of ink */
 #define MARGIN 0.2f   /* of a digit's width: no cut is nearer to the sides */
 
 #define WORTH 4.0f    /* strokes of ink that a cut may cross */
 
 /* Of the ways through a row of digits; lengths in parts of the usual digit's height. */
-#define MOST_CUTS 96
-#define STEP 0.1f     /* from one window in which a way is looked for to the next */
-#define REACH 0.18f   /* half of a window's width */
+#define MOST_CUTS 192
+#define STEP 0.05f    /* from one window in which a way is looked for to the next */
+#define REACH 0.12f   /* half of a window's width */
 #define ASIDE 0.004f  /* cost of a window's side: the middle is taken where nothing else decides */
 #define NARROWEST 0.1f
 #define WIDEST 1.5f   /* widths of what may be a digit */
-#define LEAST 0.45f   /* and its least height */
+#define LEAST 0.3f    /* and its least height */
 #define PLAIN 0.8f    /* a glyph no wider than this is one digit, however odd it looks, */
-#define DOUBT (-1.5f) /* with at least this logarithm of a probability: */
+#define DOUBT (-3.0f) /* with at least this logarithm of a probability: */
 #define STEEP 12.0f   /* less by so much for each height that it is wider */
+#define SQUARE 1.1f   /* a glyph narrower than this is likelier one digit, */
+#define LEAN 1.5f     /* by so much for each height that it is narrower */
+#define SURE (-0.3f)  /* what is likelier than this is one digit */
 #define NEITHER 5.0f  /* a row less likely by this for each height that it is wide is no row of digits */
 #define BROAD 3.0f    /* less likely by this when twice as wide as high */
 #define UNLIKELY (-8.0f) /* no digit is less likely than this */
-#define CUT 0.9f      /* how much likelier the digits have to be for each cut, */
-#define CROSSED 0.3f  /* and for each stroke it crosses */
+#define CROSSED 0.3f  /* how much likelier the digits have to be for each stroke a cut crosses */
 
 /* A glyph's box in the ink map, seen upright. */
 struct view {
@@ -276,13 +278,14 @@ static float look_at_all(struct row *r, const struct whole_picture *p)
     }
     float wide = (float)r->v->w / fmaxf(r->height, (float)h);
     float one = fmaxf(look(r, p, left, right), DOUBT - STEEP * fmaxf(0, wide - PLAIN));
+    one += LEAN * fmaxf(0, SQUARE - wide);
     return wide > WIDEST ? fminf(one, -NEITHER * wide) : one;
 }
 
 /* The logarithm so far of the best row up to cut a, with that cut. */
 static float so_far(const struct row *r, int a)
 {
-    return r->best[a] - (a ? CUT + CROSSED * r->cut[a].cost : 0);
+    return r->best[a] - (a ? CROSSED * r->cut[a].cost : 0);
 }
 
 /* Find the best row up to cut b: from its last digit's other side, r->before[b], first where the row
@@ -372,7 +375,7 @@ int split_row(const struct glyph *g, const uint8_t *gray, float height, struct i
         struct whole_picture p = {gray, v.w, v.h, r.sums};
         whole_sum(&p);
         float whole = look_at_all(&r, &p);
-        made = whole < -CUT ? try_cuts(&r, &p, whole) : 0;
+        made = whole < SURE ? try_cuts(&r, &p, whole) : 0;
     }
     free(r.x);
     free(r.sums);

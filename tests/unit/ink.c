@@ -300,6 +300,55 @@ static void test_stacked(void)
     free(p.gray);
 }
 
+/* Draw what is darker in `from`, at (x0, y0). */
+static void lay(struct picture *p, const struct picture *from, int x0, int y0)
+{
+    for (int y = 0; y < from->h; y++)
+        for (int x = 0; x < from->w; x++) {
+            uint8_t *to = &p->gray[(long)(y0 + y) * p->w + x0 + x], ink = from->gray[y * from->w + x];
+            *to = ink < *to ? ink : *to;
+        }
+}
+
+#define ROWS 8
+#define MOST_COLUMNS 64
+
+/* A form of square cells with a seven in each, under three lines of signs (its print); its boxes apart
+ * by `apart`. */
+static void test_cells(int side, int apart, float w, int columns)
+{
+    int step = side + apart, top = 4 * step, left = 2 * step;
+    struct picture p = paper(left + (columns + 2) * step, top + (ROWS + 2) * step, 235);
+    struct picture cell = paper(step + 4, step + 4, 235), sign = paper(step, step, 235);
+    float c = (float)side, off = 3 + w / 2;
+    for (int i = 0; i < 2; i++) {
+        stroke(&cell, 2, 2 + (float)i * c, 2 + c, 2 + (float)i * c, w / 2, 0.7f);
+        stroke(&cell, 2 + (float)i * c, 2, 2 + (float)i * c, 2 + c, w / 2, 0.7f);
+        float x = (0.2f + 0.3f * (float)i) * c;
+        stroke(&sign, x, 0.2f * c, x, 0.7f * c, w, 0.8f);
+    }
+    stroke(&sign, 0.2f * c, 0.2f * c, 0.5f * c, 0.7f * c, w, 0.8f); /* an N */
+    seven(&cell, 2 + 0.3f * c, 2 + 0.2f * c, 0.6f * c, w);
+    for (int i = 0; i < ROWS * columns; i++)
+        lay(&p, &cell, left + i % columns * step, top + i / columns * step);
+    for (int i = 0; i < 2 * columns; i++)
+        lay(&p, &sign, left + i % columns * step, step / 2 + i / columns * step * 3 / 2);
+    struct ink_digit d[ROWS * MOST_COLUMNS];
+    memset(d, 0, sizeof d);
+    int n = find(&p, true, d, ROWS * columns), right = 0;
+    for (int i = 0; i < n && i < ROWS * columns; i++) {
+        int x = left + 2 + i % columns * step + (int)(0.3f * c);
+        int y = top + 2 + i / columns * step + (int)(0.2f * c);
+        right += (float)abs(d[i].x - x) < off && (float)abs(d[i].y - y) < off &&
+                 d[i].line == i / columns && likeness(d[i].pixels, d[0].pixels) > 0.8f;
+    }
+    CHECK(n == ROWS * columns && right == n, "%d cells of %d pixels, %d apart, in %d: %d, %d right",
+          ROWS * columns, side, apart, p.w, n, right);
+    free(p.gray);
+    free(cell.gray);
+    free(sign.gray);
+}
+
 /* A small sheet that lies askew on a table with a grain, lighter than it and darker. */
 static void test_sheet(void)
 {
@@ -519,6 +568,12 @@ int main(void)
     test_form();
     test_boxes();
     test_stacked();
+    test_cells(20, 0, 1.6f, 12);
+    test_cells(24, 0, 1.6f, 12);
+    test_cells(40, 0, 3, 12);
+    test_cells(40, 8, 3, 12);
+    test_cells(80, 12, 6, 12);
+    test_cells(40, 0, 3, 64); /* wider than the ink map */
     test_odd_sizes();
     test_row_aside();
     test_edge();
