@@ -1,16 +1,12 @@
 /* The bf16 kernels of one level; see bf16.h. The Makefile gives LEVEL, the level's name. */
 #include "bf16.h"
+#include "level.h"
 
 #include <string.h>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
-
-#define NAME2(a, b) a##_##b
-#define NAME(a, b) NAME2(a, b)
-#define TEXT2(a) #a
-#define TEXT(a) TEXT2(a)
 
 #if defined(__AVX512F__)
 #define VW 16     /* floats in a vector */
@@ -30,18 +26,10 @@
 #define PIXELS 1
 #endif
 
-#define PER_BLOCK (BLOCK / VW) /* vectors in a block */
 #define PAIR_BLOCK (2 * BLOCK) /* bf16 in a block of pairs */
 
 typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 typedef uint32_t vu __attribute__((vector_size(VW * 4), aligned(2), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
 
 /* ---- Floats to bf16 ---- */
 
@@ -268,64 +256,30 @@ static void conv(const struct conv16 *v, const bf16 *x, float *y)
             conv_row(v, x + p * v->x_row, b, y + b * v->y_block + p * v->y_row, PER_BLOCK);
 }
 
-/* ---- Products in tiles of the CPU (AMX) ----
- * A tile holds up to 16 pixels (rows) by 32 neighbours of a run, or 16 pairs by 16 output channels
- * of weights, or the sums of 16 pixels by 16 channels, which lie in it as in y. Two by two of them
- * are multiplied at a time: tiles 0..3 sums, 4 and 5 pixels, 6 and 7 weights. */
+/* ---- Products in tiles of the CPU (AMX): the sums lie in them as in y ---- */
 
 #if defined(__AMX_BF16__) || defined(__AMXBF16__) /* Clang before 17 */
 
-struct tiles {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-};
+#include "amx.h"
 
-/* The work of one call: `count` groups of `width` neighbouring pixels of a row. */
-struct groups {
-    int a_row, width, count; /* groups a row, pixels in one, groups in all */
-    int steps, pairs;        /* of a run, and pairs in one */
-};
-
-static struct groups groups_of(const struct conv16 *v)
+static struct groups groups16(const struct conv16 *v)
 {
-    struct groups g;
-    g.a_row = (v->pixels + 15) / 16;
-    g.width = (v->pixels + g.a_row - 1) / g.a_row;
-    g.count = g.a_row * v->rows;
+    struct groups g = groups_of(v->rows, v->pixels);
     g.steps = (v->pairs + STEP_PAIRS - 1) / STEP_PAIRS;
     while (v->pairs % g.steps)
         g.steps++;
-    g.pairs = v->pairs / g.steps;
+    g.words = v->pairs / g.steps;
     return g;
-}
-
-static void configure(const struct groups *g)
-{
-    struct tiles t = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        t.rows[i] = (uint8_t)(i < 6 ? g->width : g->pairs);
-        t.row_bytes[i] = (uint16_t)(i == 4 || i == 5 ? g->pairs * 4 : BLOCK * 4);
-    }
-    __asm__ volatile("" : : "r"(&t) : "memory"); /* GCC 12 takes eight bytes of it for all */
-    _tile_loadconfig(&t);
-}
-
-/* The first pixel of group i in its row: the last group of a row may overlap the one before. */
-static int group_pixel(const struct conv16 *v, const struct groups *g, int i)
-{
-    int first = i % g->a_row * g->width, last = v->pixels - g->width;
-    return first < last ? first : last;
 }
 
 static const bf16 *group_x(const struct conv16 *v, const struct groups *g, int i, const bf16 *x)
 {
-    return x + i / g->a_row * v->x_row + group_pixel(v, g, i) * v->x_pixel;
+    return x + i / g->a_row * v->x_row + group_pixel(g, v->pixels, i) * v->x_pixel;
 }
 
 static float *group_y(const struct conv16 *v, const struct groups *g, int i, float *y)
 {
-    return y + i / g->a_row * v->y_row + group_pixel(v, g, i) * BLOCK;
+    return y + i / g->a_row * v->y_row + group_pixel(g, v->pixels, i) * BLOCK;
 }
 
 static void rectify(float *y, int width)
@@ -355,7 +309,7 @@ INLINE void conv_groups(const struct conv16 *v, const struct groups *g, const bf
     if (two && wide)
         _tile_loadd(3, v->add ? y3 : bias + BLOCK, start);
     for (int r = 0; r < v->runs; r++)
-        for (long at = v->offset[r], s = 0; s < g->steps; s++, at += 2 * g->pairs) {
+        for (long at = v->offset[r], s = 0; s < g->steps; s++, at += 2 * g->words) {
             _tile_loadd(6, w, row);
             _tile_loadd(4, x0 + at, x_pixel);
             _tile_dpbf16ps(0, 4, 6);
@@ -369,8 +323,8 @@ INLINE void conv_groups(const struct conv16 *v, const struct groups *g, const bf
                 if (two)
                     _tile_dpbf16ps(3, 5, 7);
             }
-            w += g->pairs * PAIR_BLOCK;
-            w1 += g->pairs * PAIR_BLOCK;
+            w += g->words * PAIR_BLOCK;
+            w1 += g->words * PAIR_BLOCK;
         }
     _tile_stored(0, y0, row);
     if (two)
@@ -387,7 +341,7 @@ INLINE void conv_groups(const struct conv16 *v, const struct groups *g, const bf
 
 static void conv_tiles(const struct conv16 *v, const bf16 *x, float *y)
 {
-    struct groups g = groups_of(v);
+    struct groups g = groups16(v);
     if (v->rows * v->pixels < 4 || v->runs == 0) {
         conv(v, x, y); /* tiles would be nearly empty */
         return;

@@ -1,5 +1,6 @@
 /* The int8 kernels of one level; see int8.h. The Makefile gives LEVEL, the level's name. */
 #include "int8.h"
+#include "level.h"
 
 #include <string.h>
 
@@ -10,11 +11,6 @@
 #elif defined(__ARM_FEATURE_DOTPROD)
 #include <arm_neon.h>
 #endif
-
-#define NAME2(a, b) a##_##b
-#define NAME(a, b) NAME2(a, b)
-#define TEXT2(a) #a
-#define TEXT(a) TEXT2(a)
 
 #if defined(__AVX512VNNI__)
 #define VW 16     /* 32-bit sums in a vector */
@@ -42,7 +38,6 @@
 #define PIXELS 1
 #endif
 
-#define PER_BLOCK (BLOCK / VW)
 #if defined(__AVX2__) && !defined(__AVXVNNI__) && !defined(__AVX512VNNI__)
 #define NARROW 1 /* knowing that is of use */
 #else
@@ -53,13 +48,6 @@ typedef int32_t vi __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 typedef int8_t vb __attribute__((vector_size(VW * 4), aligned(1), may_alias));
 typedef uint8_t bytes __attribute__((vector_size(BLOCK), aligned(1), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
 
 /* ---- The dot product: sum + x (a quad of bytes in every lane) * w, quad by quad ---- */
 
@@ -291,28 +279,7 @@ INLINE void conv_row(const struct conv8 *v, const uint8_t *x, long channel, void
     case n:                                                                                        \
         conv_tile(v, xp, channel, y, at, n, N, narrow);                                            \
         break;
-            WIDTH(1)
-#if PIXELS > 1
-            WIDTH(2)
-#endif
-#if PIXELS > 2
-            WIDTH(3)
-            WIDTH(4)
-#endif
-#if PIXELS > 4
-            WIDTH(5)
-            WIDTH(6)
-#endif
-#if PIXELS > 6
-            WIDTH(7)
-            WIDTH(8)
-            WIDTH(9)
-            WIDTH(10)
-            WIDTH(11)
-            WIDTH(12)
-            WIDTH(13)
-            WIDTH(14)
-#endif
+            WIDTHS(WIDTH)
 #undef WIDTH
         }
         p += width;
@@ -350,63 +317,29 @@ static void conv(const struct conv8 *v, const uint8_t *x, void *y)
         conv_rows(v, x, y, false);
 }
 
-/* ---- Convolution in tiles of the CPU (AMX) ----
- * A tile holds up to 16 pixels (rows) by 64 bytes of a run, or 16 quads by 16 output channels of
- * weights, or the sums of 16 pixels by 16 channels. Two by two of them are multiplied at a time:
- * tiles 0..3 sums, 4 and 5 activations, 6 and 7 weights. */
+/* ---- Convolution in tiles of the CPU (AMX) ---- */
 
 #if defined(__AMX_INT8__) || defined(__AMXINT8__) /* Clang before 17 */
 
-struct tiles {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-};
+#include "amx.h"
 
-/* The work of one call: `count` groups of `width` neighbouring pixels of a row. */
-struct groups {
-    int a_row, width, count; /* groups a row, pixels in one, groups in all */
-    int steps, quads;        /* of a run, and quads in one */
-};
-
-static struct groups groups_of(const struct conv8 *v)
+static struct groups groups8(const struct conv8 *v)
 {
-    struct groups g;
-    g.a_row = (v->pixels + 15) / 16;
-    g.width = (v->pixels + g.a_row - 1) / g.a_row;
-    g.count = g.a_row * v->rows;
+    struct groups g = groups_of(v->rows, v->pixels);
     g.steps = (v->quads + STEP_QUADS - 1) / STEP_QUADS;
-    g.quads = v->quads / g.steps;
+    g.words = v->quads / g.steps;
     return g;
-}
-
-static void configure(const struct groups *g)
-{
-    struct tiles t = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        t.rows[i] = (uint8_t)(i < 6 ? g->width : g->quads);
-        t.row_bytes[i] = (uint16_t)(i == 4 || i == 5 ? g->quads * QUAD : BLOCK * QUAD);
-    }
-    __asm__ volatile("" : : "r"(&t) : "memory"); /* GCC 12 takes eight bytes of it for all */
-    _tile_loadconfig(&t);
-}
-
-/* The first pixel of group i in its row: the last group of a row may overlap the one before. */
-static int group_pixel(const struct conv8 *v, const struct groups *g, int i)
-{
-    int first = i % g->a_row * g->width, last = v->pixels - g->width;
-    return first < last ? first : last;
 }
 
 static const uint8_t *group_x(const struct conv8 *v, const struct groups *g, int i,
                               const uint8_t *x)
 {
-    return x + i / g->a_row * v->x_row + group_pixel(v, g, i) * v->x_pixel;
+    return x + i / g->a_row * v->x_row + group_pixel(g, v->pixels, i) * v->x_pixel;
 }
 
 static long group_y(const struct conv8 *v, const struct groups *g, int i)
 {
-    return i / g->a_row * v->y_row + group_pixel(v, g, i) * v->y_pixel;
+    return i / g->a_row * v->y_row + group_pixel(g, v->pixels, i) * v->y_pixel;
 }
 
 /* A group's sums in one block and, where `wide`, the next. */
@@ -436,7 +369,7 @@ INLINE void conv_groups(const struct conv8 *v, const struct groups *g, const uin
 {
     const uint8_t *x0 = group_x(v, g, i, x), *x1 = two ? group_x(v, g, i + 1, x) : x0;
     const int8_t *w = v->w + b * w_block(v), *w1 = w + w_block(v);
-    long step = (long)g->quads * QUAD;
+    long step = (long)g->words * QUAD;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
@@ -473,7 +406,7 @@ INLINE void conv_groups(const struct conv8 *v, const struct groups *g, const uin
 
 static void conv_tiles(const struct conv8 *v, const uint8_t *x, void *y)
 {
-    struct groups g = groups_of(v);
+    struct groups g = groups8(v);
     if (v->rows * v->pixels < 4 || v->runs * v->quads < STEP_QUADS / 2) {
         conv(v, x, y); /* tiles would be nearly empty */
         return;

@@ -2,11 +2,7 @@
  * from it is the vector's width and how many vectors and pixels a tile has, so that a tile's sums
  * stay in registers. */
 #include "kernel.h"
-
-#define NAME2(a, b) a##_##b
-#define NAME(a, b) NAME2(a, b)
-#define TEXT2(a) #a
-#define TEXT(a) TEXT2(a)
+#include "level.h"
 
 #if defined(__AVX512F__)
 #define VW 16     /* floats in a vector */
@@ -30,18 +26,9 @@
 #define CHANNELS 2
 #endif
 
-#define PER_BLOCK (BLOCK / VW) /* vectors in a block */
-
 typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 typedef int32_t vi __attribute__((vector_size(VW * 4), aligned(4), may_alias));
 typedef uint32_t vu __attribute__((vector_size(VW * 4), aligned(4), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
 
 INLINE vf load(const float *p)
 {
@@ -128,24 +115,7 @@ INLINE void conv_row(const struct conv *v, const float *x, long k, float *y, con
     case n:                                                                                        \
         conv_tile(v, xp, k, yp, n, N, X);                                                          \
         break;
-            WIDTH(1)
-            WIDTH(2)
-#if PIXELS > 2
-            WIDTH(3)
-            WIDTH(4)
-            WIDTH(5)
-            WIDTH(6)
-#endif
-#if PIXELS > 6
-            WIDTH(7)
-            WIDTH(8)
-            WIDTH(9)
-            WIDTH(10)
-            WIDTH(11)
-            WIDTH(12)
-            WIDTH(13)
-            WIDTH(14)
-#endif
+            WIDTHS(WIDTH)
 #undef WIDTH
         }
         p += width;
