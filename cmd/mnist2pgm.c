@@ -1,17 +1,13 @@
 /* mnist2pgm: IDX images and labels, as MNIST has them, to a stream of frames. */
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "files.h"
-#include "frame.h"
-#include "idx.h"
 #include "privilege.h"
 #include "tool.h"
+#include "idx_frames.h"
 
 static const char usage[] =
     "usage: mnist2pgm [-hTV] [-d dir] [-r from:to] images [labels]\n"
@@ -25,26 +21,6 @@ static const char usage[] =
     "example: mnist2pgm t10k-images-idx3-ubyte t10k-labels-idx1-ubyte | preproc |\n"
     "         cnn-predict -e\n";
 
-struct options {
-    const char *dir;
-    uint32_t from, to;
-    bool transposed;
-    const char *images, *labels;
-};
-
-/* One conversion under way. */
-struct job {
-    const struct options *o;
-    struct idx_pair idx;
-    struct frame frame;
-    uint8_t *item; /* an image as it is stored */
-    char *out;     /* frames on their way to standard output */
-    size_t out_len, out_size;
-};
-
-/* A pipe's worth. */
-#define OUT_BYTES 65536
-
 static uint32_t range_end(const char *text, uint32_t absent, char **end)
 {
     *end = (char *)text;
@@ -57,7 +33,7 @@ static uint32_t range_end(const char *text, uint32_t absent, char **end)
     return (uint32_t)n;
 }
 
-static void parse_range(const char *text, struct options *o)
+static void parse_range(const char *text, struct idx_frames_options *o)
 {
     char *end;
     o->from = range_end(text, 0, &end);
@@ -69,7 +45,7 @@ static void parse_range(const char *text, struct options *o)
     tool_usage("-r %s: not a range like 0:1000", text);
 }
 
-static void parse(int argc, char **argv, struct options *o)
+static void parse(int argc, char **argv, struct idx_frames_options *o)
 {
     for (int c; (c = getopt(argc, argv, "d:hr:TV")) != -1;) {
         switch (c) {
@@ -91,131 +67,27 @@ static void parse(int argc, char **argv, struct options *o)
         tool_usage("frames are not for a terminal: use a pipe, a file or -d");
 }
 
-static void warn_emnist(const struct options *o)
+static void warn_emnist(const struct idx_frames_options *o)
 {
     const char *slash = strrchr(o->images, '/');
     if (!o->transposed && !strncmp(slash ? slash + 1 : o->images, "emnist-", 7))
         tool_warn("%s: EMNIST stores images transposed: -T is probably wanted", o->images);
 }
 
-static int flush(struct job *j, struct err *e)
+static int run(const struct idx_frames_options *o)
 {
-    int status = write_all(STDOUT_FILENO, j->out, j->out_len);
-    j->out_len = 0;
-    if (status == 0)
-        return 0;
-    if (errno == EPIPE)
-        exit(EXIT_OK);
-    err_errno(e, "cannot write");
-    return err_at(e, "standard output", -1);
-}
-
-static int make_dir(const char *path, struct err *e)
-{
-    if (mkdir(path, 0777) == 0 || errno == EEXIST)
-        return 0;
-    err_errno(e, "cannot make directory");
-    return err_at(e, path, -1);
-}
-
-/* Write the frame to DIR/LABEL/NNNNN.pgm. */
-static int write_file(struct job *j, uint32_t number, int label, struct err *e)
-{
-    char path[PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s", j->o->dir);
-    if (label >= 0 && n < PATH_MAX) {
-        n += snprintf(path + n, sizeof path - (size_t)n, "/%d", label);
-        if (n < PATH_MAX && make_dir(path, e) < 0)
-            return -1;
-    }
-    if (n < PATH_MAX)
-        n += snprintf(path + n, sizeof path - (size_t)n, "/%05lu.pgm", (unsigned long)number);
-    if (n >= PATH_MAX)
-        return err_set(e, "%s: name too long", j->o->dir);
-    j->out_len = 0;
-    if (frame_append(&j->out, &j->out_len, &j->out_size, &j->frame, e) < 0)
-        return -1;
-    return file_replace(path, j->out, j->out_len, e);
-}
-
-static int set_facts(struct job *j, uint32_t number, int label, struct err *e)
-{
-    char text[16];
-    snprintf(text, sizeof text, "%lu", (unsigned long)number);
-    if (frame_set_fact(&j->frame, "frame", text, e) < 0)
-        return -1;
-    if (label < 0)
-        return 0;
-    if (label > 9) {
-        err_set(e, "label %d is not a digit", label);
-        return err_at(e, j->o->labels, number);
-    }
-    snprintf(text, sizeof text, "%d", label);
-    return frame_set_fact(&j->frame, "label", text, e);
-}
-
-/* Convert image `number`, the next. Returns 1, 0 when there is none, -1. */
-static int convert(struct job *j, uint32_t number, struct err *e)
-{
-    int label;
-    int got = idx_pair_read(&j->idx, j->item ? j->item : j->frame.gray, &label, e);
-    if (got <= 0)
-        return got;
-    if (j->item)
-        idx_transpose(j->item, j->frame.height, j->frame.width, j->frame.gray);
-    if (set_facts(j, number, label, e) < 0)
-        return -1;
-    if (j->o->dir)
-        return write_file(j, number, label, e) < 0 ? -1 : 1;
-    if (frame_append(&j->out, &j->out_len, &j->out_size, &j->frame, e) < 0)
-        return -1;
-    return j->out_len >= OUT_BYTES && flush(j, e) < 0 ? -1 : 1;
-}
-
-static int prepare(struct job *j, struct err *e)
-{
-    const struct options *o = j->o;
-    char source[PATH_MAX];
+    struct err e = ERR_NONE;
     const char *files[] = {o->images, o->labels};
-    if (o->dir && make_dir(o->dir, e) < 0)
-        return -1;
+    if (o->dir && file_make_folder(o->dir, &e) < 0)
+        return tool_error(&e);
     privilege_drop(&(struct privilege){files, o->labels ? 2 : 1, o->dir});
-    if (idx_pair_open(&j->idx, o->images, o->labels, e) < 0)
-        return -1;
     warn_emnist(o);
-    int width = idx_width(j->idx.images), height = idx_height(j->idx.images);
-    if (o->transposed && !(j->item = malloc((size_t)width * (size_t)height)))
-        return err_set(e, "out of memory");
-    if (frame_resize(&j->frame, o->transposed ? height : width, o->transposed ? width : height,
-                     e) < 0)
-        return -1;
-    percent_encode(o->images, source, sizeof source);
-    if (frame_set_fact(&j->frame, "source", source, e) < 0)
-        return -1;
-    return idx_pair_skip(&j->idx, o->from, e);
-}
-
-static int run(const struct options *o)
-{
-    struct job j = {.o = o};
-    struct err e = ERR_NONE, unwritten = ERR_NONE;
-    int got = prepare(&j, &e) == 0 ? 1 : -1;
-    for (uint32_t i = o->from; got == 1 && i < o->to; i++)
-        got = convert(&j, i, &e);
-    if (!o->dir && flush(&j, &unwritten) < 0) {
-        e = unwritten;
-        got = -1;
-    }
-    idx_pair_close(&j.idx);
-    frame_free(&j.frame);
-    free(j.item);
-    free(j.out);
-    return got < 0 ? tool_error(&e) : EXIT_OK;
+    return idx_frames(o, &e) < 0 ? tool_error(&e) : EXIT_OK;
 }
 
 int main(int argc, char **argv)
 {
-    struct options o = {.to = UINT32_MAX};
+    struct idx_frames_options o = {.to = UINT32_MAX, .out = STDOUT_FILENO};
     tool_init("mnist2pgm", usage);
     parse(argc, argv, &o);
     return tool_close(run(&o));

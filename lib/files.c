@@ -190,3 +190,11 @@ int file_load(const char *name, size_t limit, uint8_t **bytes, size_t *len, stru
     *bytes = NULL;
     return err_at(e, standard ? "standard input" : name, -1);
 }
+
+int file_make_folder(const char *path, struct err *e)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+        return 0;
+    err_errno(e, "cannot make directory");
+    return err_at(e, path, -1);
+}

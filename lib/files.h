@@ -22,6 +22,9 @@ int file_replace(const char *name, const void *bytes, size_t len, struct err *e)
  * Memory grows with what arrives. Returns 0, or -1 with e->file set and *bytes NULL. */
 int file_load(const char *name, size_t limit, uint8_t **bytes, size_t *len, struct err *e);
 
+/* Make a folder, unless it is there. Returns 0, or -1 with e->file set. */
+int file_make_folder(const char *name, struct err *e);
+
 /* Write all of len bytes to fd, over short writes, EINTR and EAGAIN. Returns 0, or -1 with errno
  * set. */
 int write_all(int fd, const void *data, size_t len);

@@ -342,19 +342,26 @@ static void clear_empty_shards(struct trainer *t)
             memset(t->shard_grad + s * t->sharded, 0, (size_t)t->sharded * sizeof *t->shard_grad);
 }
 
+/* n images through the network, with these weights. */
+static void forward(struct trainer *t, const float *weights, bool frozen, train_fill *fill,
+                    void *arg, int n)
+{
+    t->active = weights;
+    t->frozen = frozen;
+    t->fill = fill;
+    t->fill_arg = arg;
+    t->n = n;
+    bf16_weights(t, !frozen);
+    winograd_weights(t);
+    run_phases(t, 0, t->forward_phases);
+}
+
 struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
                                  const uint8_t *labels, int n, double rate)
 {
     struct train_result r = {0};
-    t->active = t->w;
-    t->frozen = false;
-    t->fill = fill;
-    t->fill_arg = arg;
     t->labels = labels;
-    t->n = n;
-    bf16_weights(t, true);
-    winograd_weights(t);
-    run_phases(t, 0, t->forward_phases);
+    forward(t, t->w, false, fill, arg, n);
     for (int i = 0; i < n; i++)
         softmax_loss(t, i, &r);
     turn_weights(t);
@@ -395,14 +402,7 @@ void trainer_restat_begin(struct trainer *t)
 
 void trainer_restat_batch(struct trainer *t, train_fill *fill, void *arg, int n)
 {
-    t->active = t->average ? t->average : t->w;
-    t->frozen = true;
-    t->fill = fill;
-    t->fill_arg = arg;
-    t->n = n;
-    bf16_weights(t, false);
-    winograd_weights(t);
-    run_phases(t, 0, t->forward_phases);
+    forward(t, t->average ? t->average : t->w, true, fill, arg, n);
     t->restat_count += n;
 }
 
