@@ -20,6 +20,9 @@
 #define FEW 4          /* and at most so many things are like it */
 #define LIGHT (-0.35f) /* under this polarity the ink is surely light */
 #define UNSURE 0.15f   /* no further from 0, and it may be the other way round */
+#define DOTS 12         /* parts of a dotted digit at least, */
+#define SPECK 5         /* times shorter than the longest is dirt, */
+#define LARGE 12        /* and the longest is so much shorter than the picture */
 #define EDGED 0.4f     /* of a stroke across a shadow has paper on one side only, at most */
 #define NARROW 0.1f    /* of the picture's shorter side is a stroke wide at most that a shadow crosses */
 
@@ -246,6 +249,46 @@ static bool cut_off(const struct ink *k)
     return edges >= 2;
 }
 
+/* Are the parts dots, many and much alike? Then specks among them are taken out. Returns how long the
+ * longest is; 0 when they are no dots. */
+static int find_dots(struct ink *k)
+{
+    int longest = 0, dots = 0;
+    for (int i = 0; i < k->parts.parts; i++)
+        longest = longer_side(&k->parts.part[i]) > longest ? longer_side(&k->parts.part[i]) : longest;
+    for (int i = 0; i < k->parts.runs; i++) {
+        struct run *r = &k->parts.run[i];
+        int longer = longer_side(&k->parts.part[r->part]);
+        uint8_t *row = k->map.ink + (long)r->y * k->map.width;
+        for (int x = r->x0; x < r->x1 && SPECK * longer < longest; x++)
+            row[x] &= (uint8_t)~1;
+    }
+    for (int i = 0; i < k->parts.parts; i++)
+        dots += SPECK * longer_side(&k->parts.part[i]) >= longest;
+    int side = k->map.width < k->map.height ? k->map.width : k->map.height;
+    return dots >= DOTS && LARGE * longest < side ? longest : 0;
+}
+
+/* Look for one in dots: join them. gray is the source. */
+static int find_dotted(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool inverted,
+                       struct likeliest *best, struct err *e)
+{
+    if (inkmap_load(&k->map, gray, stride, w, h, e))
+        return -1;
+    if (inverted)
+        inkmap_invert(&k->map);
+    inkmap_find(&k->map);
+    int failed = ink_find_parts(k, e), longest = failed ? 0 : find_dots(k);
+    if (failed || !longest)
+        return failed < 0 ? -1 : 0;
+    if (inkmap_join(&k->map, 2 * longest, e))
+        return -1;
+    failed = ink_find_parts(k, e);
+    if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
+        return -1;
+    return compare(k, best, BOXED, 0, 0, e);
+}
+
 int ink_find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
 {
     struct likeliest best = {.sure = -INFINITY, .seen = k->seen, .side = w < h ? w : h};
@@ -267,6 +310,8 @@ int ink_find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, i
         find_inverted(k, gray, stride, w, h, inverted, &best, e))
         return -1;
     if (best.sure < HARDLY && large && find_narrow(k, gray, stride, w, h, light, &best, e))
+        return -1;
+    if (best.sure < DOUBTFUL && large && find_dotted(k, gray, stride, w, h, inverted, &best, e))
         return -1;
     struct ink_digit *d = best.digit.w ? ink_new_digit(k, e) : NULL;
     if (d)

@@ -638,6 +638,23 @@ int inkmap_find_narrow(struct inkmap *m, int widest, struct err *e)
     return 0;
 }
 
+int inkmap_join(struct inkmap *m, int widest, struct err *e)
+{
+    size_t n = (size_t)m->width * m->height;
+    uint8_t *both = malloc(2 * n);
+    if (!both)
+        return err_set(e, "out of memory");
+    uint8_t *a = both, *b = both + n;
+    for (size_t i = 0; i < n; i++)
+        a[i] = m->ink[i] & 1 ? m->ink[i] : 0;
+    close_square(m, &a, &b, widest + 1);
+    for (int y = widest; y < m->height - widest; y++) /* nearer to the edges squares reach out */
+        for (int x = widest; x < m->width - widest; x++)
+            m->ink[(long)y * m->width + x] = a[(long)y * m->width + x];
+    free(both);
+    return 0;
+}
+
 /* The usual peak of the cells that hold ink. */
 static int usual_peak(struct inkmap *m)
 {

@@ -60,6 +60,10 @@ long inkmap_find(struct inkmap *m);
  * either. Softens m->gray. Returns 0, or -1 when memory is short. */
 int inkmap_find_narrow(struct inkmap *m, int widest, struct err *e);
 
+/* Join what is ink across gaps no wider than `widest` pixels, but for what is so near to the picture's
+ * edge. Returns 0, or -1 when memory is short. */
+int inkmap_join(struct inkmap *m, int widest, struct err *e);
+
 /* Mark the ink anew after some of m->ink was made 0, when that, such as a form's lines, was so much
  * stronger than the writing left that the writing was measured by it. Returns whether it was. */
 bool inkmap_find_again(struct inkmap *m);

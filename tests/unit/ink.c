@@ -407,6 +407,21 @@ static void test_squared_sheet(void)
     free(p.gray);
 }
 
+/* A seven in dots. */
+static void test_dotted(void)
+{
+    struct picture p = paper(640, 480, 225);
+    for (int i = 0; i < 6; i++)
+        stroke(&p, (float)(250 + 24 * i), 140, (float)(250 + 24 * i), 140, 12, 0.8f);
+    for (int i = 1; i < 10; i++)
+        stroke(&p, (float)(370 - 8 * i), (float)(140 + 22 * i), (float)(370 - 8 * i), (float)(140 + 22 * i), 12,
+               0.8f);
+    struct ink_digit d = {0};
+    CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 244) < 10 && abs(d.h - 210) < 16,
+          "a seven in dots: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);
+    free(p.gray);
+}
+
 /* Shadows of bars across the paper: the picture is more of them than of ink. */
 static void test_striped(void)
 {
@@ -581,6 +596,7 @@ int main(void)
     test_strip();
     test_shadow_across();
     test_striped();
+    test_dotted();
     test_squared_sheet();
     test_box();
     test_many();
