@@ -334,6 +334,25 @@ static int companions(const struct line *l, const struct line *lines, int n)
     return count;
 }
 
+/* How many of the others, which run the other way, meet or cross l, up to GRID of them and each some way
+ * from the next; how many of these make a corner with it. */
+static int count_crossings(const struct line *l, const struct line *others, int n, int *corners)
+{
+    float place[GRID];
+    int count = 0;
+    for (int k = 0; k < n && count < GRID; k++) {
+        float where = (others[k].from_y + others[k].to_y) / 2;
+        bool apart = meets(l, &others[k]);
+        for (int i = 0; i < count; i++)
+            apart = apart && fabsf(where - place[i]) >= APART;
+        if (apart) {
+            place[count++] = where;
+            *corners += corner(l, &others[k]);
+        }
+    }
+    return count;
+}
+
 static void decide(const struct view *v, struct line *lines, int n, const struct line *others,
                    int n_others)
 {
@@ -342,10 +361,7 @@ static void decide(const struct view *v, struct line *lines, int n, const struct
         float length = l->to - l->from + 1, margin = 0.03f * (float)v->along + 2;
         bool from_edge = l->from < margin, to_edge = l->to > (float)v->along - margin;
         int corners = 0;
-        for (int k = 0; k < n_others; k++) {
-            l->crossings += meets(l, &others[k]);
-            corners += corner(l, &others[k]);
-        }
+        l->crossings = count_crossings(l, others, n_others, &corners);
         if (v->soft) {
             l->erase = from_edge && to_edge;
             continue;
