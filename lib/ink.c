@@ -8,10 +8,7 @@
 #include "reading.h"
 
 #define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
-#define FINE 28          /* map pixels: the digits of a page are no smaller, if the picture has so many */
 #define BOX 12           /* map pixels: a form's boxes are larger */
-#define COARSE 20        /* lower digits are looked at enlarged, in a form and */
-#define PAGE 64          /* where there are so many */
 #define FAINT 0.2f       /* of a digit's full contrast: ink that may join its pieces */
 #define LONGER 1.6f      /* times as long: no digit grows so much by its faint ink */
 #define GROWTH 2.2f      /* the same for its area */
@@ -309,75 +306,14 @@ int ink_find_ink(struct ink *k, int sheet, struct err *e)
     return ink_find_strokes(k, e);
 }
 
-/* Find the digits of the picture in k->map. */
-static int find_in_map(struct ink *k, bool many, struct err *e)
+static int find_single(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
 {
+    if (inkmap_load(&k->map, gray, stride, w, h, e))
+        return -1;
     int failed = ink_find_ink(k, -1, e);
-    return failed ? failed : many ? ink_find_page(k, e) : ink_find_one(k, e);
-}
-
-/* n values `step` apart made 2 n, between the nearest four by a cubic curve. */
-static void enlarge_line(const uint8_t *in, long step, int n, uint8_t *out, long out_step)
-{
-    static const int weight[4] = {-9, 111, 29, -3}; /* of 128, from the farther side on */
-    for (int i = 0; i < 2 * n; i++) {
-        int at = i / 2, d = i % 2 ? 1 : -1, sum = 64;
-        for (int k = 0; k < 4; k++) {
-            int from = at + (k - 1) * d;
-            sum += weight[k] * in[(from < 0 ? 0 : from < n ? from : n - 1) * step];
-        }
-        out[i * out_step] = (uint8_t)(sum < 0 ? 0 : sum >= 255 * 128 ? 255 : sum / 128);
-    }
-}
-
-/* The picture twice as large; NULL: memory is short. */
-static uint8_t *enlarge(const uint8_t *gray, long stride, int w, int h)
-{
-    uint8_t *wide = malloc(2 * (size_t)w * h), *large = malloc(4 * (size_t)w * h);
-    for (int y = 0; wide && large && y < h; y++)
-        enlarge_line(gray + y * stride, 1, w, wide + 2L * w * y, 1);
-    for (int x = 0; wide && large && x < 2 * w; x++)
-        enlarge_line(wide + x, 2L * w, h, large + x, 2L * w);
-    if (!wide) {
-        free(large);
-        large = NULL;
-    }
-    free(wide);
-    return large;
-}
-
-/* A form whose digits are few pixels high: find them in the picture twice as large. */
-static int find_enlarged(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
-{
-    uint8_t *large = enlarge(gray, stride, w, h);
-    if (!large)
-        return err_set(e, "out of memory");
-    k->digits = 0;
-    int failed = inkmap_load_by(&k->map, large, 2L * w, 2 * w, 2 * h, 1, e) ? -1 : find_in_map(k, true, e);
-    free(large);
-    for (int i = 0; i < k->digits; i++) {
-        struct ink_digit *d = &k->digit[i];
-        d->w = (d->x + d->w + 1) / 2 - d->x / 2;
-        d->h = (d->y + d->h + 1) / 2 - d->y / 2;
-        d->x /= 2;
-        d->y /= 2;
-    }
-    return failed;
-}
-
-/* Where the picture was made smaller and the digits of a page came out small: find them in more of its
- * pixels. Returns 0, 1 when there is too much ink, -1. */
-static int find_finer(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
-{
-    int finer = (int)((float)k->map.reduce * k->glyphs.height / FINE);
-    bool page = k->lines >= INK_FORM || k->digits >= PAGE;
-    if (k->map.reduce == 1 && page && k->glyphs.height < COARSE && w <= INKMAP_SIDE && h <= INKMAP_SIDE)
-        return find_enlarged(k, gray, stride, w, h, e);
-    finer = finer > 1 ? finer : 1;
-    if (k->digits == 0 || finer >= k->map.reduce)
-        return 0;
-    k->digits = 0;
-    return inkmap_load_by(&k->map, gray, stride, w, h, finer, e) ? -1 : find_in_map(k, true, e);
+    if (failed < 0 || (!failed && ink_find_one(k, e)))
+        return -1;
+    return ink_find_otherwise(k, gray, stride, w, h, e);
 }
 
 int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
@@ -391,11 +327,7 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
         if (passed)
             return passed;
     }
-    if (inkmap_load(&k->map, gray, stride, w, h, e))
-        return -1;
-    if (find_in_map(k, many, e) < 0 || (many && find_finer(k, gray, stride, w, h, e) < 0))
-        return -1;
-    if (!many && ink_find_otherwise(k, gray, stride, w, h, e))
+    if (many ? ink_find_many(k, gray, stride, w, h, e) : find_single(k, gray, stride, w, h, e))
         return -1;
     *digits = k->digit;
     return k->digits;

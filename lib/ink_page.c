@@ -229,8 +229,10 @@ static int find_turn(struct ink *k, enum turn *turn, struct err *e)
 {
     struct looks l[TURNS];
     *turn = TURN_NONE;
+    k->likely = 0;
     if (save_ink(k, e) || try_turn(k, TURN_NONE, &l[TURN_NONE], e))
         return -1;
+    k->likely = l[TURN_NONE].digits;
     if (l[TURN_NONE].upright > SURELY * l[TURN_NONE].ink)
         return 0;
     for (enum turn t = TURN_RIGHT; t < TURNS; t++)
@@ -239,6 +241,7 @@ static int find_turn(struct ink *k, enum turn *turn, struct err *e)
     enum turn side = l[TURN_LEFT].upright > l[TURN_RIGHT].upright ? TURN_LEFT : TURN_RIGHT;
     if (l[side].upright > TURNED * l[TURN_NONE].upright && l[side].digits > FEWEST)
         *turn = side;
+    k->likely = l[*turn].digits;
     if (*turn == TURN_LEFT) /* the last that was tried */
         return 0;
     return undo_turn(k, e) ? -1 : try_turn(k, *turn, &l[*turn], e);

@@ -26,6 +26,7 @@ struct ink {
     uint8_t *saved; /* the map's ink before a turn is tried */
     size_t saved_size;
     int seen;
+    float likely; /* of a page's digits, how many look like such and upright */
     bool many; /* digits are asked for */
     int lines; /* ruled or of a form, taken out of the picture */
     struct rules_grid grid; /* of a form; only where many are asked for */
@@ -67,6 +68,10 @@ int ink_find_one(struct ink *k, struct err *e);
 /* ---- ink_page.c: all digits of a page ---- */
 
 int ink_find_page(struct ink *k, struct err *e);
+
+/* ---- ink_many.c: all digits of a picture of pages; gray is the source, w x h ---- */
+
+int ink_find_many(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e);
 
 /* ---- ink_doubt.c ---- */
 

@@ -187,6 +187,7 @@ int sheets_find(struct sheets *s, struct inkmap *m, struct err *e)
     s->gw = m->gw;
     s->gh = m->gh;
     s->cell = m->cell;
+    s->reduce = m->reduce;
     inkmap_faces(m);
     memcpy(s->face, m->paper, (size_t)cells);
     memset(s->label, 0, (size_t)cells);

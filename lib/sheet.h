@@ -17,6 +17,7 @@ struct sheets {
     } sheet[SHEETS];
     int n;
     int cell, gw, gh; /* of that map's grid */
+    int reduce;       /* and of the map */
     uint8_t *label;   /* [gh][gw] bit i set: within sheet i */
     uint8_t *face;    /* [gh][gw] brightness of the paper */
     int *part;        /* [gh][gw] what hangs together */

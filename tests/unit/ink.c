@@ -349,6 +349,25 @@ static void test_cells(int side, int apart, float w, int columns)
     free(sign.gray);
 }
 
+/* A page of writing that lies askew on a desk of dark boards with a grain. */
+static void test_page_on_desk(void)
+{
+    struct picture p = paper(800, 600, 70);
+    for (int i = 0; i < 800 * 600; i++)
+        p.gray[i] = (uint8_t)(70 + i / 800 * 5 % 17 + i * 7 % 13 * (i % 3 - 1) - (i / 800 % 90 < 4 ? 30 : 0));
+    for (int y = 100; y < 500; y++)
+        memset(p.gray + (long)y * 800 + 160 + y / 10, 215, 460);
+    for (int i = 0; i < 12; i++)
+        seven(&p, (float)(240 + 60 * (i % 6)), (float)(200 + 120 * (i / 6)), 45, 4);
+    struct ink_digit d[12];
+    memset(d, 0, sizeof d);
+    int n = find(&p, true, d, 12), right = 0;
+    for (int i = 0; i < n && i < 12; i++)
+        right += abs(d[i].x - (238 + 60 * (i % 6))) < 6 && abs(d[i].y - (198 + 120 * (i / 6))) < 6;
+    CHECK(n == 12 && right == 12, "12 sevens on a page on a desk: %d, %d right", n, right);
+    free(p.gray);
+}
+
 /* A small sheet that lies askew on a table with a grain, lighter than it and darker. */
 static void test_sheet(void)
 {
@@ -593,6 +612,7 @@ int main(void)
     test_row_aside();
     test_edge();
     test_sheet();
+    test_page_on_desk();
     test_strip();
     test_shadow_across();
     test_striped();
