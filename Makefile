@@ -29,9 +29,11 @@ LEVELS16_x86_64 = portable avx2 avx512 avx512bf16 amx
 LEVELS16_aarch64 = portable neon
 LEVELS16 = $(or $(LEVELS16_$(ARCH)),portable)
 FLAGS_neondot = -march=armv8.2-a+dotprod
-KERNELS8 = $(LEVELS8:%=$(B)/lib/kernel/int8_%.o)
-KERNELS16 = $(LEVELS16:%=$(B)/lib/kernel/bf16_%.o)
-KERNELS = $(LEVELS:%=$(B)/lib/kernel/kernel_%.o)
+# (Where the kernels are is K: fuzz targets share those of $(B)/asan.)
+K = $(B)
+KERNELS8 = $(LEVELS8:%=$(K)/lib/kernel/int8_%.o)
+KERNELS16 = $(LEVELS16:%=$(K)/lib/kernel/bf16_%.o)
+KERNELS = $(LEVELS:%=$(K)/lib/kernel/kernel_%.o)
 OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(sort $(wildcard lib/*.c)) lib/ranks/alone.c) $(KERNELS) $(KERNELS8) $(KERNELS16) $(B)/gen/onnx.pb-c.o
 
 WARN = -Wall -Wextra -Wpedantic
@@ -93,25 +95,23 @@ $(B)/%.o: %.c $(B)/flags
 $(B)/lib/privilege.o: ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 
 # Loops over pixels that run in the shadow of the training.
-$(addprefix $(B)/lib/,augment.o edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += -O3
+$(addprefix $(B)/lib/,augment.o edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += $(LOOPS)
 $(B)/lib/rules.o: ALL_CFLAGS += -fno-math-errno
 
 # (UBSan's checks in the unrolled loops would keep the compiler for an hour: ASan alone there.)
-$(KERNELS): ALL_CFLAGS += -fno-sanitize=undefined
-$(KERNELS): $(B)/lib/kernel/kernel_%.o: lib/kernel/kernel.c $(B)/flags
+$(KERNELS) $(KERNELS8) $(KERNELS16): ALL_CFLAGS += -fno-sanitize=undefined $(KERNEL_CFLAGS)
+$(KERNELS): $(K)/lib/kernel/kernel_%.o: lib/kernel/kernel.c $(K)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(LOOPS) -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
-$(KERNELS8): ALL_CFLAGS += -fno-sanitize=undefined
-$(KERNELS8): $(B)/lib/kernel/int8_%.o: lib/kernel/int8.c $(B)/flags
+$(KERNELS8): $(K)/lib/kernel/int8_%.o: lib/kernel/int8.c $(K)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -O3 -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(LOOPS) -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
-$(KERNELS16): ALL_CFLAGS += -fno-sanitize=undefined
-$(B)/lib/kernel/bf16_amx.o: ALL_CFLAGS += -mavx512bf16 -mamx-bf16
-$(KERNELS16): $(B)/lib/kernel/bf16_%.o: lib/kernel/bf16.c $(B)/flags
+$(K)/lib/kernel/bf16_amx.o: ALL_CFLAGS += -mavx512bf16 -mamx-bf16
+$(KERNELS16): $(K)/lib/kernel/bf16_%.o: lib/kernel/bf16.c $(K)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(LOOPS) -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
 # The ONNX project's schema, as C.
 $(B)/gen/onnx.pb-c.c $(B)/gen/onnx.pb-c.h &: $(ONNX_PROTO)
@@ -133,7 +133,7 @@ $(CORPUS): $(B)/corpus/%: tests/fuzz/%.c tests/corpus.c $(B)/libinkpipe.a
 	$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup $(LIBS_base)
 
 # Compiler and flags as they were last time: other ones, and everything is made again.
-export FLAGS = $(CC) $(SANDBOX) $(ALL_CFLAGS) $(LDFLAGS) $(foreach l,$(LEVELS) $(LEVELS8) $(LEVELS16),$l $(FLAGS_$l))
+export FLAGS = $(CC) $(SANDBOX) $(ALL_CFLAGS) $(LOOPS) $(LDFLAGS) $(foreach l,$(LEVELS) $(LEVELS8) $(LEVELS16),$l $(FLAGS_$l))
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
@@ -156,8 +156,12 @@ models/%-int8.onnx: $(MNIST) all FORCE
 
 test: all unit
 	B=$(B) tests/run
+# What the fuzz targets run counts the branches it takes, which makes it four times as slow: of objects of
+# their own, but for the kernels.
 sanitize:
-	$(MAKE) B=$(B)/asan CC=clang CFLAGS='$(SANITIZE)' all unit fuzz
+	$(MAKE) B=$(B)/asan CC=clang CFLAGS='$(SANITIZE)' KERNEL_CFLAGS='$(SANITIZE_KERNELS)' all unit
+	$(MAKE) B=$(B)/libfuzzer K=$(B)/asan CC=clang CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link' \
+		KERNEL_CFLAGS='$(SANITIZE_KERNELS)' fuzz
 # Lines of the parsers that the corpora of the fuzz targets reach.
 corpus: $(CORPUS)
 coverage:

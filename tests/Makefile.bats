@@ -12,7 +12,7 @@ setup_file() {
     tar xzf packed/inkpipe-*.tar.gz
     mv inkpipe-*/ tree
     cp "$TREE/Makefile" "$TREE/config.mk" tree
-    make -s -j 2 -C tree 'CFLAGS=-O0 -g' PREFIX=/usr all
+    make -s -j 2 -C tree 'CFLAGS=-O0 -g' LOOPS=-O1 PREFIX=/usr all
 }
 
 setup() {
@@ -23,7 +23,7 @@ setup() {
 
 # make with the settings of the first build.
 remake() {
-    make 'CFLAGS=-O0 -g' PREFIX=/usr DESTDIR="$root" "$@"
+    make 'CFLAGS=-O0 -g' LOOPS=-O1 PREFIX=/usr DESTDIR="$root" "$@"
 }
 
 # digits FROM:TO: some digits of MNIST, by the programs found on PATH.
@@ -98,9 +98,9 @@ digits() {
 @test "other flags make everything again" {
     mkdir flags
     cp -r build/. flags
-    run -0 make B=flags 'CFLAGS=-O0 -g' PREFIX=/opt flags/lib/exif.o
+    run -0 make B=flags 'CFLAGS=-O0 -g' LOOPS=-O1 PREFIX=/opt flags/lib/exif.o
     [[ $output == *" -o flags/lib/exif.o "* ]]
-    run -0 make B=flags 'CFLAGS=-O0 -g' PREFIX=/opt flags/lib/exif.o
+    run -0 make B=flags 'CFLAGS=-O0 -g' LOOPS=-O1 PREFIX=/opt flags/lib/exif.o
     [[ $output != *" -o flags/lib/exif.o "* ]]
 }
 
@@ -169,7 +169,7 @@ library() {
     objects="build/cmd/mnist2pgm.o build/lib/inkmap.o build/lib/kernels.o build/cmd/tool.o"
     # shellcheck disable=SC2086 # to be split
     (umask 077 && cd "$BATS_TEST_TMPDIR" &&
-        TZ=Asia/Kathmandu LC_ALL=C make -s 'CFLAGS=-O0 -g' PREFIX=/usr $objects)
+        TZ=Asia/Kathmandu LC_ALL=C make -s 'CFLAGS=-O0 -g' LOOPS=-O1 PREFIX=/usr $objects)
     for object in $objects; do cmp "$object" "$BATS_TEST_TMPDIR/$object"; done
     git clone -q "$TREE" "$BATS_TEST_TMPDIR/clone"
     (umask 077 && TZ=Asia/Kathmandu make -s -C "$BATS_TEST_TMPDIR/clone" dist)

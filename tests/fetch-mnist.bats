@@ -1,5 +1,6 @@
 # fetch-mnist: what it keeps and what it throws away. MNIST itself is too large to stand in the
 # tree: but for the first two tests a copy of the script is run that wants four small files.
+# bats file_tags=once
 load helper
 
 names="train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte"

@@ -4,9 +4,6 @@ TREE=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 B=${B:-$TREE/build}
 case $B in /*) ;; *) B=$TREE/$B ;; esac
 PATH=$B:$TREE/scripts:$PATH
-# Where programs without sanitizers are, for valgrind and for limits of memory.
-PLAIN=${PLAIN:-$B}
-case $PLAIN in /*) ;; *) PLAIN=$TREE/$PLAIN ;; esac
 export LC_ALL=C.UTF-8
 # shellcheck disable=SC2034 # for the tests
 DATA=$TREE/tests/data

@@ -5,7 +5,6 @@ bats_require_minimum_version 1.5.0
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
-    PATH=$PLAIN:$PATH
     NET=$DATA/tiny.net
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits.pgm

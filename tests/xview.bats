@@ -291,11 +291,12 @@ film_of() {
     awk '{ exit !($1 + $2 < 0.15 * 3) }' spent
 }
 
+# bats test_tags=once
 @test "a thousand frames under valgrind: no error, no leak" {
     start_x
     mnist2pgm "$DATA/digits-images.gz" >film
     valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible --error-exitcode=9 \
-        "$PLAIN/xview" -x -z 0.5 -e "$SAY7" film
+        "$B/xview" -x -z 0.5 -e "$SAY7" film
 }
 
 # The memory, in KiB, and the descriptors of xview when it has shown `film` to its end.
@@ -308,8 +309,8 @@ footprint() {
     wait "$!"
 }
 
+# bats test_tags=once
 @test "10,000 frames take no more memory or descriptors than 1,000" {
-    PATH=$PLAIN:$PATH
     start_x
     mnist2pgm "$DATA/digits-images.gz" >film
     footprint 1000 >few

@@ -1,6 +1,6 @@
 /* What answer_parse accepts, answer_text and answer_json write so that it reads back the same. Each
  * line of the input is an answer; they are steadied and joined, and each is a source's name too.
- *     build/fuzz/answer tests/fuzz/corpus/answer */
+ *     build/libfuzzer/fuzz/answer tests/fuzz/corpus/answer */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* A checkpoint may be a stranger's. Its checksum and identity are made right first, so that what
- * stands behind them is reached. Run: build/fuzz/checkpoint tests/fuzz/corpus/checkpoint */
+ * stands behind them is reached. Run: build/libfuzzer/fuzz/checkpoint tests/fuzz/corpus/checkpoint */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* A stream is from strangers. Whatever is read of it is written again, and must then read the same.
- * Run: build/asan/fuzz/frame tests/fuzz/corpus/frame */
+ * Run: build/libfuzzer/fuzz/frame tests/fuzz/corpus/frame */
 #include "frame.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* IDX files are from strangers. The first byte says where the file of images ends and that of
- * labels begins. Run: build/asan/fuzz/idx tests/fuzz/corpus/idx */
+ * labels begins. Run: build/libfuzzer/fuzz/idx tests/fuzz/corpus/idx */
 #include "idx.h"
 
 #include <stdio.h>

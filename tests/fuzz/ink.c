@@ -1,5 +1,5 @@
 /* Any pixels of any size: the first bytes say how wide, how large each is drawn and whether all
- * digits are wanted. Run: build/fuzz/ink tests/fuzz/corpus/ink */
+ * digits are wanted. Run: build/libfuzzer/fuzz/ink tests/fuzz/corpus/ink */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* A stranger's model, run: its labels and scaling are read, its network planned, and a bright and a
- * dark frame answered. Networks that are slow are left out. Run: build/fuzz/model tests/fuzz/corpus/model */
+ * dark frame answered. Networks that are slow are left out.
+ * Run: build/libfuzzer/fuzz/model tests/fuzz/corpus/model */
 #include "batch.h"
 #include "model.h"
 #include "net.h"

@@ -1,4 +1,4 @@
-/* The .net text is from strangers. Run: build/fuzz/net tests/fuzz/corpus/net */
+/* The .net text is from strangers. Run: build/libfuzzer/fuzz/net tests/fuzz/corpus/net */
 #include "net.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

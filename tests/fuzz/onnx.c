@@ -1,4 +1,4 @@
-/* Models are from strangers. Run: build/fuzz/onnx tests/fuzz/corpus/onnx */
+/* Models are from strangers. Run: build/libfuzzer/fuzz/onnx tests/fuzz/corpus/onnx */
 #include "onnx.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
