@@ -90,7 +90,7 @@ digits() {
     touch lib/idx.h
     run -0 remake build/mnist2pgm
     [[ $output == *" -o build/lib/idx.o "* ]]
-    [[ $output == *" -o build/cmd/mnist2pgm.o "* ]]
+    [[ $output == *" -o build/lib/idx_frames.o "* ]]
     [[ $output == *" -o build/mnist2pgm "* ]]
     [[ $output != *" -o build/lib/exif.o "* ]]
 }
