@@ -41,14 +41,30 @@ static struct sides sides_across(const struct inkmap *m, const struct run *r)
     return stretch_sides(m->gray + (long)r->y * m->width + x, 1, r->x0, x, r->x1, m->width);
 }
 
+/* The stretch of ink in a column that was looked at last; none when up == down. */
+struct column {
+    int up, down;
+};
+
+/* The stretch of ink of column x around row y. */
+static struct column stretch_along(const struct inkmap *m, int x, int y)
+{
+    struct column c = {y, y + 1};
+    while (c.up > 0 && m->ink[(long)(c.up - 1) * m->width + x] & 1)
+        c.up--;
+    while (c.down < m->height && m->ink[(long)c.down * m->width + x] & 1)
+        c.down++;
+    return c;
+}
+
+static struct sides sides_in_column(const struct inkmap *m, int x, int y, struct column c)
+{
+    return stretch_sides(m->gray + (long)y * m->width + x, m->width, c.up, y, c.down, m->height);
+}
+
 static struct sides sides_along(const struct inkmap *m, int x, int y)
 {
-    int up = y, down = y + 1;
-    while (up > 0 && m->ink[(long)(up - 1) * m->width + x] & 1)
-        up--;
-    while (down < m->height && m->ink[(long)down * m->width + x] & 1)
-        down++;
-    return stretch_sides(m->gray + (long)y * m->width + x, m->width, up, y, down, m->height);
+    return sides_in_column(m, x, y, stretch_along(m, x, y));
 }
 
 float two_sided(const struct inkmap *m, const struct parts *all, const struct part *p)
@@ -108,16 +124,21 @@ static int keep(struct pieces *p, uint8_t *first, int count, struct err *e)
     return 0;
 }
 
-/* Collect the pieces of a run that have paper on one side only, both across and along. */
-static int look_at_run(struct inkmap *m, const struct run *r, struct pieces *p, struct err *e)
+/* Collect the pieces of a run that have paper on one side only, both across and along. columns: of the
+ * picture, kept from run to run, so that no stretch is measured for each of its rows. */
+static int look_at_run(struct inkmap *m, const struct run *r, struct column *columns,
+                       struct pieces *p, struct err *e)
 {
     uint8_t *row = m->ink + (long)r->y * m->width;
     int length = m->cell / 2 > 0 ? m->cell / 2 : 1;
     if (!is_edge(sides_across(m, r)))
         return 0;
     for (int x = r->x0; x < r->x1; x += length) {
-        int end = x + length < r->x1 ? x + length : r->x1;
-        if (is_edge(sides_along(m, (x + end) / 2, r->y)) && keep(p, row + x, end - x, e))
+        int end = x + length < r->x1 ? x + length : r->x1, middle = (x + end) / 2;
+        struct column *c = &columns[middle];
+        if (r->y < c->up || r->y >= c->down)
+            *c = stretch_along(m, middle, r->y);
+        if (is_edge(sides_in_column(m, middle, r->y, *c)) && keep(p, row + x, end - x, e))
             return -1;
     }
     return 0;
@@ -137,6 +158,9 @@ static int keep_part(struct inkmap *m, const struct parts *all, const struct par
 int edges_erase(struct inkmap *m, const struct parts *all, float least, struct err *e)
 {
     struct pieces found = {0};
+    struct column *columns = calloc((size_t)m->width, sizeof *columns);
+    if (!columns)
+        return err_set(e, "out of memory");
     int failed = 0;
     for (int k = 0; k < all->parts && !failed; k++) {
         const struct part *p = &all->part[k];
@@ -145,7 +169,7 @@ int edges_erase(struct inkmap *m, const struct parts *all, float least, struct e
             continue;
         int before = found.n;
         for (int i = p->first; i >= 0 && !failed; i = all->run[i].next)
-            failed = look_at_run(m, &all->run[i], &found, e);
+            failed = look_at_run(m, &all->run[i], columns, &found, e);
         long pixels = 0;
         for (int i = before; i < found.n; i++)
             pixels += found.piece[i].count;
@@ -158,5 +182,6 @@ int edges_erase(struct inkmap *m, const struct parts *all, float least, struct e
         for (int x = 0; x < found.piece[i].count; x++)
             found.piece[i].first[x] &= (uint8_t)~1;
     free(found.piece);
+    free(columns);
     return failed ? -1 : found.n;
 }

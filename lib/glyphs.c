@@ -116,20 +116,19 @@ static bool apart(const struct part *a, const struct part *b, int near)
            b->x1 < a->x0 - near;
 }
 
-/* The square of the distance of run r from part a, `least` when beyond that. near: its root. */
-static int part_distance(const struct parts *p, const struct part *a, const struct run *r, int near,
-                         int least)
+/* The square of the distance of run r from a part's run k or one after it, `least` when beyond that.
+ * near: its root. */
+static int part_distance(const struct parts *p, int k, const struct run *r, int near, int least)
 {
-    if (r->y < a->y0 - near || r->y > a->y1 + near)
-        return least;
-    for (int k = a->first; k >= 0 && p->run[k].y <= r->y + near; k = p->run[k].next) {
+    for (; k >= 0 && p->run[k].y <= r->y + near; k = p->run[k].next) {
         int d = run_distance(r, &p->run[k]);
         least = least < d ? least : d;
     }
     return least;
 }
 
-/* How far part q is from glyph `id`, by a sample of its runs; `limit` when beyond. */
+/* How far part q is from glyph `id`, by a sample of its runs; `limit` when beyond. Both parts' runs go
+ * down: those of the glyph too far above one are so above the next. */
 static float distance(const struct glyphs *s, const struct parts *p, int id,
                       const struct part *q, float limit)
 {
@@ -138,9 +137,14 @@ static float distance(const struct glyphs *s, const struct parts *p, int id,
     for (int t = 0; t < p->parts; t++) {
         if (s->owner[t] != id || apart(&p->part[t], q, near))
             continue;
-        for (int i = q->first, n = 0; i >= 0; i = p->run[i].next)
-            if (n++ % every == 0)
-                least = part_distance(p, &p->part[t], &p->run[i], near, least);
+        int k = p->part[t].first;
+        for (int i = q->first, n = 0; i >= 0; i = p->run[i].next) {
+            if (n++ % every)
+                continue;
+            while (k >= 0 && p->run[k].y < p->run[i].y - near)
+                k = p->run[k].next;
+            least = part_distance(p, k, &p->run[i], near, least);
+        }
     }
     return least < beyond ? sqrtf((float)least) : limit;
 }

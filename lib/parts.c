@@ -54,6 +54,8 @@ static int add_row(struct parts *p, const uint8_t *ink, int w, int y, struct err
         if (x == w)
             break;
         int start = x;
+        while (x + 8 <= w && (memcpy(of, ink + x, 8), (of[0] & EIGHT_MARKS) == EIGHT_MARKS))
+            x += 8;
         while (x < w && ink[x] & 1)
             x++;
         if (p->runs == p->run_size && more_runs(p, e))

@@ -85,22 +85,26 @@ static int darkest(const struct view *v, int a, int c)
 {
     const uint8_t *line = v->ink + a * v->step_along;
     long step = v->step_across;
-    int best = c;
-    for (int d = -1; d <= 1; d += 2)
-        for (int i = c + d; i >= 0 && i < v->across && abs(i - c) <= v->thickest; i += d) {
-            if (line[i * step] < v->level)
-                break;
-            best = line[i * step] > line[best * step] ? i : best;
+    int from = c - v->thickest < 0 ? 0 : c - v->thickest, level = v->level;
+    int to = c + v->thickest < v->across ? c + v->thickest : v->across - 1;
+    int best = c, most = line[c * step];
+    for (int i = c - 1; i >= from && line[i * step] >= level; i--)
+        if (line[i * step] > most) {
+            most = line[i * step];
+            best = i;
+        }
+    for (int i = c + 1; i <= to && line[i * step] >= level; i++)
+        if (line[i * step] > most) {
+            most = line[i * step];
+            best = i;
         }
     return best;
 }
 
-/* The run of ink across the view at (a, c), at most thickest + 1 long; where soft lines are sought what
- * has half its contrast. Returns its length, 0 when there is no ink. */
+/* The run of ink across the view at (a, c), where there is ink, at most thickest + 1 long; where soft lines
+ * are sought what has half its contrast. Returns its length. */
 static int run_across(const struct view *v, int a, int c, int *first)
 {
-    if (c < 0 || c >= v->across || at(v, a, c) < v->level)
-        return 0;
     if (!v->soft)
         return stretch(v, a, c, v->level, first);
     int middle = darkest(v, a, c), half = at(v, a, middle) / 2;
@@ -110,10 +114,14 @@ static int run_across(const struct view *v, int a, int c, int *first)
 /* A run near across position y. */
 static int run_near(const struct view *v, int a, float y, int reach, int *first)
 {
-    int c = (int)lrintf(y), n;
+    const uint8_t *line = v->ink + a * v->step_along;
+    long step = v->step_across;
+    int c = (int)lrintf(y);
     for (int d = 0; d <= reach; d++) {
-        if ((n = run_across(v, a, c + d, first)) || (d && (n = run_across(v, a, c - d, first))))
-            return n;
+        if (c + d >= 0 && c + d < v->across && line[(c + d) * step] >= v->level)
+            return run_across(v, a, c + d, first);
+        if (c - d >= 0 && c - d < v->across && line[(c - d) * step] >= v->level)
+            return run_across(v, a, c - d, first);
     }
     return 0;
 }
@@ -278,9 +286,12 @@ static int find_lines(const struct view *v, struct line *lines)
     int n = 0, others = 0;
     for (int i = 0, a; i < SEEDS && (a = seed_place(v, i)) < v->along; i++)
         for (int c = 0, first; c < v->across && n < MAX_LINES; c++) {
+            const uint8_t *line = v->ink + a * v->step_along;
+            while (c < v->across && line[c * v->step_across] < v->level)
+                c++;
+            if (c == v->across)
+                break;
             int thick = run_across(v, a, c, &first);
-            if (!thick)
-                continue;
             float middle = (float)first + (float)(thick - 1) / 2;
             if (thick <= v->thickest && !on_lines(lines, n, i, middle, PLAY) &&
                 on_lines(other, others < STROKES ? others : STROKES, i, middle, 1) < TRIES) {
@@ -291,7 +302,7 @@ static int find_lines(const struct view *v, struct line *lines)
                     other[others++ % STROKES] = l;
             }
             c = first + thick > c ? first + thick : c + 1;
-            while (c < v->across && at(v, a, c) >= v->level)
+            while (c < v->across && line[c * v->step_across] >= v->level)
                 c++;
         }
     return n;
