@@ -38,9 +38,13 @@ static uint8_t luma_of_rgb(int r, int g, int b)
     return (uint8_t)((19595 * r + 38470 * g + 7471 * b + 32768) >> 16);
 }
 
-static uint8_t on_white(int gray, int alpha)
+#define WHITE 255
+#define FAINT 8 /* levels: less is not seen */
+
+/* A colour as it looks on paper of gray `paper`. */
+static uint8_t on_paper(int gray, int alpha, int paper)
 {
-    return (uint8_t)((gray * alpha + 255 * (255 - alpha) + 127) / 255);
+    return (uint8_t)((gray * alpha + paper * (255 - alpha) + 127) / 255);
 }
 
 static void from_luma8(struct frame *out, const AVFrame *in, const AVComponentDescriptor *c,
@@ -77,7 +81,7 @@ static void from_luma16(struct frame *out, const AVFrame *in, const AVComponentD
     }
 }
 
-static void from_rgb8(struct frame *out, const AVFrame *in, const AVPixFmtDescriptor *d)
+static void from_rgb8(struct frame *out, const AVFrame *in, const AVPixFmtDescriptor *d, int paper)
 {
     bool alpha = d->flags & AV_PIX_FMT_FLAG_ALPHA;
     for (int y = 0; y < out->height; y++) {
@@ -91,19 +95,19 @@ static void from_rgb8(struct frame *out, const AVFrame *in, const AVPixFmtDescri
         for (ptrdiff_t x = 0; x < out->width; x++) {
             to[x] = luma_of_rgb(from[0][x * step], from[1][x * step], from[2][x * step]);
             if (alpha)
-                to[x] = on_white(to[x], from[3][x * step]);
+                to[x] = on_paper(to[x], from[3][x * step], paper);
         }
     }
 }
 
-static void from_palette(struct frame *out, const AVFrame *in)
+static void from_palette(struct frame *out, const AVFrame *in, int paper)
 {
     uint8_t table[256];
     for (int i = 0; i < 256; i++) {
         uint32_t argb;
         memcpy(&argb, in->data[1] + 4 * i, 4);
         uint8_t gray = luma_of_rgb(argb >> 16 & 255, argb >> 8 & 255, argb & 255);
-        table[i] = on_white(gray, argb >> 24);
+        table[i] = on_paper(gray, argb >> 24, paper);
     }
     for (int y = 0; y < out->height; y++) {
         const uint8_t *from = in->data[0] + (ptrdiff_t)y * in->linesize[0];
@@ -115,7 +119,7 @@ static void from_palette(struct frame *out, const AVFrame *in)
 
 /* Any format whose components are whole numbers, one line of each component at a time. */
 static int from_components(struct frame *out, const AVFrame *in, const AVPixFmtDescriptor *d,
-                           struct range range, struct err *e)
+                           struct range range, int paper, struct err *e)
 {
     bool alpha = d->flags & AV_PIX_FMT_FLAG_ALPHA;
     bool rgb = d->flags & AV_PIX_FMT_FLAG_RGB;
@@ -138,7 +142,7 @@ static int from_components(struct frame *out, const AVFrame *in, const AVPixFmtD
                                  rgb ? (struct range){0, (1 << d->comp[i].depth) - 1} : range);
             int gray = rgb ? luma_of_rgb(c[0], c[1], c[2]) : inverted ? 255 - c[0] : c[0];
             struct range opaque = {0, (1 << d->comp[last].depth) - 1};
-            to[x] = alpha ? on_white(gray, to_8_bits(a[x], opaque)) : gray;
+            to[x] = alpha ? on_paper(gray, to_8_bits(a[x], opaque), paper) : gray;
         }
     }
     free(line);
@@ -173,6 +177,36 @@ static bool is_rgb_bytes(const AVPixFmtDescriptor *d)
     return true;
 }
 
+/* Whole numbers of any format, laid on paper of that gray where they are transparent. */
+static int from_numbers(struct frame *out, const AVFrame *in, const AVPixFmtDescriptor *d, int paper,
+                        struct err *e)
+{
+    struct range range = luma_range(in, d);
+    const AVComponentDescriptor *luma = &d->comp[0];
+    bool plain = !(d->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL |
+                               AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_BE));
+    if (d->flags & AV_PIX_FMT_FLAG_PAL)
+        from_palette(out, in, paper);
+    else if (plain && luma->depth == 8 && luma->shift == 0)
+        from_luma8(out, in, luma, range);
+    else if (plain && luma->depth > 8)
+        from_luma16(out, in, luma, range);
+    else if (is_rgb_bytes(d))
+        from_rgb8(out, in, d, paper);
+    else
+        return from_components(out, in, d, range, paper, e);
+    return 0;
+}
+
+/* Are all pixels that gray, but for `play`? */
+static bool all_are(const struct frame *f, int gray, int play)
+{
+    size_t n = (size_t)f->width * f->height, i = 0;
+    while (i < n && abs(f->gray[i] - gray) <= play)
+        i++;
+    return i == n;
+}
+
 int gray_from_picture(struct frame *out, const AVFrame *in, struct err *e)
 {
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(in->format);
@@ -184,21 +218,14 @@ int gray_from_picture(struct frame *out, const AVFrame *in, struct err *e)
         in->format == AV_PIX_FMT_XYZ12LE || in->format == AV_PIX_FMT_XYZ12BE)
         return from_anything(out, in, e);
 
-    struct range range = luma_range(in, d);
-    const AVComponentDescriptor *luma = &d->comp[0];
-    bool plain = !(d->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL |
-                               AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_BE));
-    if (d->flags & AV_PIX_FMT_FLAG_PAL)
-        from_palette(out, in);
-    else if (plain && luma->depth == 8 && luma->shift == 0)
-        from_luma8(out, in, luma, range);
-    else if (plain && luma->depth > 8)
-        from_luma16(out, in, luma, range);
-    else if (is_rgb_bytes(d))
-        from_rgb8(out, in, d);
-    else
-        return from_components(out, in, d, range, e);
-    return 0;
+    if (from_numbers(out, in, d, WHITE, e))
+        return -1;
+    if (!(d->flags & (AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL)) || !all_are(out, WHITE, FAINT))
+        return 0;
+    /* White ink on nothing, as for a dark page, is seen on black. */
+    if (from_numbers(out, in, d, 0, e))
+        return -1;
+    return all_are(out, out->gray[0], 0) ? from_numbers(out, in, d, WHITE, e) : 0;
 }
 
 /* Where a source pixel goes: to[y * step_y + x * step_x + start]. */

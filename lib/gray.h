@@ -1,5 +1,5 @@
 /* A decoded picture of any of FFmpeg's pixel formats as 8-bit gray: the luma, full range, whatever
- * the source's range and bit depth, transparent parts on white. */
+ * the source's range and bit depth, transparent parts on white, or on black where nothing would be seen. */
 #ifndef INKPIPE_GRAY_H
 #define INKPIPE_GRAY_H
 
