@@ -109,6 +109,14 @@ static int run_distance(const struct run *a, const struct run *b)
     return square(dx) + square(a->y - b->y);
 }
 
+/* The same from the box of part a. */
+static int box_distance(const struct part *a, const struct run *b)
+{
+    int dx = a->x0 > b->x1 ? a->x0 - b->x1 : b->x0 > a->x1 ? b->x0 - a->x1 : 0;
+    int dy = a->y0 > b->y ? a->y0 - b->y : b->y >= a->y1 ? b->y - a->y1 + 1 : 0;
+    return square(dx) + square(dy);
+}
+
 /* Are the boxes of a and b further apart than `near`? */
 static bool apart(const struct part *a, const struct part *b, int near)
 {
@@ -127,10 +135,11 @@ static int part_distance(const struct parts *p, int k, const struct run *r, int 
     return least;
 }
 
-/* How far part q is from glyph `id`, by a sample of its runs; `limit` when beyond. Both parts' runs go
- * down: those of the glyph too far above one are so above the next. */
-static float distance(const struct glyphs *s, const struct parts *p, int id,
-                      const struct part *q, float limit)
+/* How far part q is from glyph `id`, by a sample of its runs; `limit` when beyond. What is below `enough`
+ * may be more than the least. Both parts' runs go down: those of the glyph too far above one are so above
+ * the next. */
+static float distance(const struct glyphs *s, const struct parts *p, int id, const struct part *q,
+                      float limit, float enough)
 {
     int every = q->runs / 32 + 1, near = (int)ceilf(limit), beyond = square(near) + 1;
     int least = beyond;
@@ -139,11 +148,13 @@ static float distance(const struct glyphs *s, const struct parts *p, int id,
             continue;
         int k = p->part[t].first;
         for (int i = q->first, n = 0; i >= 0; i = p->run[i].next) {
-            if (n++ % every)
+            if (n++ % every || box_distance(&p->part[t], &p->run[i]) >= least)
                 continue;
             while (k >= 0 && p->run[k].y < p->run[i].y - near)
                 k = p->run[k].next;
             least = part_distance(p, k, &p->run[i], near, least);
+            if (sqrtf((float)least) < enough)
+                return sqrtf((float)least);
         }
     }
     return least < beyond ? sqrtf((float)least) : limit;
@@ -171,7 +182,7 @@ static bool same_digit(const struct glyphs *s, const struct parts *all, const st
     if (part_contrast(q) < 0.5f * part_contrast(p) || underlines(p, q))
         return false;
     bool beside = dx > 0 && (float)(q->y1 - q->y0) > 0.6f * height;
-    return !beside && distance(s, all, 0, q, near) < near;
+    return !beside && distance(s, all, 0, q, near, near) < near;
 }
 
 static void enclose(struct part *box, const struct part *q)
@@ -362,7 +373,7 @@ static void adopt(struct glyphs *s, const struct inkmap *m, const struct parts *
             if (g->x0 < 0 || b.x0 > g->x1 + near || b.x1 < g->x0 - near || b.y0 > g->y1 + near ||
                 b.y1 < g->y0 - near)
                 continue;
-            float d = distance(s, p, k, q, least);
+            float d = distance(s, p, k, q, least, 0);
             if (d < least) {
                 least = d;
                 best = k;

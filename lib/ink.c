@@ -26,6 +26,7 @@ void ink_free(struct ink *k)
     if (!k)
         return;
     inkmap_free(&k->map);
+    inkmap_free(&k->first);
     parts_free(&k->parts);
     glyphs_free(&k->glyphs);
     mend_free(&k->mend);
@@ -138,14 +139,20 @@ int ink_cut_glyph(struct ink *k, int id, struct part *box, struct err *e)
 void ink_trim(struct ink *k, struct part *box)
 {
     int w = box->x1 - box->x0, h = box->y1 - box->y0, x0 = w, y0 = h, x1 = 0, y1 = 0;
-    for (int y = 0; y < h; y++)
-        for (int x = 0; x < w; x++)
-            if (k->cut[(long)y * w + x] > 25) {
-                x0 = x0 < x ? x0 : x;
-                x1 = x1 > x + 1 ? x1 : x + 1;
-                y0 = y0 < y ? y0 : y;
-                y1 = y + 1;
-            }
+    for (int y = 0; y < h; y++) {
+        const uint8_t *row = k->cut + (long)y * w;
+        int first = 0, last = w;
+        while (first < w && row[first] <= 25)
+            first++;
+        if (first == w)
+            continue;
+        while (row[last - 1] <= 25)
+            last--;
+        x0 = x0 < first ? x0 : first;
+        x1 = x1 > last ? x1 : last;
+        y0 = y0 < y ? y0 : y;
+        y1 = y + 1;
+    }
     if (x1 <= x0)
         return;
     for (int y = y0; y < y1; y++)

@@ -166,7 +166,15 @@ static int find_in_box(struct ink *k, struct likeliest *best, struct err *e)
     return compare(k, best, FLOOR, 0, 0, e);
 }
 
-/* Look for one on the sheets of paper in the picture. gray is the source. */
+/* Keep the map as it was first, or take it back. */
+static void swap_maps(struct ink *k)
+{
+    struct inkmap first = k->map;
+    k->map = k->first;
+    k->first = first;
+}
+
+/* Look for one on the sheets of paper in the picture, and keep its first map. gray is the source. */
 static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struct likeliest *best,
                           struct err *e)
 {
@@ -174,6 +182,11 @@ static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struc
     if (k->inverted)
         inkmap_invert(&k->map);
     if (sheets_find(&k->sheets, &k->map, e))
+        return -1;
+    if (k->inverted)
+        inkmap_invert(&k->map);
+    swap_maps(k);
+    if (inkmap_copy_paper(&k->map, &k->first, e))
         return -1;
     for (int i = 0; i < k->sheets.n; i++) {
         const struct sheet *t = &k->sheets.sheet[i];
@@ -269,15 +282,11 @@ static int find_dots(struct ink *k)
     return dots >= DOTS && LARGE * longest < side ? longest : 0;
 }
 
-/* Look for one in dots: join them. gray is the source. */
-static int find_dotted(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool inverted,
-                       struct likeliest *best, struct err *e)
+/* Look for one in dots: join them. */
+static int find_dotted(struct ink *k, struct likeliest *best, struct err *e)
 {
-    if (inkmap_load(&k->map, gray, stride, w, h, e))
-        return -1;
-    if (inverted)
-        inkmap_invert(&k->map);
-    inkmap_find(&k->map);
+    swap_maps(k);
+    inkmap_renew(&k->map);
     int failed = ink_find_parts(k, e), longest = failed ? 0 : find_dots(k);
     if (failed || !longest)
         return failed < 0 ? -1 : 0;
@@ -311,7 +320,7 @@ int ink_find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, i
         return -1;
     if (best.sure < HARDLY && large && find_narrow(k, gray, stride, w, h, light, &best, e))
         return -1;
-    if (best.sure < DOUBTFUL && large && find_dotted(k, gray, stride, w, h, inverted, &best, e))
+    if (best.sure < DOUBTFUL && large && find_dotted(k, &best, e))
         return -1;
     struct ink_digit *d = best.digit.w ? ink_new_digit(k, e) : NULL;
     if (d)

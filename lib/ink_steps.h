@@ -16,6 +16,7 @@
 
 struct ink {
     struct inkmap map;
+    struct inkmap first; /* the picture's as it was first looked at, kept while it is seen otherwise */
     struct parts parts;
     struct glyphs glyphs;
     struct mend mend;

@@ -447,18 +447,18 @@ static void paper_row(const struct inkmap *m, struct rows *r, const uint8_t *clo
 static void contrasts(struct inkmap *m, const uint8_t *closed)
 {
     struct rows paper = {.grid = m->paper, .cell_row = -1};
-    uint16_t factor[INKMAP_MAX + 4], inverse[256];
+    uint16_t factor[INKMAP_MAX + 4];
+    uint64_t inverse[256]; /* four times the same */
     uint8_t top[INKMAP_MAX];
     for (int i = 0; i < 256; i++)
-        inverse[i] = (uint16_t)((255u << 12) / (uint32_t)(i + DARK));
+        inverse[i] = (255u << 12) / (uint32_t)(i + DARK) * 0x0001000100010001u;
     for (int cy = 0; cy < m->gh; cy++) {
         int y0 = cy * m->cell, y1 = min_int(y0 + m->cell, m->height);
         memset(top, 0, (size_t)m->width);
         for (int y = y0; y < y1; y++) {
             paper_row(m, &paper, closed, y);
             for (int x = 0; x < m->width; x += 4) /* the paper is even enough for that */
-                for (int i = 0; i < 4; i++)
-                    factor[x + i] = inverse[paper.at[x] >> 4];
+                memcpy(factor + x, &inverse[paper.at[x] >> 4], sizeof *inverse);
             contrast_row(m->gray + (long)y * m->width, paper.at, factor, m->width,
                          m->ink + (long)y * m->width, top);
         }
@@ -577,6 +577,26 @@ long inkmap_find(struct inkmap *m)
     return mark(m);
 }
 
+int inkmap_copy_paper(struct inkmap *m, const struct inkmap *of, struct err *e)
+{
+    m->reduce = of->reduce;
+    m->width = of->width;
+    m->height = of->height;
+    m->cell = of->cell;
+    m->gw = of->gw;
+    m->gh = of->gh;
+    if (reserve(m, e))
+        return -1;
+    memcpy(m->paper, of->paper, (size_t)m->gw * m->gh);
+    return 0;
+}
+
+void inkmap_renew(struct inkmap *m)
+{
+    compare(m);
+    mark(m);
+}
+
 /* out[i] = the larger, or smaller, of in[i] and in[i + k]; k may be negative. Where there is no in[i +
  * k] it is in[i]. */
 static void pairs(const uint8_t *restrict in, uint8_t *restrict out, long n, long k, bool larger)
@@ -605,18 +625,31 @@ static void windows(uint8_t **a, uint8_t **b, long n, long step, int length, boo
     }
 }
 
+/* The same of the pixels of each row. */
+static void windows_in_rows(uint8_t **a, uint8_t **b, int w, int h, int step, int length, bool larger)
+{
+    uint8_t *of = *a, *to = *b;
+    for (int y = 0; y < h; y++) {
+        of = *a + (long)y * w;
+        to = *b + (long)y * w;
+        windows(&of, &to, w, step, length, larger);
+    }
+    *a = of - (long)(h - 1) * w; /* either may hold the result */
+    *b = to - (long)(h - 1) * w;
+}
+
 /* Close a picture by a square: of the squares that lie wholly in it and hold a pixel, the lightest
  * pixel of the darkest one. */
 static void close_square(const struct inkmap *m, uint8_t **a, uint8_t **b, int side)
 {
     long n = (long)m->width * m->height, w = m->width;
     int more = side - 1;
-    windows(a, b, n, 1, side, true);
+    windows_in_rows(a, b, m->width, m->height, 1, side, true);
     windows(a, b, n, w, side, true);
     for (int y = 0; y < m->height; y++) /* from here on squares would reach out of the picture */
         memset(*a + (y + 1) * w - more, 255, (size_t)more);
     memset(*a + n - more * w, 255, (size_t)(more * w));
-    windows(a, b, n, -1, side, false);
+    windows_in_rows(a, b, m->width, m->height, -1, side, false);
     windows(a, b, n, -w, side, false);
 }
 

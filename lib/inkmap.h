@@ -55,9 +55,17 @@ void inkmap_faces(struct inkmap *m);
 /* Fill m->ink from m->gray. Returns the number of ink pixels. */
 long inkmap_find(struct inkmap *m);
 
+/* Fill m->ink as inkmap_find did, whatever has become of it. m->gray is as that left it. */
+void inkmap_renew(struct inkmap *m);
+
+/* Make m a map of the same size, and of paper as bright: of that it knows nothing else. Returns 0, or -1
+ * when memory is short. */
+int inkmap_copy_paper(struct inkmap *m, const struct inkmap *of, struct err *e);
+
 /* The same another way: the paper is the picture closed by a square, so that ink is what is darker and
  * no wider than `widest` pixels. This sees no shadow, however hard its edge; but no thicker stroke
- * either. Softens m->gray. Returns 0, or -1 when memory is short. */
+ * either. Softens m->gray, whose grain is measured by the paper known before. Returns 0, or -1 when memory
+ * is short. */
 int inkmap_find_narrow(struct inkmap *m, int widest, struct err *e);
 
 /* Join what is ink across gaps no wider than `widest` pixels, but for what is so near to the picture's

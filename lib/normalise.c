@@ -200,14 +200,21 @@ struct box {
 static struct box ink_box(const uint8_t *pixels, int side)
 {
     struct box b = {side, side, 0, 0};
-    for (int y = 0; y < side; y++)
-        for (int x = 0; x < side; x++)
-            if (pixels[y * side + x]) {
-                b.x0 = b.x0 < x ? b.x0 : x;
-                b.x1 = b.x1 > x + 1 ? b.x1 : x + 1;
-                b.y0 = b.y0 < y ? b.y0 : y;
-                b.y1 = b.y1 > y + 1 ? b.y1 : y + 1;
-            }
+    uint8_t all[CANVAS] = {0}; /* what any row has */
+    for (int y = 0; y < side; y++) {
+        const uint8_t *row = pixels + y * side;
+        uint8_t any = 0;
+        for (int x = 0; x < side; x++) {
+            any |= row[x];
+            all[x] |= row[x];
+        }
+        b.y0 = any && y < b.y0 ? y : b.y0;
+        b.y1 = any ? y + 1 : b.y1;
+    }
+    for (int x = 0; x < side; x++) {
+        b.x0 = all[x] && x < b.x0 ? x : b.x0;
+        b.x1 = all[x] ? x + 1 : b.x1;
+    }
     return b;
 }
 
@@ -225,22 +232,30 @@ static void centre_of_mass(const uint8_t *pixels, float *cx, float *cy)
     *cy = sum > 0 ? sy / sum : 0;
 }
 
+/* The sums of the canvas's columns over FINE rows from cy on. */
+static void sum_rows(const uint8_t *canvas, int cy, uint16_t *line)
+{
+    memset(line, 0, CANVAS * sizeof *line);
+    for (int j = cy < 0 ? 0 : cy; j < cy + FINE && j < CANVAS; j++)
+        for (int x = 0; x < CANVAS; x++)
+            line[x] = (uint16_t)(line[x] + canvas[j * CANVAS + x]);
+}
+
 /* Average the canvas down from pixel (ox, oy) into [28][28] and stretch it to full black. */
 static void shrink(const uint8_t *canvas, int ox, int oy, uint8_t *out)
 {
+    uint16_t line[CANVAS];
     int sums[DIGIT_PIXELS], most = 1;
-    for (int y = 0; y < DIGIT_SIDE; y++)
+    for (int y = 0; y < DIGIT_SIDE; y++) {
+        sum_rows(canvas, y * FINE + oy, line);
         for (int x = 0; x < DIGIT_SIDE; x++) {
             int sum = 0;
-            for (int j = 0; j < FINE; j++)
-                for (int i = 0; i < FINE; i++) {
-                    int cx = x * FINE + i + ox, cy = y * FINE + j + oy;
-                    if (cx >= 0 && cy >= 0 && cx < CANVAS && cy < CANVAS)
-                        sum += canvas[cy * CANVAS + cx];
-                }
+            for (int cx = x * FINE + ox; cx < x * FINE + ox + FINE; cx++)
+                sum += cx >= 0 && cx < CANVAS ? line[cx] : 0;
             sums[y * DIGIT_SIDE + x] = sum;
             most = most > sum ? most : sum;
         }
+    }
     for (int k = 0; k < DIGIT_PIXELS; k++) {
         int v = sums[k] * 255 / most;
         out[k] = (uint8_t)(v < 6 ? 0 : v);

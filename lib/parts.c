@@ -1,9 +1,11 @@
 #include "parts.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EIGHT_MARKS 0x0101010101010101u /* the lowest bits of eight bytes */
+#define EIGHT_MARKS 0x0101010101010101u /* the lowest bits of eight bytes, */
+#define GATHER 0x0102040810204080u      /* times which the eight bits are the highest byte */
 
 static int more_runs(struct parts *p, struct err *e)
 {
@@ -38,32 +40,48 @@ static void join(int32_t *parent, int32_t a, int32_t b)
         parent[a] = b;
 }
 
+/* Which of up to 64 pixels are ink: bit i for p[i]. */
+static uint64_t marks(const uint8_t *p, int n)
+{
+    uint64_t of[8] = {0}, any = 0, bits = 0;
+    if (n >= 64)
+        memcpy(of, p, 64);
+    else
+        memcpy(of, p, (size_t)n);
+    for (int i = 0; i < 8; i++)
+        any |= of[i];
+    for (int i = 0; i < 8 && any & EIGHT_MARKS; i++)
+        bits |= (le64toh(of[i]) & EIGHT_MARKS) * GATHER >> 56 << 8 * i;
+    return bits;
+}
+
+static void add_run(struct parts *p, int y, int x0, int x1)
+{
+    p->run[p->runs] = (struct run){y, x0, x1, 0, -1};
+    p->parent[p->runs] = p->runs;
+    p->runs++;
+}
+
 /* Append the runs of one row. */
 static int add_row(struct parts *p, const uint8_t *ink, int w, int y, struct err *e)
 {
-    int x = 0;
-    while (x < w) {
-        uint64_t of[4]; /* eight pixels each */
-        while (x + 32 <= w && (memcpy(of, ink + x, 32),
-                               ((of[0] | of[1] | of[2] | of[3]) & EIGHT_MARKS) == 0))
-            x += 32;
-        while (x + 8 <= w && (memcpy(of, ink + x, 8), (of[0] & EIGHT_MARKS) == 0))
-            x += 8;
-        while (x < w && !(ink[x] & 1))
-            x++;
-        if (x == w)
-            break;
-        int start = x;
-        while (x + 8 <= w && (memcpy(of, ink + x, 8), (of[0] & EIGHT_MARKS) == EIGHT_MARKS))
-            x += 8;
-        while (x < w && ink[x] & 1)
-            x++;
-        if (p->runs == p->run_size && more_runs(p, e))
+    int start = -1; /* of the run that is open */
+    uint64_t last = 0;
+    while (p->run_size - p->runs < w / 2 + 1)
+        if (more_runs(p, e))
             return -1;
-        p->run[p->runs] = (struct run){y, start, x, 0, -1};
-        p->parent[p->runs] = p->runs;
-        p->runs++;
+    for (int x = 0; x < w; x += 64) {
+        uint64_t here = marks(ink + x, w - x), changes = here ^ (here << 1 | last);
+        last = here >> 63;
+        for (; changes; changes &= changes - 1) {
+            int at = x + __builtin_ctzll(changes);
+            if (start >= 0)
+                add_run(p, y, start, at);
+            start = start < 0 ? at : -1;
+        }
     }
+    if (start >= 0)
+        add_run(p, y, start, w);
     return 0;
 }
 
