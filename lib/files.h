@@ -23,7 +23,7 @@ int file_replace(const char *name, const void *bytes, size_t len, struct err *e)
 int file_load(const char *name, size_t limit, uint8_t **bytes, size_t *len, struct err *e);
 
 /* Make a folder, unless it is there. Returns 0, or -1 with e->file set. */
-int file_make_folder(const char *name, struct err *e);
+int file_make_folder(const char *path, struct err *e);
 
 /* Write all of len bytes to fd, over short writes, EINTR and EAGAIN. Returns 0, or -1 with errno
  * set. */

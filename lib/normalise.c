@@ -212,7 +212,7 @@ static struct box ink_box(const uint8_t *pixels, int side)
         b.y1 = any ? y + 1 : b.y1;
     }
     for (int x = 0; x < side; x++) {
-        b.x0 = all[x] && x < b.x0 ? x : b.x0;
+        b.x0 = x < b.x0 && all[x] ? x : b.x0;
         b.x1 = all[x] ? x + 1 : b.x1;
     }
     return b;
