@@ -1,11 +1,11 @@
 #include "parts.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define EIGHT_MARKS 0x0101010101010101u /* the lowest bits of eight bytes, */
-#define GATHER 0x0102040810204080u      /* times which the eight bits are the highest byte */
+/* Times this the eight bits are the highest byte, that of the first byte in memory the lowest bit. */
+#define GATHER (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 0x8040201008040201u : 0x0102040810204080u)
 
 static int more_runs(struct parts *p, struct err *e)
 {
@@ -51,7 +51,7 @@ static uint64_t marks(const uint8_t *p, int n)
     for (int i = 0; i < 8; i++)
         any |= of[i];
     for (int i = 0; i < 8 && any & EIGHT_MARKS; i++)
-        bits |= (le64toh(of[i]) & EIGHT_MARKS) * GATHER >> 56 << 8 * i;
+        bits |= (of[i] & EIGHT_MARKS) * GATHER >> 56 << 8 * i;
     return bits;
 }
 
