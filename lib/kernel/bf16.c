@@ -28,8 +28,10 @@
 
 #define PAIR_BLOCK (2 * BLOCK) /* bf16 in a block of pairs */
 
-typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
-typedef uint32_t vu __attribute__((vector_size(VW * 4), aligned(2), may_alias));
+typedef float vf __attribute__((vector_size(VW * 4), LOOSELY(4)));
+typedef uint32_t vu __attribute__((vector_size(VW * 4), LOOSELY(2)));
+typedef vf vf_at __attribute__((aligned(4), may_alias));
+typedef vu vu_at __attribute__((aligned(2), may_alias));
 
 /* ---- Floats to bf16 ---- */
 
@@ -57,7 +59,7 @@ static void narrow(int rows, int pixels, const float *x, long x_row, bf16 *y, lo
             _mm256_storeu_si256((__m256i_u *)to, half);
 #else
             for (int j = 0; j < BLOCK; j += VW) {
-                vu bits = rounded(*(const vf *)(from + j)) >> 16;
+                vu bits = rounded(*(const vf_at *)(from + j)) >> 16;
                 for (int k = 0; k < VW; k++)
                     to[j + k] = (bf16)bits[k];
             }
@@ -84,12 +86,12 @@ INLINE void pair(const float *x0, const float *x1, bf16 *y)
 INLINE void pair(const float *x0, const float *x1, bf16 *y)
 {
     for (int j = 0; j < BLOCK; j += VW) {
-        vu first = rounded(*(const vf *)(x0 + j)), second = {0};
+        vu first = rounded(*(const vf_at *)(x0 + j)), second = {0};
         if (x1)
-            second = rounded(*(const vf *)(x1 + j));
+            second = rounded(*(const vf_at *)(x1 + j));
         const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
         vu low = little ? first : second, high = little ? second : first;
-        *(vu *)(y + 2 * j) = low >> 16 | (high & 0xffff0000);
+        *(vu_at *)(y + 2 * j) = low >> 16 | (high & 0xffff0000);
     }
 }
 
@@ -215,13 +217,13 @@ INLINE void conv_tile(const struct conv16 *v, const bf16 *x, int b, float *y, co
         UNROLL for (int j = 0; j < N; j++) {
             const float *start = v->add ? y + p * BLOCK + at(j, v->y_block, 1)
                                         : v->bias + b * BLOCK + at(j, BLOCK, 1);
-            sum[p][j] = v->add || v->bias ? *(const vf *)start : (vf){0};
+            sum[p][j] = v->add || v->bias ? *(const vf_at *)start : (vf){0};
         }
     for (int i = 0; i < v->runs; i++) {
         const bf16 *xi = x + v->offset[i];
         for (int c = 0; c < v->pairs; c++, xi += 2, w += PAIR_BLOCK) {
             vu wj[VECTORS];
-            UNROLL for (int j = 0; j < N; j++) wj[j] = *(const vu *)(w + at(j, block, 2));
+            UNROLL for (int j = 0; j < N; j++) wj[j] = *(const vu_at *)(w + at(j, block, 2));
             UNROLL for (int p = 0; p < P; p++) {
                 vu xp = pair_at(xi + p * v->x_pixel);
                 UNROLL for (int j = 0; j < N; j++) sum[p][j] = dot(sum[p][j], xp, wj[j]);
@@ -231,7 +233,7 @@ INLINE void conv_tile(const struct conv16 *v, const bf16 *x, int b, float *y, co
     UNROLL for (int p = 0; p < P; p++)
         UNROLL for (int j = 0; j < N; j++) {
             vf s = sum[p][j];
-            *(vf *)(y + p * BLOCK + at(j, v->y_block, 1)) = v->relu ? (vf)((vu)s & (vu)(s > 0)) : s;
+            *(vf_at *)(y + p * BLOCK + at(j, v->y_block, 1)) = v->relu ? (vf)((vu)s & (vu)(s > 0)) : s;
         }
 }
 
@@ -285,8 +287,8 @@ static float *group_y(const struct conv16 *v, const struct groups *g, int i, flo
 static void rectify(float *y, int width)
 {
     for (int p = 0; p < width; p++) {
-        vf s = *(const vf *)(y + p * BLOCK);
-        *(vf *)(y + p * BLOCK) = (vf)((vu)s & (vu)(s > 0));
+        vf s = *(const vf_at *)(y + p * BLOCK);
+        *(vf_at *)(y + p * BLOCK) = (vf)((vu)s & (vu)(s > 0));
     }
 }
 

@@ -44,10 +44,13 @@
 #define NARROW 0
 #endif
 
-typedef int32_t vi __attribute__((vector_size(VW * 4), aligned(4), may_alias));
-typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
+typedef int32_t vi __attribute__((vector_size(VW * 4), LOOSELY(4)));
+typedef float vf __attribute__((vector_size(VW * 4), LOOSELY(4)));
+typedef vi vi_at __attribute__((aligned(4), may_alias));
+typedef vf vf_at __attribute__((aligned(4), may_alias));
 typedef int8_t vb __attribute__((vector_size(VW * 4), aligned(1), may_alias));
-typedef uint8_t bytes __attribute__((vector_size(BLOCK), aligned(1), may_alias));
+typedef uint8_t bytes __attribute__((vector_size(BLOCK), LOOSELY(1)));
+typedef bytes bytes_at __attribute__((aligned(1), may_alias));
 
 /* ---- The dot product: sum + x (a quad of bytes in every lane) * w, quad by quad ---- */
 
@@ -178,9 +181,9 @@ INLINE void put(uint8_t *y, vf x, int zero, int low)
 /* What happens to a finished sum: `channel` is its first, y the pixel's place. */
 INLINE void finish(const struct conv8 *v, vi sum, long channel, void *y, long pixel)
 {
-    vf scaled = __builtin_convertvector(sum, vf) * *(const vf *)(v->factor + channel);
+    vf scaled = __builtin_convertvector(sum, vf) * *(const vf_at *)(v->factor + channel);
     if (v->real)
-        *(vf *)((float *)y + pixel + channel) = scaled;
+        *(vf_at *)((float *)y + pixel + channel) = scaled;
     else
         put((uint8_t *)y + pixel + channel, scaled, v->zero, v->low);
 }
@@ -189,7 +192,7 @@ INLINE void finish(const struct conv8 *v, vi sum, long channel, void *y, long pi
 
 INLINE __m512i scaled(const struct conv8 *v, vi sum, long channel)
 {
-    vf x = __builtin_convertvector(sum, vf) * *(const vf *)(v->factor + channel);
+    vf x = __builtin_convertvector(sum, vf) * *(const vf_at *)(v->factor + channel);
     return _mm512_cvtps_epi32((__m512)x);
 }
 
@@ -229,7 +232,7 @@ static long w_block(const struct conv8 *v)
 /* Vector j of the blocks from w on. */
 INLINE vi weight(const int8_t *w, long block, int j)
 {
-    return *(const vi *)(w + j / PER_BLOCK * block + j % PER_BLOCK * VW * QUAD);
+    return *(const vi_at *)(w + j / PER_BLOCK * block + j % PER_BLOCK * VW * QUAD);
 }
 
 /* P pixels by N vectors of output channels, from `channel` on; y is the row's place. */
@@ -240,7 +243,7 @@ INLINE void conv_tile(const struct conv8 *v, const uint8_t *x, long channel, voi
     long block = w_block(v);
     const int8_t *w = v->w + channel / BLOCK * block;
     UNROLL for (int j = 0; j < N; j++)
-        UNROLL for (int p = 0; p < P; p++) sum[p][j] = *(const vi *)(v->bias + channel + j * VW);
+        UNROLL for (int p = 0; p < P; p++) sum[p][j] = *(const vi_at *)(v->bias + channel + j * VW);
     for (int i = 0; i < v->runs; i++) {
         const uint8_t *xi = x + v->offset[i];
         for (int c = 0; c < v->quads; c++, xi += QUAD, w += BLOCK * QUAD) {
@@ -346,20 +349,20 @@ static long group_y(const struct conv8 *v, const struct groups *g, int i)
 INLINE void finish_group(const struct conv8 *v, const struct groups *g, const int32_t *sums,
                          const int32_t *more, long channel, void *y, long pixel, const bool wide)
 {
-    vi bias = *(const vi *)(v->bias + channel);
-    vi bias1 = wide ? *(const vi *)(v->bias + channel + BLOCK) : bias;
+    vi bias = *(const vi_at *)(v->bias + channel);
+    vi bias1 = wide ? *(const vi_at *)(v->bias + channel + BLOCK) : bias;
     int p = 0;
     for (; wide && !v->real && p + 2 <= g->width; p += 2) {
-        const vi *a = (const vi *)(sums + p * BLOCK), *b = (const vi *)(more + p * BLOCK);
+        const vi_at *a = (const vi_at *)(sums + p * BLOCK), *b = (const vi_at *)(more + p * BLOCK);
         uint8_t *to = (uint8_t *)y + pixel + p * v->y_pixel;
         finish_two(v, a[0] + bias, b[0] + bias1, a[1] + bias, b[1] + bias1, channel, to,
                    to + v->y_pixel);
     }
     for (; p < g->width; p++) {
         long at = pixel + p * v->y_pixel;
-        finish(v, *(const vi *)(sums + p * BLOCK) + bias, channel, y, at);
+        finish(v, *(const vi_at *)(sums + p * BLOCK) + bias, channel, y, at);
         if (wide)
-            finish(v, *(const vi *)(more + p * BLOCK) + bias1, channel + BLOCK, y, at);
+            finish(v, *(const vi_at *)(more + p * BLOCK) + bias1, channel + BLOCK, y, at);
     }
 }
 
@@ -471,8 +474,8 @@ INLINE void maxpool_pixel(const struct pool *v, long pixel, const uint8_t *x, ui
         bytes most = {0};
         for (int r = 0; r < R; r++)
             for (int s = 0; s < S; s++)
-                most = most_of(most, *(const bytes *)(x + r * v->x_row + s * pixel + c));
-        *(bytes *)(y + c) = most;
+                most = most_of(most, *(const bytes_at *)(x + r * v->x_row + s * pixel + c));
+        *(bytes_at *)(y + c) = most;
     }
 }
 
@@ -506,7 +509,7 @@ static void quantize(long n, const float *x, float scale, int zero, uint8_t *y)
 {
     long i = 0;
     for (; i + VW <= n; i += VW)
-        put(y + i, levels(*(const vf *)(x + i), scale), zero, 0);
+        put(y + i, levels(*(const vf_at *)(x + i), scale), zero, 0);
     for (uint8_t last[VW]; i < n; i++) {
         put(last, levels((vf){0} + x[i], scale), zero, 0);
         y[i] = last[0];

@@ -26,18 +26,19 @@
 #define CHANNELS 2
 #endif
 
-typedef float vf __attribute__((vector_size(VW * 4), aligned(4), may_alias));
-typedef int32_t vi __attribute__((vector_size(VW * 4), aligned(4), may_alias));
-typedef uint32_t vu __attribute__((vector_size(VW * 4), aligned(4), may_alias));
+typedef float vf __attribute__((vector_size(VW * 4), LOOSELY(4)));
+typedef int32_t vi __attribute__((vector_size(VW * 4), LOOSELY(4)));
+typedef uint32_t vu __attribute__((vector_size(VW * 4), LOOSELY(4)));
+typedef vf vf_at __attribute__((aligned(4), may_alias));
 
 INLINE vf load(const float *p)
 {
-    return *(const vf *)p;
+    return *(const vf_at *)p;
 }
 
 INLINE void store(float *p, vf x)
 {
-    *(vf *)p = x;
+    *(vf_at *)p = x;
 }
 
 /* Where the mask is all ones x, else 0. */

@@ -9,6 +9,14 @@
 #define TEXT2(a) #a
 #define TEXT(a) TEXT2(a)
 
+/* How a vector's type is aligned that is an argument too: GCC 14 for aarch64 takes none there that is less
+ * aligned than its size. What is anywhere in memory has a type of its own, NAME_at. */
+#ifdef __aarch64__
+#define LOOSELY(bytes) may_alias
+#else
+#define LOOSELY(bytes) may_alias, aligned(bytes)
+#endif
+
 #define PER_BLOCK (BLOCK / VW) /* vectors in a block */
 
 #define INLINE static inline __attribute__((always_inline))
