@@ -127,7 +127,7 @@ near() { # A B [DB]: two pictures differ by no more than a good JPEG does
 @test "white ink on a transparent picture is on black" {
     pgmmake 1 32 32 >white.pgm
     pgmmake 1 6 20 | pnmpad -black -width 32 -height 32 >alpha.pgm
-    pamtopng -alpha=alpha.pgm white.pgm >ink.png 2>/dev/null || pnmtopng -alpha=alpha.pgm white.pgm >ink.png
+    pnmtopng -alpha=alpha.pgm white.pgm >ink.png
     [ "$(camgrab ink.png | pamsumm -min -brief)" -eq 0 ]
     [ "$(camgrab ink.png | pamsumm -max -brief)" -eq 255 ]
 }
