@@ -114,13 +114,23 @@ facts() { # KEY: the fact's values in the stream on standard input
     [ "$output" = "camgrab: /dev/video0: not a node that captures video; cameras here: /dev/video1" ]
 }
 
-@test "unplugged in mid-stream: said at once, exit 1, what was there is out" {
-    export FAKE_VIDEO0='yuyv rate=10 gone=12' # a busy machine misses some
-    start=$SECONDS
-    run bash -c "LD_PRELOAD=$BATS_FILE_TMPDIR/shim.so camgrab 2>err | grep -ac '^# time='; exit \${PIPESTATUS[0]}"
+# camgrab's frame numbers on standard output, its talk in err. The camera's next picture (asked=9) is due
+# when the one before was read: however busy the machine is, none is passed over.
+asked_for() {
+    mkfifo ask
+    exec 9<>ask
+    echo -n . >&9
+    with_cameras camgrab "$@" 2>err | grep --line-buffered -a '^# frame=' | while IFS== read -r _ frame; do
+        echo "$frame"
+        echo -n . >&9
+    done
+    return "${PIPESTATUS[0]}"
+}
+
+@test "unplugged in mid-stream: said, exit 1, every picture until then is out" {
+    FAKE_VIDEO0='yuyv asked=9 gone=12' run asked_for
     [ "$status" -eq 1 ]
-    [ "$output" -ge 3 ]
-    [ $((SECONDS - start)) -lt 4 ]
+    [ "$output" = "$(printf '%s\n' {0..11})" ]
     [ "$(cat err)" = "camgrab: /dev/video0: the camera was unplugged or turned off; there is no camera here" ]
 }
 
@@ -133,10 +143,9 @@ facts() { # KEY: the fact's values in the stream on standard input
 }
 
 @test "-w waits for a camera that comes back" {
-    export FAKE_VIDEO0='yuyv lose=10'
-    with_cameras camgrab -w -s 0 -n 30 >got 2>err
-    [ "$(facts frame <got | grep -cx 0)" -eq 2 ]
-    [ "$(facts frame <got | wc -l)" -eq 30 ]
+    FAKE_VIDEO0='yuyv asked=9 lose=10' run asked_for -w -s 0 -n 30
+    [ "$status" -eq 0 ]
+    [ "$output" = "$(printf '%s\n' {0..9} {0..19})" ]
     grep -q unplugged err
 }
 

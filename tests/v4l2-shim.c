@@ -5,11 +5,12 @@
  *                  range), Motion JPEG is the file named by FAKE_JPEG; of several files, with :
  *                  between them, each picture is the next
  *     busy denied meta   it is in use; may not be opened; is a camera's metadata node
- *     lose=N       after N pictures it is unplugged, and plugged in again a second later
+ *     lose=N       when N pictures were taken it is unplugged, and plugged in again a second later
  *     gone=N       the same, for good
  *     stall=N      after N pictures it gives no more, without an error
  *     corrupt=N    each N-th buffer comes back with the error flag and nothing in it
  *     rate=N       pictures a second (30)
+ *     asked=FD     a picture is due when a byte can be read there, not by the clock
  *     slow         raw pictures above 320x240 only at 5 a second, as over USB 2
  *
  * Every path that is opened is written to the file named by FAKE_LOG, one a line.
@@ -20,6 +21,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,7 +51,7 @@ static struct camera {
     struct timeval stamp[BUFFERS];
     uint32_t used[BUFFERS], flags[BUFFERS];
     double next, away_until;
-    long pictures, opened;
+    long pictures, taken, opened;
 } cameras[CAMERAS];
 
 static double now(void)
@@ -204,12 +206,24 @@ static double interval(int n)
     return 1.0 / (rate ? rate : 30);
 }
 
+/* Whether a picture is due, at c->next. */
+static bool is_due(int n)
+{
+    struct camera *c = &cameras[n];
+    struct pollfd asked = {.fd = (int)word(n, "asked"), .events = POLLIN};
+    char byte;
+    if (!c->streaming || !asked.fd)
+        return c->streaming && c->next <= now();
+    c->next = now();
+    return poll(&asked, 1, 0) > 0 && read(asked.fd, &byte, 1) == 1;
+}
+
 /* Take the pictures that are due by now. */
 static void expose(int n)
 {
     struct camera *c = &cameras[n];
     long stall = word(n, "stall"), corrupt = word(n, "corrupt");
-    for (; c->streaming && c->next <= now(); c->next += interval(n)) {
+    for (; is_due(n); c->next += interval(n)) {
         if (!c->queued.count || (stall && c->pictures >= stall))
             continue;
         int b = take(&c->queued);
@@ -231,13 +245,14 @@ static int dequeue(int n, struct v4l2_buffer *b)
     struct camera *c = &cameras[n];
     long lose = word(n, "lose"), gone = word(n, "gone");
     expose(n);
-    if ((lose && !c->opened && c->pictures >= lose) || (gone && c->pictures >= gone)) {
+    if ((lose && !c->opened && c->taken >= lose) || (gone && c->taken >= gone)) {
         c->away_until = gone ? 1e18 : now() + 1;
         return fail(ENODEV);
     }
     if (!c->filled.count)
         return fail(EAGAIN);
     int i = take(&c->filled);
+    c->taken++;
     b->index = (uint32_t)i;
     b->bytesused = c->used[i];
     b->flags = c->flags[i] | V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
