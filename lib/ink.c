@@ -264,16 +264,17 @@ static int wipe_boxes(struct ink *k, struct err *e)
 {
     int boxes = 0, w = 0, h = 0;
     struct rules_grid *g = &k->grid;
-    int failed = ink_find_parts(k, e);
-    for (int i = 0; !failed && i < k->parts.parts; i++) {
+    if (ink_find_parts(k, e))
+        return -1;
+    for (int i = 0; i < k->parts.parts; i++) {
         const struct part *p = &k->parts.part[i];
         bool box = is_box(k, p);
         boxes += box;
         w += box ? p->x1 - p->x0 : 0;
         h += box ? p->y1 - p->y0 : 0;
     }
-    if (failed || boxes < INK_FORM)
-        return failed < 0 ? -1 : 0;
+    if (boxes < INK_FORM)
+        return 0;
     for (int i = 0; i < k->parts.parts; i++) {
         const struct part *p = &k->parts.part[i];
         if (!alike(p->x1 - p->x0, w / boxes) || !alike(p->y1 - p->y0, h / boxes))
@@ -285,7 +286,6 @@ static int wipe_boxes(struct ink *k, struct err *e)
     return boxes;
 }
 
-/* What the ink map found: lines taken out, and its parts. Returns 0; 1 when it is too much; -1. */
 int ink_find_strokes(struct ink *k, struct err *e)
 {
     k->grid = (struct rules_grid){INFINITY, INFINITY, -INFINITY, -INFINITY};
@@ -293,11 +293,12 @@ int ink_find_strokes(struct ink *k, struct err *e)
     if (boxes < 0)
         return -1;
     k->lines = k->many ? rules_erase_form(&k->map, &k->grid, e) : rules_erase(&k->map, e);
-    k->lines += k->lines < 0 ? 0 : boxes;
+    if (k->lines < 0)
+        return -1;
+    k->lines += boxes;
     if (k->lines >= INK_FORM)
         inkmap_find_again(&k->map);
-    int failed = k->lines < 0 ? -1 : ink_find_parts(k, e);
-    return failed ? failed : erase_edges(k, e);
+    return ink_find_parts(k, e) || erase_edges(k, e) ? -1 : 0;
 }
 
 /* Find the ink of the picture in k->map.gray, which is of that sheet (-1: of none), and its parts. */
@@ -315,10 +316,7 @@ int ink_find_ink(struct ink *k, int sheet, struct err *e)
 
 static int find_single(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
 {
-    if (inkmap_load(&k->map, gray, stride, w, h, e))
-        return -1;
-    int failed = ink_find_ink(k, -1, e);
-    if (failed < 0 || (!failed && ink_find_one(k, e)))
+    if (inkmap_load(&k->map, gray, stride, w, h, e) || ink_find_ink(k, -1, e) || ink_find_one(k, e))
         return -1;
     return ink_find_otherwise(k, gray, stride, w, h, e);
 }

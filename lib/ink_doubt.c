@@ -140,8 +140,7 @@ static int find_within(struct ink *k, struct likeliest *best, struct err *e)
         least = BOXED - MARGIN;
     }
     keep_within(k, &ring);
-    int failed = ink_find_parts(k, e);
-    if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
+    if (ink_find_parts(k, e) || ink_find_one(k, e))
         return -1;
     struct part found = {g->x0, g->y0, g->x1, g->y1, 0, 0, 0, 0, 0};
     if (k->digits && (float)longer_side(&found) < WITHIN * (float)longest)
@@ -156,8 +155,7 @@ static int find_in_box(struct ink *k, struct likeliest *best, struct err *e)
     int erased = rules_erase_box(&k->map, box.x0, box.y0, box.x1, box.y1, e);
     if (erased <= 0)
         return erased < 0 ? -1 : find_within(k, best, e);
-    int failed = ink_find_parts(k, e);
-    if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
+    if (ink_find_parts(k, e) || ink_find_one(k, e))
         return -1;
     const struct glyph *g = &k->glyphs.glyph[0];
     if (k->digits && 3 * (g->y1 - g->y0) < box.y1 - box.y0)
@@ -196,8 +194,7 @@ static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struc
                         (x1 - x0) * reduce, (y1 - y0) * reduce, e))
             return -1;
         sheets_cover(&k->sheets, i, &k->map);
-        int failed = ink_find_ink(k, i, e);
-        if (failed < 0 || (!failed && ink_find_one(k, e) < 0) ||
+        if (ink_find_ink(k, i, e) || ink_find_one(k, e) ||
             compare(k, best, FLOOR, x0 * reduce, y0 * reduce, e))
             return -1;
     }
@@ -213,10 +210,7 @@ static int find_inverted(struct ink *k, const uint8_t *gray, long stride, int w,
     if (!inverted)
         inkmap_invert(&k->map);
     inkmap_find(&k->map);
-    int failed = ink_find_strokes(k, e);
-    if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
-        return -1;
-    return compare(k, best, FLOOR, 0, 0, e);
+    return ink_find_strokes(k, e) || ink_find_one(k, e) ? -1 : compare(k, best, FLOOR, 0, 0, e);
 }
 
 /* Has glyph 0 paper on both its sides? */
@@ -242,8 +236,7 @@ static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, i
         int side = k->map.width < k->map.height ? k->map.width : k->map.height;
         if (inkmap_find_narrow(&k->map, (int)(NARROW * (float)side), e))
             return -1;
-        int failed = ink_find_strokes(k, e);
-        if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
+        if (ink_find_strokes(k, e) || ink_find_one(k, e))
             return -1;
         if (k->digits && !on_paper(k))
             k->digits = 0;
@@ -287,13 +280,12 @@ static int find_dotted(struct ink *k, struct likeliest *best, struct err *e)
 {
     swap_maps(k);
     inkmap_renew(&k->map);
-    int failed = ink_find_parts(k, e), longest = failed ? 0 : find_dots(k);
-    if (failed || !longest)
-        return failed < 0 ? -1 : 0;
-    if (inkmap_join(&k->map, 2 * longest, e))
+    if (ink_find_parts(k, e))
         return -1;
-    failed = ink_find_parts(k, e);
-    if (failed < 0 || (!failed && ink_find_one(k, e) < 0))
+    int longest = find_dots(k);
+    if (!longest)
+        return 0;
+    if (inkmap_join(&k->map, 2 * longest, e) || ink_find_parts(k, e) || ink_find_one(k, e))
         return -1;
     return compare(k, best, BOXED, 0, 0, e);
 }

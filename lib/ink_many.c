@@ -24,8 +24,7 @@ static int find_in_map(struct ink *k, const struct region *r, struct err *e)
     k->digits = 0;
     if (r->sheet >= 0)
         sheets_cover(&k->sheets, r->sheet, &k->map);
-    int failed = ink_find_ink(k, r->sheet, e);
-    return failed ? failed < 0 ? -1 : 0 : ink_find_page(k, e);
+    return ink_find_ink(k, r->sheet, e) || ink_find_page(k, e) ? -1 : 0;
 }
 
 /* n values `step` apart made 2 n, between the nearest four by a cubic curve. */

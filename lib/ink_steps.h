@@ -57,8 +57,7 @@ int ink_turn_cut(struct ink *k, int w, int h, enum turn turn, struct err *e);
 int ink_make_digit(struct ink *k, int id, enum turn turn, struct ink_digit *d, struct err *e);
 
 /* From k->map.gray to k->map.ink and its parts; of the sheet with that number alone, or -1. From the ink
- * on: lines and edges taken out. After the ink has changed: its parts anew. Returns 1 when there are too
- * many parts to be writing. */
+ * on: lines and edges taken out. After the ink has changed: its parts anew. */
 int ink_find_ink(struct ink *k, int sheet, struct err *e);
 int ink_find_strokes(struct ink *k, struct err *e);
 int ink_find_parts(struct ink *k, struct err *e);

@@ -92,9 +92,8 @@ int mend(struct mend *s, struct inkmap *m, const struct part *box, int level, fl
         for (int x = 0; x < w; x++)
             out[x] = (uint8_t)((row[x] & 1) | ((row[x] >= least) & any));
     }
-    int failed = parts_find(&s->faint, s->window, w, h, w * h / 8 + 1000, e);
-    if (failed)
-        return failed < 0 ? -1 : 0;
+    if (parts_find(&s->faint, s->window, w, h, w * h / 8 + 1000, e))
+        return -1;
     for (int i = 0; i < s->faint.parts; i++) {
         const struct part *q = &s->faint.part[i];
         if (acceptable(s, m, q, &window, box, longest, growth)) {

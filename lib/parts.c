@@ -150,8 +150,10 @@ int parts_find(struct parts *p, const uint8_t *ink, int w, int h, int limit, str
         int row = p->runs;
         if (add_row(p, ink + (long)y * w, w, y, e))
             return -1;
-        if (p->runs > limit)
-            return 1;
+        if (p->runs > limit) {
+            p->runs = 0;
+            return 0;
+        }
         join_rows(p, above, row, p->runs);
         above = row;
     }

@@ -31,8 +31,8 @@ struct parts {
     int run_size, part_size;
 };
 
-/* Find the 8-connected parts of ink [h][w] (bit 0 set: ink). With more than `limit` runs it stops.
- * Returns 0; 1 when there were too many; -1 when memory is short. */
+/* Find the 8-connected parts of ink [h][w] (bit 0 set: ink). With more than `limit` runs it is no
+ * writing, and has none. Returns 0, or -1 when memory is short. */
 int parts_find(struct parts *p, const uint8_t *ink, int w, int h, int limit, struct err *e);
 
 void parts_free(struct parts *p);

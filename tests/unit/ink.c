@@ -587,6 +587,27 @@ static void test_noise(void)
     free(p.gray);
 }
 
+/* After a digit at the foot of a tall picture comes a wide one with so many dots that it is no writing:
+ * nothing of the first is left to be looked for in it. */
+static void test_after_another(void)
+{
+    struct err e = ERR_NONE;
+    struct ink *k = ink_new(&e);
+    struct ink_digit *d = NULL;
+    struct picture tall = paper(100, 2500, 220), dots = paper(2500, 100, 220);
+    seven(&tall, 30, 2400, 80, 8);
+    for (int i = 0; i < 2500 * 100; i++)
+        dots.gray[i] = i / 2500 % 2 && i % 2 ? 20 : 220;
+    for (int many = 0; many < 2; many++) {
+        int first = ink_find(k, tall.gray, 100, 100, 2500, many, &d, &e);
+        int second = ink_find(k, dots.gray, 2500, 2500, 100, many, &d, &e);
+        CHECK((many || first == 1) && second == 0, "a digit, then dots: %d, %d found", first, second);
+    }
+    ink_free(k);
+    free(tall.gray);
+    free(dots.gray);
+}
+
 int main(void)
 {
     test_blank();
@@ -622,5 +643,6 @@ int main(void)
     test_many();
     test_many_broken();
     test_noise();
+    test_after_another();
     return check_done();
 }
