@@ -146,6 +146,9 @@ Host $1
     StrictHostKeyChecking no
     UserKnownHostsFile /dev/null
     LogLevel ERROR
+    ControlMaster auto
+    ControlPath $PWD/mux-%n
+    ControlPersist 20
 EOF
     echo "1/ssh -F $PWD/config $1" >>hosts
 }

@@ -8,10 +8,6 @@ setup() {
     NET=$DATA/tiny.net
 }
 
-teardown() {
-    kill_background
-}
-
 # digits [FIRST:END]: labelled frames.
 digits() {
     mnist2pgm -r "${1:-0:1000}" "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
@@ -29,8 +25,20 @@ field() {
     sed -n "$1p" log | cut -f "$2"
 }
 
-has_lines() {
-    [ "$(wc -l <"$1")" -ge "$2" ]
+# stopped SIGNAL LINES OPTION...: cnn-train, sent the signal at once when it has told so many lines; what
+# it ends with is in $status.
+stopped() {
+    local signal=$1 lines=$2
+    shift 2
+    [ -p told ] || mkfifo told
+    env --default-signal=INT cnn-train "$@" >told 2>talk 3>&- &
+    exec 4<told
+    while ((lines--)); do read -r <&4; done
+    kill "-$signal" $!
+    status=0
+    wait $! || status=$?
+    exec 4<&-
+    [ "$status" -eq $((128 + $(kill -l "$signal"))) ]
 }
 
 @test "frames on standard input become a model, and every epoch a line" {
@@ -85,26 +93,35 @@ has_lines() {
     cmp one.onnx five.onnx
 }
 
-@test "-p bf16: as good, the model says so, any number of threads, interrupted or not" {
+# A network whose convolutions bf16 can do.
+bf16_net() {
     printf 'input 1 28 28\nconv 16 3x3\nrelu\nbatchnorm\nmaxpool 2x2\nconv 32 3x3\n' >n.net
     printf 'relu\nbatchnorm\nmaxpool 3x3\nflatten\ndense 10\nsoftmax\n' >>n.net
+}
+
+# bats test_tags=once
+@test "-p bf16: other numbers, but as good" {
+    bf16_net
     cnn-train -n n.net -o exact.onnx -e 12 digits.pgm >exact
-    cnn-train -p bf16 -n n.net -o one.onnx -e 12 -j 1 digits.pgm >log
-    cnn-train -p bf16 -n n.net -o m.onnx -e 12 -j 2 digits.pgm >again 3>&- &
-    wait_for 60 has_lines again 3
-    kill -KILL $!
-    ! wait $!
-    [ ! -e m.onnx ]
-    run ! cnn-train -r -n n.net -o m.onnx -e 12 digits.pgm # without -p it is another run
-    [[ "$output" = *"m.onnx.ckpt: the checkpoint is of another run"* ]]
-    cnn-train -r -p bf16 -n n.net -o m.onnx -e 12 -j 2 digits.pgm
-    cmp one.onnx m.onnx
-    grep -aq ' -s 1 -p bf16' one.onnx
-    ! grep -aq -- '-p bf16' exact.onnx
-    # Other numbers, but no worse: of 83 frames set aside at most two more are wrong.
+    cnn-train -p bf16 -n n.net -o m.onnx -e 12 digits.pgm >log
     ! cmp -s <(field 2 2) <(sed -n 2p exact | cut -f2)
+    # Of 83 frames set aside at most two more are wrong.
     awk -v bf16="$(field 13 5)" -v fp32="$(sed -n 13p exact | cut -f5)" \
         'BEGIN { exit !(fp32 > 0.75 && bf16 > fp32 - 2.5 / 83) }'
+}
+
+@test "-p bf16: the model says so, any number of threads, interrupted or not" {
+    bf16_net
+    cnn-train -p bf16 -n n.net -o one.onnx -e 5 -j 1 digits.pgm
+    stopped KILL 2 -p bf16 -n n.net -o m.onnx -e 5 -j 2 digits.pgm
+    [ ! -e m.onnx ]
+    run ! cnn-train -r -n n.net -o m.onnx -e 5 digits.pgm # without -p it is another run
+    [[ "$output" = *"m.onnx.ckpt: the checkpoint is of another run"* ]]
+    cnn-train -r -p bf16 -n n.net -o m.onnx -e 5 -j 2 digits.pgm
+    cmp one.onnx m.onnx
+    grep -aq ' -s 1 -p bf16' one.onnx
+    cnn-train -n n.net -o exact.onnx -e 1 digits.pgm
+    ! grep -aq -- '-p bf16' exact.onnx
 }
 
 @test "the same seed gives the same model, another seed another" {
@@ -116,18 +133,12 @@ has_lines() {
 }
 
 @test "interrupted and resumed is as if never interrupted" {
-    cnn-train -n "$NET" -o whole.onnx -e 30 digits.pgm >whole
+    cnn-train -n "$NET" -o whole.onnx -e 8 digits.pgm >whole
     for signal in INT TERM; do
-        env --default-signal=INT cnn-train -n "$NET" -o m.onnx -e 30 digits.pgm >log 2>talk 3>&- &
-        wait_for 60 has_lines log 3
-        kill -$signal $!
-        status=0
-        wait $! || status=$?
-        [ "$status" -eq $((128 + $(kill -l $signal))) ]
+        stopped $signal 3 -n "$NET" -o m.onnx -e 8 digits.pgm
         grep -q 'stopped; -r goes on from m.onnx.ckpt' talk
         [ ! -e m.onnx ]
-        [ "$(wc -l <log)" -lt 31 ]
-        cnn-train -r -n "$NET" -o m.onnx -e 30 digits.pgm >log
+        cnn-train -r -n "$NET" -o m.onnx -e 8 digits.pgm >log
         cmp m.onnx whole.onnx
         [ ! -e m.onnx.ckpt ]
         # All of the epochs are told again, but for the times the lines are the same.
@@ -137,34 +148,25 @@ has_lines() {
 }
 
 @test "killed at any moment and resumed is as if never killed" {
-    cnn-train -n "$NET" -o whole.onnx -e 30 digits.pgm >whole
-    for lines in 2 9 16; do
-        cnn-train -r -n "$NET" -o m.onnx -e 30 digits.pgm >log 3>&- &
-        wait_for 60 has_lines log $lines
-        kill -KILL $!
-        ! wait $!
+    cnn-train -n "$NET" -o whole.onnx -e 10 digits.pgm >whole
+    for lines in 2 4 6; do
+        stopped KILL $lines -r -n "$NET" -o m.onnx -e 10 digits.pgm
         [ ! -e m.onnx ]
         [ -e m.onnx.ckpt ]
     done
-    cnn-train -r -n "$NET" -o m.onnx -e 30 digits.pgm >log
+    cnn-train -r -n "$NET" -o m.onnx -e 10 digits.pgm >log
     cmp m.onnx whole.onnx
 }
 
 @test "without moving average the same holds" {
-    cnn-train -E 0 -O sgd -n "$NET" -o whole.onnx -e 20 digits.pgm >whole
-    cnn-train -E 0 -O sgd -n "$NET" -o m.onnx -e 20 digits.pgm >log 3>&- &
-    wait_for 60 has_lines log 4
-    kill $!
-    ! wait $!
-    cnn-train -r -E 0 -O sgd -n "$NET" -o m.onnx -e 20 -j 3 digits.pgm
+    cnn-train -E 0 -O sgd -n "$NET" -o whole.onnx -e 8 digits.pgm >whole
+    stopped TERM 4 -E 0 -O sgd -n "$NET" -o m.onnx -e 8 digits.pgm
+    cnn-train -r -E 0 -O sgd -n "$NET" -o m.onnx -e 8 -j 3 digits.pgm
     cmp m.onnx whole.onnx
 }
 
 @test "a checkpoint of other options or data is refused" {
-    cnn-train -n "$NET" -o m.onnx -e 50 digits.pgm >log 3>&- &
-    wait_for 60 has_lines log 3
-    kill $!
-    ! wait $!
+    stopped TERM 3 -n "$NET" -o m.onnx -e 50 digits.pgm
     run cnn-train -r -n "$NET" -o m.onnx -e 51 digits.pgm
     [ "$status" -eq 1 ]
     [[ "$output" = *"m.onnx.ckpt: the checkpoint is of another run"* ]]
@@ -292,6 +294,7 @@ has_lines() {
 }
 
 @test "-q takes no model in 8 bits, and none with residual sums" {
+    digits 0:200 >digits.pgm
     cnn-train -q -i "$TREE/models/seed.onnx" -o q.onnx digits.pgm
     run cnn-train -q -i q.onnx -o again.onnx digits.pgm
     [ "$status" -eq 1 ]
