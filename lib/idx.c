@@ -114,16 +114,6 @@ void idx_close(struct idx *x)
     free(x);
 }
 
-bool idx_has_images(const struct idx *x)
-{
-    return x->images;
-}
-
-uint32_t idx_count(const struct idx *x)
-{
-    return x->count;
-}
-
 int idx_width(const struct idx *x)
 {
     return x->width;

@@ -8,7 +8,6 @@
 #ifndef INKPIPE_IDX_H
 #define INKPIPE_IDX_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,15 +21,13 @@ struct idx;
 struct idx *idx_open(const char *name, struct err *e);
 void idx_close(struct idx *x);
 
-/* What the header says: images or labels, how many, and their size (labels: 1x1). */
-bool idx_has_images(const struct idx *x);
-uint32_t idx_count(const struct idx *x);
+/* The size of an item (labels: 1x1). */
 int idx_width(const struct idx *x);
 int idx_height(const struct idx *x);
 
-/* Read the next item, idx_height rows of idx_width bytes, into item. Returns 1; 0 when all of
- * idx_count have been read; -1 when the file ends before, goes on behind the last one, or is a
- * broken gzip file: e then names file and item. */
+/* Read the next item, idx_height rows of idx_width bytes, into item. Returns 1; 0 when all
+ * that the header counts have been read; -1 when the file ends before, goes on behind the last one, or
+ * is a broken gzip file: e then names file and item. */
 int idx_read(struct idx *x, uint8_t *item, struct err *e);
 
 /* Go past the next n items, or to the end when fewer are left. Returns 0 or -1. */

@@ -144,25 +144,22 @@ static int parse_input(struct parser *p, struct layer *l)
                : 0;
 }
 
-/* conv K RxS [stride N|NxM] [pad N|same] [dilation N] [groups N] [nobias] */
-static int parse_conv(struct parser *p, struct layer *l)
+/* [stride N|NxM] [pad N|same], and of a convolution, which has a bias unless it says so,
+ * [dilation N] [groups N] [nobias] */
+static int parse_window(struct parser *p, struct layer *l, bool *with_bias)
 {
-    bool same = false, *with_bias = &p->with_bias[l - p->net->layer];
-    *with_bias = true;
-    if (take_int(p, "channels", 1, NET_MAX_DIM, &l->out.c) ||
-        take_size(p, "kernel", false, &l->r, &l->s))
-        return -1;
+    bool same = false;
     while (p->next < p->words) {
         int status = 0;
         if (take_word(p, "stride"))
             status = take_size(p, "stride", true, &l->stride_h, &l->stride_w);
         else if (take_word(p, "pad"))
             status = take_pad(p, l, &same);
-        else if (take_word(p, "dilation"))
+        else if (with_bias && take_word(p, "dilation"))
             status = take_size(p, "dilation", true, &l->dilation_h, &l->dilation_w);
-        else if (take_word(p, "groups"))
+        else if (with_bias && take_word(p, "groups"))
             status = take_int(p, "groups", 1, NET_MAX_DIM, &l->groups);
-        else if (take_word(p, "nobias"))
+        else if (with_bias && take_word(p, "nobias"))
             *with_bias = false;
         else
             return unknown_word(p);
@@ -174,28 +171,25 @@ static int parse_conv(struct parser *p, struct layer *l)
     return 0;
 }
 
-/* maxpool RxS [stride N|NxM] [pad N|same]; the stride is the window unless given */
+/* conv K RxS and what parse_window reads */
+static int parse_conv(struct parser *p, struct layer *l)
+{
+    bool *with_bias = &p->with_bias[l - p->net->layer];
+    *with_bias = true;
+    if (take_int(p, "channels", 1, NET_MAX_DIM, &l->out.c) ||
+        take_size(p, "kernel", false, &l->r, &l->s))
+        return -1;
+    return parse_window(p, l, with_bias);
+}
+
+/* maxpool RxS and what parse_window reads; the stride is the window unless given */
 static int parse_pool(struct parser *p, struct layer *l)
 {
-    bool same = false;
     if (take_size(p, "window", false, &l->r, &l->s))
         return -1;
     l->stride_h = l->r;
     l->stride_w = l->s;
-    while (p->next < p->words) {
-        int status = 0;
-        if (take_word(p, "stride"))
-            status = take_size(p, "stride", true, &l->stride_h, &l->stride_w);
-        else if (take_word(p, "pad"))
-            status = take_pad(p, l, &same);
-        else
-            return unknown_word(p);
-        if (status)
-            return -1;
-    }
-    if (same)
-        pad_window(p->net->layer[p->current].out, l);
-    return 0;
+    return parse_window(p, l, NULL);
 }
 
 static int parse_dense(struct parser *p, struct layer *l)

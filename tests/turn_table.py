@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
+from table_net import train
 
 HIDDEN, SCALE = 32, 64
 torch.manual_seed(1)
@@ -30,21 +31,8 @@ def turned(x):
 x = torch.cat(turned(images('train-images-idx3-ubyte')))
 y = torch.arange(3).repeat_interleave(len(x) // 3)
 net = torch.nn.Sequential(torch.nn.Linear(49, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 3))
-epochs, batch = 12, 512
-optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.02)
-schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-2, epochs * (len(x) // batch))
-for epoch in range(epochs):
-    order = torch.randperm(len(x))
-    for i in range(0, len(x) - batch + 1, batch):
-        some = order[i:i + batch]
-        optimiser.zero_grad()
-        F.cross_entropy(net(x[some]), y[some]).backward()
-        optimiser.step()
-        schedule.step()
-
+train(net, x, y, 0.02, SCALE)
 with torch.no_grad():
-    for p in net.parameters():
-        p.copy_((p * SCALE).round() / SCALE)
     for k, t in enumerate(turned(images('t10k-images-idx3-ubyte'))):
         log_p = net(t).log_softmax(1)
         for group in (1, 4, 8, 16):

@@ -13,6 +13,7 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
+from table_net import train
 
 HIDDEN, DEEPER, SCALE, ROWS = 96, 48, 64, 46000
 SLANT, STEP, REACH = 0.3, 0.1, 0.18
@@ -160,21 +161,8 @@ def examples(name, count):
 x, y = examples('train', ROWS)
 net = torch.nn.Sequential(torch.nn.Linear(196, HIDDEN), torch.nn.ReLU(),
                           torch.nn.Linear(HIDDEN, DEEPER), torch.nn.ReLU(), torch.nn.Linear(DEEPER, 11))
-epochs, batch = 12, 512
-optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.05)
-schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-2, epochs * (len(x) // batch))
-for epoch in range(epochs):
-    order = torch.randperm(len(x))
-    for i in range(0, len(x) - batch + 1, batch):
-        some = order[i:i + batch]
-        optimiser.zero_grad()
-        F.cross_entropy(net(x[some]), y[some]).backward()
-        optimiser.step()
-        schedule.step()
-
+train(net, x, y, 0.05, SCALE)
 with torch.no_grad():
-    for p in net.parameters():
-        p.copy_((p * SCALE).round() / SCALE)
     x, y = examples('t10k', ROWS // 20)
     log_p = net(x).log_softmax(1)
     odds = log_p[:, :10].logsumexp(1) - log_p[:, 10]

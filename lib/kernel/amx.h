@@ -50,4 +50,22 @@ static int group_pixel(const struct groups *g, int pixels, int i)
     return first < last ? first : last;
 }
 
+/* conv_groups of every two blocks and every two groups, or what is left of them: its last two arguments
+ * say whether there are two groups and two blocks, as constants, for which it is compiled. */
+#define EACH_TWO(conv_groups, v, g, x, y)                                  \
+    for (int b = 0; b < (v)->blocks; b += 2) {                             \
+        bool wide = b + 1 < (v)->blocks;                                   \
+        for (int i = 0; i < (g)->count; i += 2) {                          \
+            bool two = i + 1 < (g)->count;                                 \
+            if (wide && two)                                               \
+                conv_groups(v, g, x, b, y, i, true, true);                 \
+            else if (wide)                                                 \
+                conv_groups(v, g, x, b, y, i, false, true);                \
+            else if (two)                                                  \
+                conv_groups(v, g, x, b, y, i, true, false);                \
+            else                                                           \
+                conv_groups(v, g, x, b, y, i, false, false);               \
+        }                                                                  \
+    }
+
 #endif

@@ -349,20 +349,7 @@ static void conv_tiles(const struct conv16 *v, const bf16 *x, float *y)
         return;
     }
     configure(&g);
-    for (int b = 0; b < v->blocks; b += 2) {
-        bool wide = b + 1 < v->blocks;
-        for (int i = 0; i < g.count; i += 2) {
-            bool two = i + 1 < g.count;
-            if (wide && two)
-                conv_groups(v, &g, x, b, y, i, true, true);
-            else if (wide)
-                conv_groups(v, &g, x, b, y, i, false, true);
-            else if (two)
-                conv_groups(v, &g, x, b, y, i, true, false);
-            else
-                conv_groups(v, &g, x, b, y, i, false, false);
-        }
-    }
+    EACH_TWO(conv_groups, v, &g, x, y)
     _tile_release();
 }
 

@@ -30,8 +30,7 @@ static void test_reading(void)
     struct err e = ERR_NONE;
     uint8_t item[6], turned[6];
     struct idx *x = idx_open(FILE_OF(IMAGES), &e);
-    CHECK(x && idx_has_images(x) && idx_count(x) == 3 && idx_width(x) == 3 && idx_height(x) == 2,
-          "three images of 3x2");
+    CHECK(x && idx_width(x) == 3 && idx_height(x) == 2, "images of 3x2");
     CHECK(idx_read(x, item, &e) == 1 && !memcmp(item, "abcdef", 6), "the first");
     CHECK(idx_skip(x, 1, &e) == 0 && idx_read(x, item, &e) == 1 && !memcmp(item, "mnopqr", 6),
           "the third");
@@ -40,8 +39,8 @@ static void test_reading(void)
     CHECK(!memcmp(turned, "mpnqor", 6), "rows and columns exchanged");
     idx_close(x);
     x = idx_open(FILE_OF(LABELS), &e);
-    CHECK(x && !idx_has_images(x) && idx_count(x) == 3 && idx_width(x) * idx_height(x) == 1,
-          "three labels");
+    CHECK(x && idx_width(x) * idx_height(x) == 1, "labels");
+    CHECK(idx_skip(x, 2, &e) == 0 && idx_read(x, item, &e) == 1 && *item == 1, "the third");
     CHECK(idx_skip(x, 99, &e) == 0 && idx_read(x, item, &e) == 0, "skipping ends at the end");
     idx_close(x);
 }

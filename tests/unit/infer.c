@@ -1,6 +1,7 @@
 /* infer's logits against the definition, for every kernel level, batch size and thread count. */
 #include "check.h"
 #include "reference.h"
+#include "drawn.h"
 #include "nets.h"
 
 #include "infer.h"
@@ -15,38 +16,11 @@ static const struct net_case winograd_case = {
 
 static const char *const levels[] = {"portable", "avx2", "avx512", "neon"};
 
-/* Weights from a seed, and batch-norm statistics that are not the trivial ones. */
-static struct net *make_net(const struct net_case *c)
-{
-    struct err e = ERR_NONE;
-    struct net *net = net_parse(c->text, strlen(c->text), c->name, &e);
-    if (!net) {
-        CHECK(0, "%s: %s", c->name, e.what);
-        exit(check_done());
-    }
-    net_init(net, 7);
-    struct rng r = rng_seed(3, 1);
-    for (int i = 0; i < net->layers; i++) {
-        struct layer *l = &net->layer[i];
-        for (int k = 0; k < l->out.c; k++) {
-            if (l->bias)
-                l->bias[k] = (float)rng_range(&r, -1, 1);
-            if (l->op == OP_BATCHNORM) {
-                l->scale[k] = (float)rng_range(&r, -1, 2);
-                l->shift[k] = (float)rng_range(&r, -1, 1);
-                l->mean[k] = (float)rng_range(&r, -1, 1);
-                l->var[k] = (float)rng_range(&r, 0.2, 2);
-            }
-        }
-    }
-    return net;
-}
-
 static void check_net(const struct net_case *c)
 {
     enum { N = 70 };
     struct err e = ERR_NONE;
-    struct net *net = make_net(c);
+    struct net *net = drawn_net(c->name, c->text, 1);
     long pixels = shape_count(net_input(net)), k = net_outputs(net);
     float *x = malloc((size_t)(N * pixels) * sizeof *x);
     float *one = malloc((size_t)(N * k) * sizeof *one), *all = malloc((size_t)(N * k) * sizeof *all);

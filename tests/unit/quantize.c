@@ -1,6 +1,7 @@
 /* Networks in 8 bits: beside what they were made of, beside what their file says in floats, the same
  * at every level; and what is not made one. */
 #include "check.h"
+#include "drawn.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -46,33 +47,6 @@ static const struct {
 };
 
 static struct threads *threads;
-
-/* With weights from a seed and batch-norm statistics that are not the trivial ones. */
-static struct net *make_net(const char *text)
-{
-    struct err e = ERR_NONE;
-    struct net *net = net_parse(text, strlen(text), "net", &e);
-    if (!net) {
-        CHECK(0, "%s", e.what);
-        exit(check_done());
-    }
-    net_init(net, 7);
-    struct rng r = rng_seed(3, 1);
-    for (int i = 0; i < net->layers; i++) {
-        struct layer *l = &net->layer[i];
-        for (int k = 0; k < l->out.c; k++) {
-            if (l->bias)
-                l->bias[k] = (float)rng_range(&r, -.3, .3);
-            if (l->op == OP_BATCHNORM) {
-                l->scale[k] = (float)rng_range(&r, k % 5 ? .2 : -.5, 1.5);
-                l->shift[k] = (float)rng_range(&r, -.3, .3);
-                l->mean[k] = (float)rng_range(&r, -.3, .3);
-                l->var[k] = (float)rng_range(&r, 0.2, 2);
-            }
-        }
-    }
-    return net;
-}
 
 /* Pictures of soft blobs. */
 static void fill(struct dataset *d, struct split *s)
@@ -177,7 +151,7 @@ static void check_net(const char *name, const char *text, struct dataset *d, con
     static float before[IMAGES * 10], after[IMAGES * 10], floats[IMAGES * 10];
     struct err e = ERR_NONE;
     struct quantize_report r;
-    struct net *net = make_net(text);
+    struct net *net = drawn_net(name, text, .3);
     run(net, d, 64, threads, NULL, before);
     for (int i = 0; i < IMAGES; i++)
         d->labels[i] = (uint8_t)answer(before + i * 10);
@@ -218,14 +192,14 @@ static void check_refused(const struct dataset *d, const struct split *s)
     struct quantize_report r;
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         struct err e = ERR_NONE;
-        struct net *net = make_net(refused[i].text);
+        struct net *net = drawn_net("refused", refused[i].text, .3);
         struct net *made = quantize_net(net, d, s, 1, threads, &r, &e);
         CHECK(!made && !strcmp(e.what, refused[i].what), "refused: %s", e.what);
         net_free(made);
         net_free(net);
     }
     struct err e = ERR_NONE;
-    struct net *net = make_net(nets[0].text), *made = quantize_net(net, d, s, -1, threads, &r, &e);
+    struct net *net = drawn_net(nets[0].name, nets[0].text, .3), *made = quantize_net(net, d, s, -1, threads, &r, &e);
     CHECK(!made && strstr(e.what, "it would lose more than"), "refused: %s", e.what);
     struct split none = {.train = s->train, .train_index = s->train_index};
     made = quantize_net(net, d, &none, 1, threads, &r, &e);
@@ -238,7 +212,7 @@ static void check_fallback(const struct dataset *d, const struct split *s)
 {
     struct err e = ERR_NONE;
     struct quantize_report r;
-    struct net *net = make_net(nets[4].text), *made = quantize_net(net, d, s, 1, threads, &r, &e);
+    struct net *net = drawn_net(nets[4].name, nets[4].text, .3), *made = quantize_net(net, d, s, 1, threads, &r, &e);
     static float logits[IMAGES * 10];
     struct layer *dense = &made->layer[3], *levels = &made->layer[1];
     const float bias = dense->bias[0], step = dense->step[0], weight = dense->weight[0];
