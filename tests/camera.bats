@@ -265,3 +265,51 @@ answers_are_new() {
     [ "$status" -eq 1 ]
     [[ "$output" = *"/dev/video0: the camera was unplugged"* ]]
 }
+
+# ---- the manuals' examples that need a camera or a screen ----
+
+# example COMMAND: with a camera; what is drawn or shown is looked at, and q ends it.
+example() {
+    background with_cameras bash -o pipefail -c "$1"
+    local pid=$!
+    case $1 in
+    *xview*-x*) ;; # ends with its stream
+    *draw*)
+        window "draw a digit"
+        draw round 8
+        xdotool key 8 key q
+        ;;
+    *)
+        window "inkpipe view"
+        [[ $1 == *x11grab* ]] || wait_for 20 shows 0 482 640 60 "$ACCENT" # the answer, in the strip
+        xdotool key q
+        ;;
+    esac
+    wait $pid || [ $? -eq 141 ] # the window is closed before the camera is
+}
+
+# bats test_tags=once
+@test "the manuals' examples: cameras, films, windows" {
+    load xcommon
+    real
+    start_x
+    mnist2pgm -r 3:4 "$DATA/digits-images.gz" | pamscale -width 150 -height 150 |
+        pnmpad -black -left 325 -right 165 -top 125 -bottom 205 | pnminvert >zero.pgm
+    ffmpeg -v error -i zero.pgm -pix_fmt yuvj422p zero.jpg
+    ffmpeg -v error -loop 1 -i zero.jpg -frames:v 150 -c:v mpeg4 -q:v 2 film.mp4
+    cp film.mp4 clip.mp4
+    export FAKE_VIDEO0=mjpeg FAKE_JPEG=$PWD/zero.jpg
+    mkdir bin
+    ln -s "$TREE/tests" .
+    for script in camera draw; do ln -s "$TREE/scripts/$script" bin/inkpipe-$script; done
+    PATH=$PWD/bin:$PATH
+    [[ $(with_cameras bash -o pipefail -c "$(examples camgrab.1 | tail -n 2 | head -n 1)") == 0* ]]
+    { examples camgrab.1 | tail -n 1; examples xview.1; examples inkpipe-camera.1; examples inkpipe-draw.1; } |
+        sed "s/ :0\.0/ $DISPLAY/" >examples
+    [ "$(wc -l <examples)" -ge 7 ]
+    while IFS= read -r line <&4; do
+        echo "$line"
+        example "$line"
+    done 4<examples
+    [ "$(grep -ac '^# label=8' mine.pgm)" -eq 1 ]
+}

@@ -422,7 +422,7 @@ build_shim() {
 
 @test "the manual's examples" {
     ln -s "$TREE/tests" "$TREE/models" .
-    grep '^\$ ' "$TREE/man/camgrab.1" | cut -c3- >examples
+    examples camgrab.1 | head -n -2 >examples # the last two take a camera and a screen: camera.bats
     [ "$(wc -l <examples)" -ge 6 ]
     while IFS= read -r line; do
         bash -o pipefail -c "$line" >got </dev/null || { echo "$line"; return 1; }

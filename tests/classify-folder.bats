@@ -163,6 +163,25 @@ EOF
     [ "$(tail -n +2 state/joblog | cut -f2 | sort -u | wc -l)" -eq 2 ]
 }
 
+@test "the manual's examples" {
+    unset INKPIPE_MODEL
+    photos 4
+    mkdir bin shared
+    cp -r photos shared
+    ln -s "$TREE/scripts/classify-folder" bin/inkpipe-classify
+    printf '#!/bin/sh\nexec %s -F %s "$@"\n' "$(command -v ssh)" "$PWD/config" >bin/ssh
+    chmod +x bin/ssh
+    PATH=$PWD/bin:$PATH
+    server one.example.org
+    server two.example.org
+    examples inkpipe-classify.1 | sed "s,/shared,$PWD/shared," >examples
+    [ "$(wc -l <examples)" -eq 3 ]
+    while IFS= read -r line; do
+        bash -c "$line" 2>err </dev/null || { cat err; return 1; }
+        ! [[ $line == inkpipe-* ]] || [ "$(cut -f1 answers.tsv | tr -d '\n')" = 7210 ]
+    done <examples
+}
+
 @test "on hosts that are sent the pictures" {
     photos 6
     cp photos/001.png 'photos/a b.png'

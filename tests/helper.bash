@@ -45,3 +45,9 @@ peak() {
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)' "$@"
 }
+
+# examples PAGE: the command lines in a page's EXAMPLES, in displays behind "$ " or one alone in .Dl.
+examples() {
+    awk '/^\.Sh/ { on = /EXAMPLES/ } on && (sub(/^\$ /, "") || sub(/^\.Dl /, ""))' "$TREE/man/$1" |
+        sed 's/\\e/\\/g; s/\\-/-/g; s/\\&//g'
+}

@@ -357,7 +357,7 @@ hand() {
     start_x
     mkdir -p tree
     cd tree
-    grep '^\$ ' "$TREE/man/xcanvas.1" | cut -c3- >../examples
+    examples xcanvas.1 >../examples
     [ "$(wc -l <../examples)" -ge 3 ]
     while read -r example; do
         background bash -o pipefail -c "$example"
