@@ -237,8 +237,7 @@ static int options_of(struct capture *c, AVDictionary **dict, struct err *e)
 }
 
 /* What to ask of a device, unless an option says it already. */
-static int device_options(struct capture *c, const AVInputFormat *format, AVDictionary **dict,
-                          struct err *e)
+static int device_options(struct capture *c, AVDictionary **dict, struct err *e)
 {
     char text[64];
     struct v4l2_mode m = {.width = c->o.width, .height = c->o.height, .rate = c->o.rate};
@@ -257,7 +256,6 @@ static int device_options(struct capture *c, const AVInputFormat *format, AVDict
     }
     if (m.format[0])
         av_dict_set(dict, "input_format", m.format, AV_DICT_DONT_OVERWRITE);
-    (void)format;
     return 0;
 }
 
@@ -358,7 +356,7 @@ static int open_format(struct capture *c, const AVInputFormat *format, struct er
         snprintf(list, sizeof list, "%s,%s", file_formats, url_formats);
         av_dict_set(&options, "format_whitelist", list, 0);
         av_dict_set(&options, "protocol_whitelist", url_protocols, 0);
-    } else if (c->kind != CAPTURE_FILE && device_options(c, format, &options, e)) {
+    } else if (c->kind != CAPTURE_FILE && device_options(c, &options, e)) {
         goto fail;
     }
     if (c->kind == CAPTURE_CAMERA)
@@ -476,9 +474,7 @@ static int open_source(struct capture *c, struct err *e)
     const AVInputFormat *format = NULL;
     if (c->o.format && !(format = av_find_input_format(c->o.format)))
         return err_set(e, "this FFmpeg has no input format %s", c->o.format);
-    if (!format && !strncmp(c->source, "/dev/video", 10))
-        format = av_find_input_format("v4l2");
-    if (!format && !strncmp(c->source, "/dev/v4l/", 9))
+    if (!format && (!strncmp(c->source, "/dev/video", 10) || !strncmp(c->source, "/dev/v4l/", 9)))
         format = av_find_input_format("v4l2");
     if (format && is_device(format))
         return open_device(c, format, e);

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "grow.h"
+
 #define EDGE 0.25f     /* less of a balance than this is an edge, */
 #define MOSTLY 0.4f   /* a part that is edges to this extent is nothing else */
 #define DOUBTFUL 0.75f /* looked for in parts that have no more than this */
@@ -16,7 +18,7 @@ struct sides {
 /* Mean gray of up to four pixels from (x, y) on, in steps of `step` bytes, `room` of them inside. */
 static int mean_gray(const uint8_t *g, long step, int room)
 {
-    int n = room < 4 ? room : 4, sum = 0;
+    int n = min_int(room, 4), sum = 0;
     for (int i = 0; i < n; i++)
         sum += g[i * step];
     return sum / n;
@@ -29,10 +31,9 @@ static struct sides stretch_sides(const uint8_t *g, long step, int a, int middle
     int ink = (g[0] * 2 + g[middle > a ? -step : 0] + g[middle + 1 < b ? step : 0]) / 4;
     int before = a < 2 ? 0 : mean_gray(g + (a - 2 - middle) * step, -step, a - 1) - ink;
     int after = b + 1 >= n ? 0 : mean_gray(g + (b + 1 - middle) * step, step, n - b - 1) - ink;
-    before = before < 0 ? 0 : before;
-    after = after < 0 ? 0 : after;
-    return (struct sides){(float)(before < after ? before : after),
-                          (float)(before > after ? before : after)};
+    before = max_int(before, 0);
+    after = max_int(after, 0);
+    return (struct sides){(float)min_int(before, after), (float)max_int(before, after)};
 }
 
 static struct sides sides_across(const struct inkmap *m, const struct run *r)
@@ -107,19 +108,16 @@ struct pieces {
         uint8_t *first;
         int count;
     } *piece;
-    int n, size;
+    int n;
+    size_t room;
 };
 
 static int keep(struct pieces *p, uint8_t *first, int count, struct err *e)
 {
-    if (p->n == p->size) {
-        int size = p->size ? 2 * p->size : 256;
-        struct piece *piece = realloc(p->piece, (size_t)size * sizeof *piece);
-        if (!piece)
-            return err_set(e, "out of memory");
-        p->piece = piece;
-        p->size = size;
-    }
+    struct piece *piece = grow(p->piece, (size_t)p->n + 1, &p->room, sizeof *piece, e);
+    if (!piece)
+        return -1;
+    p->piece = piece;
     p->piece[p->n++] = (struct piece){first, count};
     return 0;
 }
@@ -130,11 +128,11 @@ static int look_at_run(struct inkmap *m, const struct run *r, struct column *col
                        struct pieces *p, struct err *e)
 {
     uint8_t *row = m->ink + (long)r->y * m->width;
-    int length = m->cell / 2 > 0 ? m->cell / 2 : 1;
+    int length = max_int(m->cell / 2, 1);
     if (!is_edge(sides_across(m, r)))
         return 0;
     for (int x = r->x0; x < r->x1; x += length) {
-        int end = x + length < r->x1 ? x + length : r->x1, middle = (x + end) / 2;
+        int end = min_int(x + length, r->x1), middle = (x + end) / 2;
         struct column *c = &columns[middle];
         if (r->y < c->up || r->y >= c->down)
             *c = stretch_along(m, middle, r->y);
@@ -164,7 +162,7 @@ int edges_erase(struct inkmap *m, const struct parts *all, float least, struct e
     int failed = 0;
     for (int k = 0; k < all->parts && !failed; k++) {
         const struct part *p = &all->part[k];
-        if (hypotf((float)(p->x1 - p->x0), (float)(p->y1 - p->y0)) < least ||
+        if (hypotf((float)box_width(p->box), (float)box_height(p->box)) < least ||
             two_sided(m, all, p) > DOUBTFUL)
             continue;
         int before = found.n;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "edges.h"
+#include "grow.h"
 
 /* Lengths in parts of the usual digit's. */
 #define SPECK 0.12f      /* shorter is dirt */
@@ -25,23 +26,23 @@
 #define UNDER 0.04f      /* so far below a digit is a bar no foot of it */
 #define ALONE 0.7f       /* of what is smaller is one thing */
 #define CLUTTER 2.5f     /* times its own ink in smaller things: no digit but a texture */
+#define SMALL_PICTURE 64 /* map pixels a side: less has no room for paper on both sides of a stroke */
 
 static int reserve(struct glyphs *s, int parts, struct err *e)
 {
-    if (parts <= s->parts_size)
-        return 0;
-    int *owner = realloc(s->owner, (size_t)parts * sizeof *owner);
-    if (owner)
-        s->owner = owner;
-    float *score = realloc(s->score, (size_t)parts * sizeof *score);
-    if (score)
-        s->score = score;
-    struct glyph *glyph = realloc(s->glyph, (size_t)parts * sizeof *glyph);
-    if (glyph)
-        s->glyph = glyph;
-    if (!owner || !score || !glyph)
-        return err_set(e, "out of memory");
-    s->parts_size = parts;
+    size_t n = (size_t)parts;
+    int *owner = grow(s->owner, n, &s->owner_room, sizeof *owner, e);
+    if (!owner)
+        return -1;
+    s->owner = owner;
+    float *score = grow(s->score, n, &s->score_room, sizeof *score, e);
+    if (!score)
+        return -1;
+    s->score = score;
+    struct glyph *glyph = grow(s->glyph, n, &s->glyph_room, sizeof *glyph, e);
+    if (!glyph)
+        return -1;
+    s->glyph = glyph;
     return 0;
 }
 
@@ -55,7 +56,7 @@ void glyphs_free(struct glyphs *s)
 
 static float part_length(const struct part *p)
 {
-    return hypotf((float)(p->x1 - p->x0), (float)(p->y1 - p->y0));
+    return hypotf((float)box_width(p->box), (float)box_height(p->box));
 }
 
 static float part_contrast(const struct part *p)
@@ -66,14 +67,10 @@ static float part_contrast(const struct part *p)
 /* Is a part a line from edge to edge of the picture, near a third edge: a side of a form's cell? */
 static bool is_side(const struct inkmap *m, const struct part *p)
 {
-    int w = p->x1 - p->x0, h = p->y1 - p->y0, across = m->width, along = m->height;
-    int middle = p->x0 + p->x1;
-    if (w > h) {
-        across = m->height;
-        along = m->width;
-        middle = p->y0 + p->y1;
-    }
-    int longer = w > h ? w : h, thick = w > h ? h : w, near = middle < across ? middle : 2 * across - middle;
+    int w = box_width(p->box), h = box_height(p->box);
+    int across = w > h ? m->height : m->width, along = w > h ? m->width : m->height;
+    int middle = w > h ? p->box.y0 + p->box.y1 : p->box.x0 + p->box.x1; /* twice */
+    int longer = max_int(w, h), thick = min_int(w, h), near = min_int(middle, 2 * across - middle);
     return longer >= 0.94f * (float)along && thick < 0.1f * (float)across &&
            near < 0.3f * (float)across;
 }
@@ -82,18 +79,16 @@ static bool is_side(const struct inkmap *m, const struct part *p)
  * a digit by itself; negative: cannot be a part of one. */
 static float prominence(const struct inkmap *m, const struct parts *all, const struct part *p)
 {
-    float length = part_length(p), side = (float)(m->width < m->height ? m->width : m->height);
+    float length = part_length(p), side = (float)inkmap_side(m);
     if (length < 0.04f * side || length < 4)
         return 0;
-    float dx = (float)(p->x0 + p->x1) / (float)m->width - 1;
-    float dy = (float)(p->y0 + p->y1) / (float)m->height - 1;
+    float dx = (float)(p->box.x0 + p->box.x1) / (float)m->width - 1;
+    float dy = (float)(p->box.y0 + p->box.y1) / (float)m->height - 1;
     float central = 1 - 0.25f * (dx * dx + dy * dy);
-    float sides = side < 64 ? 1 : two_sided(m, all, p);
-    if (sides < ONE_SIDED)
+    float sides = side < SMALL_PICTURE ? 1 : two_sided(m, all, p);
+    if (sides < ONE_SIDED || is_side(m, p))
         return -1;
-    if (is_side(m, p))
-        return -1;
-    if (p->x1 - p->x0 > BAR * (p->y1 - p->y0))
+    if (box_width(p->box) > BAR * box_height(p->box))
         return 0;
     return length * part_contrast(p) / 255 * central * sides;
 }
@@ -109,19 +104,12 @@ static int run_distance(const struct run *a, const struct run *b)
     return square(dx) + square(a->y - b->y);
 }
 
-/* The same from the box of part a. */
-static int box_distance(const struct part *a, const struct run *b)
+/* The same from a box. */
+static int box_distance(struct box a, const struct run *b)
 {
-    int dx = a->x0 > b->x1 ? a->x0 - b->x1 : b->x0 > a->x1 ? b->x0 - a->x1 : 0;
-    int dy = a->y0 > b->y ? a->y0 - b->y : b->y >= a->y1 ? b->y - a->y1 + 1 : 0;
+    int dx = a.x0 > b->x1 ? a.x0 - b->x1 : b->x0 > a.x1 ? b->x0 - a.x1 : 0;
+    int dy = a.y0 > b->y ? a.y0 - b->y : b->y >= a.y1 ? b->y - a.y1 + 1 : 0;
     return square(dx) + square(dy);
-}
-
-/* Are the boxes of a and b further apart than `near`? */
-static bool apart(const struct part *a, const struct part *b, int near)
-{
-    return b->y0 > a->y1 + near || b->y1 < a->y0 - near || b->x0 > a->x1 + near ||
-           b->x1 < a->x0 - near;
 }
 
 /* The square of the distance of run r from a part's run k or one after it, `least` when beyond that.
@@ -144,11 +132,11 @@ static float distance(const struct glyphs *s, const struct parts *p, int id, con
     int every = q->runs / 32 + 1, near = (int)ceilf(limit), beyond = square(near) + 1;
     int least = beyond;
     for (int t = 0; t < p->parts; t++) {
-        if (s->owner[t] != id || apart(&p->part[t], q, near))
+        if (s->owner[t] != id || box_apart(p->part[t].box, q->box, near))
             continue;
         int k = p->part[t].first;
         for (int i = q->first, n = 0; i >= 0; i = p->run[i].next) {
-            if (n++ % every || box_distance(&p->part[t], &p->run[i]) >= least)
+            if (n++ % every || box_distance(p->part[t].box, &p->run[i]) >= least)
                 continue;
             while (k >= 0 && p->run[k].y < p->run[i].y - near)
                 k = p->run[k].next;
@@ -160,43 +148,34 @@ static float distance(const struct glyphs *s, const struct parts *p, int id, con
     return least < beyond ? sqrtf((float)least) : limit;
 }
 
-/* Is part q a bar under the box p, as long as that is wide: an underline, unless it is all but on it? */
-static bool underlines(const struct part *p, const struct part *q)
+/* Is q a bar under p, as long as that is wide: an underline, unless it is all but on it? */
+static bool underlines(struct box p, struct box q)
 {
-    int w = q->x1 - q->x0, width = p->x1 - p->x0, height = p->y1 - p->y0;
-    return w > BAR * (q->y1 - q->y0) && (float)w > 0.9f * (float)width &&
-           (float)(q->y0 - p->y1) > UNDER * (float)(height > width ? height : width);
+    int w = box_width(q);
+    return w > BAR * box_height(q) && (float)w > 0.9f * (float)box_width(p) &&
+           (float)(q.y0 - p.y1) > UNDER * (float)box_longer(p);
 }
 
-/* Does part q belong to glyph 0, whose box is p: a flag, a second stroke, the rest of a broken
- * one? */
-static bool same_digit(const struct glyphs *s, const struct parts *all, const struct part *p,
+/* Does part q belong to glyph 0, whose box is p and whose first part has that contrast: a flag, a second
+ * stroke, the rest of a broken one? */
+static bool same_digit(const struct glyphs *s, const struct parts *all, struct box p, float contrast,
                        const struct part *q)
 {
-    float height = (float)(p->y1 - p->y0), width = (float)(p->x1 - p->x0);
-    float size = fmaxf(height, width), near = NEAR * size, length = part_length(q);
-    float dx = fmaxf(0, (float)(q->x0 > p->x0 ? q->x0 - p->x1 : p->x0 - q->x1));
-    float dy = fmaxf(0, (float)(q->y0 > p->y0 ? q->y0 - p->y1 : p->y0 - q->y1));
+    float size = (float)box_longer(p), near = NEAR * size, length = part_length(q);
+    float dx = fmaxf(0, (float)(q->box.x0 > p.x0 ? q->box.x0 - p.x1 : p.x0 - q->box.x1));
+    float dy = fmaxf(0, (float)(q->box.y0 > p.y0 ? q->box.y0 - p.y1 : p.y0 - q->box.y1));
     if (length < 0.07f * size || length > 1.5f * size || dx > near || dy > near)
         return false;
-    if (part_contrast(q) < 0.5f * part_contrast(p) || underlines(p, q))
+    if (part_contrast(q) < 0.5f * contrast || underlines(p, q->box))
         return false;
-    bool beside = dx > 0 && (float)(q->y1 - q->y0) > 0.6f * height;
+    bool beside = dx > 0 && (float)box_height(q->box) > 0.6f * (float)box_height(p);
     return !beside && distance(s, all, 0, q, near, near) < near;
-}
-
-static void enclose(struct part *box, const struct part *q)
-{
-    box->x0 = box->x0 < q->x0 ? box->x0 : q->x0;
-    box->x1 = box->x1 > q->x1 ? box->x1 : q->x1;
-    box->y0 = box->y0 < q->y0 ? box->y0 : q->y0;
-    box->y1 = box->y1 > q->y1 ? box->y1 : q->y1;
 }
 
 /* Is what belongs to glyphs only some of many things shorter than `length`, as in a texture? What is
  * fainter than `contrast` does not count; one thing alone within `box` may be the digit in it. */
 static bool lost_in_clutter(const struct glyphs *s, const struct parts *p, float length,
-                            float contrast, const struct part *box)
+                            float contrast, const struct box *box)
 {
     long own = 0, clutter = 0, most = 0;
     for (int i = 0; i < p->parts; i++) {
@@ -205,14 +184,32 @@ static bool lost_in_clutter(const struct glyphs *s, const struct parts *p, float
             own += q->weight;
         else if (part_length(q) < length && part_contrast(q) >= contrast) {
             clutter += q->weight;
-            if (box && q->weight > most && q->x0 > box->x0 && q->x1 < box->x1 && q->y0 > box->y0 &&
-                q->y1 < box->y1)
+            if (box && q->weight > most && box_inside(q->box, *box, 0))
                 most = q->weight;
         }
     }
     if ((float)most > ALONE * (float)clutter)
         clutter -= most;
     return (float)clutter > CLUTTER * (float)own;
+}
+
+/* Make part `first` glyph 0, with all that belongs to it. Returns its box. */
+static struct box gather(struct glyphs *s, const struct parts *p, int first)
+{
+    struct box box = p->part[first].box;
+    float contrast = part_contrast(&p->part[first]);
+    s->owner[first] = 0;
+    for (bool grown = true; grown;) {
+        grown = false;
+        for (int i = 0; i < p->parts; i++) {
+            if (s->owner[i] == 0 || s->score[i] < 0 || !same_digit(s, p, box, contrast, &p->part[i]))
+                continue;
+            box = box_join(box, p->part[i].box);
+            s->owner[i] = 0;
+            grown = true;
+        }
+    }
+    return box;
 }
 
 int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, struct err *e)
@@ -229,24 +226,14 @@ int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
     }
     if (best < 0)
         return 0;
-    struct part box = p->part[best];
-    s->owner[best] = 0;
-    for (bool grown = true; grown;) {
-        grown = false;
-        for (int i = 0; i < p->parts; i++) {
-            if (s->owner[i] == 0 || s->score[i] < 0 || !same_digit(s, p, &box, &p->part[i]))
-                continue;
-            enclose(&box, &p->part[i]);
-            s->owner[i] = 0;
-            grown = true;
-        }
-    }
-    if (lost_in_clutter(s, p, 0.6f * part_length(&box), 0, &box))
+    struct box box = gather(s, p, best);
+    float length = hypotf((float)box_width(box), (float)box_height(box));
+    if (lost_in_clutter(s, p, 0.6f * length, 0, &box))
         return 0;
     for (int i = 0; i < p->parts; i++)
         s->seen += s->score[i] > 0.5f * s->score[best] && s->owner[i] < 0;
     s->seen++;
-    s->glyph[0] = (struct glyph){box.x0, box.y0, box.x1, box.y1, 0, 0, 0, false};
+    s->glyph[0] = (struct glyph){.box = box};
     return s->n = 1;
 }
 
@@ -265,7 +252,7 @@ static float usual_height(const struct glyphs *s, const struct inkmap *m, const 
     int top = 0;
     for (int i = 0; i < p->parts; i++) {
         const struct part *q = &p->part[i];
-        float height = (float)(turn == TURN_NONE ? q->y1 - q->y0 : q->x1 - q->x0);
+        float height = (float)(turn == TURN_NONE ? box_height(q->box) : box_width(q->box));
         float sure = fminf(1, part_contrast(q) / (SURE * (float)m->floor));
         int b = (int)(log2f(height) * BINS_PER_OCTAVE) + 1;
         if (s->score[i] > 0 && height <= tallest && b <= BINS)
@@ -284,14 +271,14 @@ static float usual_height(const struct glyphs *s, const struct inkmap *m, const 
 int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts *p,
                    enum turn turn, struct err *e)
 {
-    float side = (float)(m->width < m->height ? m->width : m->height);
-    float least = fmaxf(4, side / 150), longest = side < 64 ? side : 0.8f * side;
+    float side = (float)inkmap_side(m);
+    float least = fmaxf(4, side / 150), longest = side < SMALL_PICTURE ? side : 0.8f * side;
     s->n = 0;
     if (reserve(s, p->parts, e))
         return -1;
     for (int i = 0; i < p->parts; i++) {
         const struct part *q = &p->part[i];
-        s->score[i] = part_length(q) < least ? 0 : side < 64 ? 1 : two_sided(m, p, q);
+        s->score[i] = part_length(q) < least ? 0 : side < SMALL_PICTURE ? 1 : two_sided(m, p, q);
         if (part_length(q) >= least && s->score[i] < ONE_SIDED)
             s->score[i] = -1;
         s->owner[i] = -1;
@@ -303,17 +290,17 @@ int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts 
 /* Is part i by itself of a digit's size? */
 static bool is_digit(const struct glyphs *s, const struct part *q, int i)
 {
-    float length = (float)(q->x1 - q->x0 > q->y1 - q->y0 ? q->x1 - q->x0 : q->y1 - q->y0);
+    float length = (float)box_longer(q->box);
     return s->score[i] > 0 && length > 0.6f * s->height && length < 1.5f * s->height;
 }
 
-struct glyph upright(int x0, int y0, int x1, int y1, int w, int h, enum turn turn)
+struct box upright(const struct inkmap *m, struct box b, enum turn turn)
 {
     if (turn == TURN_RIGHT)
-        return (struct glyph){y0, w - x1, y1, w - x0, 0, 0, 0, false};
+        return (struct box){b.y0, m->width - b.x1, b.y1, m->width - b.x0};
     if (turn == TURN_LEFT)
-        return (struct glyph){h - y1, x0, h - y0, x1, 0, 0, 0, false};
-    return (struct glyph){x0, y0, x1, y1, 0, 0, 0, false};
+        return (struct box){m->height - b.y1, b.x0, m->height - b.y0, b.x1};
+    return b;
 }
 
 static float usual_contrast(const struct glyphs *s, const struct parts *p)
@@ -333,23 +320,26 @@ static float usual_contrast(const struct glyphs *s, const struct parts *p)
 }
 
 /* Do two parts of some size, one above the other, belong to one digit? */
-static bool stacked(const struct glyph *a, const struct glyph *b, float height)
+static bool stacked(struct box a, struct box b, float height)
 {
-    float common = (float)((a->x1 < b->x1 ? a->x1 : b->x1) - (a->x0 > b->x0 ? a->x0 : b->x0));
-    float narrow = (float)(a->x1 - a->x0 < b->x1 - b->x0 ? a->x1 - a->x0 : b->x1 - b->x0);
-    float apart = (float)((a->y0 > b->y0 ? a->y0 : b->y0) - (a->y1 < b->y1 ? a->y1 : b->y1));
-    float all = (float)((a->y1 > b->y1 ? a->y1 : b->y1) - (a->y0 < b->y0 ? a->y0 : b->y0));
+    float common = (float)(min_int(a.x1, b.x1) - max_int(a.x0, b.x0));
+    float narrow = (float)min_int(box_width(a), box_width(b));
+    float apart = (float)(max_int(a.y0, b.y0) - min_int(a.y1, b.y1));
+    float all = (float)box_height(box_join(a, b));
     return common > 0.5f * narrow && apart < 0.25f * height && all < 1.4f * height;
+}
+
+/* Was it put to another glyph? */
+static bool is_gone(const struct glyph *g)
+{
+    return g->box.x0 < 0;
 }
 
 static void absorb(struct glyphs *s, int into, int id, int parts)
 {
     struct glyph *a = &s->glyph[into], *b = &s->glyph[id];
-    a->x0 = a->x0 < b->x0 ? a->x0 : b->x0;
-    a->x1 = a->x1 > b->x1 ? a->x1 : b->x1;
-    a->y0 = a->y0 < b->y0 ? a->y0 : b->y0;
-    a->y1 = a->y1 > b->y1 ? a->y1 : b->y1;
-    b->x1 = b->x0 = -1;
+    a->box = box_join(a->box, b->box);
+    b->box.x0 = -1;
     for (int i = 0; i < parts; i++)
         if (s->owner[i] == id)
             s->owner[i] = into;
@@ -366,12 +356,11 @@ static void adopt(struct glyphs *s, const struct inkmap *m, const struct parts *
         if (s->owner[i] >= 0 || s->score[i] < 0 || length < SPECK * s->height ||
             length > SMALL * 1.5f * s->height || part_contrast(q) < FAINT * contrast)
             continue;
-        struct glyph b = upright(q->x0, q->y0, q->x1, q->y1, m->width, m->height, turn);
+        struct box b = upright(m, q->box, turn);
         int best = -1;
         for (int k = 0; k < s->n; k++) {
             const struct glyph *g = &s->glyph[k];
-            if (g->x0 < 0 || b.x0 > g->x1 + near || b.x1 < g->x0 - near || b.y0 > g->y1 + near ||
-                b.y1 < g->y0 - near)
+            if (is_gone(g) || box_apart(g->box, b, (int)near))
                 continue;
             float d = distance(s, p, k, q, least, 0);
             if (d < least) {
@@ -381,23 +370,19 @@ static void adopt(struct glyphs *s, const struct inkmap *m, const struct parts *
         }
         if (best < 0)
             continue;
-        struct glyph *g = &s->glyph[best];
-        g->x0 = g->x0 < b.x0 ? g->x0 : b.x0;
-        g->x1 = g->x1 > b.x1 ? g->x1 : b.x1;
-        g->y0 = g->y0 < b.y0 ? g->y0 : b.y0;
-        g->y1 = g->y1 > b.y1 ? g->y1 : b.y1;
+        s->glyph[best].box = box_join(s->glyph[best].box, b);
         s->owner[i] = best;
     }
 }
 
 /* Is a digit of usual size next to g in its line? */
-static bool in_line(const struct glyphs *s, const struct glyph *g)
+static bool in_line(const struct glyphs *s, struct box g)
 {
     float near = BESIDE * s->height, offset = OFFSET * s->height;
     for (int i = 0; i < s->n; i++) {
-        const struct glyph *q = &s->glyph[i];
-        if (q->x0 >= 0 && !q->odd && (float)(q->x0 - g->x1) < near &&
-            (float)(g->x0 - q->x1) < near && abs(q->y0 + q->y1 - g->y0 - g->y1) < 2 * offset)
+        struct box q = s->glyph[i].box;
+        if (!is_gone(&s->glyph[i]) && !s->glyph[i].odd && (float)(q.x0 - g.x1) < near &&
+            (float)(g.x0 - q.x1) < near && abs(q.y0 + q.y1 - g.y0 - g.y1) < 2 * offset)
             return true;
     }
     return false;
@@ -409,16 +394,15 @@ static void add_odd(struct glyphs *s, const struct inkmap *m, const struct parts
 {
     for (int i = 0; i < p->parts; i++) {
         const struct part *q = &p->part[i];
-        struct glyph b = upright(q->x0, q->y0, q->x1, q->y1, m->width, m->height, turn);
-        float w = (float)(b.x1 - b.x0), h = (float)(b.y1 - b.y0);
+        struct box b = upright(m, q->box, turn);
+        float w = (float)box_width(b), h = (float)box_height(b);
         bool small = h > SMALLEST * s->height && h <= SMALL * s->height && w < 2 * h;
         bool high = h > TALL * s->height && h < TALLEST * s->height && w < h && w > 0.2f * h;
         if (s->owner[i] >= 0 || s->score[i] <= 0 || part_contrast(q) < FAINT * contrast ||
-            !(small || high) || !in_line(s, &b))
+            !(small || high) || !in_line(s, b))
             continue;
-        b.odd = true;
         s->owner[i] = s->n;
-        s->glyph[s->n++] = b;
+        s->glyph[s->n++] = (struct glyph){.box = b, .odd = true};
     }
 }
 
@@ -429,10 +413,10 @@ static void sift(struct glyphs *s, unsigned touching)
     float widest = touching & TOUCHING_ROWS ? WIDE : DIGIT_WIDE;
     for (int i = 0; i < s->n; i++) {
         struct glyph g = s->glyph[i];
-        float w = (float)(g.x1 - g.x0), h = (float)(g.y1 - g.y0);
+        float w = (float)box_width(g.box), h = (float)box_height(g.box);
         g.id = i;
         bool usual = fmaxf(w, h) > SMALL * s->height && h > 0.3f * s->height && h * widest > w;
-        if (g.x0 >= 0 && (usual || g.odd))
+        if (!is_gone(&g) && (usual || g.odd))
             s->glyph[n++] = g;
     }
     s->n = n;
@@ -445,20 +429,20 @@ int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
     s->n = 0;
     for (int i = 0; i < p->parts; i++) {
         const struct part *q = &p->part[i];
-        struct glyph b = upright(q->x0, q->y0, q->x1, q->y1, m->width, m->height, turn);
-        float w = (float)(b.x1 - b.x0), h = (float)(b.y1 - b.y0);
+        struct box b = upright(m, q->box, turn);
+        float w = (float)box_width(b), h = (float)box_height(b);
         s->owner[i] = -1;
         float tallest = touching & TOUCHING_STACKS && w > BROAD * height && w < h ? STACK : TALL;
         if (s->score[i] <= 0 || fmaxf(w, h) < SMALL * height || h > tallest * height ||
             w > WIDE * height || part_contrast(q) < FAINT * contrast)
             continue;
         s->owner[i] = s->n;
-        s->glyph[s->n++] = b;
+        s->glyph[s->n++] = (struct glyph){.box = b};
     }
     for (int i = 0; i < s->n; i++)
         for (int k = 0; k < i; k++)
-            if (s->glyph[k].x0 >= 0 && s->glyph[i].x0 >= 0 &&
-                stacked(&s->glyph[k], &s->glyph[i], height))
+            if (!is_gone(&s->glyph[k]) && !is_gone(&s->glyph[i]) &&
+                stacked(s->glyph[k].box, s->glyph[i].box, height))
                 absorb(s, k, i, p->parts);
     adopt(s, m, p, turn, contrast);
     add_odd(s, m, p, turn, contrast);

@@ -4,8 +4,8 @@
 #define INKPIPE_GLYPHS_H
 
 #include "inkmap.h"
-#include "reading.h"
 #include "parts.h"
+#include "reading.h"
 #include "turn.h"
 
 struct glyphs {
@@ -15,7 +15,7 @@ struct glyphs {
     float *score;  /* of each part; negative: not a stroke on paper */
     float height;  /* of the usual digit, in map pixels */
     int seen;      /* how many things as prominent as a digit glyphs_one saw */
-    int parts_size, glyph_size;
+    size_t owner_room, score_room, glyph_room;
 };
 
 /* Group the parts around the most prominent one into a glyph (id 0). Returns how many glyphs there
@@ -35,8 +35,8 @@ int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts 
 int glyphs_all(struct glyphs *s, const struct inkmap *m, const struct parts *p, enum turn turn,
                unsigned touching);
 
-/* The upright box of the box x0, y0, x1, y1 of a map of w x h turned so. */
-struct glyph upright(int x0, int y0, int x1, int y1, int w, int h, enum turn turn);
+/* A box in the map, as it is when the page, which lies turned so, is upright. */
+struct box upright(const struct inkmap *m, struct box b, enum turn turn);
 
 void glyphs_free(struct glyphs *s);
 

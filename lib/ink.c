@@ -1,14 +1,16 @@
 #include "ink_steps.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "edges.h"
+#include "grow.h"
 #include "reading.h"
 
 #define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
+#define EDGES_FROM 64    /* map pixels: nor are narrower pictures */
 #define BOX 12           /* map pixels: a form's boxes are larger */
+#define PALE 25          /* of 255: no ink to trim to */
 #define FAINT 0.2f       /* of a digit's full contrast: ink that may join its pieces */
 #define LONGER 1.6f      /* times as long: no digit grows so much by its faint ink */
 #define GROWTH 2.2f      /* the same for its area */
@@ -44,22 +46,15 @@ int ink_seen(const struct ink *k)
 
 struct ink_digit *ink_new_digit(struct ink *k, struct err *e)
 {
-    if (k->digits == k->digit_size) {
-        int size = k->digit_size ? 2 * k->digit_size : 16;
-        struct ink_digit *digit = realloc(k->digit, (size_t)size * sizeof *digit);
-        if (!digit) {
-            err_set(e, "out of memory");
-            return NULL;
-        }
-        k->digit = digit;
-        k->digit_size = size;
-    }
-    struct ink_digit *d = &k->digit[k->digits++];
-    *d = (struct ink_digit){0};
-    return d;
+    struct ink_digit *digit = grow(k->digit, (size_t)k->digits + 1, &k->digit_room, sizeof *digit, e);
+    if (!digit)
+        return NULL;
+    k->digit = digit;
+    digit += k->digits++;
+    *digit = (struct ink_digit){0};
+    return digit;
 }
 
-/* The contrast that counts as full ink in glyph `id`: what an eighth of its ink exceeds. */
 int ink_full(const struct ink *k, int id)
 {
     long count[256] = {0}, total = 0, above = 0;
@@ -84,46 +79,33 @@ int ink_full(const struct ink *k, int id)
 
 /* Copy the gray of pixels [x0 - 1, x1] of row y, ink and its soft edge, into the cut. shade: what a
  * contrast comes out as. */
-static void cut_row(struct ink *k, const struct part *box, int y, int x0, int x1,
+static void cut_row(struct ink *k, const struct box *box, int y, int x0, int x1,
                     const uint8_t *shade)
 {
     if (y < box->y0 || y >= box->y1)
         return;
     const uint8_t *row = k->map.ink + (long)y * k->map.width;
-    uint8_t *out = k->cut + (long)(y - box->y0) * (box->x1 - box->x0) - box->x0;
+    uint8_t *out = k->cut + (long)(y - box->y0) * box_width(*box) - box->x0;
     x0 -= x0 > box->x0;
     x1 += x1 < box->x1;
     for (int x = x0; x < x1; x++)
         out[x] = shade[row[x]];
 }
 
-/* Cut the parts of glyph `id` out of the picture, by their mask and a pixel around it. */
-int ink_cut_glyph(struct ink *k, int id, struct part *box, struct err *e)
+int ink_cut_glyph(struct ink *k, int id, struct box *box, struct err *e)
 {
     const struct parts *p = &k->parts;
-    *box = (struct part){k->map.width, k->map.height, 0, 0, 0, 0, 0, 0, 0};
-    for (int i = 0; i < p->parts; i++) {
-        const struct part *q = &p->part[i];
-        if (k->glyphs.owner[i] != id)
-            continue;
-        box->x0 = q->x0 - 1 < box->x0 ? q->x0 - 1 : box->x0;
-        box->y0 = q->y0 - 1 < box->y0 ? q->y0 - 1 : box->y0;
-        box->x1 = q->x1 + 1 > box->x1 ? q->x1 + 1 : box->x1;
-        box->y1 = q->y1 + 1 > box->y1 ? q->y1 + 1 : box->y1;
-    }
-    box->x0 = box->x0 < 0 ? 0 : box->x0;
-    box->y0 = box->y0 < 0 ? 0 : box->y0;
-    box->x1 = box->x1 > k->map.width ? k->map.width : box->x1;
-    box->y1 = box->y1 > k->map.height ? k->map.height : box->y1;
-    size_t size = (size_t)(box->x1 - box->x0) * (box->y1 - box->y0);
-    if (size > k->cut_size) {
-        uint8_t *cut = realloc(k->cut, size);
-        if (!cut)
-            return err_set(e, "out of memory");
-        k->cut = cut;
-        k->cut_size = size;
-    }
-    memset(k->cut, 0, size);
+    *box = BOX_NONE;
+    for (int i = 0; i < p->parts; i++)
+        if (k->glyphs.owner[i] == id)
+            *box = box_join(*box, p->part[i].box);
+    *box = box_widen(*box, 1, k->map.width, k->map.height);
+    size_t size = (size_t)box_width(*box) * box_height(*box);
+    uint8_t *cut = grow(k->cut, size, &k->cut_room, 1, e);
+    if (!cut)
+        return -1;
+    k->cut = cut;
+    memset(cut, 0, size);
     uint8_t shade[256];
     int full = ink_full(k, id), low = full / 8;
     for (int v = 0; v < 256; v++)
@@ -135,32 +117,30 @@ int ink_cut_glyph(struct ink *k, int id, struct part *box, struct err *e)
     return 0;
 }
 
-/* The cut has a margin without ink on some sides: bring it in to the ink. */
-void ink_trim(struct ink *k, struct part *box)
+void ink_trim(struct ink *k, struct box *box)
 {
-    int w = box->x1 - box->x0, h = box->y1 - box->y0, x0 = w, y0 = h, x1 = 0, y1 = 0;
+    int w = box_width(*box), h = box_height(*box), x0 = w, y0 = h, x1 = 0, y1 = 0;
     for (int y = 0; y < h; y++) {
         const uint8_t *row = k->cut + (long)y * w;
         int first = 0, last = w;
-        while (first < w && row[first] <= 25)
+        while (first < w && row[first] <= PALE)
             first++;
         if (first == w)
             continue;
-        while (row[last - 1] <= 25)
+        while (row[last - 1] <= PALE)
             last--;
-        x0 = x0 < first ? x0 : first;
-        x1 = x1 > last ? x1 : last;
-        y0 = y0 < y ? y0 : y;
+        x0 = min_int(x0, first);
+        x1 = max_int(x1, last);
+        y0 = min_int(y0, y);
         y1 = y + 1;
     }
     if (x1 <= x0)
         return;
     for (int y = y0; y < y1; y++)
         memmove(k->cut + (long)(y - y0) * (x1 - x0), k->cut + (long)y * w + x0, (size_t)(x1 - x0));
-    *box = (struct part){box->x0 + x0, box->y0 + y0, box->x0 + x1, box->y0 + y1, 0, 0, 0, 0, 0};
+    *box = (struct box){box->x0 + x0, box->y0 + y0, box->x0 + x1, box->y0 + y1};
 }
 
-/* Turn the w x h cut upright. */
 int ink_turn_cut(struct ink *k, int w, int h, enum turn turn, struct err *e)
 {
     uint8_t *turned = malloc((size_t)w * h);
@@ -176,14 +156,13 @@ int ink_turn_cut(struct ink *k, int w, int h, enum turn turn, struct err *e)
     return 0;
 }
 
-/* Make glyph `id` a digit; its box in pixels of the source. */
 int ink_make_digit(struct ink *k, int id, enum turn turn, struct ink_digit *d, struct err *e)
 {
-    struct part box;
+    struct box box;
     if (ink_cut_glyph(k, id, &box, e))
         return -1;
     ink_trim(k, &box);
-    int s = k->map.reduce, w = box.x1 - box.x0, h = box.y1 - box.y0;
+    int s = k->map.reduce, w = box_width(box), h = box_height(box);
     *d = (struct ink_digit){.x = box.x0 * s, .y = box.y0 * s, .w = w * s, .h = h * s};
     if (turn != TURN_NONE && ink_turn_cut(k, w, h, turn, e))
         return -1;
@@ -193,25 +172,21 @@ int ink_make_digit(struct ink *k, int id, enum turn turn, struct ink_digit *d, s
 
 int ink_find_parts(struct ink *k, struct err *e)
 {
-    int limit = (int)((size_t)k->map.width * k->map.height / 8 + 1000);
-    return parts_find(&k->parts, k->map.ink, k->map.width, k->map.height, limit, e);
+    return parts_find(&k->parts, k->map.ink, k->map.width, k->map.height, e);
 }
 
-/* Ink of a glyph that is fainter than this is not looked for. */
-int ink_faint_level(const struct ink *k, int id)
+int ink_mend(struct ink *k, int id, struct box box, float longest, float growth, struct err *e)
 {
-    int level = (int)(FAINT * (float)ink_full(k, id));
-    return level > k->map.floor ? level : k->map.floor;
+    int level = max_int((int)(FAINT * (float)ink_full(k, id)), k->map.floor);
+    return mend(&k->mend, &k->map, box, level, longest, growth, e);
 }
 
 int ink_find_one(struct ink *k, struct err *e)
 {
     int n = glyphs_one(&k->glyphs, &k->map, &k->parts, e);
     if (n > 0) {
-        const struct glyph *g = &k->glyphs.glyph[0];
-        struct part box = {g->x0, g->y0, g->x1, g->y1, 0, 0, 0, 0, 0};
-        int longer = g->x1 - g->x0 > g->y1 - g->y0 ? g->x1 - g->x0 : g->y1 - g->y0;
-        int mended = mend(&k->mend, &k->map, &box, ink_faint_level(k, 0), LONGER * (float)longer, GROWTH, e);
+        struct box box = k->glyphs.glyph[0].box;
+        int mended = ink_mend(k, 0, box, LONGER * (float)box_longer(box), GROWTH, e);
         if (mended < 0 || (mended > 0 && ink_find_parts(k, e)))
             return -1;
         if (mended > 0)
@@ -223,12 +198,13 @@ int ink_find_one(struct ink *k, struct err *e)
     struct ink_digit *d = ink_new_digit(k, e);
     return d ? ink_make_digit(k, 0, TURN_NONE, d, e) : -1;
 }
+
 /* A 28x28 frame that is normalised is the answer already. */
-static int pass_through(struct ink *k, const uint8_t *gray, long stride, struct err *e)
+static int pass_through(struct ink *k, const struct source *s, struct err *e)
 {
     uint8_t pixels[DIGIT_PIXELS];
     for (int y = 0; y < DIGIT_SIDE; y++)
-        memcpy(pixels + y * DIGIT_SIDE, gray + y * stride, DIGIT_SIDE);
+        memcpy(pixels + y * DIGIT_SIDE, s->gray + y * s->stride, DIGIT_SIDE);
     if (!is_normalised(pixels))
         return 0;
     struct ink_digit *d = ink_new_digit(k, e);
@@ -242,15 +218,14 @@ static int pass_through(struct ink *k, const uint8_t *gray, long stride, struct 
 
 static int erase_edges(struct ink *k, struct err *e)
 {
-    int side = k->map.width < k->map.height ? k->map.width : k->map.height;
-    int erased = side < 64 ? 0 : edges_erase(&k->map, &k->parts, EDGE_LENGTH * (float)side, e);
+    int side = inkmap_side(&k->map);
+    int erased = side < EDGES_FROM ? 0 : edges_erase(&k->map, &k->parts, EDGE_LENGTH * (float)side, e);
     return erased > 0 ? ink_find_parts(k, e) : erased;
 }
 
-static bool is_box(struct ink *k, const struct part *p)
+static bool is_box(struct ink *k, struct box b)
 {
-    return p->x1 - p->x0 > BOX && p->y1 - p->y0 > BOX &&
-           rules_is_box(&k->map, p->x0, p->y0, p->x1, p->y1);
+    return box_width(b) > BOX && box_height(b) > BOX && rules_is_box(&k->map, b);
 }
 
 static bool alike(int length, int usual)
@@ -263,36 +238,35 @@ static bool alike(int length, int usual)
 static int wipe_boxes(struct ink *k, struct err *e)
 {
     int boxes = 0, w = 0, h = 0;
-    struct rules_grid *g = &k->grid;
     if (ink_find_parts(k, e))
         return -1;
     for (int i = 0; i < k->parts.parts; i++) {
-        const struct part *p = &k->parts.part[i];
-        bool box = is_box(k, p);
-        boxes += box;
-        w += box ? p->x1 - p->x0 : 0;
-        h += box ? p->y1 - p->y0 : 0;
+        struct box b = k->parts.part[i].box;
+        if (!is_box(k, b))
+            continue;
+        boxes++;
+        w += box_width(b);
+        h += box_height(b);
     }
     if (boxes < INK_FORM)
         return 0;
     for (int i = 0; i < k->parts.parts; i++) {
-        const struct part *p = &k->parts.part[i];
-        if (!alike(p->x1 - p->x0, w / boxes) || !alike(p->y1 - p->y0, h / boxes))
+        struct box b = k->parts.part[i].box;
+        if (!alike(box_width(b), w / boxes) || !alike(box_height(b), h / boxes))
             continue;
-        *g = (struct rules_grid){fminf(g->x0, (float)p->x0), fminf(g->y0, (float)p->y0),
-                                 fmaxf(g->x1, (float)p->x1), fmaxf(g->y1, (float)p->y1)};
-        rules_wipe_box(&k->map, p->x0, p->y0, p->x1, p->y1);
+        k->grid = box_join(k->grid, b);
+        rules_wipe_box(&k->map, b);
     }
     return boxes;
 }
 
 int ink_find_strokes(struct ink *k, struct err *e)
 {
-    k->grid = (struct rules_grid){INFINITY, INFINITY, -INFINITY, -INFINITY};
+    k->grid = BOX_NONE;
     int boxes = k->many ? wipe_boxes(k, e) : 0;
     if (boxes < 0)
         return -1;
-    k->lines = k->many ? rules_erase_form(&k->map, &k->grid, e) : rules_erase(&k->map, e);
+    k->lines = rules_erase(&k->map, k->many ? &k->grid : NULL, e);
     if (k->lines < 0)
         return -1;
     k->lines += boxes;
@@ -301,7 +275,6 @@ int ink_find_strokes(struct ink *k, struct err *e)
     return ink_find_parts(k, e) || erase_edges(k, e) ? -1 : 0;
 }
 
-/* Find the ink of the picture in k->map.gray, which is of that sheet (-1: of none), and its parts. */
 int ink_find_ink(struct ink *k, int sheet, struct err *e)
 {
     k->polarity = inkmap_polarity(&k->map);
@@ -314,25 +287,21 @@ int ink_find_ink(struct ink *k, int sheet, struct err *e)
     return ink_find_strokes(k, e);
 }
 
-static int find_single(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
+static int find_single(struct ink *k, const struct source *s, struct err *e)
 {
-    if (inkmap_load(&k->map, gray, stride, w, h, e) || ink_find_ink(k, -1, e) || ink_find_one(k, e))
+    if (inkmap_load(&k->map, s, e) || ink_find_ink(k, -1, e) || ink_find_one(k, e))
         return -1;
-    return ink_find_otherwise(k, gray, stride, w, h, e);
+    return ink_find_otherwise(k, s, e);
 }
 
 int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
              struct ink_digit **digits, struct err *e)
 {
+    struct source s = {gray, stride, w, h};
     k->digits = k->seen = 0;
     k->many = many;
-    if (w == DIGIT_SIDE && h == DIGIT_SIDE) {
-        int passed = pass_through(k, gray, stride, e);
-        *digits = k->digit;
-        if (passed)
-            return passed;
-    }
-    if (many ? ink_find_many(k, gray, stride, w, h, e) : find_single(k, gray, stride, w, h, e))
+    int passed = w == DIGIT_SIDE && h == DIGIT_SIDE ? pass_through(k, &s, e) : 0;
+    if (passed < 0 || (!passed && (many ? ink_find_many(k, &s, e) : find_single(k, &s, e))))
         return -1;
     *digits = k->digit;
     return k->digits;

@@ -82,68 +82,63 @@ static bool inked(const uint8_t *p, long step, int n)
 }
 
 /* Is what lies in box q surrounded by ink that lies in box `ring`? */
-static bool surrounded(const struct inkmap *m, const struct part *q, const struct part *ring)
+static bool surrounded(const struct inkmap *m, struct box q, struct box ring)
 {
     int rows = 0, columns = 0;
-    for (int y = q->y0; y < q->y1; y++) {
+    for (int y = q.y0; y < q.y1; y++) {
         const uint8_t *row = m->ink + (long)y * m->width;
-        rows += inked(row + ring->x0, 1, q->x0 - ring->x0) && inked(row + q->x1, 1, ring->x1 - q->x1);
+        rows += inked(row + ring.x0, 1, q.x0 - ring.x0) && inked(row + q.x1, 1, ring.x1 - q.x1);
     }
-    for (int x = q->x0; x < q->x1; x++) {
+    for (int x = q.x0; x < q.x1; x++) {
         const uint8_t *column = m->ink + x;
-        columns += inked(column + (long)ring->y0 * m->width, m->width, q->y0 - ring->y0) &&
-                   inked(column + (long)q->y1 * m->width, m->width, ring->y1 - q->y1);
+        columns += inked(column + (long)ring.y0 * m->width, m->width, q.y0 - ring.y0) &&
+                   inked(column + (long)q.y1 * m->width, m->width, ring.y1 - q.y1);
     }
-    return (float)rows > AROUND * (float)(q->y1 - q->y0) &&
-           (float)columns > AROUND * (float)(q->x1 - q->x0);
+    return (float)rows > AROUND * (float)box_height(q) &&
+           (float)columns > AROUND * (float)box_width(q);
 }
 
-static bool inside(const struct part *q, const struct part *box)
+/* Take a run out of the ink. */
+static void take_out_run(struct ink *k, const struct run *r)
 {
-    return q->x0 > box->x0 + 1 && q->y0 > box->y0 + 1 && q->x1 < box->x1 - 1 && q->y1 < box->y1 - 1;
+    uint8_t *row = k->map.ink + (long)r->y * k->map.width;
+    for (int x = r->x0; x < r->x1; x++)
+        row[x] &= (uint8_t)~1;
 }
 
-static int longer_side(const struct part *p)
+/* The longest part that lies inside box `ring`; NULL when none does. */
+static const struct part *longest_within(const struct parts *p, struct box ring)
 {
-    return p->x1 - p->x0 > p->y1 - p->y0 ? p->x1 - p->x0 : p->y1 - p->y0;
-}
-
-/* Take out all but what lies inside box `ring`. */
-static void keep_within(struct ink *k, const struct part *ring)
-{
-    for (int i = 0; i < k->parts.runs; i++) {
-        const struct run *r = &k->parts.run[i];
-        uint8_t *row = k->map.ink + (long)r->y * k->map.width;
-        for (int x = r->x0; x < r->x1 && !inside(&k->parts.part[r->part], ring); x++)
-            row[x] &= (uint8_t)~1;
+    const struct part *most = NULL;
+    for (int i = 0; i < p->parts; i++) {
+        const struct part *q = &p->part[i];
+        if (box_inside(q->box, ring, 1) && (!most || box_longer(q->box) > box_longer(most->box)))
+            most = q;
     }
+    return most;
 }
 
 /* What was found may be a circle around a digit, or the edges of the sheet it is on: look for one in what
  * lies inside that. */
 static int find_within(struct ink *k, struct likeliest *best, struct err *e)
 {
-    const struct glyph *g = &k->glyphs.glyph[0];
-    const struct part ring = {g->x0, g->y0, g->x1, g->y1, 0, 0, 0, 0, 0}, *most = NULL;
-    for (int i = 0; i < k->parts.parts; i++) {
-        const struct part *q = &k->parts.part[i];
-        if (inside(q, &ring) && (!most || longer_side(q) > longer_side(most)))
-            most = q;
-    }
-    int longest = longer_side(&ring);
-    if (!most || (float)longer_side(most) < WITHIN * (float)longest)
+    struct box ring = k->glyphs.glyph[0].box;
+    const struct part *most = longest_within(&k->parts, ring);
+    float longest = (float)box_longer(ring), length = most ? (float)box_longer(most->box) : 0;
+    if (!most || length < WITHIN * longest)
         return 0;
     float least = DOUBTFUL;
     best->sure -= MARGIN;
-    if ((float)longer_side(most) > RINGED * (float)longest && surrounded(&k->map, most, &ring)) {
+    if (length > RINGED * longest && surrounded(&k->map, most->box, ring)) {
         best->sure = fminf(best->sure, BOXED - MARGIN);
         least = BOXED - MARGIN;
     }
-    keep_within(k, &ring);
+    for (int i = 0; i < k->parts.runs; i++)
+        if (!box_inside(k->parts.part[k->parts.run[i].part].box, ring, 1))
+            take_out_run(k, &k->parts.run[i]);
     if (ink_find_parts(k, e) || ink_find_one(k, e))
         return -1;
-    struct part found = {g->x0, g->y0, g->x1, g->y1, 0, 0, 0, 0, 0};
-    if (k->digits && (float)longer_side(&found) < WITHIN * (float)longest)
+    if (k->digits && (float)box_longer(k->glyphs.glyph[0].box) < WITHIN * longest)
         k->digits = 0;
     return compare(k, best, least, 0, 0, e);
 }
@@ -151,14 +146,13 @@ static int find_within(struct ink *k, struct likeliest *best, struct err *e)
 /* What was found may be a box of a form, with a digit in it: look for one without its sides. */
 static int find_in_box(struct ink *k, struct likeliest *best, struct err *e)
 {
-    struct glyph box = k->glyphs.glyph[0];
-    int erased = rules_erase_box(&k->map, box.x0, box.y0, box.x1, box.y1, e);
+    struct box box = k->glyphs.glyph[0].box;
+    int erased = rules_erase_box(&k->map, box, e);
     if (erased <= 0)
         return erased < 0 ? -1 : find_within(k, best, e);
     if (ink_find_parts(k, e) || ink_find_one(k, e))
         return -1;
-    const struct glyph *g = &k->glyphs.glyph[0];
-    if (k->digits && 3 * (g->y1 - g->y0) < box.y1 - box.y0)
+    if (k->digits && 3 * box_height(k->glyphs.glyph[0].box) < box_height(box))
         k->digits = 0;
     best->sure = fminf(best->sure, BOXED) - MARGIN;
     return compare(k, best, FLOOR, 0, 0, e);
@@ -172,11 +166,11 @@ static void swap_maps(struct ink *k)
     k->first = first;
 }
 
-/* Look for one on the sheets of paper in the picture, and keep its first map. gray is the source. */
-static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struct likeliest *best,
-                          struct err *e)
+/* Look for one on the sheets of paper in the picture, and keep its first map. */
+static int find_on_sheets(struct ink *k, const struct source *s, struct likeliest *best, struct err *e)
 {
-    int reduce = k->map.reduce, w = k->map.width, h = k->map.height;
+    int reduce = k->map.reduce, c = k->map.cell * reduce;
+    struct source whole = {s->gray, s->stride, k->map.width * reduce, k->map.height * reduce};
     if (k->inverted)
         inkmap_invert(&k->map);
     if (sheets_find(&k->sheets, &k->map, e))
@@ -187,25 +181,23 @@ static int find_on_sheets(struct ink *k, const uint8_t *gray, long stride, struc
     if (inkmap_copy_paper(&k->map, &k->first, e))
         return -1;
     for (int i = 0; i < k->sheets.n; i++) {
-        const struct sheet *t = &k->sheets.sheet[i];
-        int c = k->sheets.cell, x0 = t->x0 * c, y0 = t->y0 * c;
-        int x1 = t->x1 * c < w ? t->x1 * c : w, y1 = t->y1 * c < h ? t->y1 * c : h;
-        if (inkmap_load(&k->map, gray + (long)y0 * reduce * stride + (long)x0 * reduce, stride,
-                        (x1 - x0) * reduce, (y1 - y0) * reduce, e))
+        struct box b = k->sheets.sheet[i].box;
+        b = (struct box){b.x0 * c, b.y0 * c, b.x1 * c, b.y1 * c};
+        struct source part = source_part(&whole, b);
+        if (inkmap_load(&k->map, &part, e))
             return -1;
         sheets_cover(&k->sheets, i, &k->map);
-        if (ink_find_ink(k, i, e) || ink_find_one(k, e) ||
-            compare(k, best, FLOOR, x0 * reduce, y0 * reduce, e))
+        if (ink_find_ink(k, i, e) || ink_find_one(k, e) || compare(k, best, FLOOR, b.x0, b.y0, e))
             return -1;
     }
     return 0;
 }
 
-/* The ink may be what was taken for paper: look for one the other way round. gray is the source. */
-static int find_inverted(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool inverted,
-                         struct likeliest *best, struct err *e)
+/* The ink may be what was taken for paper: look for one the other way round. */
+static int find_inverted(struct ink *k, const struct source *s, bool inverted, struct likeliest *best,
+                         struct err *e)
 {
-    if (inkmap_load(&k->map, gray, stride, w, h, e))
+    if (inkmap_load(&k->map, s, e))
         return -1;
     if (!inverted)
         inkmap_invert(&k->map);
@@ -223,20 +215,17 @@ static bool on_paper(const struct ink *k)
     return most && one_sided(&k->map, &k->parts, most) < EDGED;
 }
 
-/* Look for one in narrow strokes, dark and light ones; light ones first if so. gray is the source, w x
- * h. */
-static int find_narrow(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool light,
-                       struct likeliest *best, struct err *e)
+/* Look for one in narrow strokes, dark and light ones; light ones first if so. */
+static int find_narrow(struct ink *k, const struct source *s, bool light, struct likeliest *best,
+                       struct err *e)
 {
     for (int i = 0; i < 2 && best->sure < HARDLY * (float)(i + 1); i++) {
-        if (inkmap_load(&k->map, gray, stride, w, h, e))
+        if (inkmap_load(&k->map, s, e))
             return -1;
         if (light == (i == 0))
             inkmap_invert(&k->map);
-        int side = k->map.width < k->map.height ? k->map.width : k->map.height;
-        if (inkmap_find_narrow(&k->map, (int)(NARROW * (float)side), e))
-            return -1;
-        if (ink_find_strokes(k, e) || ink_find_one(k, e))
+        if (inkmap_find_narrow(&k->map, (int)(NARROW * (float)inkmap_side(&k->map)), e) ||
+            ink_find_strokes(k, e) || ink_find_one(k, e))
             return -1;
         if (k->digits && !on_paper(k))
             k->digits = 0;
@@ -259,20 +248,16 @@ static bool cut_off(const struct ink *k)
  * longest is; 0 when they are no dots. */
 static int find_dots(struct ink *k)
 {
+    const struct parts *p = &k->parts;
     int longest = 0, dots = 0;
-    for (int i = 0; i < k->parts.parts; i++)
-        longest = longer_side(&k->parts.part[i]) > longest ? longer_side(&k->parts.part[i]) : longest;
-    for (int i = 0; i < k->parts.runs; i++) {
-        struct run *r = &k->parts.run[i];
-        int longer = longer_side(&k->parts.part[r->part]);
-        uint8_t *row = k->map.ink + (long)r->y * k->map.width;
-        for (int x = r->x0; x < r->x1 && SPECK * longer < longest; x++)
-            row[x] &= (uint8_t)~1;
-    }
-    for (int i = 0; i < k->parts.parts; i++)
-        dots += SPECK * longer_side(&k->parts.part[i]) >= longest;
-    int side = k->map.width < k->map.height ? k->map.width : k->map.height;
-    return dots >= DOTS && LARGE * longest < side ? longest : 0;
+    for (int i = 0; i < p->parts; i++)
+        longest = max_int(longest, box_longer(p->part[i].box));
+    for (int i = 0; i < p->runs; i++)
+        if (SPECK * box_longer(p->part[p->run[i].part].box) < longest)
+            take_out_run(k, &p->run[i]);
+    for (int i = 0; i < p->parts; i++)
+        dots += SPECK * box_longer(p->part[i].box) >= longest;
+    return dots >= DOTS && LARGE * longest < inkmap_side(&k->map) ? longest : 0;
 }
 
 /* Look for one in dots: join them. */
@@ -290,9 +275,9 @@ static int find_dotted(struct ink *k, struct likeliest *best, struct err *e)
     return compare(k, best, BOXED, 0, 0, e);
 }
 
-int ink_find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
+int ink_find_otherwise(struct ink *k, const struct source *s, struct err *e)
 {
-    struct likeliest best = {.sure = -INFINITY, .seen = k->seen, .side = w < h ? w : h};
+    struct likeliest best = {.sure = -INFINITY, .seen = k->seen, .side = min_int(s->w, s->h)};
     bool light = k->polarity < LIGHT, large = k->map.cell > 1, unsure = fabsf(k->polarity) < UNSURE;
     bool inverted = k->inverted;
     if (k->digits) {
@@ -305,12 +290,11 @@ int ink_find_otherwise(struct ink *k, const uint8_t *gray, long stride, int w, i
     k->digits = 0;
     if (k->glyphs.n && find_in_box(k, &best, e))
         return -1;
-    if (best.sure < DOUBTFUL && large && find_on_sheets(k, gray, stride, &best, e))
+    if (best.sure < DOUBTFUL && large && find_on_sheets(k, s, &best, e))
         return -1;
-    if (best.sure < HARDLY && large && unsure &&
-        find_inverted(k, gray, stride, w, h, inverted, &best, e))
+    if (best.sure < HARDLY && large && unsure && find_inverted(k, s, inverted, &best, e))
         return -1;
-    if (best.sure < HARDLY && large && find_narrow(k, gray, stride, w, h, light, &best, e))
+    if (best.sure < HARDLY && large && find_narrow(k, s, light, &best, e))
         return -1;
     if (best.sure < DOUBTFUL && large && find_dotted(k, &best, e))
         return -1;

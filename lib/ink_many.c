@@ -11,20 +11,13 @@
 #define JUNK 0.5f /* of a digit's worth is what is none, less */
 #define SURER 2.5f /* so much more has to be on a sheet by itself */
 
-/* A picture, or the part of one that a sheet lies in. */
-struct region {
-    const uint8_t *gray;
-    long stride;
-    int w, h, sheet; /* its number; -1: all of the picture */
-};
-
-/* Find the digits of the picture in k->map, which is of r. Returns 0, or -1. */
-static int find_in_map(struct ink *k, const struct region *r, struct err *e)
+/* Find the digits of the picture in k->map, which is of that sheet (-1: of none). Returns 0, or -1. */
+static int find_in_map(struct ink *k, int sheet, struct err *e)
 {
     k->digits = 0;
-    if (r->sheet >= 0)
-        sheets_cover(&k->sheets, r->sheet, &k->map);
-    return ink_find_ink(k, r->sheet, e) || ink_find_page(k, e) ? -1 : 0;
+    if (sheet >= 0)
+        sheets_cover(&k->sheets, sheet, &k->map);
+    return ink_find_ink(k, sheet, e) || ink_find_page(k, e) ? -1 : 0;
 }
 
 /* n values `step` apart made 2 n, between the nearest four by a cubic curve. */
@@ -42,13 +35,14 @@ static void enlarge_line(const uint8_t *in, long step, int n, uint8_t *out, long
 }
 
 /* The picture twice as large; NULL: memory is short. */
-static uint8_t *enlarge(const uint8_t *gray, long stride, int w, int h)
+static uint8_t *enlarge(const struct source *s)
 {
-    uint8_t *wide = malloc(2 * (size_t)w * h), *large = malloc(4 * (size_t)w * h);
-    for (int y = 0; wide && large && y < h; y++)
-        enlarge_line(gray + y * stride, 1, w, wide + 2L * w * y, 1);
-    for (int x = 0; wide && large && x < 2 * w; x++)
-        enlarge_line(wide + x, 2L * w, h, large + x, 2L * w);
+    size_t size = (size_t)s->w * s->h;
+    uint8_t *wide = malloc(2 * size), *large = malloc(4 * size);
+    for (int y = 0; wide && large && y < s->h; y++)
+        enlarge_line(s->gray + y * s->stride, 1, s->w, wide + 2L * s->w * y, 1);
+    for (int x = 0; wide && large && x < 2 * s->w; x++)
+        enlarge_line(wide + x, 2L * s->w, s->h, large + x, 2L * s->w);
     if (!wide) {
         free(large);
         large = NULL;
@@ -58,13 +52,13 @@ static uint8_t *enlarge(const uint8_t *gray, long stride, int w, int h)
 }
 
 /* Find the digits in the picture twice as large. */
-static int find_enlarged(struct ink *k, const struct region *r, struct err *e)
+static int find_enlarged(struct ink *k, const struct source *s, int sheet, struct err *e)
 {
-    uint8_t *large = enlarge(r->gray, r->stride, r->w, r->h);
+    uint8_t *large = enlarge(s);
     if (!large)
         return err_set(e, "out of memory");
-    int failed = inkmap_load_by(&k->map, large, 2L * r->w, 2 * r->w, 2 * r->h, 1, e) ||
-                 find_in_map(k, r, e);
+    struct source twice = {large, 2L * s->w, 2 * s->w, 2 * s->h};
+    int failed = inkmap_load_by(&k->map, &twice, 1, e) || find_in_map(k, sheet, e);
     free(large);
     for (int i = 0; i < k->digits; i++) {
         struct ink_digit *d = &k->digit[i];
@@ -76,19 +70,19 @@ static int find_enlarged(struct ink *k, const struct region *r, struct err *e)
     return failed ? -1 : 0;
 }
 
-/* Find the digits of r; in more of its pixels where it was made smaller and they came out small. */
-static int find_in_region(struct ink *k, const struct region *r, struct err *e)
+/* Find the digits of a picture, or of the part of one that is that sheet's (-1: of none); in more of its
+ * pixels where it was made smaller and they came out small. */
+static int find_in(struct ink *k, const struct source *s, int sheet, struct err *e)
 {
-    if (inkmap_load(&k->map, r->gray, r->stride, r->w, r->h, e) || find_in_map(k, r, e))
+    if (inkmap_load(&k->map, s, e) || find_in_map(k, sheet, e))
         return -1;
-    int finer = (int)((float)k->map.reduce * k->glyphs.height / FINE);
-    bool page = k->lines >= INK_FORM || k->digits >= PAGE;
-    if (k->map.reduce == 1 && page && k->glyphs.height < COARSE && r->w <= INKMAP_SIDE && r->h <= INKMAP_SIDE)
-        return find_enlarged(k, r, e);
-    finer = finer > 1 ? finer : 1;
+    bool page = k->lines >= INK_FORM || k->digits >= PAGE, whole = k->map.reduce == 1;
+    if (whole && page && k->glyphs.height < COARSE && max_int(s->w, s->h) <= INKMAP_SIDE)
+        return find_enlarged(k, s, sheet, e);
+    int finer = max_int((int)((float)k->map.reduce * k->glyphs.height / FINE), 1);
     if (k->digits == 0 || finer >= k->map.reduce)
         return 0;
-    return inkmap_load_by(&k->map, r->gray, r->stride, r->w, r->h, finer, e) || find_in_map(k, r, e) ? -1 : 0;
+    return inkmap_load_by(&k->map, s, finer, e) || find_in_map(k, sheet, e) ? -1 : 0;
 }
 
 /* The digits found best so far. */
@@ -120,30 +114,27 @@ static int keep_better(const struct ink *k, struct found *best, int x, int y, st
     return 0;
 }
 
-static int find_on_sheets(struct ink *k, const struct region *all, struct found *best, struct err *e)
+static int find_on_sheets(struct ink *k, const struct source *s, struct found *best, struct err *e)
 {
     int side = k->sheets.cell * k->sheets.reduce;
     for (int i = 0; i < k->sheets.n; i++) {
-        const struct sheet *t = &k->sheets.sheet[i];
-        int x = t->x0 * side, y = t->y0 * side, x1 = t->x1 * side, y1 = t->y1 * side;
-        struct region r = {all->gray + (long)y * all->stride + x, all->stride,
-                           (x1 < all->w ? x1 : all->w) - x, (y1 < all->h ? y1 : all->h) - y, i};
-        if (find_in_region(k, &r, e) || keep_better(k, best, x, y, e))
+        struct box b = k->sheets.sheet[i].box;
+        b = (struct box){b.x0 * side, b.y0 * side, b.x1 * side, b.y1 * side};
+        struct source part = source_part(s, b);
+        if (find_in(k, &part, i, e) || keep_better(k, best, b.x0, b.y0, e))
             return -1;
     }
     return 0;
 }
 
-int ink_find_many(struct ink *k, const uint8_t *gray, long stride, int w, int h, struct err *e)
+int ink_find_many(struct ink *k, const struct source *s, struct err *e)
 {
-    struct region all = {gray, stride, w, h, -1};
     struct found best = {NULL, 0, -INFINITY};
-    if (inkmap_load(&k->map, gray, stride, w, h, e) || sheets_find(&k->sheets, &k->map, e) ||
-        find_in_region(k, &all, e))
+    if (inkmap_load(&k->map, s, e) || sheets_find(&k->sheets, &k->map, e) || find_in(k, s, -1, e))
         return -1;
     if (k->sheets.n == 0)
         return 0;
-    int failed = keep_better(k, &best, 0, 0, e) || find_on_sheets(k, &all, &best, e);
+    int failed = keep_better(k, &best, 0, 0, e) || find_on_sheets(k, s, &best, e);
     k->digits = 0;
     for (int i = 0; !failed && i < best.n; i++) {
         struct ink_digit *d = ink_new_digit(k, e);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "split.h"
 #include "whole.h"
 
@@ -17,36 +18,38 @@
 #define TURNED 1.15f     /* times as much ink in upright digits as unturned: the page was turned */
 #define LONGEST 1.3f     /* of the usual height, and */
 #define JOINED 1.8f      /* times its area: what a digit among others may become by its faint ink */
-#define STACKED 1.75f    /* of the usual height: in a form, higher glyphs are two that touch */
+#define STACKED 1.75f    /* of the usual height: in a form, higher glyphs are two that touch, */
+#define BROAD 0.4f       /* if they are wider than this */
 #define ROW 0.5f         /* of the usual height: what is wider may be several digits, */
-#define FILLED 0.33f     /* of the glyphs are in a form's cells at least */
 #define FORM_ROW 1.1f    /* in a form */
+#define FILLED 0.33f     /* of the glyphs are in a form's cells at least */
+#define PALE 0.5f        /* of the usual contrast: the pieces of fainter glyphs are not joined */
+#define INKED 128        /* of 255: a stroke */
 
 /* Cut glyph g if it is a row of digits that touch. Returns how many cuts were made, or -1. */
 static int split_one(struct ink *k, const struct glyph *g, enum turn turn, struct err *e)
 {
-    struct part box;
+    struct box box;
     if (ink_cut_glyph(k, g->id, &box, e))
         return -1;
-    int w = box.x1 - box.x0, h = box.y1 - box.y0;
-    if (turn != TURN_NONE && ink_turn_cut(k, w, h, turn, e))
+    if (turn != TURN_NONE && ink_turn_cut(k, box_width(box), box_height(box), turn, e))
         return -1;
-    struct glyph at = upright(box.x0, box.y0, box.x1, box.y1, k->map.width, k->map.height, turn);
-    return split_row(&at, k->cut, k->glyphs.height, &k->map, turn, e);
+    return split_row(upright(&k->map, box, turn), k->cut, k->glyphs.height, &k->map, turn, e);
 }
 
 /* Cut digits that touch. Returns how many cuts were made, or -1. */
 static int split_touching(struct ink *k, enum turn turn, struct err *e)
 {
     const struct glyphs *s = &k->glyphs;
+    bool form = k->lines >= INK_FORM;
     int cuts = 0;
     for (int i = 0; cuts >= 0 && i < s->n; i++) {
         const struct glyph *g = &s->glyph[i];
-        float w = (float)(g->x1 - g->x0), h = (float)(g->y1 - g->y0);
+        float w = (float)box_width(g->box), h = (float)box_height(g->box);
         int made = 0;
-        if (k->lines >= INK_FORM && h > STACKED * s->height && w > 0.4f * s->height && w < h)
-            made = split_stack(g, s->height, &k->map, turn, e);
-        else if (w > (k->lines >= INK_FORM ? FORM_ROW : ROW) * s->height)
+        if (form && h > STACKED * s->height && w > BROAD * s->height && w < h)
+            made = split_stack(g->box, s->height, &k->map, turn, e);
+        else if (w > (form ? FORM_ROW : ROW) * s->height)
             made = split_one(k, g, turn, e);
         cuts = made < 0 ? -1 : cuts + made;
     }
@@ -67,13 +70,13 @@ static int mend_glyphs(struct ink *k, struct err *e)
     float usual = s->n ? nth_smallest(sorted, s->n, s->n / 2) : 0;
     int mended = 0;
     for (int i = 0; i < s->n && mended >= 0; i++) {
-        struct part box;
-        if (full[i] < 0.5f * usual)
+        int id = s->glyph[i].id;
+        struct box box;
+        if (full[i] < PALE * usual)
             continue;
-        int made = ink_cut_glyph(k, s->glyph[i].id, &box, e);
+        int made = ink_cut_glyph(k, id, &box, e);
         if (!made)
-            made = mend(&k->mend, &k->map, &box, ink_faint_level(k, s->glyph[i].id),
-                        LONGEST * s->height, JOINED, e);
+            made = ink_mend(k, id, box, LONGEST * s->height, JOINED, e);
         mended = made < 0 ? -1 : mended | made;
     }
     free(full);
@@ -99,9 +102,7 @@ static int find_glyphs(struct ink *k, enum turn turn, struct err *e)
     glyphs_all(&k->glyphs, &k->map, &k->parts, turn,
                k->lines >= INK_FORM ? TOUCHING_ROWS | TOUCHING_STACKS : TOUCHING_ROWS);
     int cuts = split_touching(k, turn, e);
-    if (cuts < 0)
-        return -1;
-    if (cuts > 0 && group_again(k, turn, e))
+    if (cuts < 0 || (cuts > 0 && group_again(k, turn, e)))
         return -1;
     if (cuts == 0)
         glyphs_all(&k->glyphs, &k->map, &k->parts, turn, 0);
@@ -118,12 +119,12 @@ static int find_glyphs(struct ink *k, enum turn turn, struct err *e)
  * the logarithm of a probability. The cut is left as it lies in the picture, w x h. */
 static int look_at(struct ink *k, int id, enum turn turn, int *w, int *h, float *whole, struct err *e)
 {
-    struct part box;
+    struct box box;
     if (ink_cut_glyph(k, id, &box, e))
         return -1;
     ink_trim(k, &box);
-    *w = box.x1 - box.x0;
-    *h = box.y1 - box.y0;
+    *w = box_width(box);
+    *h = box_height(box);
     if (turn == TURN_NONE)
         return whole_of(k->cut, *w, *h, whole, e);
     return ink_turn_cut(k, *w, *h, turn, e) || whole_of(k->cut, *h, *w, whole, e) ||
@@ -159,7 +160,7 @@ static bool is_row_aside(const struct ink *k, int w, int h, enum turn turn)
         for (int x = 0; x < w; x++) {
             long at = (long)y * w + x, before = turn ? at - w : at - 1;
             bool first = turn ? y == 0 : x == 0;
-            strokes += k->cut[at] >= 128 && (first || k->cut[before] < 128);
+            strokes += k->cut[at] >= INKED && (first || k->cut[before] < INKED);
         }
     return (float)strokes > CROSSED * (float)down;
 }
@@ -207,14 +208,11 @@ static int try_turn(struct ink *k, enum turn turn, struct looks *l, struct err *
 static int save_ink(struct ink *k, struct err *e)
 {
     size_t size = (size_t)k->map.width * k->map.height;
-    if (size > k->saved_size) {
-        uint8_t *saved = realloc(k->saved, size);
-        if (!saved)
-            return err_set(e, "out of memory");
-        k->saved = saved;
-        k->saved_size = size;
-    }
-    memcpy(k->saved, k->map.ink, size);
+    uint8_t *saved = grow(k->saved, size, &k->saved_room, 1, e);
+    if (!saved)
+        return -1;
+    k->saved = saved;
+    memcpy(saved, k->map.ink, size);
     return 0;
 }
 
@@ -247,28 +245,26 @@ static int find_turn(struct ink *k, enum turn *turn, struct err *e)
     return undo_turn(k, e) ? -1 : try_turn(k, *turn, &l[*turn], e);
 }
 
-static bool is_in(const struct glyph *g, const struct glyph *box)
+static bool is_in(struct box g, struct box box)
 {
-    int x = (g->x0 + g->x1) / 2, y = (g->y0 + g->y1) / 2;
-    return x >= box->x0 && x < box->x1 && y >= box->y0 && y < box->y1;
+    int x = (g.x0 + g.x1) / 2, y = (g.y0 + g.y1) / 2;
+    return x >= box.x0 && x < box.x1 && y >= box.y0 && y < box.y1;
 }
 
 /* Of a form in whose cells there are glyphs enough the others are its print. */
 static void leave_out_print(struct ink *k, enum turn turn)
 {
-    const struct rules_grid *grid = &k->grid;
     struct glyphs *s = &k->glyphs;
     int inside = 0, n = 0;
-    if (grid->x0 > grid->x1)
+    if (k->grid.x0 > k->grid.x1)
         return;
-    struct glyph box = upright((int)grid->x0, (int)grid->y0, (int)grid->x1 + 1, (int)grid->y1 + 1,
-                               k->map.width, k->map.height, turn);
+    struct box box = upright(&k->map, k->grid, turn);
     for (int i = 0; i < s->n; i++)
-        inside += is_in(&s->glyph[i], &box);
+        inside += is_in(s->glyph[i].box, box);
     if ((float)inside < FILLED * (float)s->n)
         return;
     for (int i = 0; i < s->n; i++)
-        if (is_in(&s->glyph[i], &box))
+        if (is_in(s->glyph[i].box, box))
             s->glyph[n++] = s->glyph[i];
     s->n = n;
 }

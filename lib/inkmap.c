@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NARROWEST 96 /* map pixels: no picture is made narrower; narrower ones are looked at pixel by pixel */
+
 /* What counts as ink. Contrasts are fractions of the paper's brightness times 255. */
 #define FLOOR 9            /* fainter than this is never ink */
 #define TEXTURE_FACTOR 1.8f /* ink stands out by this much more than bare paper does */
@@ -16,18 +18,10 @@
 /* The paper's curve in brightness, at most, over a length of the frame's shorter side: what bends
  * more is ink. A stroke as wide as a quarter of that side is dark by 0.14 too little. */
 #define BEND 8.9f
-#define BEND_SMALL 4.0f /* in frames under 96 pixels, where strokes are wide for their size */
+#define BEND_SMALL 4.0f /* in those that are looked at pixel by pixel, where strokes are wide for their size */
+#define RIM_LIGHTER 64     /* levels: a rim so much lighter than the rest is paper around dark ink, */
+#define RIM_SAYS 0.3       /* which makes it surer by this */
 #define DARK 16            /* added to the paper's brightness: a dark desk's noise is not ink */
-
-static int min_int(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int max_int(int a, int b)
-{
-    return a > b ? a : b;
-}
 
 static int grow(uint8_t **p, size_t size, struct err *e)
 {
@@ -61,14 +55,13 @@ static int reserve(struct inkmap *m, struct err *e)
 }
 
 /* The means of k x k pixels each. Inlined for a constant k the loops go by vectors. */
-static inline void reduce_by(const struct inkmap *m, const uint8_t *source, long stride,
-                             uint16_t *restrict sum, int k)
+static inline void reduce_by(const struct inkmap *m, const struct source *s, uint16_t *restrict sum, int k)
 {
     int w = m->width, whole = k * k;
     for (int y = 0; y < m->height; y++) {
         memset(sum, 0, (size_t)w * sizeof *sum);
         for (int j = 0; j < k; j++) {
-            const uint8_t *row = source + ((long)y * k + j) * stride;
+            const uint8_t *row = s->gray + ((long)y * k + j) * s->stride;
             for (int x = 0; x < w; x++)
                 for (int i = 0; i < k; i++)
                     sum[x] = (uint16_t)(sum[x] + row[(long)x * k + i]);
@@ -79,29 +72,28 @@ static inline void reduce_by(const struct inkmap *m, const uint8_t *source, long
     }
 }
 
-static void reduce(const struct inkmap *m, const uint8_t *source, long stride, uint16_t *sum)
+static void reduce(const struct inkmap *m, const struct source *s, uint16_t *sum)
 {
     switch (m->reduce) {
-    case 2: reduce_by(m, source, stride, sum, 2); break;
-    case 3: reduce_by(m, source, stride, sum, 3); break;
-    default: reduce_by(m, source, stride, sum, m->reduce);
+    case 2: reduce_by(m, s, sum, 2); break;
+    case 3: reduce_by(m, s, sum, 3); break;
+    default: reduce_by(m, s, sum, m->reduce);
     }
 }
 
-int inkmap_load(struct inkmap *m, const uint8_t *source, long stride, int w, int h, struct err *e)
+int inkmap_load(struct inkmap *m, const struct source *s, struct err *e)
 {
-    int k = (max_int(w, h) + INKMAP_SIDE - 1) / INKMAP_SIDE;
-    return inkmap_load_by(m, source, stride, w, h, min_int(k, max_int(1, min_int(w, h) / 96)), e);
+    int k = (max_int(s->w, s->h) + INKMAP_SIDE - 1) / INKMAP_SIDE;
+    return inkmap_load_by(m, s, min_int(k, max_int(1, min_int(s->w, s->h) / NARROWEST)), e);
 }
 
-int inkmap_load_by(struct inkmap *m, const uint8_t *source, long stride, int w, int h, int k,
-                   struct err *e)
+int inkmap_load_by(struct inkmap *m, const struct source *s, int k, struct err *e)
 {
     m->reduce = k;
-    m->width = w / k;
-    m->height = h / k;
-    int side = min_int(m->width, m->height);
-    m->cell = side < 96 ? 1 : side < 240 ? 4 : side < 720 ? 8 : 16;
+    m->width = s->w / k;
+    m->height = s->h / k;
+    int side = inkmap_side(m);
+    m->cell = side < NARROWEST ? 1 : side < 240 ? 4 : side < 720 ? 8 : 16;
     m->gw = (m->width + m->cell - 1) / m->cell;
     m->gh = (m->height + m->cell - 1) / m->cell;
     if (reserve(m, e))
@@ -110,12 +102,12 @@ int inkmap_load_by(struct inkmap *m, const uint8_t *source, long stride, int w, 
         uint16_t *sum = malloc((size_t)m->width * sizeof *sum);
         if (!sum)
             return err_set(e, "out of memory");
-        reduce(m, source, stride, sum);
+        reduce(m, s, sum);
         free(sum);
         return 0;
     }
-    for (int y = 0; y < h; y++)
-        memcpy(m->gray + (long)y * w, source + y * stride, (size_t)w);
+    for (int y = 0; y < s->h; y++)
+        memcpy(m->gray + (long)y * s->w, s->gray + y * s->stride, (size_t)s->w);
     return 0;
 }
 
@@ -291,48 +283,64 @@ static inline void add_cubes(const uint8_t *near, const uint8_t *row, int n, int
     }
 }
 
-float inkmap_polarity(struct inkmap *m)
+/* Fill m->scratch with the means about each cell, of cells up to a third of the shorter side away, by a
+ * summed-area table. */
+static void local_means(struct inkmap *m)
 {
-    cell_means(m);
-    size_t grid = (size_t)m->gw * m->gh;
-    memcpy(m->scratch, m->mean, grid);
-    /* Local means over a third of the frame: repeated 3x3 would be slow, so average a coarser
-     * sampling: a summed-area table of the cells. */
     uint32_t *sat = m->sums;
-    int sw = m->gw + 1;
+    int sw = m->gw + 1, r = max_int(1, min_int(m->gw, m->gh) / 3);
     memset(sat, 0, (size_t)sw * (size_t)(m->gh + 1) * sizeof *sat);
     for (int y = 0; y < m->gh; y++)
         for (int x = 0; x < m->gw; x++)
             sat[(y + 1) * sw + x + 1] = sat[y * sw + x + 1] + sat[(y + 1) * sw + x] -
                                         sat[y * sw + x] + m->mean[(long)y * m->gw + x];
-    int r = max_int(1, min_int(m->gw, m->gh) / 3);
-    double border = 0, borders = 0, all = 0;
-    struct skew skew = {0, 0};
-    int step = m->cell > 4 ? 2 : 1;
-    uint8_t near[INKMAP_MAX];
-    for (int y = 0; y < m->height; y += step) {
-        int cy = y / m->cell, y0 = max_int(cy - r, 0), y1 = min_int(cy + r + 1, m->gh);
-        for (int cx = 0; cx < m->gw; cx++) {
-            int x0 = max_int(cx - r, 0), x1 = min_int(cx + r + 1, m->gw);
-            int local = (int)((sat[y1 * sw + x1] - sat[y0 * sw + x1] - sat[y1 * sw + x0] +
-                               sat[y0 * sw + x0]) / (uint32_t)((x1 - x0) * (y1 - y0)));
-            int from = cx * m->cell, end = min_int(from + m->cell, m->width);
-            memset(near + from, local, (size_t)(end - from));
-            all += m->mean[(long)cy * m->gw + cx];
-            if (cy == 0 || cx == 0 || cy == m->gh - 1 || cx == m->gw - 1) {
-                border += m->mean[(long)cy * m->gw + cx];
-                borders++;
-            }
+    for (int y = 0; y < m->gh; y++) {
+        int y0 = max_int(y - r, 0), y1 = min_int(y + r + 1, m->gh);
+        for (int x = 0; x < m->gw; x++) {
+            int x0 = max_int(x - r, 0), x1 = min_int(x + r + 1, m->gw);
+            uint32_t sum = sat[y1 * sw + x1] - sat[y0 * sw + x1] - sat[y1 * sw + x0] + sat[y0 * sw + x0];
+            m->scratch[(long)y * m->gw + x] = (uint8_t)(sum / (uint32_t)((x1 - x0) * (y1 - y0)));
         }
-        if (step == 1)
-            add_cubes(near, m->gray + (long)y * m->width, m->width, 1, &skew);
-        else
-            add_cubes(near, m->gray + (long)y * m->width, m->width, 2, &skew);
     }
-    double cells = (double)((m->height + step - 1) / step) * m->gw;
-    double rim = (border / borders - all / cells) / 64;
-    double all_cubes = (double)(2 * (int64_t)skew.darker - (int64_t)skew.sizes);
-    double sure = (skew.sizes > 0 ? all_cubes / (double)skew.sizes : 0) + 0.3 * fmax(-1, fmin(1, rim));
+}
+
+/* How much lighter the cells at the picture's edge are than all, of which each counts as often as it has
+ * rows, every step-th. */
+static double lighter_rim(const struct inkmap *m, int step)
+{
+    double rim = 0, rims = 0, all = 0, cells = 0;
+    for (int y = 0; y < m->gh; y++) {
+        int rows = (min_int(m->cell, m->height - y * m->cell) + step - 1) / step;
+        for (int x = 0; x < m->gw; x++) {
+            bool at_rim = y == 0 || x == 0 || y == m->gh - 1 || x == m->gw - 1;
+            double sum = rows * m->mean[(long)y * m->gw + x];
+            all += sum;
+            cells += rows;
+            rim += at_rim ? sum : 0;
+            rims += at_rim ? rows : 0;
+        }
+    }
+    return rim / rims - all / cells;
+}
+
+float inkmap_polarity(struct inkmap *m)
+{
+    int step = m->cell > 4 ? 2 : 1;
+    struct skew skew = {0, 0};
+    uint8_t near[INKMAP_MAX];
+    cell_means(m);
+    local_means(m);
+    for (int y = 0; y < m->height; y += step) {
+        const uint8_t *row = m->gray + (long)y * m->width;
+        spread(m, m->scratch + (long)(y / m->cell) * m->gw, near);
+        if (step == 1) /* constants, for the compiler's sake */
+            add_cubes(near, row, m->width, 1, &skew);
+        else
+            add_cubes(near, row, m->width, 2, &skew);
+    }
+    double cubes = (double)(2 * (int64_t)skew.darker - (int64_t)skew.sizes);
+    double rim = fmax(-1, fmin(1, lighter_rim(m, step) / RIM_LIGHTER));
+    double sure = (skew.sizes > 0 ? cubes / (double)skew.sizes : 0) + RIM_SAYS * rim;
     return (float)fmax(-1, fmin(1, sure));
 }
 
@@ -467,30 +475,24 @@ static void contrasts(struct inkmap *m, const uint8_t *closed)
 }
 
 /* Mark what reaches the threshold: part / 2^16 of peak, which is times 16, and at least floor. */
-static int cut_row(uint8_t *restrict ink, const uint16_t *restrict peak, int n, uint16_t part,
-                   uint8_t floor)
+static void cut_row(uint8_t *restrict ink, const uint16_t *restrict peak, int n, uint16_t part,
+                    uint8_t floor)
 {
-    int kept = 0;
     for (int x = 0; x < n; x++) {
         uint8_t level = (uint8_t)((uint32_t)peak[x] * part >> 16);
         level = level > floor ? level : floor;
-        uint8_t keep = ink[x] >= level;
-        ink[x] = (uint8_t)((ink[x] & ~1) | keep);
-        kept += keep;
+        ink[x] = (uint8_t)((ink[x] & ~1) | (ink[x] >= level));
     }
-    return kept;
 }
 
-static long cut(struct inkmap *m, int floor)
+static void cut(struct inkmap *m)
 {
     struct rows peak = {.grid = m->peak, .cell_row = -1};
-    long count = 0;
     for (int y = 0; y < m->height; y++) {
         rows_seek(&peak, m, y);
-        count += cut_row(m->ink + (long)y * m->width, peak.at, m->width,
-                         (uint16_t)(PEAK_PART * 65536 / 16), (uint8_t)min_int(floor, 255));
+        cut_row(m->ink + (long)y * m->width, peak.at, m->width, (uint16_t)(PEAK_PART * 65536 / 16),
+                (uint8_t)min_int(m->floor, 255));
     }
-    return count;
 }
 
 void inkmap_faces(struct inkmap *m)
@@ -545,6 +547,7 @@ static void blur(struct inkmap *m)
     }
 }
 
+/* The contrast of bare paper: noise, fibres. */
 static float texture(const struct inkmap *m)
 {
     if (m->cell == 1)
@@ -554,27 +557,33 @@ static float texture(const struct inkmap *m)
 }
 
 /* Mark the ink by the peaks of the cells. */
-static long mark(struct inkmap *m)
+static void mark(struct inkmap *m)
 {
     int side = min_int(m->gw, m->gh);
     struct shape flat = {.reach = max_int(1, m->cell == 1 ? side * 3 / 10 : side * 3 / 20)};
     dilate(m->peak, m->scratch, m->gw, m->gh, &flat);
     if (m->cell > 1)
         smooth(m->peak, m->scratch, m->gw, m->gh);
-    return cut(m, m->floor);
+    cut(m);
 }
 
-long inkmap_find(struct inkmap *m)
+/* Mark the ink of a picture whose bare paper has contrasts of that size. */
+static void mark_above(struct inkmap *m, float bare)
+{
+    m->floor = max_int(FLOOR, (int)(TEXTURE_FACTOR * bare));
+    mark(m);
+}
+
+void inkmap_find(struct inkmap *m)
 {
     compare(m);
-    m->texture = texture(m);
-    if (m->texture > NOISY && m->cell >= 8) {
+    float bare = texture(m);
+    if (bare > NOISY && m->cell >= 8) {
         blur(m);
         compare(m);
-        m->texture = texture(m);
+        bare = texture(m);
     }
-    m->floor = max_int(FLOOR, (int)(TEXTURE_FACTOR * m->texture));
-    return mark(m);
+    mark_above(m, bare);
 }
 
 int inkmap_copy_paper(struct inkmap *m, const struct inkmap *of, struct err *e)
@@ -665,9 +674,7 @@ int inkmap_find_narrow(struct inkmap *m, int widest, struct err *e)
     close_square(m, &a, &b, widest + 1);
     contrasts(m, a);
     free(both);
-    m->texture = texture(m);
-    m->floor = max_int(FLOOR, (int)(TEXTURE_FACTOR * m->texture));
-    mark(m);
+    mark_above(m, texture(m));
     return 0;
 }
 
@@ -698,7 +705,7 @@ static int usual_peak(struct inkmap *m)
     return inked ? quantile(m->scratch, inked, USUAL_PEAK) : 255;
 }
 
-bool inkmap_find_again(struct inkmap *m)
+void inkmap_find_again(struct inkmap *m)
 {
     size_t n = (size_t)m->gw * m->gh;
     int before = quantile(m->peak, n, 0.5);
@@ -711,9 +718,8 @@ bool inkmap_find_again(struct inkmap *m)
     }
     int usual = usual_peak(m);
     if ((float)before < STRONGER * (float)usual)
-        return false;
+        return;
     for (size_t i = 0; i < n; i++)
         m->peak[i] = (uint8_t)min_int(m->peak[i], usual);
     mark(m);
-    return true;
 }

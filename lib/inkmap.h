@@ -14,14 +14,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "box.h"
 #include "err.h"
+
+/* A picture, or a part of one: w x h gray pixels, rows `stride` bytes apart. */
+struct source {
+    const uint8_t *gray;
+    long stride;
+    int w, h;
+};
+
+/* The part of s from (x0, y0) to before (x1, y1), or as far as s goes. */
+static inline struct source source_part(const struct source *s, struct box b)
+{
+    return (struct source){s->gray + b.y0 * s->stride + b.x0, s->stride, min_int(b.x1, s->w) - b.x0,
+                           min_int(b.y1, s->h) - b.y0};
+}
 
 struct inkmap {
     int width, height; /* of the map: the source's size divided by `reduce` */
     int reduce;        /* source pixels a side of a map pixel, 1 when the source is small */
     uint8_t *gray;     /* [height][width] the picture with dark ink: inverted when ink is light */
     uint8_t *ink;      /* [height][width] contrast to the paper 0..255; bit 0 set where it is ink */
-    float texture;     /* contrast of bare paper (noise, fibres), 0..255 */
     int floor;         /* contrast below which nothing is ink */
 
     int cell, gw, gh;  /* side of a grid cell in map pixels, grid size */
@@ -32,13 +46,18 @@ struct inkmap {
     size_t size, grid_size; /* bytes allocated for gray and ink; for each of the grids */
 };
 
-/* Bring the w x h pixels at `source`, rows `stride` bytes apart, into the map's gray picture, made
- * smaller by averaging when a side is above INKMAP_SIDE. Returns 0, or -1 when memory is short. */
-int inkmap_load(struct inkmap *m, const uint8_t *source, long stride, int w, int h, struct err *e);
+/* The shorter side, in map pixels. */
+static inline int inkmap_side(const struct inkmap *m)
+{
+    return min_int(m->width, m->height);
+}
+
+/* Bring the source into the map's gray picture, made smaller by averaging when a side is above
+ * INKMAP_SIDE. Returns 0, or -1 when memory is short. */
+int inkmap_load(struct inkmap *m, const struct source *s, struct err *e);
 
 /* The same, k x k pixels of the source to one of the map's. */
-int inkmap_load_by(struct inkmap *m, const uint8_t *source, long stride, int w, int h, int k,
-                   struct err *e);
+int inkmap_load_by(struct inkmap *m, const struct source *s, int k, struct err *e);
 #define INKMAP_SIDE 2560 /* larger pictures are made smaller, unless they are narrow strips */
 #define INKMAP_MAX 16384 /* the longest side of a source, and so of a map */
 
@@ -52,8 +71,8 @@ void inkmap_invert(struct inkmap *m);
 /* Fill m->mean with the mean brightness of each cell, m->paper with that of what is not darker. */
 void inkmap_faces(struct inkmap *m);
 
-/* Fill m->ink from m->gray. Returns the number of ink pixels. */
-long inkmap_find(struct inkmap *m);
+/* Fill m->ink from m->gray, which is softened where the paper is very noisy. */
+void inkmap_find(struct inkmap *m);
 
 /* Fill m->ink as inkmap_find did, whatever has become of it. m->gray is as that left it. */
 void inkmap_renew(struct inkmap *m);
@@ -73,8 +92,8 @@ int inkmap_find_narrow(struct inkmap *m, int widest, struct err *e);
 int inkmap_join(struct inkmap *m, int widest, struct err *e);
 
 /* Mark the ink anew after some of m->ink was made 0, when that, such as a form's lines, was so much
- * stronger than the writing left that the writing was measured by it. Returns whether it was. */
-bool inkmap_find_again(struct inkmap *m);
+ * stronger than the writing left that the writing was measured by it. */
+void inkmap_find_again(struct inkmap *m);
 
 void inkmap_free(struct inkmap *m);
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "box.h"
+
 /* Widths in pixels of the 28x28 frame. Of MNIST's training digits 99.9 % are wider than 1.73,
  * half are between 2.3 and 3.0, 99 % are under 4.5 (as stroke_width measures). */
 #define PASSED 1.55f /* a 28x28 frame with thinner strokes is not MNIST's */
@@ -134,9 +136,7 @@ static void draw(const uint8_t *cut, int w, int h, float scale, uint8_t *canvas)
 {
     float drawn[CANVAS][CANVAS], line[CANVAS];
     struct columns columns;
-    int tw = (int)ceilf((float)w * scale), th = (int)ceilf((float)h * scale);
-    tw = tw > CANVAS ? CANVAS : tw;
-    th = th > CANVAS ? CANVAS : th;
+    int tw = min_int((int)ceilf((float)w * scale), CANVAS), th = min_int((int)ceilf((float)h * scale), CANVAS);
     memset(drawn, 0, sizeof drawn);
     plan_columns(w, scale, tw, &columns);
     for (int y = 0; y < h; y++) {
@@ -192,10 +192,6 @@ static void thin(uint8_t *canvas, int n)
         if (before[k] > opened[k] + 64 && before[k] > canvas[k])
             canvas[k] = before[k];
 }
-
-struct box {
-    int x0, y0, x1, y1;
-};
 
 static struct box ink_box(const uint8_t *pixels, int side)
 {
@@ -276,7 +272,7 @@ static void shift(uint8_t *pixels, int dx, int dy)
 /* Draw the cut so that after widening by `steps` its box is DIGIT_BOX long. */
 static struct box draw_widened(const uint8_t *cut, int w, int h, int steps, uint8_t *canvas)
 {
-    int longer = w > h ? w : h, want = DIGIT_BOX * FINE;
+    int longer = max_int(w, h), want = DIGIT_BOX * FINE;
     float scale = (float)(want - 2 * steps) / (float)longer;
     struct box b = {0, 0, 0, 0};
     for (int i = 0; i < 3; i++) {
@@ -286,7 +282,7 @@ static struct box draw_widened(const uint8_t *cut, int w, int h, int steps, uint
         if (steps < 0)
             thin(canvas, -steps);
         b = ink_box(canvas, CANVAS);
-        int got = b.x1 - b.x0 > b.y1 - b.y0 ? b.x1 - b.x0 : b.y1 - b.y0;
+        int got = box_longer(b);
         if (got <= want && got > want - FINE)
             break;
         scale *= (float)want / (float)(got > 0 ? got : want);
@@ -305,10 +301,10 @@ void normalise(uint8_t *cut, int w, int h, uint8_t *out)
 {
     uint8_t canvas[CANVAS * CANVAS];
     float width = stroke_width(cut, w, h);
-    int longer = w > h ? w : h;
+    int longer = max_int(w, h);
     while (longer > 8 * DIGIT_BOX && width * DIGIT_BOX < 0.6f * (float)longer) {
         halve(cut, &w, &h);
-        longer = w > h ? w : h;
+        longer = max_int(w, h);
         width = stroke_width(cut, w, h);
     }
     width *= DIGIT_BOX / (float)longer;
@@ -323,8 +319,7 @@ void normalise(uint8_t *cut, int w, int h, uint8_t *out)
 bool is_normalised(const uint8_t *pixels)
 {
     struct box b = ink_box(pixels, DIGIT_SIDE);
-    int w = b.x1 - b.x0, h = b.y1 - b.y0, longer = w > h ? w : h;
-    if (longer != DIGIT_BOX && longer != DIGIT_BOX - 1)
+    if (box_longer(b) != DIGIT_BOX && box_longer(b) != DIGIT_BOX - 1)
         return false;
     float cx, cy;
     centre_of_mass(pixels, &cx, &cy);
@@ -338,6 +333,6 @@ void normalised_box(const uint8_t *pixels, int *x, int *y, int *w, int *h)
     struct box b = ink_box(pixels, DIGIT_SIDE);
     *x = b.x0;
     *y = b.y0;
-    *w = b.x1 - b.x0;
-    *h = b.y1 - b.y0;
+    *w = box_width(b);
+    *h = box_height(b);
 }

@@ -3,22 +3,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
+
+/* Writing has fewer runs than one for so many pixels, and these. */
+#define PIXELS_PER_RUN 8
+#define FEW_RUNS 1000
+
 #define EIGHT_MARKS 0x0101010101010101u /* the lowest bits of eight bytes, */
 /* Times this the eight bits are the highest byte, that of the first byte in memory the lowest bit. */
 #define GATHER (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 0x8040201008040201u : 0x0102040810204080u)
 
-static int more_runs(struct parts *p, struct err *e)
+/* Room for n runs. */
+static int reserve_runs(struct parts *p, size_t n, struct err *e)
 {
-    int size = p->run_size ? p->run_size * 2 : 1024;
-    struct run *run = realloc(p->run, (size_t)size * sizeof *run);
+    struct run *run = grow(p->run, n, &p->run_room, sizeof *run, e);
     if (!run)
-        return err_set(e, "out of memory");
+        return -1;
     p->run = run;
-    int32_t *parent = realloc(p->parent, (size_t)size * sizeof *parent);
+    int32_t *parent = grow(p->parent, n, &p->parent_room, sizeof *parent, e);
     if (!parent)
-        return err_set(e, "out of memory");
+        return -1;
     p->parent = parent;
-    p->run_size = size;
     return 0;
 }
 
@@ -67,9 +72,8 @@ static int add_row(struct parts *p, const uint8_t *ink, int w, int y, struct err
 {
     int start = -1; /* of the run that is open */
     uint64_t last = 0;
-    while (p->run_size - p->runs < w / 2 + 1)
-        if (more_runs(p, e))
-            return -1;
+    if (reserve_runs(p, (size_t)p->runs + (size_t)w / 2 + 1, e))
+        return -1;
     for (int x = 0; x < w; x += 64) {
         uint64_t here = marks(ink + x, w - x), changes = here ^ (here << 1 | last);
         last = here >> 63;
@@ -103,15 +107,14 @@ static void add_to_part(struct parts *p, struct part *a, int i, const uint8_t *i
 {
     struct run *r = &p->run[i];
     const uint8_t *row = ink + (long)r->y * w;
+    struct box box = {r->x0, r->y, r->x1, r->y + 1};
     if (a->runs)
         p->run[a->last].next = i;
     else
-        *a = (struct part){r->x0, r->y, r->x1, r->y + 1, 0, 0, i, i, 0};
+        *a = (struct part){.box = box, .first = i};
+    a->box = box_join(a->box, box);
     a->last = i;
     a->runs++;
-    a->x0 = a->x0 < r->x0 ? a->x0 : r->x0;
-    a->x1 = a->x1 > r->x1 ? a->x1 : r->x1;
-    a->y1 = r->y + 1;
     a->area += r->x1 - r->x0;
     for (int x = r->x0; x < r->x1; x++)
         a->weight += row[x];
@@ -122,13 +125,10 @@ static int collect(struct parts *p, const uint8_t *ink, int w, struct err *e)
     p->parts = 0;
     for (int i = 0; i < p->runs; i++)
         p->parts += p->parent[i] == i;
-    if (p->parts > p->part_size) {
-        struct part *part = realloc(p->part, (size_t)p->parts * sizeof *part);
-        if (!part)
-            return err_set(e, "out of memory");
-        p->part = part;
-        p->part_size = p->parts;
-    }
+    struct part *part = grow(p->part, (size_t)p->parts, &p->part_room, sizeof *part, e);
+    if (!part)
+        return -1;
+    p->part = part;
     int parts = 0;
     for (int i = 0; i < p->runs; i++) {
         if (p->parent[i] == i) {
@@ -142,15 +142,16 @@ static int collect(struct parts *p, const uint8_t *ink, int w, struct err *e)
     return 0;
 }
 
-int parts_find(struct parts *p, const uint8_t *ink, int w, int h, int limit, struct err *e)
+int parts_find(struct parts *p, const uint8_t *ink, int w, int h, struct err *e)
 {
     int above = 0;
+    long most = (long)w * h / PIXELS_PER_RUN + FEW_RUNS;
     p->runs = p->parts = 0;
     for (int y = 0; y < h; y++) {
         int row = p->runs;
         if (add_row(p, ink + (long)y * w, w, y, e))
             return -1;
-        if (p->runs > limit) {
+        if (p->runs > most) {
             p->runs = 0;
             return 0;
         }

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "box.h"
 #include "err.h"
 
 /* Ink in row y from x0 to x1 - 1. The runs of a part are chained by `next` in order of y, x0. */
@@ -15,10 +16,10 @@ struct run {
 };
 
 struct part {
-    int x0, y0, x1, y1; /* bounding box, x1 and y1 beyond the last pixel */
-    long area;          /* pixels of ink */
-    long weight;        /* sum of their contrasts */
-    int first, last;    /* its first and last run */
+    struct box box;
+    long area;       /* pixels of ink */
+    long weight;     /* sum of their contrasts */
+    int first, last; /* its first and last run */
     int runs;
 };
 
@@ -28,12 +29,12 @@ struct parts {
     struct part *part;
     int parts;
     int32_t *parent; /* of the union-find over runs, used while labelling */
-    int run_size, part_size;
+    size_t run_room, parent_room, part_room;
 };
 
-/* Find the 8-connected parts of ink [h][w] (bit 0 set: ink). With more than `limit` runs it is no
- * writing, and has none. Returns 0, or -1 when memory is short. */
-int parts_find(struct parts *p, const uint8_t *ink, int w, int h, int limit, struct err *e);
+/* Find the 8-connected parts of ink [h][w] (bit 0 set: ink), runs joined by union-find. What has so many
+ * runs that it is no writing has no parts. Returns 0, or -1 when memory is short. */
+int parts_find(struct parts *p, const uint8_t *ink, int w, int h, struct err *e);
 
 void parts_free(struct parts *p);
 

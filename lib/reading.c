@@ -1,7 +1,6 @@
 #include "reading.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #define SAME_LINE 0.55f /* of the digits' height: how far from its course a line's digit may be */
@@ -32,12 +31,12 @@ float nth_smallest(float *a, int n, int k)
 
 static float middle_x(const struct glyph *g)
 {
-    return (float)(g->x0 + g->x1) / 2;
+    return (float)(g->box.x0 + g->box.x1) / 2;
 }
 
 static float middle_y(const struct glyph *g)
 {
-    return (float)(g->y0 + g->y1) / 2;
+    return (float)(g->box.y0 + g->box.y1) / 2;
 }
 
 static int compare_x(const void *a, const void *b)
@@ -82,8 +81,8 @@ static float page_slope(const struct glyph *g, int n, float height, float *slope
 static float level_at(const struct glyph *g, float height, float slope, float y)
 {
     float aside = slope * middle_x(g);
-    float high = (float)g->y0 + height / 2 - aside, low = (float)g->y1 - height / 2 - aside;
-    return (float)(g->y1 - g->y0) > HIGH * height ? fmaxf(high, fminf(low, y)) : middle_y(g) - aside;
+    float high = (float)g->box.y0 + height / 2 - aside, low = (float)g->box.y1 - height / 2 - aside;
+    return (float)box_height(g->box) > HIGH * height ? fmaxf(high, fminf(low, y)) : middle_y(g) - aside;
 }
 
 /* The line that g belongs to, *y: its level there. */
@@ -97,7 +96,7 @@ static struct line *nearest_line(struct line *lines, int n, const struct glyph *
         struct line *l = &lines[i];
         float reach = fminf(x - l->x, 4 * height), course = l->y + l->slope * reach;
         float level = level_at(g, height, slope, course), off = fabsf(level - course);
-        if ((float)g->x1 > l->to && x > l->to - 0.5f * height && off < least) {
+        if ((float)g->box.x1 > l->to && x > l->to - 0.5f * height && off < least) {
             least = off;
             best = l;
             *y = level;
@@ -114,7 +113,7 @@ static void extend(struct line *l, const struct glyph *g, float y)
         l->slope += 0.15f * fmaxf(-0.1f, fminf(0.1f, off / dx));
     l->y += l->slope * dx * share + share * off;
     l->x += share * dx;
-    l->to = fmaxf(l->to, (float)g->x1);
+    l->to = fmaxf(l->to, (float)g->box.x1);
     l->level += (y - l->level) / (float)++l->count;
 }
 
@@ -155,7 +154,7 @@ static void number_lines(struct line *lines, int n, struct glyph *g, int glyphs)
 
 static float gap(const struct glyph *a, const struct glyph *b)
 {
-    return fmaxf(0, (float)(b->x0 - a->x1));
+    return fmaxf(0, (float)(b->box.x0 - a->box.x1));
 }
 
 static void number_words(struct glyph *g, int n, float height, float *gaps)
@@ -195,7 +194,7 @@ int reading_order(struct glyph *g, int n, float height, struct err *e)
         struct line *l = nearest_line(lines, count, &g[i], height, slope, &y);
         if (!l) {
             l = &lines[count];
-            *l = (struct line){middle_x(&g[i]), y, 0, (float)g[i].x0, (float)g[i].x0, y, 0, count};
+            *l = (struct line){middle_x(&g[i]), y, 0, (float)g[i].box.x0, (float)g[i].box.x0, y, 0, count};
             count++;
         }
         extend(l, &g[i], y);

@@ -7,11 +7,12 @@
 
 #include <stdbool.h>
 
+#include "box.h"
 #include "err.h"
 
-/* A digit's box, upright: x1 and y1 beyond its last pixel. */
+/* What may be a digit. */
 struct glyph {
-    int x0, y0, x1, y1;
+    struct box box; /* upright */
     int id;         /* the caller's */
     int line, word; /* set by reading_order: both from 0 through the page */
     bool odd;       /* of another size than the usual digit */

@@ -55,11 +55,6 @@ struct line {
     bool erase;
 };
 
-static int min_int(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static int at(const struct view *v, int along, int across)
 {
     return v->ink[along * v->step_along + across * v->step_across];
@@ -85,19 +80,15 @@ static int darkest(const struct view *v, int a, int c)
 {
     const uint8_t *line = v->ink + a * v->step_along;
     long step = v->step_across;
-    int from = c - v->thickest < 0 ? 0 : c - v->thickest, level = v->level;
-    int to = c + v->thickest < v->across ? c + v->thickest : v->across - 1;
+    int from = max_int(c - v->thickest, 0), to = min_int(c + v->thickest, v->across - 1);
+    int level = v->level;
     int best = c, most = line[c * step];
-    for (int i = c - 1; i >= from && line[i * step] >= level; i--)
-        if (line[i * step] > most) {
-            most = line[i * step];
-            best = i;
-        }
-    for (int i = c + 1; i <= to && line[i * step] >= level; i++)
-        if (line[i * step] > most) {
-            most = line[i * step];
-            best = i;
-        }
+    for (int d = -1; d <= 1; d += 2)
+        for (int i = c + d; i >= from && i <= to && line[i * step] >= level; i += d)
+            if (line[i * step] > most) {
+                most = line[i * step];
+                best = i;
+            }
     return best;
 }
 
@@ -108,7 +99,7 @@ static int run_across(const struct view *v, int a, int c, int *first)
     if (!v->soft)
         return stretch(v, a, c, v->level, first);
     int middle = darkest(v, a, c), half = at(v, a, middle) / 2;
-    return stretch(v, a, middle, half > v->level ? half : v->level, first);
+    return stretch(v, a, middle, max_int(half, v->level), first);
 }
 
 /* A run near across position y. */
@@ -167,76 +158,94 @@ static int next_seed(const struct view *v, int along, int d)
     return d > 0 ? i + (at < along) : i - (at > along);
 }
 
-/* Follow a line from its seed in direction `d` (1 or -1), by predicting its place from where it was
- * and how it slopes. Widens l; wipes it out when l->erase. */
+/* The following of a line in one direction. */
+struct trail {
+    float y, slope;        /* where it should be next, and how much further across for a step */
+    int gap, crossed;      /* steps since it was seen: with nothing there, with something thicker */
+    int seen, last;        /* steps at which it was seen, and the last such place along, */
+    float last_y;          /* and across */
+    float thick, contrast; /* sums over what was seen */
+};
+
+/* How thick the line is on average, as far as it was followed. */
+static float mean_thick(const struct line *l, const struct trail *t)
+{
+    return (l->thick * (float)l->covered + t->thick) / (float)(l->covered + t->seen);
+}
+
+/* The line is there: n places from `first` on, at a. */
+static inline void see_run(const struct view *v, struct line *l, struct trail *t, int a, int first, int n)
+{
+    float off = (float)first + (float)(n - 1) / 2 - t->y;
+    t->y += 0.3f * off;
+    t->slope += 0.02f * off;
+    t->thick += (float)n;
+    l->thick_squares += (double)n * n;
+    float contrast = (float)max_int(at(v, a, first + n / 2), at(v, a, first + (n - 1) / 2));
+    t->contrast += contrast;
+    l->contrast_squares += contrast * contrast;
+    if (l->erase)
+        wipe(v, a, first, n, l->contrast);
+    double da = a - l->seed_along, dy = t->y - (float)l->seed_across;
+    l->sa += da;
+    l->sy += dy;
+    l->saa += da * da;
+    l->say += da * dy;
+    l->syy += dy * dy;
+    t->seen++;
+    l->crossed += t->crossed;
+    t->gap = t->crossed = 0;
+    t->last = a;
+    t->last_y = t->y;
+}
+
+/* Widen l by what was followed in direction d. */
+static void add_trail(struct line *l, const struct trail *t, int d)
+{
+    float all = (float)(l->covered + t->seen);
+    if (all > 0) {
+        l->thick = (l->thick * (float)l->covered + t->thick) / all;
+        l->contrast = (l->contrast * (float)l->covered + t->contrast) / all;
+    }
+    l->covered += t->seen;
+    *(d > 0 ? &l->to : &l->from) = (float)t->last;
+    *(d > 0 ? &l->to_y : &l->from_y) = t->last_y;
+}
+
+/* Follow a line from its seed in direction `d` (1 or -1), by predicting its place from where it was and
+ * how it slopes: *slope, along the view. Widens it; wipes it out when line->erase. */
 static void follow(const struct view *v, struct line *line, int d, float *slope)
 {
-    struct line copy = *line, *l = &copy; /* which no pixel written can change, as compilers see it */
-    float y = (float)l->seed_across, s = *slope * (float)d, sum_thick = 0, sum_contrast = 0;
-    int gap = 0, missed = 0, crossed = 0, seen = 0, last = l->seed_along;
-    int most = v->thickest + 4, most_crossed = v->along / 3;
-    float last_y = y;
-    int a = l->seed_along + (d < 0 ? -1 : 0);
+    struct line l = *line; /* a copy, which no pixel written can change, as compilers see it */
+    struct trail t = {.y = (float)l.seed_across, .slope = *slope * (float)d, .last = l.seed_along,
+                      .last_y = (float)l.seed_across};
+    int most_gap = v->thickest + 4, most_crossed = v->along / 3, missed = 0;
+    int a = l.seed_along + (d < 0 ? -1 : 0);
     int seed = next_seed(v, a, d), place = seed_place(v, seed);
-    for (int gone = 0; a >= 0 && a < v->along && gap <= most && crossed <= most_crossed; a += d) {
-        missed += gap > 0;
-        if (++gone > SOON && !l->erase && (float)missed > (1 - SPARSE) * (float)gone)
+    for (int gone = 1; a >= 0 && a < v->along && t.gap <= most_gap && t.crossed <= most_crossed;
+         a += d, gone++) {
+        missed += t.gap > 0;
+        if (gone > SOON && !l.erase && (float)missed > (1 - SPARSE) * (float)gone)
             break;
-        int first, n = run_near(v, a, y, 1 + min_int((gap + crossed) / 10, 4), &first);
+        int first, n = run_near(v, a, t.y, 1 + min_int((t.gap + t.crossed) / 10, 4), &first);
         if (a == place) {
-            l->course[seed] = y;
+            l.course[seed] = t.y;
             seed += d;
             place = seed_place(v, seed);
         }
-        float all = (float)(l->covered + seen);
-        float thick = (l->thick * (float)l->covered + sum_thick) / fmaxf(all, 1);
-        if (n && n <= v->thickest && (all < SURELY || (float)n <= THICKER * thick + 1)) {
-            float off = (float)first + (float)(n - 1) / 2 - y;
-            y += 0.3f * off;
-            s += 0.02f * off;
-            sum_thick += (float)n;
-            l->thick_squares += (double)n * n;
-            int middle = at(v, a, first + n / 2), other = at(v, a, first + (n - 1) / 2);
-            float contrast = (float)(middle > other ? middle : other);
-            sum_contrast += contrast;
-            l->contrast_squares += contrast * contrast;
-            if (l->erase)
-                wipe(v, a, first, n, l->contrast);
-            double da = a - l->seed_along, dy = y - (float)l->seed_across;
-            l->sa += da;
-            l->sy += dy;
-            l->saa += da * da;
-            l->say += da * dy;
-            l->syy += dy * dy;
-            seen++;
-            l->crossed += crossed;
-            gap = crossed = 0;
-            last = a;
-            last_y = y;
-        } else {
-            *(n ? &crossed : &gap) += 1;
-        }
-        s = s > STEEPEST ? STEEPEST : s < -STEEPEST ? -STEEPEST : s;
-        y += s;
+        if (n && n <= v->thickest &&
+            (l.covered + t.seen < SURELY || (float)n <= THICKER * mean_thick(&l, &t) + 1))
+            see_run(v, &l, &t, a, first, n);
+        else
+            *(n ? &t.crossed : &t.gap) += 1;
+        t.slope = t.slope > STEEPEST ? STEEPEST : t.slope < -STEEPEST ? -STEEPEST : t.slope;
+        t.y += t.slope;
     }
-    *line = copy;
-    if (l->erase)
-        return;
-    l = line;
-    float all = (float)(l->covered + seen);
-    if (all > 0) {
-        l->thick = (l->thick * (float)l->covered + sum_thick) / all;
-        l->contrast = (l->contrast * (float)l->covered + sum_contrast) / all;
+    if (!l.erase) {
+        add_trail(&l, &t, d);
+        *slope = t.slope * (float)d;
     }
-    l->covered += seen;
-    if (d > 0) {
-        l->to = (float)last;
-        l->to_y = last_y;
-    } else {
-        l->from = (float)last;
-        l->from_y = last_y;
-    }
-    *slope = s * (float)d;
+    *line = l;
 }
 
 /* Root mean square of its distance from the best straight line. */
@@ -364,29 +373,34 @@ static int count_crossings(const struct line *l, const struct line *others, int 
     return count;
 }
 
+/* Is l, which makes so many corners with lines of the other view, one to take out: from edge to edge, of
+ * a grid, or one of many side by side? */
+static bool is_ruled(const struct view *v, const struct line *l, int corners, const struct line *lines,
+                     int n)
+{
+    float length = l->to - l->from + 1, all = (float)v->along, margin = 0.03f * all + 2;
+    bool from_edge = l->from < margin, to_edge = l->to > all - margin;
+    bool thin = length > 25 * l->thick;
+    if ((from_edge && to_edge) || v->soft)
+        return from_edge && to_edge;
+    return ((from_edge || to_edge) && length > 0.6f * all && thin) ||
+           (l->crossings >= 2 && corners < 2 && length > 0.4f * all &&
+            bend(l) < 0.7f + 0.004f * length) ||
+           l->crossings >= GRID || (companions(l, lines, n) >= 4 && thin);
+}
+
+/* Choose the lines to take out. */
 static void decide(const struct view *v, struct line *lines, int n, const struct line *others,
                    int n_others)
 {
     for (int i = 0; i < n; i++) {
-        struct line *l = &lines[i];
-        float length = l->to - l->from + 1, margin = 0.03f * (float)v->along + 2;
-        bool from_edge = l->from < margin, to_edge = l->to > (float)v->along - margin;
         int corners = 0;
-        l->crossings = count_crossings(l, others, n_others, &corners);
-        if (v->soft) {
-            l->erase = from_edge && to_edge;
-            continue;
-        }
-        l->erase = (from_edge && to_edge) ||
-                   ((from_edge || to_edge) && length > 0.6f * (float)v->along &&
-                    length > 25 * l->thick) ||
-                   (l->crossings >= 2 && corners < 2 && length > 0.4f * (float)v->along &&
-                    bend(l) < 0.7f + 0.004f * length) ||
-                   l->crossings >= GRID ||
-                   (companions(l, lines, n) >= 4 && length > 25 * l->thick);
+        lines[i].crossings = count_crossings(&lines[i], others, n_others, &corners);
+        lines[i].erase = is_ruled(v, &lines[i], corners, lines, n);
     }
 }
 
+/* Take out the lines that are to go. Returns how many, those that lie side by side counted once. */
 static int erase(const struct view *v, struct line *lines, int n)
 {
     int counted = 0;
@@ -423,19 +437,6 @@ static float thinnest(const struct line *lines, int n)
     for (int i = 0; i < n; i++)
         least = fminf(least, lines[i].thick);
     return least;
-}
-
-/* Is there ink near the view's first (or last) places across along most of it, as of a box's side? */
-static bool may_be_side(const struct view *v, bool last)
-{
-    int rim = (int)(RIM * (float)v->across) + 1, inked = 0;
-    for (int a = 0; a < v->along; a++) {
-        int c = 0;
-        while (c < rim && at(v, a, last ? v->across - 1 - c : c) < v->level)
-            c++;
-        inked += c < rim;
-    }
-    return (float)inked > ALONG * (float)v->along;
 }
 
 /* The first run of ink within the rim at the view's first (or last) places across, at a. Returns its
@@ -481,30 +482,57 @@ static void wipe_side(const struct view *v, bool last)
     }
 }
 
-/* The pixels from x0, y0 to x1, y1, seen along the sides. */
-static void box_views(struct inkmap *m, int x0, int y0, int x1, int y1, struct view *flat,
-                      struct view *upright)
+/* Is there ink near the view's first (or last) places across along most of it, as of a box's side? */
+static bool may_be_side(const struct view *v, bool last)
 {
-    int w = x1 - x0, h = y1 - y0, thickest = (w < h ? w : h) / CELL_THICKEST + 1;
-    uint8_t *ink = m->ink + (long)y0 * m->width + x0;
-    *flat = (struct view){ink, 1, m->width, w, h, thickest, m->floor, false, false};
-    *upright = (struct view){ink, m->width, 1, h, w, thickest, m->floor, false, false};
+    int inked = 0, first;
+    for (int a = 0; a < v->along; a++)
+        inked += rim_run(v, a, last, &first) > 0;
+    return (float)inked > ALONG * (float)v->along;
 }
 
-bool rules_is_box(struct inkmap *m, int x0, int y0, int x1, int y1)
+/* How many of a box's sides may be there. */
+static int count_sides(const struct view *flat, const struct view *upright)
 {
-    struct view flat, upright;
-    box_views(m, x0, y0, x1, y1, &flat, &upright);
+    return may_be_side(flat, false) + may_be_side(flat, true) + may_be_side(upright, false) +
+           may_be_side(upright, true);
+}
+
+/* What is looked for: lines so thick at most, soft ones, a form's. */
+struct search {
+    int thickest;
+    bool soft, form;
+};
+
+/* The box, seen along its flat sides or its upright ones. */
+static struct view view_along(const struct inkmap *m, struct box b, bool upright, struct search s)
+{
+    int w = box_width(b), h = box_height(b);
+    uint8_t *ink = m->ink + (long)b.y0 * m->width + b.x0;
+    if (upright)
+        return (struct view){ink, m->width, 1, h, w, s.thickest, m->floor, s.soft, s.form};
+    return (struct view){ink, 1, m->width, w, h, s.thickest, m->floor, s.soft, s.form};
+}
+
+/* The lines of a form's box are so thick at most. */
+static struct search cell_search(struct box b)
+{
+    return (struct search){min_int(box_width(b), box_height(b)) / CELL_THICKEST + 1, false, false};
+}
+
+bool rules_is_box(struct inkmap *m, struct box box)
+{
+    struct view flat = view_along(m, box, false, cell_search(box));
+    struct view upright = view_along(m, box, true, cell_search(box));
     return is_side(&flat, false) && is_side(&flat, true) && is_side(&upright, false) &&
            is_side(&upright, true);
 }
 
-void rules_wipe_box(struct inkmap *m, int x0, int y0, int x1, int y1)
+void rules_wipe_box(struct inkmap *m, struct box box)
 {
-    struct view flat, upright;
-    box_views(m, x0, y0, x1, y1, &flat, &upright);
-    if (may_be_side(&flat, false) + may_be_side(&flat, true) + may_be_side(&upright, false) +
-            may_be_side(&upright, true) < SIDES)
+    struct view flat = view_along(m, box, false, cell_search(box));
+    struct view upright = view_along(m, box, true, cell_search(box));
+    if (count_sides(&flat, &upright) < SIDES)
         return;
     for (int last = 0; last < 2; last++) {
         wipe_side(&flat, last);
@@ -512,15 +540,12 @@ void rules_wipe_box(struct inkmap *m, int x0, int y0, int x1, int y1)
     }
 }
 
-int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err *e)
+int rules_erase_box(struct inkmap *m, struct box box, struct err *e)
 {
-    int w = x1 - x0, h = y1 - y0, thickest = (w < h ? w : h) / BOX_THICKEST + 2;
-    uint8_t *ink = m->ink + (long)y0 * m->width + x0;
-    struct view flat = {ink, 1, m->width, w, h, thickest, m->floor, false, false};
-    struct view upright = {ink, m->width, 1, h, w, thickest, m->floor, false, false};
-    bool cut = x0 <= 1 || y0 <= 1 || x1 + 1 >= m->width || y1 + 1 >= m->height;
-    if (may_be_side(&flat, false) + may_be_side(&flat, true) + may_be_side(&upright, false) +
-            may_be_side(&upright, true) + cut < SIDES)
+    struct search s = {min_int(box_width(box), box_height(box)) / BOX_THICKEST + 2, false, false};
+    struct view flat = view_along(m, box, false, s), upright = view_along(m, box, true, s);
+    bool cut = box.x0 <= 1 || box.y0 <= 1 || box.x1 + 1 >= m->width || box.y1 + 1 >= m->height;
+    if (count_sides(&flat, &upright) + cut < SIDES)
         return 0;
     struct line *lines = malloc(2 * MAX_LINES * sizeof *lines);
     if (!lines)
@@ -535,67 +560,49 @@ int rules_erase_box(struct inkmap *m, int x0, int y0, int x1, int y1, struct err
     return erased;
 }
 
-/* Widen the grid, seen along a view's lines, to those of the lines that cross many. */
-static void add_to_grid(const struct line *lines, int n, float *from, float *to, float *low, float *high)
+/* Join the grid with those of a view's lines that cross many. */
+static void add_to_grid(struct box *grid, const struct line *lines, int n, bool upright)
 {
     for (int i = 0; i < n; i++) {
         const struct line *l = &lines[i];
-        if (l->crossings < GRID)
-            continue;
-        *from = fminf(*from, l->from);
-        *to = fmaxf(*to, l->to);
-        *low = fminf(*low, fminf(l->from_y, l->to_y));
-        *high = fmaxf(*high, fmaxf(l->from_y, l->to_y));
+        int from = (int)l->from, to = (int)l->to + 1;
+        int low = (int)fminf(l->from_y, l->to_y), high = (int)fmaxf(l->from_y, l->to_y) + 1;
+        if (l->crossings >= GRID)
+            *grid = box_join(*grid, upright ? (struct box){low, from, high, to}
+                                            : (struct box){from, low, to, high});
     }
 }
 
-/* What is taken out at one go: lines so thick at most, soft ones, a form's. */
-struct search {
-    int thickest;
-    bool soft, form;
-};
-
-/* Take out such lines, and widen the grid, if there is one, to theirs. lines: room for twice MAX_LINES.
- * Returns how many. */
-static int erase_lines(struct inkmap *m, struct search s, struct line *lines, struct rules_grid *g)
+/* Take out what is looked for, and join the grid, if there is one, with it. lines: room for twice
+ * MAX_LINES. Returns how many. */
+static int erase_lines(struct inkmap *m, struct search s, struct line *lines, struct box *grid)
 {
-    struct view flat = {m->ink, 1, m->width, m->width, m->height, s.thickest, m->floor, s.soft, s.form};
-    struct view upright = {m->ink,     m->width, 1,      m->height, m->width,
-                           s.thickest, m->floor, s.soft, s.form};
+    struct box all = {0, 0, m->width, m->height};
+    struct view flat = view_along(m, all, false, s), upright = view_along(m, all, true, s);
     struct line *others = lines + MAX_LINES;
     int n = find_lines(&flat, lines), k = find_lines(&upright, others);
     decide(&flat, lines, n, others, k);
     decide(&upright, others, k, lines, n);
-    if (g) {
-        add_to_grid(lines, n, &g->x0, &g->x1, &g->y0, &g->y1);
-        add_to_grid(others, k, &g->y0, &g->y1, &g->x0, &g->x1);
+    if (grid) {
+        add_to_grid(grid, lines, n, false);
+        add_to_grid(grid, others, k, true);
     }
     return erase(&flat, lines, n) + erase(&upright, others, k);
 }
 
-static int erase_all(struct inkmap *m, bool form, struct rules_grid *g, struct err *e)
+int rules_erase(struct inkmap *m, struct box *grid, struct err *e)
 {
-    int side = m->width < m->height ? m->width : m->height, erased = 0;
+    int side = inkmap_side(m), erased = 0;
     if (side < MIN_SIDE)
         return 0;
     struct line *lines = malloc(2 * MAX_LINES * sizeof *lines);
     if (!lines)
         return err_set(e, "out of memory");
-    if (form) /* first thin ones, which are thicker where strokes meet them */
-        erased = erase_lines(m, (struct search){side / 160 + 2, false, true}, lines, g);
-    erased += erase_lines(m, (struct search){side / 96 + 2, false, false}, lines, g);
+    if (grid) /* first thin ones, which are thicker where strokes meet them */
+        erased = erase_lines(m, (struct search){side / 160 + 2, false, true}, lines, grid);
+    erased += erase_lines(m, (struct search){side / 96 + 2, false, false}, lines, grid);
     if (erased < FEW)
-        erased += erase_lines(m, (struct search){side / 64 + 2, true, false}, lines, g);
+        erased += erase_lines(m, (struct search){side / 64 + 2, true, false}, lines, grid);
     free(lines);
     return erased;
-}
-
-int rules_erase(struct inkmap *m, struct err *e)
-{
-    return erase_all(m, false, NULL, e);
-}
-
-int rules_erase_form(struct inkmap *m, struct rules_grid *grid, struct err *e)
-{
-    return erase_all(m, true, grid, e);
 }

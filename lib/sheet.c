@@ -52,7 +52,7 @@ static int neighbours(const struct sheets *s, int c, int *to)
 
 static bool even(const struct sheets *s, int a, int b)
 {
-    int d = abs(s->face[a] - s->face[b]), more = s->face[a] > s->face[b] ? s->face[a] : s->face[b];
+    int d = abs(s->face[a] - s->face[b]), more = max_int(s->face[a], s->face[b]);
     return (float)d <= EVEN * (float)more + PLAY;
 }
 
@@ -153,16 +153,13 @@ static bool inner(const struct sheets *s, const uint8_t *outside, int x, int y)
 static void mark(struct sheets *s, int i, const uint8_t *outside)
 {
     struct sheet *t = &s->sheet[i];
-    *t = (struct sheet){s->gw, s->gh, 0, 0, t->part};
+    t->box = BOX_NONE;
     for (int y = 0; y < s->gh; y++)
         for (int x = 0; x < s->gw; x++) {
             if (!inner(s, outside, x, y))
                 continue;
             s->label[y * s->gw + x] |= (uint8_t)(1 << i);
-            t->x0 = t->x0 < x ? t->x0 : x;
-            t->x1 = t->x1 > x + 1 ? t->x1 : x + 1;
-            t->y0 = t->y0 < y ? t->y0 : y;
-            t->y1 = y + 1;
+            t->box = box_join(t->box, (struct box){x, y, x + 1, y + 1});
         }
 }
 
@@ -217,7 +214,7 @@ int sheets_find(struct sheets *s, struct inkmap *m, struct err *e)
         s->sheet[s->n].part = s->sheet[i].part;
         outline(s, s->sheet[s->n].part, m->scratch);
         mark(s, s->n, m->scratch);
-        s->n += s->sheet[s->n].x1 > 0; /* what is all rim is none */
+        s->n += s->sheet[s->n].box.x1 > 0; /* what is all rim is none */
     }
     return 0;
 }
@@ -238,14 +235,14 @@ static int nearest(const struct sheets *s, int i, int x, int y)
  * nearest to them; or take away their ink. */
 static void treat_rest(const struct sheets *s, int i, struct inkmap *m, bool paint)
 {
-    const struct sheet *t = &s->sheet[i];
-    int gw = t->x1 - t->x0, gh = t->y1 - t->y0;
+    struct box b = s->sheet[i].box;
+    int gw = box_width(b), gh = box_height(b);
     for (int cy = 0; cy < gh; cy++)
         for (int cx = 0; cx < gw; cx++) {
             int x0 = cx * m->width / gw, x1 = (cx + 1) * m->width / gw;
             int y0 = cy * m->height / gh, y1 = (cy + 1) * m->height / gh;
-            int near = nearest(s, i, t->x0 + cx, t->y0 + cy);
-            if (near < 0 || near == (t->y0 + cy) * s->gw + t->x0 + cx)
+            int near = nearest(s, i, b.x0 + cx, b.y0 + cy);
+            if (near < 0 || near == (b.y0 + cy) * s->gw + b.x0 + cx)
                 continue;
             for (int y = y0; y < y1; y++)
                 memset((paint ? m->gray : m->ink) + (long)y * m->width + x0,

@@ -12,7 +12,7 @@
 
 struct sheets {
     struct sheet {
-        int x0, y0, x1, y1; /* its box, in cells */
+        struct box box; /* in cells */
         int part;
     } sheet[SHEETS];
     int n;
@@ -22,7 +22,7 @@ struct sheets {
     uint8_t *face;    /* [gh][gw] brightness of the paper */
     int *part;        /* [gh][gw] what hangs together */
     int *stack;
-    size_t size;
+    size_t size;      /* cells that there is room for */
 };
 
 /* Find the sheets in the picture m->gray; changes m's grids. Returns 0, or -1 when memory is short. */

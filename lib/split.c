@@ -7,12 +7,16 @@
 
 #include "whole.h"
 
-#define SLANT 0.15f   /* cost of a step aside, in pixels of ink */
-#define MARGIN 0.2f   /* of a digit's width: no cut is nearer to the sides */
+/* Of ways through ink. */
+#define SLANT 0.15f  /* cost of a step aside, in pixels of ink */
+#define WORTH 4.0f   /* strokes of ink that a cut may cross */
 
-#define WORTH 4.0f    /* strokes of ink that a cut may cross */
+/* Of digits one above another, seen from their side. */
+#define PITCH 1.15f  /* of the usual digit's height: from one to the next */
+#define MARGIN 0.2f  /* of a digit's share: no cut is nearer to its middle */
+#define CENTRAL 0.002f /* cost of being at a window's side, in pixels of ink */
 
-/* Of the ways through a row of digits; lengths in parts of the usual digit's height. */
+/* Of digits in a row; lengths in parts of the usual digit's height. */
 #define MOST_CUTS 192
 #define STEP 0.05f    /* from one window in which a way is looked for to the next */
 #define REACH 0.12f   /* half of a window's width */
@@ -36,12 +40,13 @@ struct view {
     uint8_t *ink; /* its top left corner */
     long step_x, step_y;
     int w, h;
+    const uint8_t *gray; /* [h][w] not 0 where ink is the glyph's own; NULL: all is */
 };
 
-static struct view view_of(const struct glyph *g, struct inkmap *m, enum turn turn)
+static struct view view_of(struct box b, struct inkmap *m, enum turn turn)
 {
     long w = m->width;
-    struct view v = {m->ink, 1, w, g->x1 - g->x0, g->y1 - g->y0};
+    struct view v = {m->ink, 1, w, box_width(b), box_height(b), NULL};
     if (turn == TURN_RIGHT) {
         v.ink += w - 1;
         v.step_x = w;
@@ -51,19 +56,24 @@ static struct view view_of(const struct glyph *g, struct inkmap *m, enum turn tu
         v.step_x = -w;
         v.step_y = 1;
     }
-    v.ink += g->x0 * v.step_x + g->y0 * v.step_y;
+    v.ink += b.x0 * v.step_x + b.y0 * v.step_y;
     return v;
 }
 
 /* The same seen from its side: what was above is on the left. */
-static struct view aside(struct view v)
+static struct view from_side(struct view v)
 {
-    return (struct view){v.ink, v.step_y, v.step_x, v.h, v.w};
+    return (struct view){v.ink, v.step_y, v.step_x, v.h, v.w, NULL};
 }
 
 static uint8_t *pixel(const struct view *v, int x, int y)
 {
     return v->ink + x * v->step_x + y * v->step_y;
+}
+
+static bool own_ink(const struct view *v, int x, int y)
+{
+    return (!v->gray || v->gray[(long)y * v->w + x]) && *pixel(v, x, y) & 1;
 }
 
 /* The usual width of a stroke: the median of its runs across. */
@@ -88,77 +98,82 @@ static float pen(const struct view *v)
     return 1;
 }
 
-/* Find the cheapest path from top to bottom with x in [low, high); its ink is the result. cost and
- * path have room for h * (high - low). */
-static float cheapest_path(const struct view *v, int low, int high, float *cost, int8_t *path,
-                           int *end)
+/* Find the cheapest way from top to bottom of h rows of n pixels, by dynamic programming: each pixel's cost
+ * becomes that of the way to it, and *step where that came from: -1, 0 or 1 aside. x[y]: where it goes,
+ * `low` being the first pixel's place. */
+static void cheapest_way(float *cost, int8_t *step, int h, int n, int low, int *x)
 {
-    int n = high - low;
-    for (int y = 0; y < v->h; y++)
+    for (int y = 0; y < h; y++)
         for (int i = 0; i < n; i++) {
             float *c = &cost[(long)y * n + i];
-            float here = *pixel(v, low + i, y) & 1 ? 1 : 0;
-            float aside = 2 * fabsf((float)i - (float)n / 2) / (float)n;
-            here += 0.002f * aside;
-            *c = here;
-            path[(long)y * n + i] = 0;
+            int8_t *s = &step[(long)y * n + i];
+            *s = 0;
             if (!y)
                 continue;
             const float *up = c - n;
             float best = up[0];
-            if (i && up[-1] + SLANT < best) {
-                best = up[-1] + SLANT;
-                path[(long)y * n + i] = -1;
-            }
-            if (i + 1 < n && up[1] + SLANT < best) {
-                best = up[1] + SLANT;
-                path[(long)y * n + i] = 1;
-            }
+            if (i && up[-1] + SLANT < best)
+                best = up[-1] + SLANT, *s = -1;
+            if (i + 1 < n && up[1] + SLANT < best)
+                best = up[1] + SLANT, *s = 1;
             *c += best;
         }
-    *end = 0;
+    const float *last = &cost[(long)(h - 1) * n];
+    int end = 0;
     for (int i = 1; i < n; i++)
-        if (cost[(long)(v->h - 1) * n + i] < cost[(long)(v->h - 1) * n + *end])
-            *end = i;
-    float ink = 0;
-    for (int y = v->h - 1, i = *end; y >= 0; i += path[(long)y * n + i], y--)
-        ink += *pixel(v, low + i, y) & 1;
-    return ink;
+        end = last[i] < last[end] ? i : end;
+    for (int y = h - 1, i = end; y >= 0; i += step[(long)y * n + i], y--)
+        x[y] = low + i;
 }
 
-static void take_out(const struct view *v, int low, int n, const int8_t *path, int end)
+/* Take a pixel out, with what faint ink might join the sides again; but no other glyph's ink. */
+static void take(const struct view *v, int x, int y)
 {
-    for (int y = v->h - 1, i = end; y >= 0; y--) {
-        int step = path[(long)y * n + i];
-        *pixel(v, low + i, y) = 0;
-        if (step) /* no diagonal may connect across */
-            *pixel(v, low + i + step, y) = 0;
-        i += step;
+    if (own_ink(v, x, y) || !(*pixel(v, x, y) & 1))
+        *pixel(v, x, y) = 0;
+}
+
+/* Take a way out: x[y] in each row. */
+static void take_way(const struct view *v, const int *x)
+{
+    for (int y = 0; y < v->h; y++) {
+        take(v, x[y], y);
+        if (y && x[y - 1] != x[y]) /* no diagonal may connect across */
+            take(v, x[y - 1], y);
     }
 }
 
-/* Cut v into n digits where a path costs no more than `worth` strokes of ink. Returns how many cuts
- * were made, or -1 when memory is short. */
-static int cut_into(const struct view *v, int n, float worth)
+/* Cut v into n digits, a way through it near each border between them, where that costs no more than
+ * WORTH. Returns how many cuts were made, or -1 when memory is short. */
+static int cut_into(const struct view *v, int n)
 {
-    float stroke = pen(v), share = (float)v->w / (float)n;
+    float stroke = pen(v), share = (float)v->w / (float)n, reach = share * (0.5f - MARGIN);
     float *cost = malloc((size_t)v->w * v->h * sizeof *cost);
-    int8_t *path = malloc((size_t)v->w * v->h);
-    int cuts = cost && path ? 0 : -1;
-    for (int i = 1; cuts >= 0 && i < n; i++) {
-        float middle = share * (float)i, reach = share * (0.5f - MARGIN);
-        int low = (int)(middle - reach), high = (int)(middle + reach) + 1, end;
-        low = low < 1 ? 1 : low;
-        high = high > v->w - 1 ? v->w - 1 : high;
-        if (high <= low)
+    int8_t *step = malloc((size_t)v->w * v->h);
+    int *x = malloc((size_t)v->h * sizeof *x);
+    int cuts = cost && step && x ? 0 : -1;
+    for (int k = 1; cuts >= 0 && k < n; k++) {
+        float middle = share * (float)k;
+        int low = max_int((int)(middle - reach), 1), ink = 0;
+        int wide = min_int((int)(middle + reach) + 1, v->w - 1) - low;
+        if (wide <= 0)
             continue;
-        if (cheapest_path(v, low, high, cost, path, &end) <= worth * stroke + 2) {
-            take_out(v, low, high - low, path, end);
+        for (int y = 0; y < v->h; y++)
+            for (int i = 0; i < wide; i++) {
+                float aside = 2 * fabsf((float)i - (float)wide / 2) / (float)wide;
+                cost[(long)y * wide + i] = (own_ink(v, low + i, y) ? 1 : 0) + CENTRAL * aside;
+            }
+        cheapest_way(cost, step, v->h, wide, low, x);
+        for (int y = 0; y < v->h; y++)
+            ink += own_ink(v, x[y], y);
+        if ((float)ink <= WORTH * stroke + 2) {
+            take_way(v, x);
             cuts++;
         }
     }
     free(cost);
-    free(path);
+    free(step);
+    free(x);
     return cuts;
 }
 
@@ -172,7 +187,6 @@ struct cut {
 /* Workspace for a row. */
 struct row {
     const struct view *v;
-    const uint8_t *gray; /* [h][w] its ink alone */
     float height, pen;
     struct cut *cut; /* from left to right; the first and the last are its sides */
     int cuts;
@@ -180,13 +194,8 @@ struct row {
     float *best;
     uint32_t *sums;
     float *cost;
-    int8_t *path;
+    int8_t *step;
 };
-
-static bool own_ink(const struct row *r, int x, int y)
-{
-    return r->gray[(long)y * r->v->w + x] && *pixel(r->v, x, y) & 1;
-}
 
 static int compare_cuts(const void *a, const void *b)
 {
@@ -205,33 +214,19 @@ static bool known(const struct row *r, const int *x)
 /* Find the cheapest way with x in [low, high) and keep it, if it is cheap enough and new. */
 static void find_cut(struct row *r, int low, int high)
 {
-    int n = high - low, h = r->v->h, end = 0;
+    const struct view *v = r->v;
+    struct cut *c = &r->cut[r->cuts];
+    int n = high - low, h = v->h;
     for (int y = 0; y < h; y++)
         for (int i = 0; i < n; i++) {
-            float *c = &r->cost[(long)y * n + i];
             float aside = fabsf((float)(2 * i - n + 1)) / (float)n;
-            int8_t *step = &r->path[(long)y * n + i];
-            *c = (own_ink(r, low + i, y) ? 1 : 0) + ASIDE * aside;
-            *step = 0;
-            if (!y)
-                continue;
-            const float *up = c - n;
-            float best = up[0];
-            if (i && up[-1] + SLANT < best)
-                best = up[-1] + SLANT, *step = -1;
-            if (i + 1 < n && up[1] + SLANT < best)
-                best = up[1] + SLANT, *step = 1;
-            *c += best;
+            r->cost[(long)y * n + i] = (own_ink(v, low + i, y) ? 1 : 0) + ASIDE * aside;
         }
-    const float *last = &r->cost[(long)(h - 1) * n];
-    for (int i = 1; i < n; i++)
-        end = last[i] < last[end] ? i : end;
-    struct cut *c = &r->cut[r->cuts];
     *c = (struct cut){.x = r->x + (long)r->cuts * h};
-    for (int y = h - 1, i = end; y >= 0; i += r->path[(long)y * n + i], y--) {
-        c->x[y] = low + i;
-        c->mean += (float)(low + i) / (float)h;
-        c->cost += own_ink(r, low + i, y) ? 1 / r->pen : 0;
+    cheapest_way(r->cost, r->step, h, n, low, c->x);
+    for (int y = h - 1; y >= 0; y--) {
+        c->mean += (float)c->x[y] / (float)h;
+        c->cost += own_ink(v, c->x[y], y) ? 1 / r->pen : 0;
     }
     if (c->cost <= WORTH && !known(r, c->x))
         r->cuts++;
@@ -243,8 +238,8 @@ static void find_cuts(struct row *r)
     float step = fmaxf(STEP * r->height, (float)w / (MOST_CUTS - 2));
     for (float x = step; x < (float)w - 1; x += step) {
         int low = (int)x - reach, high = (int)x + reach + 1;
-        low = low < 1 ? 1 : low;
-        high = high > w - 1 ? w - 1 : high;
+        low = max_int(low, 1);
+        high = min_int(high, w - 1);
         if (high > low && r->cuts < MOST_CUTS - 2)
             find_cut(r, low, high);
     }
@@ -329,23 +324,11 @@ static bool choose(struct row *r, const struct whole_picture *p, float whole, in
     return r->best[last] > whole && r->before[last] > 0;
 }
 
-/* Take a pixel out, with what faint ink might join the sides again; but no other glyph's ink. */
-static void take(const struct row *r, int x, int y)
-{
-    if (own_ink(r, x, y) || !(*pixel(r->v, x, y) & 1))
-        *pixel(r->v, x, y) = 0;
-}
-
 static int cut_out(const struct row *r)
 {
     int made = 0;
     for (int b = r->before[r->cuts - 1]; b > 0; b = r->before[b], made++)
-        for (int y = 0; y < r->v->h; y++) {
-            int x = r->cut[b].x[y], next = y ? r->cut[b].x[y - 1] : x;
-            take(r, x, y);
-            if (next != x) /* no diagonal may connect across */
-                take(r, next, y);
-        }
+        take_way(r->v, r->cut[b].x);
     return made;
 }
 
@@ -357,21 +340,22 @@ static int try_cuts(struct row *r, const struct whole_picture *p, float whole)
     return choose(r, p, whole, r->x + (long)MOST_CUTS * r->v->h) ? cut_out(r) : 0;
 }
 
-int split_row(const struct glyph *g, const uint8_t *gray, float height, struct inkmap *m,
+int split_row(struct box box, const uint8_t *gray, float height, struct inkmap *m,
               enum turn turn, struct err *e)
 {
-    struct view v = view_of(g, m, turn);
+    struct view v = view_of(box, m, turn);
+    v.gray = gray;
     size_t area = (size_t)v.w * v.h, lines = (size_t)v.h * (MOST_CUTS + 1);
     struct cut cuts[MOST_CUTS];
     int before[MOST_CUTS];
     float best[MOST_CUTS];
-    struct row r = {&v, gray, height, 1, cuts, 0, NULL, before, best, NULL, NULL, NULL};
+    struct row r = {.v = &v, .height = height, .cut = cuts, .before = before, .best = best};
     r.x = malloc(lines * sizeof *r.x);
     r.sums = malloc((area + (size_t)v.h) * sizeof *r.sums);
     r.cost = malloc(area * sizeof *r.cost);
-    r.path = malloc(area);
+    r.step = malloc(area);
     int made = -1;
-    if (r.x && r.sums && r.cost && r.path) {
+    if (r.x && r.sums && r.cost && r.step) {
         struct whole_picture p = {gray, v.w, v.h, r.sums};
         whole_sum(&p);
         float whole = look_at_all(&r, &p);
@@ -380,15 +364,13 @@ int split_row(const struct glyph *g, const uint8_t *gray, float height, struct i
     free(r.x);
     free(r.sums);
     free(r.cost);
-    free(r.path);
+    free(r.step);
     return made < 0 ? err_set(e, "out of memory") : made;
 }
 
-int split_stack(const struct glyph *g, float height, struct inkmap *m, enum turn turn,
-                struct err *e)
+int split_stack(struct box box, float height, struct inkmap *m, enum turn turn, struct err *e)
 {
-    struct view v = view_of(g, m, turn), side = aside(v);
-    int n = (int)lrintf((float)v.h / (1.15f * height));
-    int cuts = cut_into(&side, n < 2 ? 2 : n, WORTH);
+    struct view side = from_side(view_of(box, m, turn));
+    int cuts = cut_into(&side, max_int((int)lrintf((float)side.w / (PITCH * height)), 2));
     return cuts < 0 ? err_set(e, "out of memory") : cuts;
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
+
 /* Every so many strokes the raster is kept, so that undo redraws few of many strokes. */
 #define SNAPSHOT_EVERY 64
 #define RASTER_BYTES ((size_t)SKETCH_RASTER * SKETCH_RASTER)
@@ -18,9 +20,10 @@ struct sketch {
     double pen;
     bool down;
     struct point *points;
-    size_t count, size;
+    size_t count, room;
     size_t *first; /* [strokes]: index of each stroke's first point */
-    int strokes, strokes_size;
+    int strokes;
+    size_t strokes_room;
     uint8_t **snapshot; /* [i]: the raster after (i + 1) * SNAPSHOT_EVERY strokes */
     int snapshots;
     uint8_t *ink;
@@ -94,23 +97,11 @@ void sketch_free(struct sketch *s)
     free(s);
 }
 
-/* Room for one more of `item` bytes in an array of count, doubling. */
-static void *grow(void *array, size_t count, size_t *size, size_t item)
-{
-    if (count < *size)
-        return array;
-    size_t n = *size ? *size * 2 : 64;
-    void *p = realloc(array, n * item);
-    if (p)
-        *size = n;
-    return p;
-}
-
 static int add_point(struct sketch *s, double x, double y, struct err *e)
 {
-    struct point *p = grow(s->points, s->count, &s->size, sizeof *p);
+    struct point *p = grow(s->points, s->count + 1, &s->room, sizeof *p, e);
     if (!p)
-        return err_set(e, "not enough memory for this drawing");
+        return -1;
     s->points = p;
     s->points[s->count++] = (struct point){(float)clamp(x, -SKETCH_SIDE, 2 * SKETCH_SIDE),
                                            (float)clamp(y, -SKETCH_SIDE, 2 * SKETCH_SIDE)};
@@ -187,12 +178,10 @@ int sketch_down(struct sketch *s, double x, double y, struct err *e)
     sketch_up(s);
     if (s->strokes == SKETCH_MAX_STROKES)
         return err_set(e, "more than %d strokes", SKETCH_MAX_STROKES);
-    size_t size = (size_t)s->strokes_size;
-    size_t *first = grow(s->first, (size_t)s->strokes, &size, sizeof *first);
+    size_t *first = grow(s->first, (size_t)s->strokes + 1, &s->strokes_room, sizeof *first, e);
     if (!first)
-        return err_set(e, "not enough memory for this drawing");
+        return -1;
     s->first = first;
-    s->strokes_size = (int)size;
     if (add_point(s, x, y, e) < 0)
         return -1;
     s->first[s->strokes++] = s->count - 1;
