@@ -338,50 +338,58 @@ static int open_error(struct capture *c, int status, struct err *e)
     return err_set(e, "%s", av_err2str(status));
 }
 
+/* What FFmpeg may do with the source: read bytes it is given, look at the network, or ask a device. */
+static int limit_format(struct capture *c, const AVInputFormat *format, AVDictionary **options,
+                        struct err *e)
+{
+    c->format->interrupt_callback = (AVIOInterruptCB){past_deadline, c};
+    if (options_of(c, options, e))
+        return -1;
+    if (c->io) {
+        c->format->pb = c->io;
+        c->format->io_open = open_nothing;
+        av_dict_set(options, "protocol_whitelist", "none", 0);
+    } else if (!format) {
+        char list[sizeof file_formats + sizeof url_formats];
+        snprintf(list, sizeof list, "%s,%s", file_formats, url_formats);
+        av_dict_set(options, "format_whitelist", list, 0);
+        av_dict_set(options, "protocol_whitelist", url_protocols, 0);
+    } else if (c->kind != CAPTURE_FILE && device_options(c, options, e)) {
+        return -1;
+    }
+    if (c->kind == CAPTURE_CAMERA)
+        c->format->flags |= AVFMT_FLAG_NONBLOCK;
+    c->deadline = c->kind == CAPTURE_FILE ? HUGE_VAL : clock_now() + 2 * CAPTURE_PATIENCE;
+    return 0;
+}
+
+/* The format was opened with these options, of which those it took are gone: find the pictures in it. */
+static int find_pictures(struct capture *c, AVDictionary **options, struct err *e)
+{
+    int tiles = tiles_stream(c->format);
+    c->how = tiles < 0 ? CONTAINER : TILES;
+    if (tiles >= 0)
+        c->stream = tiles;
+    else if (find_stream(c, options, e))
+        return -1;
+    return refuse_unused(*options, e);
+}
+
 static int open_format(struct capture *c, const AVInputFormat *format, struct err *e)
 {
     AVDictionary *options = NULL;
     c->format = avformat_alloc_context();
     if (!c->format)
         return err_set(e, "out of memory");
-    c->format->interrupt_callback = (AVIOInterruptCB){past_deadline, c};
-    if (options_of(c, &options, e))
-        goto fail;
-    if (c->io) {
-        c->format->pb = c->io;
-        c->format->io_open = open_nothing;
-        av_dict_set(&options, "protocol_whitelist", "none", 0);
-    } else if (!format) {
-        char list[sizeof file_formats + sizeof url_formats];
-        snprintf(list, sizeof list, "%s,%s", file_formats, url_formats);
-        av_dict_set(&options, "format_whitelist", list, 0);
-        av_dict_set(&options, "protocol_whitelist", url_protocols, 0);
-    } else if (c->kind != CAPTURE_FILE && device_options(c, &options, e)) {
-        goto fail;
+    int failed = limit_format(c, format, &options, e);
+    if (!failed) {
+        int status = avformat_open_input(&c->format, c->io ? "" : c->source, format, &options);
+        failed = status < 0 ? open_error(c, status, e) : find_pictures(c, &options, e);
     }
-    if (c->kind == CAPTURE_CAMERA)
-        c->format->flags |= AVFMT_FLAG_NONBLOCK;
-    c->deadline = c->kind == CAPTURE_FILE ? HUGE_VAL : clock_now() + 2 * CAPTURE_PATIENCE;
-    int status = avformat_open_input(&c->format, c->io ? "" : c->source, format, &options);
-    if (status < 0) {
-        open_error(c, status, e);
-        goto fail;
-    }
-    int tiles = tiles_stream(c->format);
-    if (tiles < 0 && find_stream(c, &options, e))
-        goto fail;
-    if (refuse_unused(options, e))
-        goto fail;
-    av_dict_free(&options);
-    if (!format && c->format->duration > 0) /* a URL that has an end */
+    if (!failed && !format && c->format->duration > 0) /* a URL that has an end */
         c->kind = CAPTURE_FILE;
-    c->how = tiles < 0 ? CONTAINER : TILES;
-    if (tiles >= 0)
-        c->stream = tiles;
-    return 0;
-fail:
     av_dict_free(&options);
-    return -1;
+    return failed;
 }
 
 /* Standard input is fd 0 and stays open. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NARROWEST 96 /* map pixels: no picture is made narrower; narrower ones are looked at pixel by pixel */
+#define NARROWEST 96 /* map pixels: no picture is made narrower; what is has cells of a pixel */
 
 /* What counts as ink. Contrasts are fractions of the paper's brightness times 255. */
 #define FLOOR 9            /* fainter than this is never ink */
@@ -18,7 +18,7 @@
 /* The paper's curve in brightness, at most, over a length of the frame's shorter side: what bends
  * more is ink. A stroke as wide as a quarter of that side is dark by 0.14 too little. */
 #define BEND 8.9f
-#define BEND_SMALL 4.0f /* in those that are looked at pixel by pixel, where strokes are wide for their size */
+#define BEND_SMALL 4.0f /* in those with cells of a pixel, where strokes are wide for their size */
 #define RIM_LIGHTER 64     /* levels: a rim so much lighter than the rest is paper around dark ink, */
 #define RIM_SAYS 0.3       /* which makes it surer by this */
 #define DARK 16            /* added to the paper's brightness: a dark desk's noise is not ink */

@@ -136,7 +136,8 @@ static void draw(const uint8_t *cut, int w, int h, float scale, uint8_t *canvas)
 {
     float drawn[CANVAS][CANVAS], line[CANVAS];
     struct columns columns;
-    int tw = min_int((int)ceilf((float)w * scale), CANVAS), th = min_int((int)ceilf((float)h * scale), CANVAS);
+    int tw = min_int((int)ceilf((float)w * scale), CANVAS);
+    int th = min_int((int)ceilf((float)h * scale), CANVAS);
     memset(drawn, 0, sizeof drawn);
     plan_columns(w, scale, tw, &columns);
     for (int y = 0; y < h; y++) {

@@ -152,17 +152,17 @@ static bool inner(const struct sheets *s, const uint8_t *outside, int x, int y)
 /* The sheet without its rim, whose cells may show what it lies on. */
 static void mark(struct sheets *s, int i, const uint8_t *outside)
 {
-    struct sheet *t = &s->sheet[i];
-    t->box = BOX_NONE;
+    struct box *b = &s->sheet[i].box;
     for (int y = 0; y < s->gh; y++)
         for (int x = 0; x < s->gw; x++) {
             if (!inner(s, outside, x, y))
                 continue;
             s->label[y * s->gw + x] |= (uint8_t)(1 << i);
-            t->box = box_join(t->box, (struct box){x, y, x + 1, y + 1});
+            *b = box_join(*b, (struct box){x, y, x + 1, y + 1});
         }
 }
 
+/* Is part `id`, of that area, a sheet? *within: the cells in its outline. */
 static bool is_sheet(const struct sheets *s, int id, int area, uint8_t *outside, int *within)
 {
     int cells = s->gw * s->gh;
@@ -175,43 +175,53 @@ static bool is_sheet(const struct sheets *s, int id, int area, uint8_t *outside,
     return (float)*within >= SOLID * hull;
 }
 
-int sheets_find(struct sheets *s, struct inkmap *m, struct err *e)
+/* Put a sheet among the largest so far, the largest first. */
+static void keep_sheet(struct sheets *s, int part, int cells)
 {
-    int cells = m->gw * m->gh, within;
+    int i = s->n < SHEETS ? s->n++ : SHEETS;
+    for (; i > 0 && s->sheet[i - 1].cells < cells; i--)
+        if (i < SHEETS)
+            s->sheet[i] = s->sheet[i - 1];
+    if (i < SHEETS)
+        s->sheet[i] = (struct sheet){BOX_NONE, part, cells};
+}
+
+/* Take m's grid over, with room for all that is done on it. */
+static int begin(struct sheets *s, struct inkmap *m, struct err *e)
+{
+    size_t cells = (size_t)m->gw * m->gh;
     s->n = 0;
-    if (reserve(s, (size_t)cells + 4 * (size_t)m->gh + 4, e))
+    if (reserve(s, cells + 4 * (size_t)m->gh + 4, e)) /* 4 numbers a row: hull_side's */
         return -1;
     s->gw = m->gw;
     s->gh = m->gh;
     s->cell = m->cell;
     s->reduce = m->reduce;
     inkmap_faces(m);
-    memcpy(s->face, m->paper, (size_t)cells);
-    memset(s->label, 0, (size_t)cells);
-    for (int c = 0; c < cells; c++)
-        s->part[c] = flat(m, c) ? 0 : -1;
-    int size[SHEETS + 1] = {0};
+    memcpy(s->face, m->paper, cells);
+    memset(s->label, 0, cells);
+    for (size_t c = 0; c < cells; c++)
+        s->part[c] = flat(m, (int)c) ? 0 : -1;
+    return 0;
+}
+
+int sheets_find(struct sheets *s, struct inkmap *m, struct err *e)
+{
+    int cells = m->gw * m->gh, within, found;
+    if (begin(s, m, e))
+        return -1;
     for (int c = 0, id = 1; c < cells; c++) {
         if (s->part[c])
             continue;
         int area = grow(s, c, id);
-        if (is_sheet(s, id, area, m->scratch, &within)) {
-            int i = s->n < SHEETS ? s->n++ : SHEETS;
-            for (; i > 0 && size[i - 1] < within; i--) {
-                size[i] = size[i - 1];
-                if (i < SHEETS)
-                    s->sheet[i] = s->sheet[i - 1];
-            }
-            size[i] = within;
-            if (i < SHEETS)
-                s->sheet[i].part = id;
-        }
+        if (is_sheet(s, id, area, m->scratch, &within))
+            keep_sheet(s, id, within);
         id++;
     }
-    int found = s->n;
+    found = s->n;
     s->n = 0;
     for (int i = 0; i < found; i++) {
-        s->sheet[s->n].part = s->sheet[i].part;
+        s->sheet[s->n] = s->sheet[i];
         outline(s, s->sheet[s->n].part, m->scratch);
         mark(s, s->n, m->scratch);
         s->n += s->sheet[s->n].box.x1 > 0; /* what is all rim is none */

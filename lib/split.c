@@ -257,22 +257,17 @@ static float look(const struct row *r, const struct whole_picture *p, const int 
                   const int *right)
 {
     struct whole one = whole_look(p, left, right);
-    float w = (float)(one.x1 - one.x0), h = (float)(one.y1 - one.y0);
+    float w = (float)box_width(one.box), h = (float)box_height(one.box);
     if (h < LEAST * r->height)
         return UNLIKELY;
     return fmaxf(one.log_p, UNLIKELY) - BROAD * fmaxf(0, w / h - 1);
 }
 
 /* How much the whole row looks like one digit: a logarithm. */
-static float look_at_all(struct row *r, const struct whole_picture *p)
+static float look_at_all(const struct row *r, const struct whole_picture *p)
 {
-    int h = r->v->h, *left = r->x, *right = r->x + h;
-    for (int y = 0; y < h; y++) {
-        left[y] = 0;
-        right[y] = r->v->w;
-    }
-    float wide = (float)r->v->w / fmaxf(r->height, (float)h);
-    float one = fmaxf(look(r, p, left, right), DOUBT - STEEP * fmaxf(0, wide - PLAIN));
+    float wide = (float)r->v->w / fmaxf(r->height, (float)r->v->h);
+    float one = fmaxf(look(r, p, NULL, NULL), DOUBT - STEEP * fmaxf(0, wide - PLAIN));
     one += LEAN * fmaxf(0, SQUARE - wide);
     return wide > WIDEST ? fminf(one, -NEITHER * wide) : one;
 }

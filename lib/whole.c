@@ -1,7 +1,6 @@
 #include "whole.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,24 +23,21 @@ void whole_sum(struct whole_picture *p)
     }
 }
 
-static struct whole ink_box(const struct whole_picture *p, const int *left, const int *right)
+static struct box ink_box(const struct whole_picture *p, const int *left, const int *right)
 {
-    struct whole b = {p->w, p->h, 0, 0, 0};
+    struct box b = BOX_NONE;
     for (int y = 0; y < p->h; y++) {
         const uint8_t *row = p->gray + (long)y * p->w;
-        int first = left[y], last = right[y];
+        int first = left ? left[y] : 0, last = right ? right[y] : p->w;
         while (first < last && row[first] <= INKED)
             first++;
         while (last > first && row[last - 1] <= INKED)
             last--;
         if (first == last)
             continue;
-        b.x0 = b.x0 < first ? b.x0 : first;
-        b.x1 = b.x1 > last ? b.x1 : last;
-        b.y0 = b.y0 < y ? b.y0 : y;
-        b.y1 = y + 1;
+        b = box_join(b, (struct box){first, y, last, y + 1});
     }
-    return b.x1 ? b : (struct whole){0};
+    return b.x1 > b.x0 ? b : (struct box){0};
 }
 
 /* 256 times the sum of a row up to x / 256 pixels, between pixels too. */
@@ -58,21 +54,21 @@ static int clip(int v, int low, int high)
 
 /* The ink of box b as BOX x BOX pixels, its aspect kept. Such a pixel is the ink of its part of the
  * box, or when that is less than a pixel wide, of a pixel's width about its middle. */
-static void fit(const struct whole_picture *p, const struct whole *b, const int *left,
-                const int *right, float out[BOX][BOX])
+static void fit(const struct whole_picture *p, struct box b, const int *left, const int *right,
+                float out[BOX][BOX])
 {
-    int w = b->x1 - b->x0, h = b->y1 - b->y0, from[BOX], to[BOX];
-    float size = (float)(w > h ? w : h) / BOX, reach = (size > 1 ? size : 1) / 2;
+    int from[BOX], to[BOX];
+    float size = (float)box_longer(b) / BOX, reach = (size > 1 ? size : 1) / 2;
     memset(out, 0, BOX * sizeof *out);
     for (int t = 0; t < BOX; t++) {
         float middle = ((float)t + 0.5f) * size;
-        from[t] = (int)(((float)b->x0 + middle - reach) * 256);
-        to[t] = (int)(((float)b->x0 + middle + reach) * 256);
+        from[t] = (int)(((float)b.x0 + middle - reach) * 256);
+        to[t] = (int)(((float)b.x0 + middle + reach) * 256);
     }
-    for (int y = b->y0; y < b->y1; y++) {
+    for (int y = b.y0; y < b.y1; y++) {
         const uint32_t *sums = p->sums + (long)y * (p->w + 1);
-        int low = left[y] * 256, high = right[y] * 256;
-        float line[BOX], above = (float)(y - b->y0), below = above + 1;
+        int low = left ? left[y] * 256 : 0, high = (right ? right[y] : p->w) * 256;
+        float line[BOX], above = (float)(y - b.y0), below = above + 1;
         if (low >= high)
             continue;
         for (int t = 0; t < BOX; t++)
@@ -169,10 +165,10 @@ struct whole whole_look(const struct whole_picture *p, const int *left, const in
 {
     float box[BOX][BOX];
     int16_t input[WHOLE_INPUTS] = {0};
-    struct whole w = ink_box(p, left, right);
-    if (!w.x1)
+    struct whole w = {.box = ink_box(p, left, right)};
+    if (!w.box.x1)
         return w;
-    fit(p, &w, left, right, box);
+    fit(p, w.box, left, right, box);
     centre(box, input);
     w.log_p = log_digit(input);
     return w;
@@ -181,17 +177,10 @@ struct whole whole_look(const struct whole_picture *p, const int *left, const in
 int whole_of(const uint8_t *gray, int w, int h, float *log_p, struct err *e)
 {
     struct whole_picture p = {gray, w, h, malloc((size_t)(w + 1) * h * sizeof *p.sums)};
-    int *sides = malloc(2 * (size_t)h * sizeof *sides);
-    if (p.sums && sides) {
-        for (int y = 0; y < h; y++) {
-            sides[y] = 0;
-            sides[h + y] = w;
-        }
-        whole_sum(&p);
-        *log_p = whole_look(&p, sides, sides + h).log_p;
-    }
-    bool whole = p.sums && sides;
+    if (!p.sums)
+        return err_set(e, "out of memory");
+    whole_sum(&p);
+    *log_p = whole_look(&p, NULL, NULL).log_p;
     free(p.sums);
-    free(sides);
-    return whole ? 0 : err_set(e, "out of memory");
+    return 0;
 }
