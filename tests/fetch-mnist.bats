@@ -113,10 +113,11 @@ ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2 t10k-labels-idx
     rm mirror/train-labels-idx1-ubyte.gz
     mkfifo mirror/train-labels-idx1-ubyte.gz
     background setsid tree/scripts/fetch-mnist -m "$MIRROR" out
-    wait_for 10 test -e out/train-images-idx3-ubyte
+    exec 8>mirror/train-labels-idx1-ubyte.gz # until it is being read
     kill -TERM -- "-${BACKGROUND[0]}"
     gone() { ! kill -0 "${BACKGROUND[0]}" 2>/dev/null; }
-    wait_for 10 gone
+    wait_for 60 gone
+    exec 8>&-
     [ "$(ls -A out)" = train-images-idx3-ubyte ]
 }
 
