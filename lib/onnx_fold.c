@@ -45,11 +45,9 @@ int dims_reshape(struct call *c, const struct dims *in, struct dims *out)
 
 int dims_flatten(struct call *c, const struct dims *in, struct dims *out)
 {
-    long axis = attr_int(c, "axis", 1);
-    if (axis < 0)
-        axis += in->rank;
+    long given = attr_int(c, "axis", 1), axis = given < 0 ? given + in->rank : given;
     if (axis < 0 || axis > in->rank)
-        return call_fail(c, "axis %ld of a tensor of rank %d", axis, in->rank);
+        return call_fail(c, "axis %ld of a tensor of rank %d", given, in->rank);
     *out = (struct dims){.rank = 2, .dim = {1, 1}};
     for (int i = 0; i < in->rank; i++)
         out->dim[i >= axis] *= in->dim[i];

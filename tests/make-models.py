@@ -303,6 +303,16 @@ def half(name):
     g.save(name, ["N", 10])
 
 
+def rounding(name):
+    """Windows that end beyond the picture or step over its end: the average of those that are cut off at
+    the end, and a kernel whose stride is wider than the picture."""
+    g = Graph(["N", 1, 8, 8], 13)
+    g.op("AveragePool", "", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, count_include_pad=1)
+    g.op("Conv", "", weights(6, 1, 2, 2), kernel_shape=[2, 2], strides=[9, 9], auto_pad="SAME_LOWER")
+    g.op("Flatten")
+    g.save(name, ["N", 6])
+
+
 def hand():
     zoo_mnist(8)
     zoo_mnist(12)
@@ -321,6 +331,7 @@ def hand():
     qdq("qdq-21", 21)
     old_forms("opset-7")
     half("half")
+    rounding("rounding")
 
 
 def bad_graph(name, nodes, consts=(), inputs=(("x", T.FLOAT, ["N", 1, 8, 8]),), output="y",
@@ -449,6 +460,37 @@ def hostile():
               [floats("s", value=.5), tensor("z", [], T.INT32, raw=b"\xff\xff\xff\x7f")])
     bad_graph("no-dequantize", [node("QuantizeLinear", ["x", "s"], ["a"]), node("Relu", ["a"])],
               [floats("s", value=.5)])
+    def ints(name, *values):
+        return numpy_helper.from_array(np.array(values), name)
+
+    bad_graph("operators", [node(f"Unknown{i}", ["x" if i == 0 else f"a{i - 1}"],
+                                 ["y" if i == 39 else f"a{i}"]) for i in range(40)])
+    bad_graph("constant-conv", [node("Conv", ["k", "w"], ["a"]), node("Add", ["x", "a"])],
+              [floats("k", 1, 1, 8, 8), floats("w", 1, 1, 1, 1)])
+    bad_graph("first-output", [node("Relu", ["x"], ["", "y"])])
+    bad_graph("flatten-axis", [node("Flatten", ["x"], axis=-9)])
+    bad_graph("unsqueeze-rank", [node("Unsqueeze", ["x", "s"])], [ints("s", *range(6))])
+    bad_graph("unsqueeze-axis", [node("Unsqueeze", ["x", "s"])], [ints("s", 99)])
+    bad_graph("unsqueeze-twice", [node("Unsqueeze", ["w", "s"], ["a"]), node("Mul", ["x", "a"])],
+              [floats("w", 8), ints("s", 0, 0)])
+    bad_graph("reshape-constant", [node("Reshape", ["w", "s"], ["a"]), node("Mul", ["x", "a"])],
+              [floats("w", 4), ints("s", -1, 3)])
+    bad_graph("gather-floats", [node("Gather", ["w", "i"], ["a"]), node("Mul", ["x", "a"])],
+              [floats("w", 4), floats("i")])
+    bad_graph("slice-step", [node("Slice", ["w", "i", "j", "i", "i"], ["a"]), node("Mul", ["x", "a"])],
+              [floats("w", 4), ints("i", 0), ints("j", 4)])
+    bad_graph("concat-nothing", [node("Concat", ["w", ""], ["a"], axis=0), node("Mul", ["x", "a"])],
+              [floats("w", 4)])
+    bad_graph("clip-list", [node("Clip", ["x", "w"])], [floats("w", 2)])
+    bad_graph("dropout-constant", [node("Dropout", ["w", "x"])], [floats("w", 4)])
+    bad_graph("average-ceil", [node("AveragePool", ["x"], kernel_shape=[3, 3], strides=[3, 3],
+                                    pads=[1, 0, 0, 0], ceil_mode=1, count_include_pad=1)])
+    bad_graph("mean-channels", [node("Conv", ["x", "w"], ["a"]), node("ReduceMean", ["a"], axes=[1])],
+              [kernel])
+    bad_graph("sum-ranks", [node("Flatten", ["x"], ["a"]), node("Add", ["x", "a"])])
+    bad_graph("sum-turned", [node("Transpose", ["x"], ["a"], perm=[0, 1, 3, 2]),
+                             node("Add", ["x", "a"])])
+
     def field(number, inner):
         length = len(inner)
         return bytes([number << 3 | 2, length & 127 | 128, length >> 7]) + inner

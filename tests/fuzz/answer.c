@@ -40,7 +40,7 @@ static void use(struct steady *s, struct words *w, int number)
     steady_pass(s, &first, first.frame / 25.0);
     if (p < 0 || p > 1)
         abort();
-    if (words_add(w, &first, number / 4, number % 3 - 1, &word) && strlen(word.digit) < 1)
+    if (words_add(w, &first, number / 8, number / 2 % 3 - 1, &word) && strlen(word.digit) < 1)
         abort();
 }
 

@@ -1,5 +1,6 @@
 /* A stranger's model, run: its labels and scaling are read, its network planned, and a bright and a
- * dark frame answered. Networks that are slow are left out.
+ * dark frame answered. Some vote with themselves, some are told their scaling. Networks that are slow
+ * are left out.
  * Run: build/libfuzzer/fuzz/model tests/fuzz/corpus/model */
 #include "batch.h"
 #include "model.h"
@@ -44,6 +45,10 @@ static void answer(struct model *m)
         model_doubt(gray, m->width, m->height);
         memset(gray + pixels, 0, (size_t)m->width);
         model_doubt(gray + pixels, m->width, m->height);
+        memset(gray, 0, pixels);
+        model_doubt(gray, m->width, m->height);
+        gray[0] = 255;
+        model_doubt(gray, m->width, m->height);
         model_run(m, gray, FRAMES, p);
         memcpy(label, m->label, sizeof label);
         for (int i = 0; i < FRAMES; i++) {
@@ -62,7 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int file; /* kept from run to run */
     static char name[32];
-    const char *names[] = {name};
+    const char *names[] = {name, name};
+    const struct scaling other = {1 / 128.0, 1, 0.5};
     if (!file) {
         file = memfd_create("model", MFD_CLOEXEC);
         snprintf(name, sizeof name, "/proc/self/fd/%d", file);
@@ -80,7 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (ftruncate(file, 0) < 0 || pwrite(file, data, size, 0) != (ssize_t)size)
         abort();
     struct threads *t = threads_new(1, &e);
-    struct model *m = t ? model_load(names, 1, NULL, FRAMES, t, &e) : NULL;
+    struct model *m = t ? model_load(names, 1 + (int)(size % 2), size % 3 ? NULL : &other, FRAMES,
+                                     t, &e) : NULL;
     if (m)
         answer(m);
     else if (!e.what[0])
