@@ -64,7 +64,11 @@ static void parse(int argc, char **argv, struct options *o)
         case 'h': tool_help();
         case 'l': o->list = true; break;
         case 'n': g->count = tool_int(c, optarg, 1, 1L << 40); break;
-        case 'o': pairs[g->capture.options++] = optarg; break;
+        case 'o':
+            if (!strchr(optarg, '='))
+                tool_usage("-o %s: not key=value", optarg);
+            pairs[g->capture.options++] = optarg;
+            break;
         case 'R': o->recursive = true; break;
         case 'r': tool_box(c, optarg, g->region); break;
         case 's': g->skip = tool_real(c, optarg, 0, 1e6); break;

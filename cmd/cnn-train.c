@@ -124,6 +124,7 @@ static void catch_signals(void)
 {
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
+    catch_signal(SIGHUP);
 }
 
 /* Whether mpirun (Open MPI's, or one of MPICH's kin) has started this process among others. */
@@ -153,7 +154,7 @@ static int tell_end(const struct teach_options *o, int ended, const struct err *
 {
     const struct ranks *ranks = o->recipe.fit.train.ranks;
     bool first = teach_is_first(o);
-    if (ended < 0)
+    if (ended < 0 && !ferror(o->out)) /* what is wrong with that, tool_close says */
         tool_error(e);
     if (ended < 0 && first && ranks && ranks->failed && !access(o->checkpoint, F_OK))
         tool_warn("-r goes on from the last whole epoch, in %s", o->checkpoint);

@@ -1,11 +1,13 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "answer.h"
 #include "kernel/int8.h"
@@ -13,8 +15,27 @@
 static const char *program = "inkpipe";
 static const char *usage_text = "";
 
+static void say(const char *format, va_list args)
+{
+    char text[1024];
+    vsnprintf(text, sizeof text, format, args);
+    text_make_printable(text);
+    fprintf(stderr, "%s: %s\n", program, text);
+}
+
+/* Of descriptors 0 to 2 those that were closed are taken, or the next file or connection opened would be
+ * one of them. To read from or write to them fails as before. */
+static void take_closed(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 void tool_init(const char *name, const char *usage)
 {
+    take_closed();
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of writing */
     program = name;
     usage_text = usage;
 }
@@ -28,15 +49,10 @@ int tool_error(const struct err *e)
 
 void tool_warn(const char *format, ...)
 {
-    char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    say(format, args);
     va_end(args);
-    for (char *c = text; *c; c++) /* a file's name must not steer the terminal */
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
-    fprintf(stderr, "%s: %s\n", program, text);
 }
 
 void tool_note_clipping(const struct frame_reader *r)
@@ -65,9 +81,7 @@ _Noreturn void tool_usage(const char *format, ...)
     if (format) {
         va_list args;
         va_start(args, format);
-        fprintf(stderr, "%s: ", program);
-        vfprintf(stderr, format, args);
-        fputc('\n', stderr);
+        say(format, args);
         va_end(args);
     }
     int first_line = (int)strcspn(usage_text, "\n");

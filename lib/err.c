@@ -2,14 +2,20 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-static void make_printable(char *s)
+void text_make_printable(char *s)
 {
-    for (; *s; s++)
-        if ((unsigned char)*s < ' ' || *s == 127)
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s, next = (unsigned char)s[1];
+        bool upper = c == 0xc2 && next >= 0x80 && next < 0xa0; /* U+0080 to U+009F, in UTF-8 */
+        if (c < ' ' || c == 127 || upper)
             *s = '?';
+        if (upper)
+            *++s = '?';
+    }
 }
 
 static void set(struct err *e, const char *format, va_list args, const char *reason)
@@ -17,7 +23,7 @@ static void set(struct err *e, const char *format, va_list args, const char *rea
     int n = vsnprintf(e->what, sizeof e->what, format, args);
     if (reason && n >= 0 && (size_t)n < sizeof e->what)
         snprintf(e->what + n, sizeof e->what - (size_t)n, ": %s", reason);
-    make_printable(e->what);
+    text_make_printable(e->what);
 }
 
 int err_set(struct err *e, const char *format, ...)
@@ -46,8 +52,8 @@ int err_at(struct err *e, const char *file, long long frame)
     if (!e)
         return -1;
     if (file && !e->file[0]) {
-        snprintf(e->file, sizeof e->file, "%s", file);
-        make_printable(e->file);
+        snprintf(e->file, sizeof e->file, "%s", *file ? file : "''");
+        text_make_printable(e->file);
     }
     if (frame >= 0 && e->frame < 0)
         e->frame = frame;

@@ -27,6 +27,9 @@ int err_errno(struct err *e, const char *format, ...) __attribute__((format(prin
  * says so: the innermost caller that knows wins. Returns -1. */
 int err_at(struct err *e, const char *file, long long frame);
 
+/* Make a text of names and other people's words safe for a terminal: control characters become ?. */
+void text_make_printable(char *s);
+
 /* Write `file: frame N: what` into text (leaving out what is not known). Returns text. */
 char *err_text(const struct err *e, char *text, size_t size);
 

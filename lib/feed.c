@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "files.h"
+
 struct feed {
     char *const *names;
-    int count;
+    int count, out;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t taken;
@@ -47,7 +49,7 @@ static void read_stream(struct feed *f, const char *name)
 {
     struct err e = ERR_NONE;
     int result = -1;
-    f->reader = frame_open(name, &e);
+    f->reader = file_not_written(name, f->out, &e) ? NULL : frame_open(name, &e);
     while (f->reader && (result = frame_read(f->reader, &f->reading.frame, &e)) > 0) {
         frame_source(f->reader, &f->reading.frame, f->reading.source, FEED_SOURCE);
         f->reading.number = frame_number(f->reader, &f->reading.frame);
@@ -73,7 +75,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-struct feed *feed_new(char *const *names, int count, struct err *e)
+struct feed *feed_new(char *const *names, int count, int out, struct err *e)
 {
     struct feed *f = calloc(1, sizeof *f);
     if (!f || pipe2(f->wake, O_CLOEXEC) < 0) {
@@ -83,6 +85,7 @@ struct feed *feed_new(char *const *names, int count, struct err *e)
     }
     f->names = names;
     f->count = count;
+    f->out = out;
     f->state = FEED_NOTHING;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->taken, NULL);

@@ -23,9 +23,10 @@ enum feed_result {
     FEED_END     /* of the last stream */
 };
 
-/* Read the named files one after another; none: standard input. The names must outlive the feed.
- * NULL when no thread can be started. */
-struct feed *feed_new(char *const *names, int count, struct err *e);
+/* Read the named files one after another; none: standard input. The names must outlive the feed. What
+ * is taken goes on to the descriptor `out` (-1: nowhere), which none of them may be. NULL when no thread
+ * can be started. */
+struct feed *feed_new(char *const *names, int count, int out, struct err *e);
 
 /* Stops reading, wherever the thread is. */
 void feed_free(struct feed *f);

@@ -191,6 +191,29 @@ int file_load(const char *name, size_t limit, uint8_t **bytes, size_t *len, stru
     return err_at(e, standard ? "standard input" : name, -1);
 }
 
+static int check_is_other(const char *name, const struct stat *out, struct err *e)
+{
+    struct stat in;
+    bool standard = !name || !strcmp(name, "-");
+    if (!S_ISREG(out->st_mode) || (standard ? fstat(STDIN_FILENO, &in) : stat(name, &in)) < 0 ||
+        in.st_dev != out->st_dev || in.st_ino != out->st_ino)
+        return 0;
+    err_set(e, "is also the file to write to");
+    return err_at(e, standard ? "standard input" : name, -1);
+}
+
+int file_not_written(const char *name, int out, struct err *e)
+{
+    struct stat st;
+    return fstat(out, &st) < 0 ? 0 : check_is_other(name, &st, e);
+}
+
+int file_not_saved(const char *name, const char *out, struct err *e)
+{
+    struct stat st;
+    return stat(out, &st) < 0 ? 0 : check_is_other(name, &st, e);
+}
+
 int file_make_folder(const char *path, struct err *e)
 {
     if (mkdir(path, 0777) == 0 || errno == EEXIST)

@@ -22,6 +22,11 @@ int file_replace(const char *name, const void *bytes, size_t len, struct err *e)
  * Memory grows with what arrives. Returns 0, or -1 with e->file set and *bytes NULL. */
 int file_load(const char *name, size_t limit, uint8_t **bytes, size_t *len, struct err *e);
 
+/* That `name` (NULL or "-": standard input) is no regular file which `out`, a descriptor or a name, writes
+ * to: what is read would never end, or be lost. Returns 0, or -1 with e->file = name. */
+int file_not_written(const char *name, int out, struct err *e);
+int file_not_saved(const char *name, const char *out, struct err *e);
+
 /* Make a folder, unless it is there. Returns 0, or -1 with e->file set. */
 int file_make_folder(const char *path, struct err *e);
 

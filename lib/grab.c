@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "folder.h"
 #include "gray.h"
 #include "live.h"
@@ -81,7 +82,7 @@ static int write_picture(struct grab *g, const char *source, struct err *e)
     g->closed = true;
     if (errno == EPIPE)
         *e = (struct err)ERR_NONE; /* the reader has had enough */
-    return -1;
+    return err_at(e, "standard output", -1);
 }
 
 /* Files fill the pipe while their reader works. For a live source it is one page small: then it is
@@ -156,7 +157,7 @@ void grab_source(struct grab *g, const char *source)
     for (;;) {
         struct err e = ERR_NONE;
         const char *name = source ? source : g->o->capture.format ? "" : default_camera(list);
-        bool open = capture_open(g->capture, name, &e) == 0;
+        bool open = !file_not_written(name, g->o->out, &e) && !capture_open(g->capture, name, &e);
         if (!open && !missing)
             report(g, &e);
         missing = !open;

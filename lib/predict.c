@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "files.h"
 
 enum { WORD_PAUSE = 100 /* ms without a frame end a word */ };
 
@@ -161,8 +162,8 @@ static int stay_fresh(struct predict *p, struct frame_reader *r, struct frame *f
 int predict_stream(struct predict *p, const char *name, struct err *e)
 {
     struct frame f = {0};
-    struct frame_reader *r = frame_open(name, e);
-    if (!r)
+    struct frame_reader *r = NULL;
+    if (file_not_written(name, fileno(p->o->out), e) || !(r = frame_open(name, e)))
         return -1;
     long before = p->frames;
     int got = 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
 #include "ink.h"
 #include "threads.h"
 
@@ -243,7 +244,7 @@ static void read_all(struct prepare *p, struct frame_reader *r)
 int prepare_stream(struct prepare *p, const char *name)
 {
     struct err e = ERR_NONE;
-    struct frame_reader *r = frame_open(name, &e);
+    struct frame_reader *r = file_not_written(name, p->o->out, &e) ? NULL : frame_open(name, &e);
     p->failed = false;
     if (r)
         read_all(p, r);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "onnx.h"
 #include "quantize.h"
 
@@ -28,12 +29,18 @@ static struct net *load(const struct teach_options *o, struct err *e)
     return net;
 }
 
-/* Whether the model's folder can be written, before hours are spent. */
-static int check_output(struct teach_options *o, struct err *e)
+/* Whether the model can be written and nothing is lost by it, before hours are spent. */
+static int check_output(struct teach_options *o, char **names, struct err *e)
 {
     char copy[4096];
     struct stat s;
     struct err old = ERR_NONE;
+    if (o->net && file_not_saved(o->net, o->model, e))
+        return -1;
+    do
+        if (file_not_saved(*names, o->model, e))
+            return -1;
+    while (*names && *++names);
     snprintf(copy, sizeof copy, "%s", o->model);
     if (!stat(o->model, &s) && !S_ISREG(s.st_mode)) {
         if (S_ISDIR(s.st_mode))
@@ -80,13 +87,17 @@ static int get_data(const struct teach_options *o, struct dataset *d, char **nam
 
 /* ---- the work ---- */
 
-static int print_epoch(void *arg, const struct epoch_record *r, struct err *e)
+static int print_line(const struct teach_options *o, const char *line, struct err *e)
 {
-    const struct teach_options *o = arg;
-    char line[256];
-    if (fprintf(o->out, "%s\n", fit_line(r, line, sizeof line)) < 0 || fflush(o->out))
+    if (fprintf(o->out, "%s\n", line) < 0 || fflush(o->out))
         return err_errno(e, "standard output");
     return 0;
+}
+
+static int print_epoch(void *arg, const struct epoch_record *r, struct err *e)
+{
+    char line[256];
+    return print_line(arg, fit_line(r, line, sizeof line), e);
 }
 
 static void tell_progress(void *arg, const struct fit_progress *p)
@@ -117,16 +128,17 @@ static int train(struct teach_options *o, struct net *net, const struct dataset 
                                            s.validation, text, sizeof text);
     struct fit_watch watch = {.arg = o, .stop = o->stop};
     bool first = teach_is_first(o);
+    int status = 0;
     if (first) {
         watch.epoch = print_epoch;
         watch.progress = o->progress ? tell_progress : NULL;
         watch.source = d->sources > 1 ? tell_source : NULL;
-        fprintf(o->out, "%s\n", fit_header);
-        fflush(o->out);
+        status = print_line(o, fit_header, e);
     }
     o->begin();
     const char *checkpoint = first && o->checkpoint[0] ? o->checkpoint : NULL;
-    int status = fit_run(net, d, &s, &o->recipe.fit, t, checkpoint, o->resume, &watch, e);
+    if (!status)
+        status = fit_run(net, d, &s, &o->recipe.fit, t, checkpoint, o->resume, &watch, e);
     split_free(&s);
     if (!status && first && onnx_save(net, o->model, e))
         status = -1;
@@ -163,7 +175,7 @@ int teach(struct teach_options *o, char **names, struct err *e)
     struct threads *t = NULL;
     struct net *net = load(o, e);
     int status = -1;
-    if (net && (!teach_is_first(o) || !check_output(o, e)))
+    if (net && (!teach_is_first(o) || !check_output(o, names, e)))
         t = threads_new(o->threads, e);
     if (t) {
         struct shape in = net_input(net);

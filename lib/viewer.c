@@ -325,7 +325,8 @@ int viewer_run(struct viewer *v, const sigset_t *open, struct err *e)
 static int start(struct viewer *v, char **names, int count, struct err *e)
 {
     int width, height, w = 640, h = 480;
-    if (!(v->window = window_open(NULL, e)) || !(v->feed = feed_new(names, count, e)) ||
+    int out = v->o->pass ? STDOUT_FILENO : -1;
+    if (!(v->window = window_open(NULL, e)) || !(v->feed = feed_new(names, count, out, e)) ||
         (v->o->command && !(v->child = child_new(v->o->command, e))))
         return -1;
     v->scale = v->o->scale;

@@ -381,7 +381,7 @@ build_shim() {
 # ---- options and endings ----
 
 @test "wrong options and values are usage errors that name them" {
-    for wrong in '-g 640' '-g 0x5' '-n 0' '-n x' '-r 1,2,3' '-r -1,0,5,5' '-F 0' '-s -1' '-Z'; do
+    for wrong in '-g 640' '-g 0x5' '-n 0' '-n x' '-r 1,2,3' '-r -1,0,5,5' '-F 0' '-s -1' '-o out.pgm' '-Z'; do
         run bash -c "camgrab $wrong x.png | cat; exit \${PIPESTATUS[0]}"
         [ "$status" -eq 2 ] || { echo "$wrong: $status"; return 1; }
     done
@@ -402,7 +402,16 @@ build_shim() {
     [ "$output" = "" ]
     run bash -c 'camgrab clip.mkv >/dev/full'
     [ "$status" -eq 1 ]
-    [[ "$output" = *"No space left on device"* ]]
+    [ "$output" = "camgrab: standard output: cannot write: No space left on device" ]
+}
+
+@test "a stream that is written into the folder it is made of is passed over" {
+    make_picture photos/a.png
+    make_picture photos/z.png
+    run bash -c 'ulimit -f 1000; camgrab photos >photos/m.pgm'
+    [ "$status" -eq 1 ]
+    [ "$output" = "camgrab: photos/m.pgm: is also the file to write to" ]
+    [ "$(facts source <photos/m.pgm | xargs)" = "photos/a.png photos/z.png" ]
 }
 
 # bats test_tags=once

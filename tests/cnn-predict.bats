@@ -385,6 +385,14 @@ plain() {
     [ -z "$stderr" ]
 }
 
+@test "answers do not go into the file of the frames" {
+    show 7 >seven
+    cp seven kept
+    run -1 pipe 'cnn-predict seven >>seven'
+    [ "$output" = "cnn-predict: seven: is also the file to write to" ]
+    cmp seven kept
+}
+
 @test "a full disk is an error" {
     show 7 >seven
     run -1 pipe 'cnn-predict seven >/dev/full'

@@ -231,10 +231,32 @@ bf16_net() {
     [ "$output" = "$(printf 'epoch\tloss\taccuracy\tvalidation_loss\tvalidation_accuracy\trate\tseconds\timages_per_second')" ]
 }
 
-@test "a full disk is an error and leaves no half model" {
-    run bash -c "cnn-train -n '$NET' -o m.onnx -e 2 digits.pgm 2>&1 >/dev/full"
+@test "a file that may not grow is an error and leaves nothing behind" {
+    mkdir out
+    run bash -c "ulimit -f 8; cnn-train -n '$NET' -o out/m.onnx -e 2 digits.pgm"
     [ "$status" -eq 1 ]
-    [[ "$output" = *"cnn-train: standard output: No space left on device"* ]]
+    [[ "$output" = *"cnn-train: out/m.onnx.ckpt: cannot write: File too large" ]]
+    [ -z "$(ls -A out)" ]
+}
+
+@test "a model never takes the place of what it is made of" {
+    cp digits.pgm kept.pgm
+    run cnn-train -n "$NET" -o digits.pgm -e 1 digits.pgm
+    [ "$status" -eq 1 ]
+    [ "$output" = "cnn-train: digits.pgm: is also the file to write to" ]
+    run bash -c "cnn-train -n '$NET' -o ./digits.pgm -e 1 <digits.pgm"
+    [ "$status" -eq 1 ]
+    cmp digits.pgm kept.pgm
+    cp "$NET" my.net
+    run cnn-train -n my.net -o my.net -e 1 digits.pgm
+    [ "$status" -eq 1 ]
+    cmp my.net "$NET"
+}
+
+@test "a full disk is an error and leaves no half model" {
+    run bash -c "cnn-train -n '$NET' -o m.onnx -e 2000 digits.pgm 2>&1 >/dev/full"
+    [ "$status" -eq 1 ]
+    [ "$output" = "cnn-train: standard output: No space left on device" ]
     [ ! -e m.onnx ]
     run train /dev/full
     [ "$status" -eq 1 ]

@@ -140,6 +140,26 @@ difference() {
     [ -z "$output" ]
 }
 
+@test "a file is not read while it is written to" {
+    digits >"$BATS_TEST_TMPDIR/in.pgm"
+    cd "$BATS_TEST_TMPDIR"
+    size=$(wc -c <in.pgm)
+    run bash -c 'preproc in.pgm >>in.pgm'
+    [ "$status" -eq 1 ]
+    [ "$output" = "preproc: in.pgm: is also the file to write to" ]
+    run bash -c 'preproc <in.pgm >>in.pgm'
+    [ "$status" -eq 1 ]
+    [ "$output" = "preproc: standard input: is also the file to write to" ]
+    [ "$(wc -c <in.pgm)" -eq "$size" ]
+}
+
+@test "no name and a name that steers terminals are said in print" {
+    run preproc ''
+    [ "$output" = "preproc: '': cannot open: No such file or directory" ]
+    run preproc $'a\e[2Jb\u009b2Jcé'
+    [ "$output" = "preproc: a?[2Jb??2Jcé: cannot open: No such file or directory" ]
+}
+
 @test "wrong options are refused with status 2" {
     for options in '-j 0' '-j x' '-r 1,2,3' '-r 0,0,0,5' '-r 1,1,9,9x' '-q'; do
         # shellcheck disable=SC2086

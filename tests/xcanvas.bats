@@ -412,6 +412,17 @@ hand() {
     [ "$(wc -c <part)" -eq 100 ]
 }
 
+@test "standard output that is closed is said" {
+    start_x
+    background bash -c 'xcanvas >&- 2>err'
+    window "draw a digit"
+    line 10 50 90 50
+    ended=0
+    wait "$!" || ended=$?
+    [ "$ended" -eq 1 ]
+    [ "$(cat err)" = "xcanvas: standard output: Bad file descriptor" ]
+}
+
 @test "without a display it says so" {
     DISPLAY='' run xcanvas </dev/null
     [ "$status" -eq 1 ]

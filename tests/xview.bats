@@ -212,6 +212,20 @@ still() {
     [[ "$output" == "xview: cut: frame 1: "* ]]
 }
 
+@test "what cannot be passed on ends it: output that is closed, or the file that is read" {
+    film 5
+    start_x
+    run timeout 10 bash -c 'xview -x -p film >&-'
+    [ "$status" -eq 1 ]
+    [ "$output" = "xview: standard output: Bad file descriptor" ]
+    run timeout 10 bash -c 'ulimit -f 10000; xview -x -p film >>film'
+    [ "$status" -eq 1 ]
+    [ "$output" = "xview: film: is also the file to write to" ]
+    run timeout 10 bash -c 'xview -x <&-'
+    [ "$status" -eq 1 ]
+    [ "$output" = "xview: standard input: frame 0: cannot read: Bad file descriptor" ]
+}
+
 @test "a command that dies is shown and started again, not too often" {
     film 75
     start_x

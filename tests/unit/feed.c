@@ -48,7 +48,7 @@ static void test_files(void)
     char missing[] = "/nowhere/at/all";
     char *names[] = {path, missing, path};
     write_file(100, "");
-    struct feed *f = feed_new(names, 3, &e);
+    struct feed *f = feed_new(names, 3, -1, &e);
     int right = 0;
     for (int i = 0; i < 100; i++)
         right += take(f, &item, &e) == FEED_FRAME && item.number == i && item.frame.gray[0] == i;
@@ -61,7 +61,7 @@ static void test_files(void)
     CHECK(take(f, &item, &e) == FEED_END && take(f, &item, &e) == FEED_END, "to the end");
     feed_free(f);
     write_file(1, "P5\n30 30\n255\n...");
-    f = feed_new(names, 1, &e);
+    f = feed_new(names, 1, -1, &e);
     CHECK(take(f, &item, &e) == FEED_FRAME && take(f, &item, &e) == FEED_ERROR && e.frame == 1,
           "a frame cut short is told");
     feed_free(f);
@@ -78,7 +78,7 @@ static void test_stopping(void)
     if (pipe(ends) < 0)
         abort();
     snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);
-    struct feed *f = feed_new(names, 1, &e);
+    struct feed *f = feed_new(names, 1, -1, &e);
     CHECK(feed_take(f, &item, &e) == FEED_NOTHING, "nothing yet, and no waiting");
     if (write(ends[1], "P5\n30 ", 6) != 6)
         abort();
@@ -87,7 +87,7 @@ static void test_stopping(void)
     CHECK(1, "a writer that stops in the middle does not stop the reader's end");
     write_file(5, "");
     names[0] = path;
-    f = feed_new(names, 1, &e);
+    f = feed_new(names, 1, -1, &e);
     struct pollfd p = {feed_fd(f), POLLIN, 0};
     poll(&p, 1, 10000);
     feed_free(f);
