@@ -371,6 +371,7 @@ hand() {
     frames drawings.pgm 2
 }
 
+# bats test_tags=once
 @test "5,000 strokes: every frame comes, and undo stays quick" {
     start_x
     background bash -c 'xcanvas | grep -a --line-buffered "^# frame=" >lines'
