@@ -228,14 +228,13 @@ static void wait_for_something(struct canvas *c, const sigset_t *open)
 {
     struct pollfd p[4] = {{window_fd(c->window), POLLIN, 0},
                           {c->o->writes ? 1 : -1, outlet_busy(&c->out) ? POLLOUT : 0, 0},
-                          {c->child ? child_read_fd(c->child) : -1, POLLIN, 0},
-                          {c->child ? child_write_fd(c->child) : -1, POLLOUT, 0}};
+                          {child_read_fd(c->child), POLLIN, 0},
+                          {child_write_fd(c->child), POLLOUT, 0}};
     double left = c->sent + SILENCE - clock_now();
     bool timed = c->child && c->answered != c->frames - 1 && left > 0;
-    bool dying = c->child && child_is_running(c->child) && child_read_fd(c->child) < 0;
-    double wait = dying ? 0.02 : window_pending(c->window) ? 0 : left + 0.01;
-    struct timespec t = {(time_t)wait, (long)((wait - floor(wait)) * 1e9)};
-    bool forever = !timed && !dying && !window_pending(c->window);
+    bool ending = child_is_ending(c->child), pending = window_pending(c->window);
+    struct timespec t = clock_span(ending ? CHILD_ENDS : pending ? 0 : fmax(0, left + 0.01));
+    bool forever = !timed && !ending && !pending;
     if (ppoll(p, 4, forever ? NULL : &t, open) == 0 && timed)
         c->dirty = true;
     if (outlet_is_closed(&c->out))
@@ -265,9 +264,7 @@ static int start(struct canvas *c, struct err *e)
     if (!(c->window = window_open(NULL, e)) || !(c->sketch = sketch_new(c->o->pen, e)) ||
         (c->o->command && (!(c->child = child_new(c->o->command, e)) || !(c->ink = ink_new(e)))))
         return -1;
-    c->scale = c->o->scale;
-    if (c->scale == 0)
-        c->scale = window_scale(c->window);
+    c->scale = c->o->scale > 0 ? c->o->scale : window_scale(c->window);
     int width, height, least_width, least_height;
     board_size(c->scale, c->child, &width, &height);
     board_least(c->scale, c->child, &least_width, &least_height);

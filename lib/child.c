@@ -176,12 +176,12 @@ int child_send(struct child *c, const struct frame *f, struct err *e)
 
 int child_read_fd(const struct child *c)
 {
-    return c->out;
+    return c ? c->out : -1;
 }
 
 int child_write_fd(const struct child *c)
 {
-    return c->pid && c->sending.len ? c->in : -1;
+    return c && c->pid && c->sending.len ? c->in : -1;
 }
 
 static void read_some(struct child *c)
@@ -241,6 +241,11 @@ const char *child_line(struct child *c)
     c->under_nul = c->lines.data[n]; /* read_some leaves room for one byte more */
     c->lines.data[n] = '\0';
     return c->lines.data;
+}
+
+bool child_is_ending(const struct child *c)
+{
+    return c && child_is_running(c) && c->out < 0;
 }
 
 bool child_is_running(const struct child *c)

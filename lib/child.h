@@ -25,9 +25,14 @@ void child_free(struct child *c);
 int child_send(struct child *c, const struct frame *f, struct err *e);
 
 /* File descriptors for poll: the first to read (POLLIN; -1: none), the second to write (POLLOUT;
- * -1: nothing to write). */
+ * -1: nothing to write). c may be NULL: nothing either way. */
 int child_read_fd(const struct child *c);
 int child_write_fd(const struct child *c);
+
+/* Has it closed its output and not ended yet? No descriptor tells of its end: look again after
+ * CHILD_ENDS seconds. c may be NULL. */
+bool child_is_ending(const struct child *c);
+#define CHILD_ENDS 0.02
 
 /* Do whatever can be done without waiting: write, read, notice a death. Call after poll. */
 void child_work(struct child *c);

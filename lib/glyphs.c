@@ -23,10 +23,33 @@
 #define FAINT 0.45f      /* of the usual contrast: fainter is show-through or shadow */
 #define ONE_SIDED 0.4f   /* see two_sided */
 #define BAR 5            /* times as wide as high */
-#define UNDER 0.04f      /* so far below a digit is a bar no foot of it */
+#define UNDER 0.04f      /* so far below a digit is a bar no foot of it, */
+#define UNDERLINE 0.9f   /* if it is so wide */
+#define LEAST 0.6f       /* what is surely a digit of the usual size is so long, */
+#define MOST 1.5f        /* and no longer */
+#define ABOVE 0.25f      /* two parts of a digit, one above the other, are so near, */
+#define OVERLAP 0.5f     /* so much of the narrower one is under the other, */
+#define BOTH 1.4f        /* and both together so high */
+
+/* Of the most prominent digit, in parts of its longer side. */
+#define MARK 0.07f       /* a part of it is no shorter, */
+#define PALE 0.5f        /* no fainter (of its contrast), */
+#define OTHER 0.6f       /* and if it stands beside it, no higher: that is another digit */
+#define RIVAL 0.5f       /* of its prominence: what else is seen as a digit */
+#define CRUMB 0.6f       /* shorter things may be a texture's */
 #define ALONE 0.7f       /* of what is smaller is one thing */
 #define CLUTTER 2.5f     /* times its own ink in smaller things: no digit but a texture */
+
+/* Of the picture. */
 #define SMALL_PICTURE 64 /* map pixels a side: less has no room for paper on both sides of a stroke */
+#define SHORT 0.04f      /* of its shorter side, and */
+#define PIXELS 4         /* map pixels: shorter is not what it is about */
+#define FINE 150         /* parts of the shorter side: a page's digits are longer, */
+#define LONG 0.8f        /* and no higher than this part of it */
+#define CELL_LONG 0.94f  /* of its length is a side of a form's cell, at least, */
+#define CELL_THICK 0.1f  /* of its width no thicker, */
+#define CELL_NEAR 0.3f   /* and half of this from its edge */
+#define CENTRAL 0.25f    /* less prominent by this is what lies at an edge's middle */
 
 static int reserve(struct glyphs *s, int parts, struct err *e)
 {
@@ -71,8 +94,8 @@ static bool is_side(const struct inkmap *m, const struct part *p)
     int across = w > h ? m->height : m->width, along = w > h ? m->width : m->height;
     int middle = w > h ? p->box.y0 + p->box.y1 : p->box.x0 + p->box.x1; /* twice */
     int longer = max_int(w, h), thick = min_int(w, h), near = min_int(middle, 2 * across - middle);
-    return longer >= 0.94f * (float)along && thick < 0.1f * (float)across &&
-           near < 0.3f * (float)across;
+    return longer >= CELL_LONG * (float)along && thick < CELL_THICK * (float)across &&
+           near < CELL_NEAR * (float)across;
 }
 
 /* How much a part looks like what the picture is about: long, strong, in the middle. 0: cannot be
@@ -80,11 +103,11 @@ static bool is_side(const struct inkmap *m, const struct part *p)
 static float prominence(const struct inkmap *m, const struct parts *all, const struct part *p)
 {
     float length = part_length(p), side = (float)inkmap_side(m);
-    if (length < 0.04f * side || length < 4)
+    if (length < SHORT * side || length < PIXELS)
         return 0;
     float dx = (float)(p->box.x0 + p->box.x1) / (float)m->width - 1;
     float dy = (float)(p->box.y0 + p->box.y1) / (float)m->height - 1;
-    float central = 1 - 0.25f * (dx * dx + dy * dy);
+    float central = 1 - CENTRAL * (dx * dx + dy * dy);
     float sides = side < SMALL_PICTURE ? 1 : two_sided(m, all, p);
     if (sides < ONE_SIDED || is_side(m, p))
         return -1;
@@ -152,7 +175,7 @@ static float distance(const struct glyphs *s, const struct parts *p, int id, con
 static bool underlines(struct box p, struct box q)
 {
     int w = box_width(q);
-    return w > BAR * box_height(q) && (float)w > 0.9f * (float)box_width(p) &&
+    return w > BAR * box_height(q) && (float)w > UNDERLINE * (float)box_width(p) &&
            (float)(q.y0 - p.y1) > UNDER * (float)box_longer(p);
 }
 
@@ -164,11 +187,11 @@ static bool same_digit(const struct glyphs *s, const struct parts *all, struct b
     float size = (float)box_longer(p), near = NEAR * size, length = part_length(q);
     float dx = fmaxf(0, (float)(q->box.x0 > p.x0 ? q->box.x0 - p.x1 : p.x0 - q->box.x1));
     float dy = fmaxf(0, (float)(q->box.y0 > p.y0 ? q->box.y0 - p.y1 : p.y0 - q->box.y1));
-    if (length < 0.07f * size || length > 1.5f * size || dx > near || dy > near)
+    if (length < MARK * size || length > MOST * size || dx > near || dy > near)
         return false;
-    if (part_contrast(q) < 0.5f * contrast || underlines(p, q->box))
+    if (part_contrast(q) < PALE * contrast || underlines(p, q->box))
         return false;
-    bool beside = dx > 0 && (float)box_height(q->box) > 0.6f * (float)box_height(p);
+    bool beside = dx > 0 && (float)box_height(q->box) > OTHER * (float)box_height(p);
     return !beside && distance(s, all, 0, q, near, near) < near;
 }
 
@@ -228,10 +251,10 @@ int glyphs_one(struct glyphs *s, const struct inkmap *m, const struct parts *p, 
         return 0;
     struct box box = gather(s, p, best);
     float length = hypotf((float)box_width(box), (float)box_height(box));
-    if (lost_in_clutter(s, p, 0.6f * length, 0, &box))
+    if (lost_in_clutter(s, p, CRUMB * length, 0, &box))
         return 0;
     for (int i = 0; i < p->parts; i++)
-        s->seen += s->score[i] > 0.5f * s->score[best] && s->owner[i] < 0;
+        s->seen += s->score[i] > RIVAL * s->score[best] && s->owner[i] < 0;
     s->seen++;
     s->glyph[0] = (struct glyph){.box = box};
     return s->n = 1;
@@ -272,7 +295,7 @@ int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts 
                    enum turn turn, struct err *e)
 {
     float side = (float)inkmap_side(m);
-    float least = fmaxf(4, side / 150), longest = side < SMALL_PICTURE ? side : 0.8f * side;
+    float least = fmaxf(PIXELS, side / FINE), longest = side < SMALL_PICTURE ? side : LONG * side;
     s->n = 0;
     if (reserve(s, p->parts, e))
         return -1;
@@ -291,7 +314,7 @@ int glyphs_measure(struct glyphs *s, const struct inkmap *m, const struct parts 
 static bool is_digit(const struct glyphs *s, const struct part *q, int i)
 {
     float length = (float)box_longer(q->box);
-    return s->score[i] > 0 && length > 0.6f * s->height && length < 1.5f * s->height;
+    return s->score[i] > 0 && length > LEAST * s->height && length < MOST * s->height;
 }
 
 struct box upright(const struct inkmap *m, struct box b, enum turn turn)
@@ -326,7 +349,7 @@ static bool stacked(struct box a, struct box b, float height)
     float narrow = (float)min_int(box_width(a), box_width(b));
     float apart = (float)(max_int(a.y0, b.y0) - min_int(a.y1, b.y1));
     float all = (float)box_height(box_join(a, b));
-    return common > 0.5f * narrow && apart < 0.25f * height && all < 1.4f * height;
+    return common > OVERLAP * narrow && apart < ABOVE * height && all < BOTH * height;
 }
 
 /* Was it put to another glyph? */

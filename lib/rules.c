@@ -6,7 +6,11 @@
 #define MAX_LINES 256
 #define MIN_SIDE 96      /* smaller pictures are not looked at */
 #define GRID 4           /* lines that a line crosses in a grid */
-#define LONG 0.25f       /* of the picture's length: what may be a line */
+#define LONG 0.25f       /* of the picture's length: what may be a line; taken out are those so long: */
+#define FROM_EDGE 0.6f   /* from one edge, */
+#define CROSSED 0.4f     /* crossed twice, */
+#define THIN 25          /* and times as long as thick, the former and those with */
+#define COMPANIONS 4     /* so many beside them */
 #define COVERED 0.85f    /* of a line's length has to be there, where nothing crosses it */
 #define STEEPEST 0.35f
 #define FEW 8            /* lines and more are a form's: no soft ones are sought then */
@@ -317,20 +321,24 @@ static int find_lines(const struct view *v, struct line *lines)
     return n;
 }
 
+/* How far its ends may be off, in pixels. */
+static float slack(const struct line *l)
+{
+    return 3 + 0.03f * (l->to - l->from);
+}
+
 /* Do l (along one view) and k (along the other) meet or cross? */
 static bool meets(const struct line *l, const struct line *k)
 {
     float a = (k->from_y + k->to_y) / 2, c = (l->from_y + l->to_y) / 2;
-    float slack = 3 + 0.03f * (l->to - l->from), slack2 = 3 + 0.03f * (k->to - k->from);
-    return a >= l->from - slack && a <= l->to + slack && c >= k->from - slack2 &&
-           c <= k->to + slack2;
+    return a >= l->from - slack(l) && a <= l->to + slack(l) && c >= k->from - slack(k) &&
+           c <= k->to + slack(k);
 }
 
 /* Is `where` near an end of l? */
 static bool at_end(const struct line *l, float where)
 {
-    float slack = 3 + 0.03f * (l->to - l->from);
-    return fminf(fabsf(where - l->from), fabsf(where - l->to)) < slack;
+    return fminf(fabsf(where - l->from), fabsf(where - l->to)) < slack(l);
 }
 
 /* Do l (along one view) and k (along the other) make a corner? */
@@ -380,13 +388,13 @@ static bool is_ruled(const struct view *v, const struct line *l, int corners, co
 {
     float length = l->to - l->from + 1, all = (float)v->along, margin = 0.03f * all + 2;
     bool from_edge = l->from < margin, to_edge = l->to > all - margin;
-    bool thin = length > 25 * l->thick;
+    bool thin = length > THIN * l->thick;
     if ((from_edge && to_edge) || v->soft)
         return from_edge && to_edge;
-    return ((from_edge || to_edge) && length > 0.6f * all && thin) ||
-           (l->crossings >= 2 && corners < 2 && length > 0.4f * all &&
+    return ((from_edge || to_edge) && length > FROM_EDGE * all && thin) ||
+           (l->crossings >= 2 && corners < 2 && length > CROSSED * all &&
             bend(l) < 0.7f + 0.004f * length) ||
-           l->crossings >= GRID || (companions(l, lines, n) >= 4 && thin);
+           l->crossings >= GRID || (companions(l, lines, n) >= COMPANIONS && thin);
 }
 
 /* Choose the lines to take out. */

@@ -272,31 +272,24 @@ static void show(struct viewer *v)
     v->dirty = false;
 }
 
-static double soonest(double a, double b)
-{
-    return a < b ? a : b;
-}
-
 static void wait_for_something(struct viewer *v, const sigset_t *open)
 {
-    bool dying = v->child && child_is_running(v->child) && child_read_fd(v->child) < 0;
     bool wants = wants_frame(v);
     struct pollfd p[5] = {{window_fd(v->window), POLLIN, 0},
                           {wants ? feed_fd(v->feed) : -1, POLLIN, 0},
                           {v->o->pass && !v->ended ? 1 : -1, outlet_busy(&v->out) ? POLLOUT : 0, 0},
-                          {v->child ? child_read_fd(v->child) : -1, POLLIN, 0},
-                          {v->child ? child_write_fd(v->child) : -1, POLLOUT, 0}};
+                          {child_read_fd(v->child), POLLIN, 0},
+                          {child_write_fd(v->child), POLLOUT, 0}};
     double t = clock_now(), until = t + 3600;
     if (v->has_frame && !v->painted && v->due > t)
-        until = soonest(until, v->due);
+        until = fmin(until, v->due);
     if (v->has_frame && v->painted && v->taken + v->o->least > t)
-        until = soonest(until, v->taken + v->o->least);
+        until = fmin(until, v->taken + v->o->least);
     if (v->note[0])
-        until = soonest(until, v->note_end);
-    if (dying)
-        until = soonest(until, t + 0.02);
-    double wait = window_pending(v->window) ? 0 : fmax(0, until - t);
-    struct timespec left = {(time_t)wait, (long)((wait - floor(wait)) * 1e9)};
+        until = fmin(until, v->note_end);
+    if (child_is_ending(v->child))
+        until = fmin(until, t + CHILD_ENDS);
+    struct timespec left = clock_span(window_pending(v->window) ? 0 : fmax(0, until - t));
     ppoll(p, 5, &left, open);
     if (v->o->pass && !v->ended && outlet_is_closed(&v->out))
         v->quit = true;
@@ -329,9 +322,7 @@ static int start(struct viewer *v, char **names, int count, struct err *e)
     if (!(v->window = window_open(NULL, e)) || !(v->feed = feed_new(names, count, out, e)) ||
         (v->o->command && !(v->child = child_new(v->o->command, e))))
         return -1;
-    v->scale = v->o->scale;
-    if (v->scale == 0)
-        v->scale = window_scale(v->window);
+    v->scale = v->o->scale > 0 ? v->o->scale : window_scale(v->window);
     struct pollfd first = {feed_fd(v->feed), POLLIN, 0};
     poll(&first, 1, FIRST_WAIT * 1000);
     if (take_frame(v, e) < 0)
