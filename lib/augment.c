@@ -13,7 +13,6 @@
 #define STRIDE (AUGMENT_MAX_SIDE + 3)
 
 const struct augment_options augment_none = {0};
-const struct augment_options augment_default = AUGMENT_DEFAULT;
 
 static const struct word {
     const char *name;
@@ -59,7 +58,7 @@ int augment_parse(const char *text, struct augment_options *o, struct err *e)
     for (;;) {
         size_t len = strcspn(p, ",");
         if (p == text && len == 7 && !strncmp(p, "default", len))
-            *o = augment_default;
+            *o = (struct augment_options)AUGMENT_DEFAULT;
         else if (!(p == text && len == 4 && !strncmp(p, "none", len)) && parse_word(p, len, o, e))
             return -1;
         if (!p[len])

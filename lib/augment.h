@@ -36,7 +36,7 @@ struct augment_options {
     {                                                                                              \
         .rotate = 10, .shear = 10, .zoom = 0.1, .shift = 0.1, .elastic = 0.6, .stroke = 0.4        \
     }
-extern const struct augment_options augment_default, augment_none;
+extern const struct augment_options augment_none;
 
 /* Read `rotate=10,zoom=.1,...`: what is not named is off; the words `default` and `none`, which
  * must come first, start from those. Returns 0, or -1 with e naming the word that is wrong. */

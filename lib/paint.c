@@ -4,22 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "box.h"
 #include "font.h"
 #include "stroke.h"
 
-static struct rect clip(const struct surface *s, struct rect r)
+struct rect paint_clip(struct rect r, int width, int height)
 {
-    int x1 = r.x + r.w, y1 = r.y + r.h;
-    r.x = r.x < 0 ? 0 : r.x;
-    r.y = r.y < 0 ? 0 : r.y;
-    r.w = (x1 > s->width ? s->width : x1) - r.x;
-    r.h = (y1 > s->height ? s->height : y1) - r.y;
-    return r;
+    int x1 = min_int(r.x + r.w, width), y1 = min_int(r.y + r.h, height);
+    int x = max_int(r.x, 0), y = max_int(r.y, 0);
+    return (struct rect){x, y, x1 - x, y1 - y};
 }
 
 void paint_fill(struct surface *s, struct rect r, uint32_t color)
 {
-    r = clip(s, r);
+    r = paint_clip(r, s->width, s->height);
     for (int y = r.y; y < r.y + r.h; y++)
         for (int x = r.x; x < r.x + r.w; x++)
             s->pixels[(size_t)y * s->width + x] = color;
@@ -116,7 +114,7 @@ static void paint_straight(struct surface *s, struct rect r, struct rect c, cons
 void paint_gray(struct surface *s, struct rect r, const uint8_t *gray, int width, int height,
                 bool blocks)
 {
-    struct rect c = clip(s, r);
+    struct rect c = paint_clip(r, s->width, s->height);
     if (c.w <= 0 || c.h <= 0)
         return;
     if (r.w == width && r.h == height) {
@@ -157,7 +155,7 @@ static void pen_line(void *arg, double x0, double y0, double x1, double y1)
 
 static void lay(struct surface *s, int left, int top, const struct pen *p, uint32_t color)
 {
-    struct rect c = clip(s, (struct rect){left, top, p->width, p->height});
+    struct rect c = paint_clip((struct rect){left, top, p->width, p->height}, s->width, s->height);
     for (int y = c.y; y < c.y + c.h; y++)
         for (int x = c.x; x < c.x + c.w; x++) {
             uint8_t v = p->mask[(size_t)(y - top) * p->width + (x - left)];

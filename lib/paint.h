@@ -18,6 +18,9 @@ struct rect {
     int x, y, w, h;
 };
 
+/* The part of r that lies inside width x height; without pixels (w or h 0 or less) when none does. */
+struct rect paint_clip(struct rect r, int width, int height);
+
 void paint_fill(struct surface *s, struct rect r, uint32_t color);
 
 /* A frame of lines `thick` pixels wide just inside r. */

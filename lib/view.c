@@ -13,12 +13,7 @@ struct rect view_region(struct rect r, int width, int height)
 {
     if (r.w == 0)
         return (struct rect){0, 0, width, height};
-    int right = r.x + r.w < width ? r.x + r.w : width;
-    int bottom = r.y + r.h < height ? r.y + r.h : height;
-    r.x = r.x > 0 ? r.x : 0;
-    r.y = r.y > 0 ? r.y : 0;
-    r.w = right - r.x;
-    r.h = bottom - r.y;
+    r = paint_clip(r, width, height);
     return r.w > 0 && r.h > 0 ? r : (struct rect){0, 0, 0, 0};
 }
 

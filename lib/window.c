@@ -387,11 +387,7 @@ static void convert(struct window *w, struct rect r)
 
 void window_put(struct window *w, struct rect r)
 {
-    int right = r.x + r.w, bottom = r.y + r.h;
-    r.x = r.x > 0 ? r.x : 0;
-    r.y = r.y > 0 ? r.y : 0;
-    r.w = (right < w->surface.width ? right : w->surface.width) - r.x;
-    r.h = (bottom < w->surface.height ? bottom : w->surface.height) - r.y;
+    r = paint_clip(r, w->surface.width, w->surface.height);
     if (!w->image || w->busy || r.w <= 0 || r.h <= 0)
         return;
     if (w->foreign)

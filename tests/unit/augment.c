@@ -204,8 +204,9 @@ static void check_parse(void)
               e.what);
     }
     struct err e = ERR_NONE;
+    const struct augment_options usual = AUGMENT_DEFAULT;
     CHECK(!augment_parse("default,rotate=3,erase=.25", &o, &e) && o.rotate == 3 && o.erase == 0.25 &&
-              o.zoom == augment_default.zoom,
+              o.zoom == usual.zoom,
           "default, then changes");
     CHECK(!augment_parse(augment_text(&o, text, sizeof text), &back, &e) &&
               !memcmp(&o, &back, sizeof o),
