@@ -13,7 +13,7 @@
 struct sheets {
     struct sheet {
         struct box box; /* in cells */
-        int part, cells; /* what it is of `part`; cells within its outline */
+        int part, cells; /* its label in `part`; how many cells lie within its outline */
     } sheet[SHEETS];
     int n;
     int cell, gw, gh; /* of that map's grid */

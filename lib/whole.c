@@ -23,9 +23,10 @@ void whole_sum(struct whole_picture *p)
     }
 }
 
+/* Of ways that cross, the right one may be on the left: such rows count for the box, without ink. */
 static struct box ink_box(const struct whole_picture *p, const int *left, const int *right)
 {
-    struct box b = BOX_NONE;
+    struct box b = {p->w, p->h, 0, 0};
     for (int y = 0; y < p->h; y++) {
         const uint8_t *row = p->gray + (long)y * p->w;
         int first = left ? left[y] : 0, last = right ? right[y] : p->w;
@@ -37,7 +38,7 @@ static struct box ink_box(const struct whole_picture *p, const int *left, const 
             continue;
         b = box_join(b, (struct box){first, y, last, y + 1});
     }
-    return b.x1 > b.x0 ? b : (struct box){0};
+    return b.x1 ? b : (struct box){0};
 }
 
 /* 256 times the sum of a row up to x / 256 pixels, between pixels too. */
