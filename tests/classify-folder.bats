@@ -97,6 +97,37 @@ expect() {
     classify-folder -h | grep -q '^usage: classify-folder'
 }
 
+@test "temporary files have a place of their own, and nothing stays there" {
+    photos 3
+    mkdir tmp
+    expect photos >expected
+    TMPDIR=tmp classify-folder photos >got
+    cmp expected got
+    [ -z "$(ls -A tmp)" ]
+    TMPDIR=none run classify-folder photos
+    [ "$status" -eq 1 ]
+    [[ "$output" = *"none"*"No such file or directory"* ]]
+}
+
+@test "pictures that say themselves where they are from are found again" {
+    mnist2pgm -d digits -r 0:9 "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
+    classify-folder -R -s sorted digits >got
+    for file in digits/*/*.pgm; do
+        printf '%s\t%s\t0\t%s\n' "$(preproc "$file" | cnn-predict | cut -f 1,2)" "$file" \
+            "$(preproc "$file" | cnn-predict | cut -f 5)"
+    done >expected
+    cmp expected got
+    [ ! -e sorted/bad ]
+}
+
+@test "work that cannot begin makes no picture a bad one" {
+    photos 3
+    run classify-folder -j x -s sorted photos
+    [ "$status" -eq 1 ]
+    [ "${lines[-1]}" = "classify-folder: parallel could not do the work" ]
+    [ ! -e sorted/bad ]
+}
+
 @test "killed in the middle and started again, it goes on: the same table" {
     photos 60
     expect photos >expected
