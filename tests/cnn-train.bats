@@ -31,7 +31,7 @@ stopped() {
     local signal=$1 lines=$2
     shift 2
     [ -p told ] || mkfifo told
-    env --default-signal=INT cnn-train "$@" >told 2>talk 3>&- &
+    env --default-signal=INT,HUP cnn-train "$@" >told 2>talk 3>&- &
     exec 4<told
     while ((lines--)); do read -r <&4; done
     kill "-$signal" $!
@@ -134,7 +134,7 @@ bf16_net() {
 
 @test "interrupted and resumed is as if never interrupted" {
     cnn-train -n "$NET" -o whole.onnx -e 8 digits.pgm >whole
-    for signal in INT TERM; do
+    for signal in INT TERM HUP; do
         stopped $signal 3 -n "$NET" -o m.onnx -e 8 digits.pgm
         grep -q 'stopped; -r goes on from m.onnx.ckpt' talk
         [ ! -e m.onnx ]
