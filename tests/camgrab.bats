@@ -328,7 +328,7 @@ build_shim() {
     make_picture a.jpg
     make_video clip.mp4 1
     background perl "$TREE/tests/httpd.pl" . port
-    wait_for 10 test -s port
+    wait_for test -s port
     url=http://127.0.0.1:$(cat port)
     [ "$(camgrab "$url/a.jpg" | facts source)" = "$url/a.jpg" ]
     [ "$(camgrab "$url/clip.mp4" | facts frame | wc -l)" -eq 10 ]
@@ -343,7 +343,7 @@ build_shim() {
     printf '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://%s/secret.ts\n#EXT-X-ENDLIST\n' "$PWD" >list.m3u8
     printf "ffconcat version 1.0\nfile 'file:%s/secret.ts'\n" "$PWD" >list.txt
     background perl "$TREE/tests/httpd.pl" . port
-    wait_for 10 test -s port
+    wait_for test -s port
     for name in list.m3u8 list.txt; do
         run timeout 60 env LD_PRELOAD="$PWD/shim.so" FAKE_LOG=opened camgrab "http://127.0.0.1:$(cat port)/$name"
         [ "$status" -eq 1 ]
@@ -357,7 +357,7 @@ build_shim() {
 
 @test "the screen: -f x11grab, its size and a part of it" {
     background Xvfb -displayfd 4 -screen 0 320x200x24 4>display 2>/dev/null
-    wait_for 20 test -s display
+    wait_for test -s display
     export DISPLAY=:$(cat display)
     camgrab -f x11grab -n 1 | pamfile | grep -q '320 by 200'
     camgrab -f x11grab -n 1 -g 100x50 "$DISPLAY+20,10" | pamfile | grep -q '100 by 50'
@@ -372,7 +372,7 @@ build_shim() {
         '{ (void)d; *a = *b = *c = 0; return !strcmp(n, "XWAYLAND"); }' >xwayland.c
     cc -shared -fPIC -o xwayland.so xwayland.c
     background Xvfb -displayfd 4 -screen 0 320x200x24 4>display 2>/dev/null
-    wait_for 20 test -s display
+    wait_for test -s display
     DISPLAY=:$(cat display) LD_PRELOAD=$PWD/xwayland.so run camgrab -f x11grab
     [ "$status" -eq 1 ]
     [[ "$output" = "camgrab: x11grab: this is a Wayland desktop"* ]]

@@ -134,7 +134,7 @@ expect() {
     setsid "$TREE/scripts/classify-folder" -j 1 -d state photos >first 2>/dev/null 3>&- &
     run_pid=$!
     jobs_done() { [ -e state/joblog ] && [ "$(wc -l <state/joblog)" -ge 3 ]; }
-    wait_for 60 jobs_done
+    wait_for jobs_done
     kill -9 -- -$run_pid
     before=$(tail -n +2 state/joblog | wc -l)
     run classify-folder -d state photos
@@ -164,7 +164,7 @@ server() {
             -o PermitUserEnvironment=no 2>"log.$1" 3>&- &
         PID=$!
         disown $PID
-        wait_for 20 grep -q 'Server listening\|Bind to port\|Address already' "log.$1"
+        wait_for grep -q 'Server listening\|Bind to port\|Address already' "log.$1"
         grep -q 'Server listening' "log.$1" && touch "ready.$1"
     done
     SERVERS+=" $PID"
@@ -234,7 +234,7 @@ EOF
     classify-folder -H hosts -d state -m model.onnx photos >got 2>err 3>&- &
     run_pid=$!
     two_works() { [ -e state/joblog ] && cut -f2 state/joblog | grep -q two; }
-    wait_for 60 two_works
+    wait_for two_works
     kill_tree "$dying"
     wait $run_pid || { cat err; return 1; }
     cmp expected got

@@ -219,7 +219,7 @@ plain() {
     background bash -c '{ cat digits; sleep 1000; } >in'
     cnn-predict -w in >out 3>&- &
     BACKGROUND+=($!)
-    wait_for 20 grep -q '^42	' out
+    wait_for grep -q '^42	' out
 }
 
 @test "an answer is out while the input waits" {
@@ -229,12 +229,12 @@ plain() {
     cnn-predict in >out 3>&- 8>&- &
     BACKGROUND+=($!)
     cat seven >&8
-    wait_for 20 grep -q '	0	-$' out
+    wait_for grep -q '	0	-$' out
     cat seven seven >&8
-    wait_for 20 grep -q '	2	-$' out
+    wait_for grep -q '	2	-$' out
     head -c 500 seven >&8 # half a frame does not hold back the answers before it
     cat <(tail -c +501 seven) seven <(head -c 300 seven) >&8
-    wait_for 20 grep -q '	4	-$' out
+    wait_for grep -q '	4	-$' out
     [ "$(wc -l <out)" -eq 5 ]
 }
 

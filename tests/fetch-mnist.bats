@@ -116,7 +116,7 @@ ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2 t10k-labels-idx
     exec 8>mirror/train-labels-idx1-ubyte.gz # until it is being read
     kill -TERM -- "-${BACKGROUND[0]}"
     gone() { ! kill -0 "${BACKGROUND[0]}" 2>/dev/null; }
-    wait_for 60 gone
+    wait_for gone
     exec 8>&-
     [ "$(ls -A out)" = train-images-idx3-ubyte ]
 }
@@ -124,7 +124,7 @@ ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2 t10k-labels-idx
 @test "over http, with curl and with wget" {
     python3 -u -m http.server 0 --bind 127.0.0.1 >server 2>&1 3>&- &
     BACKGROUND+=($!)
-    wait_for 20 grep -q port server
+    wait_for grep -q port server
     port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' server)
     for tool in curl wget; do
         rm -rf bin

@@ -320,7 +320,7 @@ passes() {
     exec 7>fifo
     digits 0:1 >&7
     one() { [ "$(frames out)" -eq 1 ]; }
-    wait_for 20 one
+    wait_for one
     exec 7>&-
 }
 

@@ -45,7 +45,7 @@ is_epoch() { # FILE NUMBER: the epoch is in the log
 @test "told to stop, all stop after one step; another number goes on" {
     cnn-train -n "$NET" -o whole.onnx -e 40 digits.pgm
     background mpirun --oversubscribe -n 4 cnn-train -n "$NET" -o m.onnx -e 40 digits.pgm >log 2>talk
-    wait_for 20 is_epoch log 2
+    wait_for is_epoch log 2
     kill "$!"
     ! wait "$!" || false
     [ ! -e m.onnx ]
@@ -56,7 +56,7 @@ is_epoch() { # FILE NUMBER: the epoch is in the log
 @test "a rank that dies ends the run, and its checkpoint is good" {
     cnn-train -n "$NET" -o whole.onnx -e 40 digits.pgm
     background mpirun --oversubscribe -n 2 cnn-train -n "$NET" -o m.onnx -e 40 digits.pgm >log 2>talk
-    wait_for 20 is_epoch log 2
+    wait_for is_epoch log 2
     kill -KILL "$(pgrep -P "$!" cnn-train | tail -n 1)"
     ! wait "$!" || false
     grep 'rank 1 with PID' talk
@@ -84,7 +84,7 @@ is_epoch() { # FILE NUMBER: the epoch is in the log
 new_host() { # NAME
     background unshare --net sleep 600
     declare -g "$1=$!"
-    wait_for 5 in_namespace "$!"
+    wait_for in_namespace "$!"
 }
 
 in_namespace() {

@@ -122,7 +122,7 @@ difference() {
     preproc <"$BATS_TEST_TMPDIR/fifo" >"$BATS_TEST_TMPDIR/out.pgm" 3>&- &
     exec 7>"$BATS_TEST_TMPDIR/fifo"
     digits -r 0:1 >&7
-    wait_for 5 test -s "$BATS_TEST_TMPDIR/out.pgm"
+    wait_for test -s "$BATS_TEST_TMPDIR/out.pgm"
     exec 7>&-
     wait $!
 }

@@ -33,9 +33,9 @@ raster() {
 @test "each release writes a frame of 280x280 with its source and number" {
     canvas
     line 20 20 80 80
-    wait_for 10 frames out 1
+    wait_for frames out 1
     line 80 20 20 80
-    wait_for 10 frames out 2
+    wait_for frames out 2
     run pamfile -allimages out
     [ "$(grep -c 'PGM raw, 280 by 280  maxval 255' <<<"$output")" -eq 2 ]
     run grep -a '^# ' out
@@ -46,7 +46,7 @@ raster() {
 @test "ink is white on black, and a quick stroke has no gap" {
     canvas
     line 10 50 90 50
-    wait_for 10 frames out 1
+    wait_for frames out 1
     last_frame out >f.pgm
     [ "$(pamcut -left 30 -width 220 -top 140 -height 1 f.pgm | pgmhist | awk '$1 == 255 { print $2 }')" -eq 220 ]
     [ "$(pamcut -width 280 -top 0 -height 100 f.pgm | pgmhist | awk '$1 == 0 { print $2 }')" -eq 28000 ]
@@ -55,7 +55,7 @@ raster() {
 @test "the stroke is a tenth of the paper thick, and -p changes that" {
     canvas -p 40
     line 10 50 90 50
-    wait_for 10 frames out 1
+    wait_for frames out 1
     last_frame out >f.pgm
     thick=$(pamcut -left 140 -width 1 f.pgm | tail -c 280 | od -An -v -tu1 -w1 | awk '{ s += $1 } END { print s / 255 }')
     awk -v t="$thick" 'BEGIN { exit !(t > 39.5 && t < 40.5) }'
@@ -64,28 +64,28 @@ raster() {
 @test "u takes back the last whole stroke, and the frame follows" {
     canvas
     line 20 20 80 20
-    wait_for 10 frames out 1
+    wait_for frames out 1
     raster >one
     draw round 3
-    wait_for 10 frames out 2
+    wait_for frames out 2
     xdotool key u
-    wait_for 10 frames out 3
+    wait_for frames out 3
     raster | cmp - one
     xdotool key u
-    wait_for 10 frames out 4
+    wait_for frames out 4
     raster | cmp -n 78400 - /dev/zero
 }
 
 @test "c clears: the next frame holds the next stroke alone" {
     canvas
     line 20 20 80 20
-    wait_for 10 frames out 1
+    wait_for frames out 1
     raster >one
     line 20 80 80 80
-    wait_for 10 frames out 2
+    wait_for frames out 2
     xdotool key c
     line 20 20 80 20
-    wait_for 10 frames out 3
+    wait_for frames out 3
     raster | cmp - one
 }
 
@@ -93,10 +93,10 @@ raster() {
     canvas
     xdotool key c keydown c
     for y in 20 40 60 80; do line 20 $y 80 $y; done
-    wait_for 10 frames out 4
+    wait_for frames out 4
     raster >four
     xdotool keyup c keydown u
-    wait_for 10 frames out 8
+    wait_for frames out 8
     xdotool keyup u
     raster | cmp -n 78400 - /dev/zero
     [ "$(od -An -v -tu1 -w1 four | grep -c 255)" -gt 15000 ]
@@ -115,7 +115,7 @@ raster() {
     CANVAS=$!
     window "draw a digit"
     line 20 20 80 20
-    wait_for 10 test -s child
+    wait_for test -s child
     kill "$CANVAS"
     wait "$CANVAS"
     run kill -0 "$(cat child)"
@@ -125,14 +125,14 @@ raster() {
 @test "a digit key labels the drawing, writes it and begins anew" {
     canvas
     draw round 7
-    wait_for 10 frames out 1
+    wait_for frames out 1
     xdotool key 7
-    wait_for 10 frames out 2
+    wait_for frames out 2
     last_frame out | head -n 5 | grep -a -x '# label=7'
     cmp <(raster) <(tail -c +$((78442 - 78399)) out | head -c 78400)
     xdotool key 3
     line 20 20 80 20
-    wait_for 10 frames out 3
+    wait_for frames out 3
     [ "$(grep -ac '^# label' out)" -eq 1 ]
 }
 
@@ -143,19 +143,19 @@ raster() {
     window "draw a digit"
     draw round 4
     xdotool key 4
-    wait_for 10 frames mine.pgm 1
+    wait_for frames mine.pgm 1
     draw round 2
     xdotool key 2
-    wait_for 10 frames mine.pgm 2
+    wait_for frames mine.pgm 2
     [ "$(grep -a '^# label' mine.pgm | xargs)" = "# label=4 # label=2" ]
 }
 
 @test "the answer is shown large, with its bar" {
     canvas -e "$SAY7"
     draw round 7
-    wait_for 10 bar_shown 7
+    wait_for bar_shown 7
     xdotool key c
-    wait_for 10 bar_shown ""
+    wait_for bar_shown ""
     frames out 1
 }
 
@@ -163,46 +163,46 @@ raster() {
     canvas -e "$SAY7"
     line 20 20 80 20
     line 20 80 80 80
-    wait_for 10 bar_shown 7
+    wait_for bar_shown 7
     xdotool key u
-    wait_for 10 frames out 3
-    wait_for 10 bar_shown 7
+    wait_for frames out 3
+    wait_for bar_shown 7
     xdotool key u
-    wait_for 10 bar_shown ""
+    wait_for bar_shown ""
 }
 
 @test "no digit is said in words" {
     canvas -e "${SAY7//7\\t0.98/-\\t-}"
     line 20 20 80 20
-    wait_for 10 shows 452 60 200 60 "232 234 237"
+    wait_for shows 452 60 200 60 "232 234 237"
     bar_shown ""
 }
 
 @test "an answer to an older frame is not shown" {
     canvas -e 'grep -a --line-buffered "^# frame=" | sed -u "s/.*/7\t0.98\txcanvas\t0\t-/"'
     line 20 20 80 20
-    wait_for 10 bar_shown 7
+    wait_for bar_shown 7
     line 20 40 80 40
-    wait_for 10 frames out 2
-    wait_for 10 bar_shown ""
+    wait_for frames out 2
+    wait_for bar_shown ""
 }
 
 @test "a command that dies is shown, and the next stroke starts it again" {
     canvas -e "echo start >>starts; head -c 78442 | tail -c 1 >/dev/null; exit 3"
     line 20 20 80 20
-    wait_for 10 shows 452 40 300 60 "255 138 128"
+    wait_for shows 452 40 300 60 "255 138 128"
     [ "$(wc -l <starts)" -eq 1 ]
     line 20 40 80 40
-    wait_for 10 frames out 2
-    wait_for 10 eval '[ "$(wc -l <starts)" -eq 2 ]'
-    wait_for 10 shows 452 40 300 60 "255 138 128"
+    wait_for frames out 2
+    wait_for eval '[ "$(wc -l <starts)" -eq 2 ]'
+    wait_for shows 452 40 300 60 "255 138 128"
 }
 
 @test "a command that is silent or deaf freezes nothing" {
     canvas -e 'sleep 1000'
     for i in 1 2 3 4 5 6 7 8; do line 20 $((i * 10)) 80 $((i * 10)); done
-    wait_for 10 frames out 8
-    wait_for 10 shows 452 60 200 60 "152 161 171"
+    wait_for frames out 8
+    wait_for shows 452 60 200 60 "152 161 171"
     xdotool key c
     xdotool key q
     wait "$CANVAS"
@@ -211,34 +211,34 @@ raster() {
 @test "a command that answers something else is told apart" {
     canvas -e 'grep -a --line-buffered "^# frame="'
     line 20 20 80 20
-    wait_for 10 shows 452 40 300 60 "255 138 128"
+    wait_for shows 452 40 300 60 "255 138 128"
 }
 
 @test "a resized window keeps the drawing" {
     canvas
     line 10 50 90 50
-    wait_for 10 frames out 1
+    wait_for frames out 1
     raster >one
     xdotool windowsize --sync "$WINDOW" 864 891
-    wait_for 10 shows 425 435 6 6 "255 255 255"
+    wait_for shows 425 435 6 6 "255 255 255"
     xdotool windowsize --sync "$WINDOW" 236 263
-    wait_for 10 shows 110 117 6 6 "255 255 255"
+    wait_for shows 110 117 6 6 "255 255 255"
     line 10 10 11 10
     xdotool key u
-    wait_for 10 frames out 3
+    wait_for frames out 3
     raster | cmp - one
 }
 
 @test "an uncovered window shows the drawing again" {
     canvas
     line 10 50 90 50
-    wait_for 10 shows 220 220 6 6 "255 255 255"
+    wait_for shows 220 220 6 6 "255 255 255"
     background bash -c 'exec xcanvas >over'
     over=$!
-    wait_for 10 shows 220 220 6 6 "0 0 0"
+    wait_for shows 220 220 6 6 "0 0 0"
     xclose "$(xdotool search --pid "$over")"
     wait "$over"
-    wait_for 10 shows 220 220 6 6 "255 255 255"
+    wait_for shows 220 220 6 6 "255 255 255"
 }
 
 @test "without shared memory, and with fewer colours, it looks the same" {
@@ -246,7 +246,7 @@ raster() {
     background run_canvas
     window "draw a digit"
     line 10 50 90 50
-    wait_for 10 shows 220 220 6 6 "255 255 255"
+    wait_for shows 220 220 6 6 "255 255 255"
     shows 220 100 6 6 "0 0 0"
     kill_background
     rm display
@@ -254,7 +254,7 @@ raster() {
     background run_canvas
     window "draw a digit"
     line 10 50 90 50
-    wait_for 10 shows 220 220 6 6 "255 255 255"
+    wait_for shows 220 220 6 6 "255 255 255"
     shows 220 100 6 6 "0 0 0"
 }
 
@@ -278,10 +278,10 @@ hand() {
     canvas -l -e 'preproc | cnn-predict -k 9'
     for d in 0 1 2 3 4 5 6 7 8 9; do
         draw "$1" $d
-        wait_for 10 bar_shown $d
+        wait_for bar_shown $d
         shows_digit $d 448 8 120 150
         xdotool key $d
-        wait_for 10 bar_shown ""
+        wait_for bar_shown ""
     done
     frames out 10
     [ "$(preproc out | cnn-predict | cut -f1 | paste -sd '')" = 0123456789 ]
@@ -311,7 +311,7 @@ hand() {
             done
         done
     done | xdotool -
-    wait_for 10 frames out 270
+    wait_for frames out 270
     run bash -c 'preproc out | cnn-predict -e'
     [[ "$output" == *"270 of 270 right"* ]]
 }
@@ -321,11 +321,11 @@ hand() {
     real
     canvas -e 'preproc | cnn-predict -k 9'
     draw round 7
-    wait_for 10 bar_shown 7
+    wait_for bar_shown 7
     best=1000000
     for _ in {1..10}; do
         xdotool key c
-        wait_for 10 bar_shown ""
+        wait_for bar_shown ""
         drawing round 7 | grep -v mouseup | xdotool -
         read -r took colour <<<"$(xchange 477 382 xdotool mouseup 1)"
         [ "$colour" = ffd166 ]
@@ -341,7 +341,7 @@ hand() {
     background bash -c 'exec draw >out'
     window "draw a digit"
     draw round 5
-    wait_for 10 bar_shown 5
+    wait_for bar_shown 5
     xdotool key q
     wait "$!"
     DISPLAY='' run "$TREE/scripts/draw"
@@ -378,10 +378,10 @@ hand() {
     window "draw a digit"
     seq 5000 | awk '{ print "mousemove", 40 + $1 % 370, 40 + int($1 / 13) % 370, "mousedown 1",
         "mouseup 1" }' | xdotool -
-    wait_for 60 grep -qx '# frame=4999' lines
+    wait_for grep -qx '# frame=4999' lines
     start=${EPOCHREALTIME/./}
     for _ in 1 2 3 4 5 6 7 8 9 10; do xdotool key u; done
-    wait_for 10 grep -qx '# frame=5009' lines
+    wait_for grep -qx '# frame=5009' lines
     [ $((${EPOCHREALTIME/./} - start)) -lt 3000000 ]
 }
 
@@ -391,14 +391,14 @@ hand() {
     background bash -c "exec valgrind -q --leak-check=full --error-exitcode=9 \
         --errors-for-leak-kinds=definite,possible xcanvas -e 'head -c 200000 | wc -c' >out"
     pid=$!
-    wait_for 20 has_window "draw a digit"
+    wait_for has_window "draw a digit"
     xdotool windowfocus "$WINDOW"
     for y in 20 30 40 50 60 70; do line 20 $y 80 $y; done
-    wait_for 20 frames out 6
+    wait_for frames out 6
     xdotool windowsize "$WINDOW" 1000 700 key u key u
-    wait_for 20 frames out 8
+    wait_for frames out 8
     xdotool key 5
-    wait_for 20 frames out 9
+    wait_for frames out 9
     xdotool key q
     wait "$pid"
 }

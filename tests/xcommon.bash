@@ -18,7 +18,7 @@ run_x() {
 
 # window NAME: wait for a window of this name, give it the keys, keep its number in $WINDOW.
 window() {
-    wait_for 10 has_window "$1"
+    wait_for has_window "$1"
     xdotool windowfocus --sync "$WINDOW"
 }
 

@@ -40,7 +40,7 @@ ALARM="255 138 128"
 @test "frames are shown in a window that fits them" {
     film 1
     view
-    wait_for 10 shows 100 100 4 4 "128 128 128"
+    wait_for shows 100 100 4 4 "128 128 128"
     [ "$(xdotool getwindowgeometry "$WINDOW" | awk '/Geometry/ { print $2 }')" = 320x304 ]
 }
 
@@ -48,7 +48,7 @@ ALARM="255 138 128"
     film 1
     view
     xdotool windowsize --sync "$WINDOW" 900 544
-    wait_for 10 shows 450 240 4 4 "128 128 128"
+    wait_for shows 450 240 4 4 "128 128 128"
     [ "$(pixel 120 240)" = "0 0 0" ]
     [ "$(pixel 140 240)" = "128 128 128" ]
     [ "$(pixel 760 240)" = "128 128 128" ]
@@ -58,15 +58,15 @@ ALARM="255 138 128"
 @test "light and dark are those of the frame" {
     printf 'P5\n2 1\n255\n\000\377' >film
     view
-    wait_for 10 shows 60 80 4 4 "0 0 0"
-    wait_for 10 shows 260 80 4 4 "255 255 255"
+    wait_for shows 60 80 4 4 "0 0 0"
+    wait_for shows 260 80 4 4 "255 255 255"
 }
 
 @test "the region is outlined, and what is in it goes to the command" {
     film 1
     view -r 100,50,120,90 -e 'head -c 10895 >got; cat'
-    wait_for 10 shows 100 90 2 2 "232 234 237"
-    wait_for 10 test -s got
+    wait_for shows 100 90 2 2 "232 234 237"
+    wait_for test -s got
     run grep -a -A1 '^# time' got
     [[ "$output" == *"120 90"* ]]
 }
@@ -74,24 +74,24 @@ ALARM="255 138 128"
 @test "the answer is drawn on the picture and in the strip" {
     film 1
     view -e "$SAY7"
-    wait_for 10 shows 38 60 2 2 "$ACCENT"
-    wait_for 10 strip_shows "$ACCENT"
+    wait_for shows 38 60 2 2 "$ACCENT"
+    wait_for strip_shows "$ACCENT"
     shows 99 60 4 2 "$ACCENT"
 }
 
 @test "boxes are moved by the region" {
     film 1
     view -r 100,50,120,120 -e "$SAY7"
-    wait_for 10 shows 138 120 2 2 "$ACCENT"
+    wait_for shows 138 120 2 2 "$ACCENT"
 }
 
 @test "a late answer is never drawn on another frame" {
     film 90
     view -t -e "${SAY7//\\1/0}"
-    wait_for 10 strip_shows "$ACCENT"
+    wait_for strip_shows "$ACCENT"
     # Frame 0 itself may still be there, with its box; after it none has one.
     unboxed() { ! shows 38 60 2 2 "$ACCENT"; }
-    wait_for 2 unboxed
+    wait_for unboxed
     for _ in {1..10}; do
         run shows 38 60 2 2 "$ACCENT"
         [ "$status" -ne 0 ]
@@ -112,7 +112,7 @@ ALARM="255 138 128"
     film 90
     view -t -s 0.1 -e 'grep -a --line-buffered "^# frame=" |
         sed -u "s/# frame=\(.*[05]\)$/1\t0.9\t-\t\1/; s/# frame=\(.*\)/7\t0.98\t-\t\1/"'
-    wait_for 10 shows 18 256 1 1 "$ACCENT" # the upper left end of a 7
+    wait_for shows 18 256 1 1 "$ACCENT" # the upper left end of a 7
     for _ in {1..20}; do
         [ "$(pixel 18 256)" = "$ACCENT" ]
     done
@@ -129,10 +129,10 @@ still() {
     film 60
     view -d 0.05
     xdotool key space
-    wait_for 10 still
+    wait_for still
     cp one.ppm paused.ppm
     xdotool key space
-    wait_for 10 still
+    wait_for still
     run cmp -s one.ppm paused.ppm
     [ "$status" -eq 1 ]
 }
@@ -165,19 +165,19 @@ still() {
     film 1
     view
     xdotool key s
-    wait_for 10 test -s xview-0001.pgm
+    wait_for test -s xview-0001.pgm
     cmp film xview-0001.pgm
     xdotool key s
-    wait_for 10 test -s xview-0002.pgm
+    wait_for test -s xview-0002.pgm
 }
 
 @test "a digit key appends the region, labelled" {
     film 1
     view -r 100,50,120,90 -o mine.pgm
     xdotool key 4
-    wait_for 10 frames mine.pgm 1
+    wait_for frames mine.pgm 1
     xdotool key 9
-    wait_for 10 frames mine.pgm 2
+    wait_for frames mine.pgm 2
     [ "$(grep -a '^# label' mine.pgm | xargs)" = "# label=4 # label=9" ]
     [ "$(pamfile -allimages mine.pgm | grep -c '120 by 90')" -eq 2 ]
 }
@@ -186,14 +186,14 @@ still() {
     film 1
     view -o /dev/full
     xdotool key 4
-    wait_for 10 strip_shows "$ALARM"
+    wait_for strip_shows "$ALARM"
 }
 
 @test "-p passes every frame on as it came, also while paused" {
     film 60
     view -p
     xdotool key space
-    wait_for 10 frames out 60
+    wait_for frames out 60
     cmp film out
     xdotool key q
     wait "$VIEW"
@@ -231,8 +231,8 @@ still() {
     start_x
     background run_view -t -e 'echo start >>starts; exit 3'
     window "inkpipe view"
-    wait_for 10 strip_shows "$ALARM"
-    wait_for 10 eval '[ "$(wc -l <starts)" -eq 3 ]'
+    wait_for strip_shows "$ALARM"
+    wait_for eval '[ "$(wc -l <starts)" -eq 3 ]'
     strip_shows "$ALARM"
 }
 
@@ -269,8 +269,8 @@ film_of() {
     film_of european 4 90
     background bash -c "camgrab film.mp4 | xview -t -r 150,50,450,400 -e 'preproc | cnn-predict'"
     window "inkpipe view"
-    wait_for 10 shows_digit 4 4 484 52 56
-    wait_for 10 shows 150 50 450 400 "$ACCENT"
+    wait_for shows_digit 4 4 484 52 56
+    wait_for shows 150 50 450 400 "$ACCENT"
 }
 
 @test "a screen on which somebody draws" {
@@ -285,7 +285,7 @@ film_of() {
     window "inkpipe view"
     for d in 3 5; do
         DISPLAY=$drawing draw round $d
-        wait_for 10 shows_digit $d 4 456 52 56
+        wait_for shows_digit $d 4 456 52 56
         DISPLAY=$drawing xdotool key c
     done
 }
@@ -317,7 +317,7 @@ film_of() {
 footprint() {
     background run_view -z 0.5 -p -e "$SAY7"
     window "inkpipe view"
-    wait_for 120 frames out "$1"
+    wait_for frames out "$1"
     echo "$(awk '/^VmRSS/ { print $2 }' "/proc/$!/status") $(ls "/proc/$!/fd" | wc -l)"
     xdotool key q
     wait "$!"
