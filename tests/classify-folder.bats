@@ -150,7 +150,8 @@ expect() {
     [[ "$output" = *"begun with other pictures"* ]]
 }
 
-# server NAME: an ssh server on the loopback which `ssh -F config NAME` reaches; its process in $PID.
+# server NAME: an ssh server on the loopback which `ssh -F config NAME` reaches; its process in $PID. Its
+# home is the test's: what the user's .bashrc does, and may have to finish, is none of this.
 server() {
     local port
     [ -e key ] || ssh-keygen -q -t ed25519 -N '' -f key
@@ -161,7 +162,7 @@ server() {
         "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f /dev/null -h "$PWD/hostkey" -p $port \
             -o ListenAddress=127.0.0.1 -o AuthorizedKeysFile="$PWD/key.pub" -o StrictModes=no \
             -o UsePAM=no -o PidFile=none -o PermitRootLogin=yes -o MaxStartups=100 \
-            -o PermitUserEnvironment=no 2>"log.$1" 3>&- &
+            -o PermitUserEnvironment=no -o SetEnv="HOME=$PWD" 2>"log.$1" 3>&- &
         PID=$!
         disown $PID
         wait_for grep -q 'Server listening\|Bind to port\|Address already' "log.$1"
