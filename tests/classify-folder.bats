@@ -91,6 +91,9 @@ expect() {
     [ "$status" -eq 1 ]
     [[ "$output" = *"classify-folder: empty: no pictures" ]]
     photos 1
+    run classify-folder -j x photos
+    [ "$status" -eq 2 ]
+    [ "$output" = "classify-folder: -j x: not a number of jobs" ]
     INKPIPE_MODEL=missing.onnx run classify-folder photos
     [ "$status" -eq 1 ]
     [[ "$output" = "classify-folder: cnn-predict: missing.onnx: "* ]]
@@ -122,7 +125,8 @@ expect() {
 
 @test "work that cannot begin makes no picture a bad one" {
     photos 3
-    run classify-folder -j x -s sorted photos
+    mkdir -p state/joblog
+    run classify-folder -d state -s sorted photos
     [ "$status" -eq 1 ]
     [ "${lines[-1]}" = "classify-folder: parallel could not do the work" ]
     [ ! -e sorted/bad ]
