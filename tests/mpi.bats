@@ -14,8 +14,8 @@ teardown() {
     kill_background
 }
 
-ranks() { # COUNT COMMAND...
-    timeout 60 mpirun --oversubscribe -n "$@"
+ranks() { # COUNT COMMAND...: on a busy machine minutes; what waits for ever is ended
+    timeout 300 mpirun --oversubscribe -n "$@"
 }
 
 is_epoch() { # FILE NUMBER: the epoch is in the log
