@@ -2,12 +2,12 @@
 MAKEFLAGS += -rR # no rules but those below
 include config.mk
 
-# The tree's pattern: cmd/NAME.c is a program, lib/NAME.c a module, lib/kernel/kernel.c is compiled
-# once for each level of instruction set; tests/unit, tool, fuzz and bench hold programs too,
+# The tree's pattern: cmd/NAME.c is a program, lib/ROOM/NAME.c a module, lib/engine/kernel/kernel.c is compiled
+# once for each level of instruction set; tests/unit/ROOM, tool, fuzz and bench hold programs too,
 # one a file. Everything made goes under $(B).
 B = build
 PROGRAMS = $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
-UNIT = $(patsubst tests/%.c,$(B)/%,$(wildcard tests/unit/*.c tests/tool/*.c))
+UNIT = $(patsubst %.c,$(B)/unit/%,$(notdir $(wildcard tests/unit/*/*.c))) $(patsubst tests/%.c,$(B)/%,$(wildcard tests/tool/*.c))
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 CORPUS = $(FUZZ:$(B)/fuzz/%=$(B)/corpus/%)
 BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
@@ -31,10 +31,10 @@ LEVELS16 = $(or $(LEVELS16_$(ARCH)),portable)
 FLAGS_neondot = -march=armv8.2-a+dotprod
 # (Where the kernels are is K: fuzz targets share those of $(B)/asan.)
 K = $(B)
-KERNELS8 = $(LEVELS8:%=$(K)/lib/kernel/int8_%.o)
-KERNELS16 = $(LEVELS16:%=$(K)/lib/kernel/bf16_%.o)
-KERNELS = $(LEVELS:%=$(K)/lib/kernel/kernel_%.o)
-OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(sort $(wildcard lib/*.c)) lib/ranks/alone.c) $(KERNELS) $(KERNELS8) $(KERNELS16) $(B)/gen/onnx.pb-c.o
+KERNELS8 = $(LEVELS8:%=$(K)/lib/engine/kernel/int8_%.o)
+KERNELS16 = $(LEVELS16:%=$(K)/lib/engine/kernel/bf16_%.o)
+KERNELS = $(LEVELS:%=$(K)/lib/engine/kernel/kernel_%.o)
+OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(sort $(wildcard lib/*.c lib/*/*.c)) lib/engine/ranks/alone.c) $(KERNELS) $(KERNELS8) $(KERNELS16) $(B)/gen/onnx.pb-c.o
 
 WARN = -Wall -Wextra -Wpedantic
 ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
@@ -59,8 +59,8 @@ $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/libinkpipe.a
 
 # Where mpicc is, cnn-train can also be one of several under mpirun.
 ifneq ($(shell command -v $(MPICC)),)
-$(B)/cnn-train: $(B)/lib/ranks/mpi.o
-$(B)/lib/ranks/mpi.o: ALL_CFLAGS += $(shell $(MPICC) --showme:compile)
+$(B)/cnn-train: $(B)/lib/engine/ranks/mpi.o
+$(B)/lib/engine/ranks/mpi.o: ALL_CFLAGS += $(shell $(MPICC) --showme:compile)
 LIBS_cnn-train := $(shell $(MPICC) --showme:link)
 endif
 
@@ -92,24 +92,24 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(B)/lib/privilege.o: ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
+$(B)/lib/base/privilege.o: ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 
 # Loops over pixels that run in the shadow of the training.
-$(addprefix $(B)/lib/,augment.o edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += $(LOOPS)
-$(B)/lib/rules.o: ALL_CFLAGS += -fno-math-errno
+$(B)/lib/learn/augment.o $(addprefix $(B)/lib/ink/,edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += $(LOOPS)
+$(B)/lib/ink/rules.o: ALL_CFLAGS += -fno-math-errno
 
 # (UBSan's checks in the unrolled loops would keep the compiler for an hour: ASan alone there.)
 $(KERNELS) $(KERNELS8) $(KERNELS16): ALL_CFLAGS += -fno-sanitize=undefined $(KERNEL_CFLAGS)
-$(KERNELS): $(K)/lib/kernel/kernel_%.o: lib/kernel/kernel.c $(K)/flags
+$(KERNELS): $(K)/lib/engine/kernel/kernel_%.o: lib/engine/kernel/kernel.c $(K)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LOOPS) -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
-$(KERNELS8): $(K)/lib/kernel/int8_%.o: lib/kernel/int8.c $(K)/flags
+$(KERNELS8): $(K)/lib/engine/kernel/int8_%.o: lib/engine/kernel/int8.c $(K)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LOOPS) -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
-$(K)/lib/kernel/bf16_amx.o: ALL_CFLAGS += -mavx512bf16 -mamx-bf16
-$(KERNELS16): $(K)/lib/kernel/bf16_%.o: lib/kernel/bf16.c $(K)/flags
+$(K)/lib/engine/kernel/bf16_amx.o: ALL_CFLAGS += -mavx512bf16 -mamx-bf16
+$(KERNELS16): $(K)/lib/engine/kernel/bf16_%.o: lib/engine/kernel/bf16.c $(K)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LOOPS) -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
@@ -121,9 +121,11 @@ $(B)/gen/%.o: $(B)/gen/%.c $(B)/flags
 	$(CC) $(ALL_CFLAGS) -Wno-pedantic -c -o $@ $<
 $(OBJ): | $(B)/gen/onnx.pb-c.h
 
-$(UNIT) $(BENCH): $(B)/%: tests/%.c $(B)/libinkpipe.a
+$(UNIT) $(BENCH): $(B)/%: $(B)/libinkpipe.a
 	@mkdir -p $(@D)
 	$(LINK) $(LIBS_$(*F)) $(LIBS_base)
+$(foreach t,$(wildcard tests/unit/*/*.c),$(eval $(B)/unit/$(basename $(notdir $t)): $t))
+$(foreach t,$(wildcard tests/tool/*.c tests/bench/*.c),$(eval $(t:tests/%.c=$(B)/%): $t))
 $(FUZZ): $(B)/%: tests/%.c $(B)/libinkpipe.a
 	@mkdir -p $(@D)
 	$(LINK) -fsanitize=fuzzer $(LIBS_$(*F)) $(LIBS_base)
@@ -245,4 +247,4 @@ clean:
 
 FORCE:
 .PHONY: deb-test portability all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
--include $(wildcard $(B)/*/*.d $(B)/lib/*/*.d)
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/lib/*/*/*.d)

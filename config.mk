@@ -14,7 +14,7 @@ CFLAGS = -O2 -g
 LOOPS = -O3
 LDFLAGS =
 
-# Programs that read strangers' files give up what they do not need for it (lib/privilege.h), which on
+# Programs that read strangers' files give up what they do not need for it (lib/base/privilege.h), which on
 # Linux takes libseccomp. Empty: they keep it.
 SANDBOX = yes
 

@@ -9,11 +9,10 @@
 
 #include <libavutil/log.h>
 
-#include "folder.h"
-#include "grab.h"
-#include "privilege.h"
+#include "camera/camera.h"
+#include "program/grab.h"
+#include "base/privilege.h"
 #include "tool.h"
-#include "v4l2.h"
 
 static const char usage[] =
     "usage: camgrab [-hlRVvwx] [-F rate] [-f format] [-g WxH] [-n count] [-o key=value]\n"

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "predict.h"
-#include "privilege.h"
+#include "program/predict.h"
+#include "base/privilege.h"
 #include "tool.h"
 
 static const char usage[] =

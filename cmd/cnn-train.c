@@ -4,9 +4,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "progress.h"
-#include "teach.h"
+#include "base/clock.h"
+#include "program/progress.h"
+#include "program/teach.h"
 #include "tool.h"
 
 static const char usage[] =

@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "files.h"
-#include "privilege.h"
+#include "base/files.h"
+#include "base/privilege.h"
 #include "tool.h"
-#include "idx_frames.h"
+#include "program/idx_frames.h"
 
 static const char usage[] =
     "usage: mnist2pgm [-hTV] [-d dir] [-r from:to] images [labels]\n"

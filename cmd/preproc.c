@@ -1,8 +1,8 @@
 /* preproc: frames of any size -> 28x28 frames as MNIST makes them. */
 #include <unistd.h>
 
-#include "prepare.h"
-#include "privilege.h"
+#include "program/prepare.h"
+#include "base/privilege.h"
 #include "tool.h"
 
 static const char usage[] =

@@ -9,8 +9,8 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "answer.h"
-#include "kernel/int8.h"
+#include "answer/answer.h"
+#include "engine/engine.h"
 
 static const char *program = "inkpipe";
 static const char *usage_text = "";
@@ -71,8 +71,8 @@ _Noreturn void tool_help(void)
 
 _Noreturn void tool_version(void)
 {
-    printf("%s (inkpipe) %s, %s kernels, int8: %s\n", program, VERSION, kernel_best()->name,
-           kernel8_best(kernel_best())->name);
+    printf("%s (inkpipe) %s, %s kernels, int8: %s\n", program, VERSION, kernel_level(kernel_best()),
+           kernel8_level(kernel8_best(kernel_best())));
     exit(tool_close(EXIT_OK));
 }
 

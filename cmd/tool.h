@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#include "err.h"
-#include "frame.h"
+#include "base/err.h"
+#include "stream/stream.h"
 
 /* Exit statuses, the same in every program. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_ANSWER = 3 };

@@ -3,8 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "canvas.h"
-#include "stroke.h"
+#include "program/canvas.h"
+#include "window/window.h"
 #include "tool.h"
 
 static const char usage[] =

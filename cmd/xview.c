@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "tool.h"
-#include "viewer.h"
+#include "program/viewer.h"
 
 static const char usage[] =
     "usage: xview [-hptVx] [-d seconds] [-e command] [-o file] [-r x,y,w,h] [-s seconds] "

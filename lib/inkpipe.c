@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frame.h"
-#include "ink.h"
-#include "model.h"
-#include "threads.h"
+#include "stream/stream.h"
+#include "ink/ink.h"
+#include "answer/answer.h"
+#include "base/threads.h"
 
 #define BATCH 16
 

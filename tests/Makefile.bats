@@ -87,28 +87,28 @@ digits() {
 }
 
 @test "a changed header makes again what includes it, and only that" {
-    touch lib/idx.h
+    touch lib/stream/stream.h
     run -0 remake build/mnist2pgm
-    [[ $output == *" -o build/lib/idx.o "* ]]
-    [[ $output == *" -o build/lib/idx_frames.o "* ]]
+    [[ $output == *" -o build/lib/stream/idx.o "* ]]
+    [[ $output == *" -o build/lib/learn/dataset.o "* ]]
     [[ $output == *" -o build/mnist2pgm "* ]]
-    [[ $output != *" -o build/lib/exif.o "* ]]
+    [[ $output != *" -o build/lib/camera/exif.o "* ]]
 }
 
 @test "other flags make everything again" {
     mkdir flags
     cp -r build/. flags
-    run -0 make B=flags 'CFLAGS=-O0 -g' LOOPS=-O1 PREFIX=/opt flags/lib/exif.o
-    [[ $output == *" -o flags/lib/exif.o "* ]]
-    run -0 make B=flags 'CFLAGS=-O0 -g' LOOPS=-O1 PREFIX=/opt flags/lib/exif.o
-    [[ $output != *" -o flags/lib/exif.o "* ]]
+    run -0 make B=flags 'CFLAGS=-O0 -g' LOOPS=-O1 PREFIX=/opt flags/lib/camera/exif.o
+    [[ $output == *" -o flags/lib/camera/exif.o "* ]]
+    run -0 make B=flags 'CFLAGS=-O0 -g' LOOPS=-O1 PREFIX=/opt flags/lib/camera/exif.o
+    [[ $output != *" -o flags/lib/camera/exif.o "* ]]
 }
 
 @test "whatever the dates of a clone, only the model's own target retrains it" {
     touch -d 2000-01-01 models/*.onnx
     for target in all install test; do
         run -0 make -n B="$BATS_TEST_TMPDIR/b" DESTDIR="$root" $target
-        [[ $output == *" -o $BATS_TEST_TMPDIR/b/lib/exif.o "* ]]
+        [[ $output == *" -o $BATS_TEST_TMPDIR/b/lib/camera/exif.o "* ]]
         [[ $output != *"cnn-train \$("* ]]
         [[ $output != *fetch-mnist* ]]
     done
@@ -166,7 +166,7 @@ library() {
 # All of it, programs, library and packages: make deb-test.
 @test "the same bits wherever, whenever and by whom it is made" {
     cp -r Makefile config.mk lib cmd "$BATS_TEST_TMPDIR"
-    objects="build/cmd/mnist2pgm.o build/lib/inkmap.o build/lib/kernels.o build/cmd/tool.o"
+    objects="build/cmd/mnist2pgm.o build/lib/ink/inkmap.o build/lib/engine/kernels.o build/cmd/tool.o"
     # shellcheck disable=SC2086 # to be split
     (umask 077 && cd "$BATS_TEST_TMPDIR" &&
         TZ=Asia/Kathmandu LC_ALL=C make -s 'CFLAGS=-O0 -g' LOOPS=-O1 PREFIX=/usr $objects)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Make tests/data/torch.txt, what PyTorch computes for a small network: tests/unit/torch.c compares
-lib/train.c with it, tensor by tensor. Needs PyTorch (2.13 made the shipped file); the test does not.
+lib/engine/train.c with it, tensor by tensor. Needs PyTorch (2.13 made the shipped file); the test does not.
 
     python3 tests/make-torch-fixture.py > tests/data/torch.txt
 

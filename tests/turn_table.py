@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Make lib/turn_table.h: the weights by which lib/turn.c tells how a page lies.
+"""Make lib/ink/turn_table.h: the weights by which lib/ink/turn.c tells how a page lies.
 
-usage: turn_table.py DATA > lib/turn_table.h     (DATA: MNIST's IDX files; needs PyTorch)
+usage: turn_table.py DATA > lib/ink/turn_table.h     (DATA: MNIST's IDX files; needs PyTorch)
 
 A network of 49 means of 4x4 pixels, 32 hidden units and 3 classes (upright, turned right, turned
 left), trained on MNIST's training digits and the same digits turned, centred again as preproc would.

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Make lib/whole_table.h: the weights by which lib/whole.c tells a whole digit from a part of one
+"""Make lib/ink/whole_table.h: the weights by which lib/ink/whole.c tells a whole digit from a part of one
 and from several that touch.
 
-usage: whole_table.py DATA > lib/whole_table.h     (DATA: MNIST's IDX files; needs PyTorch)
+usage: whole_table.py DATA > lib/ink/whole_table.h     (DATA: MNIST's IDX files; needs PyTorch)
 
 A network of 196 means of 2x2 pixels, 96 and 48 hidden units and 11 outputs: the ten digits, and
 none. It is trained on rows of one to four of MNIST's training digits pushed together until they touch, cut
-along the paths that lib/split.c would try: what holds nearly all of one digit and next to nothing
+along the paths that lib/ink/split.c would try: what holds nearly all of one digit and next to nothing
 of others is that digit, everything else is none. Prints what rows of test digits give to standard
 error."""
 import sys

@@ -8,9 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "infer.h"
-#include "onnx.h"
-#include "train.h"
+#include "engine/engine.h"
+#include "onnx/onnx.h"
 
 static double now(void)
 {

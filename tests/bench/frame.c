@@ -1,6 +1,6 @@
 /* How many frames a second go through a pipe: written by a child as mnist2pgm does, read here. Of
  * five rounds the best and the median. */
-#include "frame.h"
+#include "stream/stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "kernel/int8.h"
+#include "engine/engine.h"
+#include "engine/kernel/int8.h"
 
 static double now(void)
 {

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "infer.h"
-#include "onnx.h"
+#include "engine/engine.h"
+#include "onnx/onnx.h"
 
 static double now(void)
 {

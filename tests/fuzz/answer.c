@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answer.h"
+#include "answer/answer.h"
 
 static struct answer first, again, word;
 static char line[ANSWER_LINE];

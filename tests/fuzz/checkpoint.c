@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "checkpoint.h"
+#include "learn/learn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,7 +1,7 @@
 /* Orientation of a picture file that a stranger made. */
 #include <stdlib.h>
 
-#include "exif.h"
+#include "camera/exif.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,6 +1,6 @@
 /* A stream is from strangers. Whatever is read of it is written again, and must then read the same.
  * Run: build/libfuzzer/fuzz/frame tests/fuzz/corpus/frame */
-#include "frame.h"
+#include "stream/stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>

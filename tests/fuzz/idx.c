@@ -1,6 +1,6 @@
 /* IDX files are from strangers. The first byte says where the file of images ends and that of
  * labels begins. Run: build/libfuzzer/fuzz/idx tests/fuzz/corpus/idx */
-#include "idx.h"
+#include "stream/stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ink.h"
+#include "ink/ink.h"
 
 static struct ink *ink;
 

@@ -2,10 +2,10 @@
  * dark frame answered. Some vote with themselves, some are told their scaling. Networks that are slow
  * are left out.
  * Run: build/libfuzzer/fuzz/model tests/fuzz/corpus/model */
-#include "batch.h"
-#include "model.h"
-#include "net.h"
-#include "onnx.h"
+#include "program/batch.h"
+#include "answer/answer.h"
+#include "net/net.h"
+#include "onnx/onnx.h"
 
 #include <stdio.h>
 #include <stdlib.h>

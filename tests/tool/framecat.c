@@ -1,6 +1,6 @@
 /* framecat [-l] [FILE...]: read streams as every program of the suite does, and write them as every
  * program does. -l: one line a frame instead: size, label, source, number, "clipped" or "-". */
-#include "frame.h"
+#include "stream/stream.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * the label of its shape. Ten frames in a row, the digits in order, are one hand's: its slant,
  * proportion, roundness, unsteadiness and pen, and the forms it has chosen, are alike in them.
  * -x: what is no digit instead (label none). A frame depends on seed and number alone. */
-#include "frame.h"
-#include "rng.h"
+#include "stream/stream.h"
+#include "base/rng.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files.h"
-#include "infer.h"
-#include "onnx.h"
-#include "rng.h"
+#include "base/files.h"
+#include "engine/engine.h"
+#include "onnx/onnx.h"
+#include "base/rng.h"
 
 static int fail(const struct err *e)
 {

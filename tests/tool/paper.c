@@ -13,8 +13,8 @@
  *               once, at random. The fact condition tells which.
  * The fact ink=x,y,w,h is the box of what was written, in the frame's pixels.
  * A frame depends on seed, number and the digits read alone. */
-#include "frame.h"
-#include "rng.h"
+#include "stream/stream.h"
+#include "base/rng.h"
 
 #include <math.h>
 #include <stdio.h>

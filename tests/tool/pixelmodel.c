@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net.h"
-#include "onnx.h"
+#include "net/net.h"
+#include "onnx/onnx.h"
 
 static int count_words(const char *text)
 {

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "paint.h"
-#include "panel.h"
+#include "window/window.h"
 
 enum { MARGIN = 24, SIZE = 12, STEP = 27, STOP = 104, LINES = 100, WIDTH = 820 };
 

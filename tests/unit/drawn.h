@@ -3,8 +3,8 @@
 #define INKPIPE_DRAWN_H
 
 #include "check.h"
-#include "net.h"
-#include "rng.h"
+#include "net/net.h"
+#include "base/rng.h"
 
 #include <stdlib.h>
 #include <string.h>

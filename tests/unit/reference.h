@@ -1,5 +1,5 @@
 /* A network's forward pass as its definition reads, in double, one layer a function and no thought
- * of speed: what infer and train are compared with. Letters: lib/net.h. */
+ * of speed: what infer and train are compared with. Letters: lib/net/net.h. */
 #ifndef INKPIPE_REFERENCE_H
 #define INKPIPE_REFERENCE_H
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net.h"
+#include "net/net.h"
 
 static long shape_count(struct shape s)
 {

@@ -1,0 +1,280 @@
+#include "answer.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "net/net.h"
+#include "onnx/onnx.h"
+
+/* A number or a fraction, at most up to a comma; moves *p behind it. */
+static bool parse_fraction(const char **p, double *x)
+{
+    char *end;
+    *x = strtod(*p, &end);
+    if (end == *p)
+        return false;
+    if (*end == '/') {
+        const char *below = end + 1;
+        *x /= strtod(below, &end);
+        if (end == below)
+            return false;
+    }
+    *p = end;
+    return isfinite(*x);
+}
+
+static bool scaling_is_possible(const struct scaling *s)
+{
+    return isfinite(s->scale) && isfinite(s->mean) && isfinite(s->std) && s->std != 0;
+}
+
+bool scaling_parse(const char *text, struct scaling *s)
+{
+    *s = (struct scaling){1, 0, 1};
+    if (!parse_fraction(&text, &s->scale))
+        return false;
+    if (!*text)
+        return true;
+    return *text++ == ',' && parse_fraction(&text, &s->mean) && *text++ == ',' &&
+           parse_fraction(&text, &s->std) && !*text && scaling_is_possible(s);
+}
+
+/* The class named label of len bytes, which is added when the model does not have it yet. */
+static int class_of(struct model *m, const char *label, size_t len, struct err *e)
+{
+    char name[ANSWER_LABEL];
+    if (len >= sizeof name || (len == 1 && *label == '-'))
+        return err_set(e, "labels: \"%.*s\" cannot be a label", (int)(len > 40 ? 40 : len), label);
+    memcpy(name, label, len);
+    name[len] = '\0';
+    for (size_t i = 0; i < len; i++)
+        if (name[i] <= ' ' || name[i] > '~')
+            return err_set(e, "labels: \"%s\" is not printable ASCII", name);
+    for (int i = 0; i < m->classes; i++)
+        if (!strcmp(m->label[i], name))
+            return i;
+    if (m->classes == ANSWER_MAX_CLASSES)
+        return err_set(e, "more than %d classes", ANSWER_MAX_CLASSES);
+    if (!strcmp(name, "none"))
+        m->reject = m->classes;
+    strcpy(m->label[m->classes], name);
+    return m->classes++;
+}
+
+static int read_labels(struct model *m, struct voter *v, const struct net *net, struct err *e)
+{
+    const char *labels = net_meta(net, "labels");
+    int n = 0;
+    if (!labels) {
+        char number[ANSWER_LABEL];
+        for (; n < v->outputs; n++) {
+            int len = snprintf(number, sizeof number, "%d", n);
+            if ((v->class[n] = class_of(m, number, (size_t)len, e)) < 0)
+                return -1;
+        }
+        return 0;
+    }
+    for (const char *p = labels; *(p += strspn(p, " ")); n++) {
+        size_t len = strcspn(p, " ");
+        int class = class_of(m, p, len, e);
+        if (class < 0)
+            return -1;
+        for (int i = 0; i < n && i < v->outputs; i++)
+            if (v->class[i] == class)
+                return err_set(e, "labels: \"%s\" is there twice", m->label[class]);
+        if (n < v->outputs)
+            v->class[n] = class;
+        p += len;
+    }
+    if (n != v->outputs)
+        return err_set(e, "labels: %d names for %d outputs", n, v->outputs);
+    return 0;
+}
+
+static int read_numbers(struct model *m, struct voter *v, const struct net *net,
+                        const struct scaling *given, const char *file, struct err *e)
+{
+    v->temperature = net_meta_number(net, "temperature", 1);
+    v->scaling.scale = net_meta_number(net, "input_scale", 1.0 / 255);
+    v->scaling.mean = net_meta_number(net, "input_mean", 0);
+    v->scaling.std = net_meta_number(net, "input_std", 1);
+    if (given)
+        v->scaling = *given;
+    else if (!net_meta(net, "input_scale") && !m->unscaled)
+        m->unscaled = file;
+    if (!isfinite(v->temperature) || v->temperature <= 0)
+        return err_set(e, "temperature %g is not above 0", v->temperature);
+    if (!scaling_is_possible(&v->scaling))
+        return err_set(e, "input scaling %g, mean %g, std %g cannot be", v->scaling.scale,
+                       v->scaling.mean, v->scaling.std);
+    return 0;
+}
+
+static int add_voter(struct model *m, const struct net *net, const struct scaling *given,
+                     const char *file, struct threads *t, struct err *e)
+{
+    struct voter *v = &m->voter[m->voters];
+    struct shape in = net_input(net);
+    v->outputs = net_outputs(net);
+    if (in.c != 1)
+        return err_set(e, "its input has %d channels: frames are gray, of 1", in.c);
+    if (v->outputs < 2 || v->outputs > ANSWER_MAX_CLASSES)
+        return err_set(e, "it has %d outputs: from 2 to %d can be answers", v->outputs,
+                       ANSWER_MAX_CLASSES);
+    if (m->voters && (in.w != m->width || in.h != m->height))
+        return err_set(e, "reads frames of %dx%d, the model before it of %dx%d: they cannot vote",
+                       in.w, in.h, m->width, m->height);
+    m->width = in.w;
+    m->height = in.h;
+    if (read_labels(m, v, net, e) || read_numbers(m, v, net, given, file, e))
+        return -1;
+    v->infer = infer_new(net, m->batch, t, kernel_best(), e);
+    if (!v->infer)
+        return -1;
+    m->voters++;
+    return 0;
+}
+
+static int load(struct model *m, const char *file, const struct scaling *given, struct threads *t,
+                struct err *e)
+{
+    struct net *net = onnx_load(file, e);
+    int failed = net ? add_voter(m, net, given, file, t, e) : -1;
+    net_free(net);
+    return failed ? err_at(e, file, -1) : 0;
+}
+
+struct model *model_load(const char *const *files, int n, const struct scaling *given, int batch,
+                         struct threads *t, struct err *e)
+{
+    struct model *m = calloc(1, sizeof *m);
+    if (!m) {
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    m->batch = batch;
+    m->reject = -1;
+    for (int i = 0; i < n; i++)
+        if (load(m, files[i], given, t, e)) {
+            model_free(m);
+            return NULL;
+        }
+    size_t pixels = (size_t)m->width * (size_t)m->height;
+    m->x = malloc((size_t)batch * pixels * sizeof *m->x);
+    m->logits = malloc((size_t)batch * ANSWER_MAX_CLASSES * sizeof *m->logits);
+    if (!m->x || !m->logits) {
+        err_set(e, "out of memory");
+        model_free(m);
+        return NULL;
+    }
+    return m;
+}
+
+void model_free(struct model *m)
+{
+    if (!m)
+        return;
+    for (int i = 0; i < m->voters; i++)
+        infer_free(m->voter[i].infer);
+    free(m->x);
+    free(m->logits);
+    free(m);
+}
+
+void model_run(struct model *m, const uint8_t *gray, int n, double *p)
+{
+    long pixels = (long)m->width * m->height;
+    memset(p, 0, (size_t)n * (size_t)m->classes * sizeof *p);
+    for (int i = 0; i < m->voters; i++) {
+        const struct voter *v = &m->voter[i];
+        double share[ANSWER_MAX_CLASSES];
+        infer_scale(gray, n * pixels, v->scaling.scale, v->scaling.mean, v->scaling.std, m->x);
+        infer_run(v->infer, m->x, n, m->logits);
+        for (int k = 0; k < n; k++) {
+            softmax(m->logits + (long)k * v->outputs, v->outputs, v->temperature, share);
+            for (int j = 0; j < v->outputs; j++)
+                p[(long)k * m->classes + v->class[j]] += share[j] / m->voters;
+        }
+    }
+}
+
+bool model_find(char *path, size_t size)
+{
+    static const char *const beside[] = {"../share/inkpipe/default.onnx", "",
+                                         "../models/default.onnx", "../../models/default.onnx"};
+    char program[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(program, '/');
+    for (int i = 0; i < 4; i++) {
+        int len;
+        if (!*beside[i])
+            len = snprintf(path, size, "%s", PREFIX "/share/inkpipe/default.onnx");
+        else if (slash)
+            len = snprintf(path, size, "%.*s/%s", (int)(slash - program), program, beside[i]);
+        else
+            continue;
+        if (len > 0 && (size_t)len < size && access(path, R_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Extent and centre of mass of what is brighter than half. */
+struct extent {
+    int left, right, top, bottom; /* right and bottom are inside */
+    double x, y;
+};
+
+static struct extent measure(const uint8_t *gray, int width, int height)
+{
+    struct extent m = {.left = width, .right = -1, .top = height, .bottom = -1};
+    double mass = 0;
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            int g = gray[y * width + x];
+            mass += g;
+            m.x += g * (x + 0.5);
+            m.y += g * (y + 0.5);
+            if (g < 128)
+                continue;
+            m.left = x < m.left ? x : m.left;
+            m.right = x > m.right ? x : m.right;
+            m.top = y < m.top ? y : m.top;
+            m.bottom = y;
+        }
+    m.x /= mass > 0 ? mass : 1;
+    m.y /= mass > 0 ? mass : 1;
+    return m;
+}
+
+/* The border's mean is at most 9 in all of MNIST; what touches it there, in one frame of a hundred,
+ * still has its box of 20 and its centre of mass within a pixel of the middle. */
+enum model_doubt model_doubt(const uint8_t *gray, int width, int height)
+{
+    long sum = 0, count = 0;
+    int brightest = 0;
+    for (int y = 0; y < height; y++) {
+        int step = y == 0 || y == height - 1 || width == 1 ? 1 : width - 1;
+        for (int x = 0; x < width; x += step) {
+            int g = gray[y * width + x];
+            sum += g;
+            count++;
+            brightest = g > brightest ? g : brightest;
+        }
+    }
+    if (sum > 64 * count)
+        return DOUBT_PAPER;
+    if (brightest < 128)
+        return DOUBT_NONE;
+    struct extent ink = measure(gray, width, height);
+    bool large = 28 * (ink.right - ink.left) > 20 * width ||
+                 28 * (ink.bottom - ink.top) > 20 * height;
+    bool aside = fabs(ink.x - width / 2.0) > 1.5 || fabs(ink.y - height / 2.0) > 1.5;
+    return large || aside ? DOUBT_EDGE : DOUBT_NONE;
+}

@@ -1,0 +1,152 @@
+/* The room of pictures from outside: files, videos, URLs, screens and cameras as gray frames. FFmpeg
+ * and V4L2 are known here alone. */
+#ifndef INKPIPE_CAMERA_H
+#define INKPIPE_CAMERA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "stream/stream.h"
+
+/* Pictures from anything FFmpeg reads, as gray frames: image and video files, URLs, cameras, the
+ * screen, filter graphs.
+ *
+ * Files are from strangers. A file is opened here and FFmpeg only reads its bytes: it can open
+ * nothing else, neither a file nor the network, and containers that name other files (playlists,
+ * sdp, concat scripts) are refused. A URL that was typed may use the network, never files. */
+
+struct capture_options {
+    const char *format;         /* FFmpeg's name of an input format or device; NULL: find it */
+    const char **option;        /* "key=value" for that format or its decoder, as FFmpeg names it */
+    int options;
+    int width, height;          /* size asked of a device; 0: 640x480 of a camera, else the device's
+                                   own */
+    double rate;                /* frames a second asked of a device; 0: 30 of a camera */
+    int threads;                /* decoder threads for videos; 0: as many as there are CPUs */
+};
+
+/* What capture_open found. */
+enum capture_kind {
+    CAPTURE_FILE,   /* pictures wait until they are read */
+    CAPTURE_CAMERA, /* pictures come by the clock: V4L2 */
+    CAPTURE_LIVE    /* the same: the screen, other devices, a live stream */
+};
+
+struct capture;
+
+/* A capture with nothing open. o is copied, what it points to must outlive the capture. NULL when
+ * memory is short; free with capture_free. */
+struct capture *capture_new(const struct capture_options *o, struct err *e);
+void capture_free(struct capture *c);
+
+/* Open a source: a file, "-" for standard input, a URL with "://" in it, a device for
+ * options.format or one under /dev/video. One source is open at a time. Returns 0, or -1 with e
+ * saying what is wrong and what can be done; e->file is the source. */
+int capture_open(struct capture *c, const char *source, struct err *e);
+void capture_close(struct capture *c);
+enum capture_kind capture_kind(const struct capture *c);
+
+/* The next picture into f, upright, with the facts `source`, `frame` and, unless it is an image
+ * file, `time` (those it has already in a PNM file are kept); and its time in seconds since the
+ * source's first one, 0 for an image. Returns 1; 0 at the end; -1 on a picture that cannot be
+ * decoded: after it one may go on reading. Of a camera whose pictures queue up it gives the newest.
+ * It waits at most CAPTURE_PATIENCE seconds for a live source. */
+int capture_read(struct capture *c, struct frame *f, double *time, struct err *e);
+#define CAPTURE_PATIENCE 5
+
+/* True when the source that is open will give no more after an error: a device that went away. */
+bool capture_lost(const struct capture *c);
+
+/* Make a capture_read that waits in another thread return at once, as at the source's end. */
+void capture_interrupt(struct capture *c);
+
+/* Newest wins: a thread reads a live source as fast as it comes and keeps only the last picture, so
+ * that a slow reader gets a fresh one each time instead of an old one. */
+
+struct live;
+
+/* Start reading the source that is open in c: in a thread when it is live, to which c belongs until
+ * live_stop; of a file, live_read is capture_read. NULL when it cannot be started. */
+struct live *live_start(struct capture *c, struct err *e);
+
+/* Wait for a picture newer than the last one given and exchange it with f. Returns as capture_read
+ * does; of a live source damaged pictures are passed over, unless there is nothing else for
+ * CAPTURE_PATIENCE seconds. */
+int live_read(struct live *l, struct frame *f, double *time, struct err *e);
+
+/* Pictures of a live source so far that could not be decoded, and into e why the first could not. */
+long live_damaged(struct live *l, struct err *e);
+
+/* Stop the thread and free l; the source stays open. */
+void live_stop(struct live *l);
+
+/* The pictures and videos in a folder. */
+
+struct name_list {
+    char **name; /* [count], each and the array owned by the list */
+    size_t count, size;
+};
+
+/* Append the files of `folder` to list in the order of their names (by bytes), with `recursive`
+ * those of the folders in it too (symbolic links are followed, loops are not). A file is taken
+ * when its name ends like a picture's or video's or its first bytes are one's; names that begin
+ * with a dot are passed over. Returns 0, or -1 when a folder could not be read: list then holds
+ * what could. Free with name_list_free. */
+int folder_list(const char *folder, bool recursive, struct name_list *list, struct err *e);
+
+/* Append a copy of name. Returns 0 or -1. */
+int name_list_add(struct name_list *list, const char *name, struct err *e);
+
+void name_list_free(struct name_list *list);
+
+/* The label (frame_label) that the folder right above a file is named after, -1 when that is not
+ * one: DIR/7/photo.jpg is a 7, DIR/none/photo.jpg is FRAME_NONE. */
+int folder_label(const char *name);
+
+/* Cameras of Video4Linux2: which there are, what they offer, what to ask of them. Capturing itself
+ * is libavdevice's. */
+
+#define V4L2_DEVICES 64 /* /dev/video0 .. /dev/video63 are looked at */
+
+struct v4l2_camera {
+    char device[32]; /* /dev/videoN */
+    char name[40];   /* what the driver calls it */
+    int error;       /* errno of opening it, 0 when it can be used */
+};
+
+/* The devices that capture video (or cannot be opened to find out), at most max of them; a
+ * camera's metadata nodes are left out. Returns their number. */
+int v4l2_cameras(struct v4l2_camera *list, int max);
+
+/* Which format, size and rate to ask of a camera. */
+struct v4l2_mode {
+    int width, height;
+    double rate;
+    char format[32]; /* FFmpeg's name: a pixel format or a codec */
+};
+
+/* Choose for device: the size nearest to width x height, then the raw format that gives `rate` at
+ * that size (the one whose luma is cheapest to take), else Motion JPEG, else whatever there is.
+ * *mode is what to ask for; format "" where the driver says nothing of its formats. Returns 0, or
+ * -1 when device cannot be opened or is no camera, with advice in e. */
+int v4l2_choose(const char *device, int width, int height, double rate, struct v4l2_mode *mode,
+                struct err *e);
+
+/* Put into e why using device failed with this errno, in words one can act on. Returns -1. */
+int v4l2_error(const char *device, int error, struct err *e);
+
+/* What device offers as text, "yuyv422 640x480 320x240; mjpeg 1280x720 ...", for messages and
+ * lists. Returns text. */
+char *v4l2_offers(const char *device, char *text, int size);
+
+/* Turn a picture as an EXIF orientation 1..8 says (1: as it is, 2: mirrored left to right, 3: by 180
+ * degrees, 4: mirrored top to bottom, 5: about the main diagonal, 6: 90 degrees clockwise, 7: about
+ * the other diagonal, 8: 90 degrees counterclockwise). `spare` is a frame whose memory is used and
+ * left in it, for speed over many pictures. Returns 0 or -1. */
+int gray_turn(struct frame *f, int orientation, struct frame *spare, struct err *e);
+
+/* Keep only the rectangle x,y,width,height, which must lie in the picture. Returns 0 or -1. */
+int gray_cut(struct frame *f, int x, int y, int width, int height, struct err *e);
+
+#endif

@@ -1,0 +1,717 @@
+#include "camera.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libavcodec/avcodec.h>
+#include <libavdevice/avdevice.h>
+#include <libavformat/avformat.h>
+#include <libavutil/avstring.h>
+#include <libavutil/display.h>
+#include <libavutil/opt.h>
+
+#include "base/clock.h"
+#include "exif.h"
+#include "picture.h"
+#include "screen.h"
+#include "tiles.h"
+
+/* Containers that hold their pictures themselves. What is not here cannot be opened by content:
+ * hls, dash, concat, sdp, image2 and svg name other files. */
+static const char file_formats[] =
+    "apng,asf,avi,bmp_pipe,cine,dv,flic,flv,gif,gxf,h261,h263,h264,hevc,ivf,j2k_pipe,"
+    "jpeg_pipe,jpegls_pipe,jpegxl_pipe,jpegxl_anim,lavf,m4v,matroska,mjpeg,mjpeg_2000,mov,mpeg,"
+    "mpegts,mpegvideo,mxf,nut,obu,av1,ogg,pam_pipe,pbm_pipe,pcx_pipe,pgm_pipe,png_pipe,ppm_pipe,"
+    "psd_pipe,qoi_pipe,rm,sgi_pipe,sunrast_pipe,swf,tiff_pipe,vc1,vvc,webp_pipe,xbm_pipe,"
+    "xpm_pipe,xwd_pipe,yuv4mpegpipe";
+
+/* A typed URL may also be a stream or a playlist of the network, and nothing else. */
+static const char url_formats[] = "hls,dash,rtsp,rtp,mpjpeg,live_flv";
+static const char url_protocols[] =
+    "http,https,httpproxy,tls,tcp,udp,udplite,rtp,srtp,rtmp,rtmps,rtmpt,rtmpe,rtmpts,srt,rist,ftp,"
+    "sftp,mmsh,mmst,crypto,data";
+
+enum how {
+    NOTHING,  /* no source is open */
+    PNM,      /* read by lib/frame */
+    IMAGE,    /* one picture in `packet` */
+    TILES,    /* one picture in pieces */
+    CONTAINER /* read by libavformat */
+};
+
+struct capture {
+    struct capture_options o;
+    enum how how;
+    enum capture_kind kind;
+    char *source;
+    char *name; /* source as it stands in the fact */
+    bool lost, ended;
+    atomic_bool interrupted;
+    long long count; /* pictures the source has given, those that were passed over included */
+    double first_time;
+    double deadline; /* when FFmpeg is interrupted; HUGE_VAL: never */
+
+    struct frame_reader *pnm;
+    struct _XDisplay *screen; /* kept while x11grab uses it */
+    int fd; /* of a file; -1 otherwise */
+    uint8_t head[PICTURE_HEAD];
+    int head_len, head_taken; /* bytes of a pipe that were read to see what it is */
+    AVFormatContext *format;
+    AVIOContext *io;
+    AVCodecContext *decoder;
+    int stream;
+    int orientation; /* of the packet that was decoded last; 0: as the picture or stream says */
+    AVPacket *packet, *newer;
+    AVFrame *picture;
+    struct frame spare;
+};
+
+struct capture *capture_new(const struct capture_options *o, struct err *e)
+{
+    struct capture *c = calloc(1, sizeof *c);
+    if (c) {
+        c->o = *o;
+        c->fd = -1;
+        c->packet = av_packet_alloc();
+        c->newer = av_packet_alloc();
+        c->picture = av_frame_alloc();
+    }
+    if (!c || !c->packet || !c->newer || !c->picture) {
+        err_set(e, "out of memory");
+        capture_free(c);
+        return NULL;
+    }
+    avdevice_register_all();
+    return c;
+}
+
+void capture_close(struct capture *c)
+{
+    av_packet_unref(c->packet);
+    av_packet_unref(c->newer);
+    av_frame_unref(c->picture);
+    avcodec_free_context(&c->decoder);
+    avformat_close_input(&c->format);
+    if (c->io)
+        av_freep(&c->io->buffer);
+    avio_context_free(&c->io);
+    frame_close(c->pnm);
+    c->pnm = NULL;
+    screen_close(c->screen);
+    c->screen = NULL;
+    if (c->fd > 0)
+        close(c->fd);
+    c->fd = -1;
+    free(c->source);
+    free(c->name);
+    c->source = c->name = NULL;
+    c->how = NOTHING;
+}
+
+void capture_free(struct capture *c)
+{
+    if (!c)
+        return;
+    capture_close(c);
+    av_packet_free(&c->packet);
+    av_packet_free(&c->newer);
+    av_frame_free(&c->picture);
+    frame_free(&c->spare);
+    free(c);
+}
+
+enum capture_kind capture_kind(const struct capture *c)
+{
+    return c->kind;
+}
+
+bool capture_lost(const struct capture *c)
+{
+    return c->lost;
+}
+
+void capture_interrupt(struct capture *c)
+{
+    atomic_store(&c->interrupted, true);
+}
+
+/* ---- files: FFmpeg gets bytes, never names ---- */
+
+static int read_bytes(void *opaque, uint8_t *to, int size)
+{
+    struct capture *c = opaque;
+    int kept = c->head_len - c->head_taken;
+    if (kept > 0) {
+        int n = size < kept ? size : kept;
+        memcpy(to, c->head + c->head_taken, n);
+        c->head_taken += n;
+        return n;
+    }
+    ssize_t n;
+    do
+        n = read(c->fd, to, size);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? AVERROR(errno) : n == 0 ? AVERROR_EOF : (int)n;
+}
+
+static int64_t seek_bytes(void *opaque, int64_t offset, int whence)
+{
+    struct capture *c = opaque;
+    struct stat st;
+    if (whence == AVSEEK_SIZE)
+        return fstat(c->fd, &st) ? AVERROR(errno) : st.st_size;
+    off_t at = lseek(c->fd, offset, whence & ~AVSEEK_FORCE);
+    return at < 0 ? AVERROR(errno) : at;
+}
+
+static int open_nothing(AVFormatContext *s, AVIOContext **io, const char *url, int flags,
+                        AVDictionary **options)
+{
+    (void)s, (void)io, (void)url, (void)flags, (void)options;
+    return AVERROR(EACCES);
+}
+
+static int past_deadline(void *opaque)
+{
+    struct capture *c = opaque;
+    return clock_now() > c->deadline || atomic_load(&c->interrupted);
+}
+
+static bool is_seekable(int fd)
+{
+    struct stat st;
+    return !fstat(fd, &st) && S_ISREG(st.st_mode);
+}
+
+/* Read the whole file into the packet. */
+static int read_whole(struct capture *c, struct err *e)
+{
+    struct stat st;
+    size_t size = 0, room = 1 << 16;
+    if (is_seekable(c->fd) && !fstat(c->fd, &st) && st.st_size > 0 && st.st_size < INT32_MAX / 2)
+        room = st.st_size + 1; /* the spare byte lets the end be seen without growing */
+    if (av_new_packet(c->packet, room) < 0)
+        return err_set(e, "out of memory");
+    for (;;) {
+        int n = read_bytes(c, c->packet->data + size, room - size);
+        if (n == AVERROR_EOF)
+            break;
+        if (n < 0)
+            return err_set(e, "%s", av_err2str(n));
+        size += n;
+        if (size < room)
+            continue;
+        if (room > INT32_MAX / 4)
+            return err_set(e, "picture file too large");
+        if (av_grow_packet(c->packet, room) < 0)
+            return err_set(e, "out of memory");
+        room *= 2;
+    }
+    av_shrink_packet(c->packet, size);
+    return 0;
+}
+
+/* ---- containers, devices, URLs ---- */
+
+static int options_of(struct capture *c, AVDictionary **dict, struct err *e)
+{
+    for (int i = 0; i < c->o.options; i++) {
+        const char *equals = strchr(c->o.option[i], '=');
+        if (!equals)
+            return err_set(e, "option %s: not key=value", c->o.option[i]);
+        char key[64];
+        snprintf(key, sizeof key, "%.*s", (int)(equals - c->o.option[i]), c->o.option[i]);
+        av_dict_set(dict, key, equals + 1, 0);
+    }
+    return 0;
+}
+
+/* What to ask of a device, unless an option says it already. */
+static int device_options(struct capture *c, AVDictionary **dict, struct err *e)
+{
+    char text[64];
+    struct v4l2_mode m = {.width = c->o.width, .height = c->o.height, .rate = c->o.rate};
+    if (c->kind == CAPTURE_CAMERA) {
+        int width = m.width ? m.width : 640, height = m.height ? m.height : 480;
+        if (v4l2_choose(c->source, width, height, m.rate > 0 ? m.rate : 30, &m, e))
+            return -1;
+    }
+    if (m.width > 0) {
+        snprintf(text, sizeof text, "%dx%d", m.width, m.height);
+        av_dict_set(dict, "video_size", text, AV_DICT_DONT_OVERWRITE);
+    }
+    if (m.rate > 0) {
+        snprintf(text, sizeof text, "%g", m.rate);
+        av_dict_set(dict, "framerate", text, AV_DICT_DONT_OVERWRITE);
+    }
+    if (m.format[0])
+        av_dict_set(dict, "input_format", m.format, AV_DICT_DONT_OVERWRITE);
+    return 0;
+}
+
+/* Find the format of c->io by its content alone. */
+static const AVInputFormat *probe(struct capture *c, struct err *e)
+{
+    const AVInputFormat *format = NULL;
+    if (av_probe_input_buffer2(c->io, &format, NULL, NULL, 0, 0) < 0 || !format) {
+        err_set(e, "not a picture or video of a kind known here");
+        return NULL;
+    }
+    char name[64];
+    snprintf(name, sizeof name, "%s", format->name);
+    name[strcspn(name, ",")] = '\0';
+    if (!av_match_name(name, file_formats)) {
+        err_set(e, "not a picture or video (%s)", format->long_name);
+        return NULL;
+    }
+    return format;
+}
+
+static bool is_device(const AVInputFormat *format)
+{
+    return format->priv_class && AV_IS_INPUT_DEVICE(format->priv_class->category);
+}
+
+static int find_stream(struct capture *c, AVDictionary **options, struct err *e)
+{
+    if (!is_device(c->format->iformat))
+        avformat_find_stream_info(c->format, NULL);
+    c->stream = av_find_best_stream(c->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
+    if (c->stream < 0)
+        return err_set(e, "no pictures in it");
+    for (unsigned i = 0; i < c->format->nb_streams; i++)
+        c->format->streams[i]->discard = (int)i == c->stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+    const AVCodecParameters *par = c->format->streams[c->stream]->codecpar;
+    int threads = c->kind != CAPTURE_FILE ? 1 : c->o.threads; /* each thread is a picture late */
+    c->decoder = picture_decoder(par->codec_id, par, threads, options, e);
+    return c->decoder ? 0 : -1;
+}
+
+static int refuse_unused(const AVDictionary *options, struct err *e)
+{
+    const AVDictionaryEntry *left = av_dict_get(options, "", NULL, AV_DICT_IGNORE_SUFFIX);
+    if (left && strcmp(left->key, "video_size") && strcmp(left->key, "framerate"))
+        return err_set(e, "no option %s for this source", left->key);
+    return 0;
+}
+
+static bool is_heif(const struct capture *c)
+{
+    static const char *const brands[] = {"heic", "heix", "heim", "heis", "mif1", "avif"};
+    for (size_t i = 0; i < sizeof brands / sizeof *brands; i++)
+        if (c->head_len >= 12 && !memcmp(c->head + 4, "ftyp", 4) &&
+            !memcmp(c->head + 8, brands[i], 4))
+            return true;
+    return false;
+}
+
+/* Say in words what FFmpeg's status means for this source. */
+static int open_error(struct capture *c, int status, struct err *e)
+{
+    if (c->kind == CAPTURE_CAMERA) {
+        v4l2_error(c->source, status == AVERROR_EXIT ? ETIMEDOUT : AVUNERROR(status), e);
+        char offers[200];
+        size_t at = strlen(e->what);
+        if (status == AVERROR(EINVAL) && v4l2_offers(c->source, offers, sizeof offers)[0])
+            snprintf(e->what + at, sizeof e->what - at, "; the camera offers %s", offers);
+        return -1;
+    }
+    if (status != AVERROR_EXIT && c->io && is_heif(c))
+        return err_set(e, "a HEIF photo that this FFmpeg cannot read (7 can): `heif-convert' makes a "
+                          "JPEG of it");
+    if (status == AVERROR_EOF)
+        return err_set(e, "no picture in it");
+    if (status == AVERROR_EXIT)
+        return err_set(e, "no answer for %d seconds", CAPTURE_PATIENCE);
+    if (status == AVERROR_INVALIDDATA)
+        return err_set(e, "not a picture or video, or a damaged one");
+    return err_set(e, "%s", av_err2str(status));
+}
+
+/* What FFmpeg may do with the source: read bytes it is given, look at the network, or ask a device. */
+static int limit_format(struct capture *c, const AVInputFormat *format, AVDictionary **options,
+                        struct err *e)
+{
+    c->format->interrupt_callback = (AVIOInterruptCB){past_deadline, c};
+    if (options_of(c, options, e))
+        return -1;
+    if (c->io) {
+        c->format->pb = c->io;
+        c->format->io_open = open_nothing;
+        av_dict_set(options, "protocol_whitelist", "none", 0);
+    } else if (!format) {
+        char list[sizeof file_formats + sizeof url_formats];
+        snprintf(list, sizeof list, "%s,%s", file_formats, url_formats);
+        av_dict_set(options, "format_whitelist", list, 0);
+        av_dict_set(options, "protocol_whitelist", url_protocols, 0);
+    } else if (c->kind != CAPTURE_FILE && device_options(c, options, e)) {
+        return -1;
+    }
+    if (c->kind == CAPTURE_CAMERA)
+        c->format->flags |= AVFMT_FLAG_NONBLOCK;
+    c->deadline = c->kind == CAPTURE_FILE ? HUGE_VAL : clock_now() + 2 * CAPTURE_PATIENCE;
+    return 0;
+}
+
+/* The format was opened with these options, of which those it took are gone: find the pictures in it. */
+static int find_pictures(struct capture *c, AVDictionary **options, struct err *e)
+{
+    int tiles = tiles_stream(c->format);
+    c->how = tiles < 0 ? CONTAINER : TILES;
+    if (tiles >= 0)
+        c->stream = tiles;
+    else if (find_stream(c, options, e))
+        return -1;
+    return refuse_unused(*options, e);
+}
+
+static int open_format(struct capture *c, const AVInputFormat *format, struct err *e)
+{
+    AVDictionary *options = NULL;
+    c->format = avformat_alloc_context();
+    if (!c->format)
+        return err_set(e, "out of memory");
+    int failed = limit_format(c, format, &options, e);
+    if (!failed) {
+        int status = avformat_open_input(&c->format, c->io ? "" : c->source, format, &options);
+        failed = status < 0 ? open_error(c, status, e) : find_pictures(c, &options, e);
+    }
+    if (!failed && !format && c->format->duration > 0) /* a URL that has an end */
+        c->kind = CAPTURE_FILE;
+    av_dict_free(&options);
+    return failed;
+}
+
+/* Standard input is fd 0 and stays open. */
+static int open_fd(struct capture *c, struct err *e)
+{
+    struct stat st;
+    bool standard = !strcmp(c->source, "-");
+    c->fd = standard ? 0 : open(c->source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (c->fd < 0 || fstat(c->fd, &st))
+        return err_set(e, "%s", strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return err_set(e, "is a folder");
+    while (c->head_len < PICTURE_HEAD) {
+        ssize_t n = read(c->fd, c->head + c->head_len, PICTURE_HEAD - c->head_len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_set(e, "%s", strerror(errno));
+        if (n == 0)
+            break;
+        c->head_len += n;
+    }
+    if (c->head_len == 0)
+        return err_set(e, "the file is empty");
+    if (S_ISREG(st.st_mode) && lseek(c->fd, -c->head_len, SEEK_CUR) >= 0)
+        c->head_taken = c->head_len;
+    return 0;
+}
+
+/* A named image file is one picture, whatever follows in it. Standard input and .mjpeg files may
+ * carry one after another, which libavformat can tell apart in formats that have a parser. */
+static bool is_one_image(const struct capture *c, enum AVCodecID codec)
+{
+    if (strcmp(c->source, "-") && !av_match_ext(c->source, "mjpeg,mjpg"))
+        return true;
+    AVCodecParserContext *parser = av_parser_init(codec);
+    av_parser_close(parser);
+    return !parser;
+}
+
+static int open_file(struct capture *c, struct err *e)
+{
+    c->kind = CAPTURE_FILE;
+    c->head_len = c->head_taken = 0;
+    if (open_fd(c, e))
+        return -1;
+    enum picture_type type = picture_type(c->head, c->head_len);
+    if (type == PICTURE_PNM && !c->o.format) {
+        c->pnm = frame_open_begun(c->fd, c->source, c->head + c->head_taken,
+                                  c->head_len - c->head_taken, e);
+        c->fd = -1;
+        c->how = PNM;
+        return c->pnm ? 0 : -1;
+    }
+    enum AVCodecID codec = picture_codec(c->head, c->head_len);
+    if (!c->o.format && type == PICTURE_IMAGE && is_one_image(c, codec)) {
+        c->how = IMAGE;
+        return read_whole(c, e);
+    }
+    enum { BUFFER = 1 << 16 };
+    uint8_t *buffer = av_malloc(BUFFER);
+    ssize_t begun = buffer && is_seekable(c->fd) ? pread(c->fd, buffer, BUFFER, 0) : 0;
+    int turn = begun > 0 ? exif_orientation(buffer, begun) : 1;
+    c->orientation = turn > 1 ? turn : 0; /* of a HEIF; others say it by packet or stream */
+    c->io = buffer ? avio_alloc_context(buffer, BUFFER, 0, c, read_bytes, NULL,
+                                        is_seekable(c->fd) ? seek_bytes : NULL)
+                   : NULL;
+    if (!c->io) {
+        av_free(buffer);
+        return err_set(e, "out of memory");
+    }
+    const AVInputFormat *format =
+        c->o.format ? av_find_input_format(c->o.format) : probe(c, e);
+    return format ? open_format(c, format, e) : -1;
+}
+
+static int open_device(struct capture *c, const AVInputFormat *format, struct err *e)
+{
+    bool camera = av_match_name("v4l2", format->name);
+    c->kind = camera                          ? CAPTURE_CAMERA
+              : !strcmp(format->name, "lavfi") ? CAPTURE_FILE
+                                               : CAPTURE_LIVE;
+    if (!strcmp(format->name, "x11grab") && !(c->screen = screen_open(c->source, e)))
+        return -1;
+    return open_format(c, format, e);
+}
+
+static int open_source(struct capture *c, struct err *e)
+{
+    const AVInputFormat *format = NULL;
+    if (c->o.format && !(format = av_find_input_format(c->o.format)))
+        return err_set(e, "this FFmpeg has no input format %s", c->o.format);
+    if (!format && (!strncmp(c->source, "/dev/video", 10) || !strncmp(c->source, "/dev/v4l/", 9)))
+        format = av_find_input_format("v4l2");
+    if (format && is_device(format))
+        return open_device(c, format, e);
+    if (strstr(c->source, "://") && access(c->source, F_OK)) {
+        c->kind = CAPTURE_LIVE;
+        return open_format(c, NULL, e);
+    }
+    return open_file(c, e);
+}
+
+int capture_open(struct capture *c, const char *source, struct err *e)
+{
+    capture_close(c);
+    size_t room = strlen(source) * 3 + strlen(c->o.format ? c->o.format : "") + 1;
+    c->source = strdup(source);
+    c->name = malloc(room);
+    if (!c->source || !c->name)
+        return err_set(e, "out of memory");
+    percent_encode(source[0] || !c->o.format ? source : c->o.format, c->name, room);
+    c->lost = c->ended = false;
+    atomic_store(&c->interrupted, false);
+    c->count = 0;
+    c->first_time = NAN;
+    c->orientation = 0;
+    if (open_source(c, e)) {
+        err_at(e, source[0] || !c->o.format ? source : c->o.format, -1);
+        capture_close(c);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- reading ---- */
+
+static int lose(struct capture *c, int status, struct err *e)
+{
+    c->lost = true;
+    return open_error(c, status, e);
+}
+
+/* av_read_frame that waits for a camera without blocking in the driver. */
+static int read_packet(struct capture *c, AVPacket *packet)
+{
+    const struct timespec pause = {0, 2000000};
+    for (;;) {
+        int status = av_read_frame(c->format, packet);
+        if (status == AVERROR(EAGAIN)) {
+            if (past_deadline(c))
+                return AVERROR_EXIT;
+            nanosleep(&pause, NULL);
+            continue;
+        }
+        if (status >= 0 && (packet->stream_index != c->stream || packet->size == 0)) {
+            av_packet_unref(packet);
+            if (c->kind != CAPTURE_FILE && past_deadline(c))
+                return AVERROR_EXIT;
+            continue;
+        }
+        return status;
+    }
+}
+
+/* Of the packets a camera has ready, keep the newest, where each is a picture for itself. */
+static void take_newest(struct capture *c)
+{
+    const AVCodecDescriptor *d = avcodec_descriptor_get(c->decoder->codec_id);
+    if (c->kind != CAPTURE_CAMERA || !d || !(d->props & AV_CODEC_PROP_INTRA_ONLY))
+        return;
+    while (av_read_frame(c->format, c->newer) >= 0) {
+        if (c->newer->size > 0) {
+            av_packet_unref(c->packet);
+            av_packet_move_ref(c->packet, c->newer);
+            c->count++;
+        }
+        av_packet_unref(c->newer);
+    }
+}
+
+static bool is_image_pipe(const struct capture *c)
+{
+    size_t len = strlen(c->format->iformat->name);
+    return len > 5 && !strcmp(c->format->iformat->name + len - 5, "_pipe");
+}
+
+/* The next picture of a container, into c->picture. Returns as capture_read does. */
+static int next_picture(struct capture *c, struct err *e)
+{
+    c->deadline = c->kind == CAPTURE_FILE ? HUGE_VAL : clock_now() + CAPTURE_PATIENCE;
+    for (;;) {
+        int status = avcodec_receive_frame(c->decoder, c->picture);
+        if (status >= 0)
+            return 1;
+        if (status == AVERROR_EOF && c->count == 0)
+            return lose(c, status, e);
+        if (status == AVERROR_EOF)
+            return 0;
+        if (status != AVERROR(EAGAIN))
+            return err_set(e, "%s", av_err2str(status));
+        status = c->ended ? AVERROR_EOF : read_packet(c, c->packet);
+        if (status == AVERROR_EOF) {
+            c->ended = true;
+            avcodec_send_packet(c->decoder, NULL);
+            continue;
+        }
+        if (atomic_load(&c->interrupted))
+            return 0;
+        if (status < 0)
+            return lose(c, status, e);
+        take_newest(c);
+        if (is_image_pipe(c))
+            c->orientation = exif_orientation(c->packet->data, c->packet->size);
+        status = avcodec_send_packet(c->decoder, c->packet);
+        av_packet_unref(c->packet);
+        if (status < 0 && status != AVERROR(EAGAIN)) {
+            c->count++;
+            return err_set(e, "not decoded: %s", av_err2str(status));
+        }
+    }
+}
+
+/* The EXIF orientation that says the same as a display matrix: x' = a x + c y, y' = b x + d y. */
+static int orientation_of_matrix(const int32_t *m)
+{
+    double a = m[0], b = m[1], c = m[3], d = m[4];
+    if (fabs(a) + fabs(d) >= fabs(b) + fabs(c))
+        return a >= 0 ? (d >= 0 ? 1 : 4) : (d >= 0 ? 2 : 3);
+    return c >= 0 ? (b >= 0 ? 5 : 8) : (b >= 0 ? 6 : 7);
+}
+
+static int orientation(const struct capture *c)
+{
+    if (c->orientation)
+        return c->orientation;
+    const uint8_t *matrix = NULL;
+    const AVFrameSideData *side = av_frame_get_side_data(c->picture, AV_FRAME_DATA_DISPLAYMATRIX);
+    if (side)
+        matrix = side->data;
+    else if (c->how == CONTAINER || c->how == TILES) {
+        const AVStream *stream = c->format->streams[c->stream];
+#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
+        const AVPacketSideData *found = av_packet_side_data_get(
+            stream->codecpar->coded_side_data, stream->codecpar->nb_coded_side_data,
+            AV_PKT_DATA_DISPLAYMATRIX);
+        matrix = found ? found->data : NULL;
+#else
+        matrix = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, NULL);
+#endif
+    }
+    return matrix ? orientation_of_matrix((const int32_t *)matrix) : 1;
+}
+
+static double picture_time(struct capture *c)
+{
+    if (c->how != CONTAINER)
+        return 0;
+    const AVStream *stream = c->format->streams[c->stream];
+    double t;
+    if (c->picture->best_effort_timestamp != AV_NOPTS_VALUE)
+        t = c->picture->best_effort_timestamp * av_q2d(stream->time_base);
+    else if (stream->avg_frame_rate.num > 0)
+        t = c->count / av_q2d(stream->avg_frame_rate);
+    else
+        t = c->count;
+    if (isnan(c->first_time))
+        c->first_time = t;
+    return t - c->first_time;
+}
+
+static int set_facts(struct capture *c, struct frame *f, double time, struct err *e)
+{
+    char text[32];
+    if (!frame_fact(f, "source", text, sizeof text) && frame_set_fact(f, "source", c->name, e))
+        return -1;
+    snprintf(text, sizeof text, "%lld", c->count);
+    if (!frame_fact(f, "frame", text + 24, 8) && frame_set_fact(f, "frame", text, e))
+        return -1;
+    snprintf(text, sizeof text, "%.3f", time);
+    return c->how == CONTAINER ? frame_set_fact(f, "time", text, e) : 0;
+}
+
+static int read_image(struct capture *c, struct err *e)
+{
+    if (c->ended)
+        return 0;
+    c->ended = true;
+    c->orientation = exif_orientation(c->packet->data, c->packet->size);
+    return picture_decode(c->picture, c->packet, e) ? -1 : 1;
+}
+
+static int read_tiles(struct capture *c, struct frame *f, struct err *e)
+{
+    if (c->ended)
+        return 0;
+    c->ended = true;
+    f->facts_len = 0;
+    if (tiles_read(c->format, f, &c->spare, e))
+        return -1;
+    return gray_turn(f, orientation(c), &c->spare, e) ? -1 : 1;
+}
+
+static int read_frame(struct capture *c, struct frame *f, double *time, struct err *e)
+{
+    *time = 0;
+    if (c->how == TILES)
+        return read_tiles(c, f, e);
+    if (c->how == PNM) {
+        int status = frame_read(c->pnm, f, e);
+        c->lost = status < 0;
+        return status;
+    }
+    int status = c->how == IMAGE ? read_image(c, e) : next_picture(c, e);
+    if (status <= 0)
+        return status;
+    f->facts_len = 0;
+    *time = picture_time(c);
+    if (gray_from_picture(f, c->picture, e))
+        return -1;
+    int turn = orientation(c);
+    av_frame_unref(c->picture);
+    return gray_turn(f, turn, &c->spare, e) ? -1 : 1;
+}
+
+int capture_read(struct capture *c, struct frame *f, double *time, struct err *e)
+{
+    int status = read_frame(c, f, time, e);
+    if (status > 0 && set_facts(c, f, *time, e))
+        status = -1;
+    if (status < 0) {
+        err_at(e, c->source, -1);
+        return -1;
+    }
+    c->count += status;
+    return status;
+}

@@ -1,0 +1,120 @@
+#define _GNU_SOURCE 1 /* reallocarray */
+#include "camera.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "stream/stream.h"
+#include "picture.h"
+
+static const char *const extensions[] = {
+    "jpg", "jpeg", "jpe",  "jfif", "png",  "webp", "bmp",  "dib", "tif", "tiff", "gif", "heic",
+    "heif", "avif", "jxl", "jp2",  "j2k",  "qoi",  "pgm",  "ppm", "pbm", "pnm",  "pam", "mp4",
+    "mov", "m4v",  "mkv",  "webm", "avi",  "mpg",  "mpeg", "mts", "m2ts", "3gp", "wmv", "flv",
+    "ogv", "mjpeg", "mjpg",
+};
+
+static bool named_like_a_picture(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof extensions / sizeof *extensions; i++)
+        if (!strcasecmp(dot + 1, extensions[i]))
+            return true;
+    return false;
+}
+
+static bool begins_like_a_picture(const char *name)
+{
+    uint8_t head[PICTURE_HEAD];
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
+    if (fd >= 0)
+        close(fd);
+    return n > 0 && picture_type(head, n) != PICTURE_UNKNOWN;
+}
+
+int name_list_add(struct name_list *list, const char *name, struct err *e)
+{
+    if (list->count == list->size) {
+        size_t size = list->size ? 2 * list->size : 64;
+        char **grown = reallocarray(list->name, size, sizeof *grown);
+        if (!grown)
+            return err_set(e, "out of memory");
+        list->name = grown;
+        list->size = size;
+    }
+    if (!(list->name[list->count] = strdup(name)))
+        return err_set(e, "out of memory");
+    list->count++;
+    return 0;
+}
+
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+static int visit(FTS *tree, FTSENT *f, bool recursive, struct name_list *list, struct err *e)
+{
+    bool hidden = f->fts_level > 0 && f->fts_name[0] == '.';
+    switch (f->fts_info) {
+    case FTS_D:
+        if (f->fts_level > 0 && (hidden || !recursive))
+            fts_set(tree, f, FTS_SKIP);
+        return 0;
+    case FTS_F:
+        if (!hidden && (named_like_a_picture(f->fts_name) || begins_like_a_picture(f->fts_path)))
+            return name_list_add(list, f->fts_path, e);
+        return 0;
+    case FTS_DNR:
+    case FTS_ERR:
+    case FTS_NS:
+        errno = f->fts_errno;
+        err_errno(e, "cannot be read");
+        return err_at(e, f->fts_path, -1);
+    }
+    return 0;
+}
+
+int folder_list(const char *folder, bool recursive, struct name_list *list, struct err *e)
+{
+    char *roots[2] = {(char *)folder, NULL};
+    FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+    if (!tree)
+        return err_errno(e, "cannot be read");
+    int status = 0;
+    for (FTSENT *f; (f = fts_read(tree));)
+        if (visit(tree, f, recursive, list, e))
+            status = -1;
+    fts_close(tree);
+    return status;
+}
+
+void name_list_free(struct name_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->name[i]);
+    free(list->name);
+    *list = (struct name_list){0};
+}
+
+int folder_label(const char *name)
+{
+    const char *end = strrchr(name, '/');
+    while (end && end > name && end[-1] == '/')
+        end--;
+    const char *begin = end;
+    while (begin && begin > name && begin[-1] != '/')
+        begin--;
+    for (int i = 0; end && i <= FRAME_NONE; i++) {
+        const char *text = frame_label_text(i);
+        if ((size_t)(end - begin) == strlen(text) && !memcmp(begin, text, strlen(text)))
+            return i;
+    }
+    return -1;
+}

@@ -1,0 +1,15 @@
+/* A decoded picture of any of FFmpeg's pixel formats as 8-bit gray: the luma, full range, whatever
+ * the source's range and bit depth, transparent parts on white, or on black where nothing would be seen. */
+#ifndef INKPIPE_GRAY_H
+#define INKPIPE_GRAY_H
+
+#include <libavutil/frame.h>
+
+#include "camera.h"
+
+/* Make out the gray of in (its size, no facts changed). Luma is the Y of YUV formats, expanded from
+ * 16..235 to 0..255 where in is of limited range (YUV that does not say is), and
+ * 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) of RGB. Returns 0 or -1. */
+int gray_from_picture(struct frame *out, const AVFrame *in, struct err *e);
+
+#endif

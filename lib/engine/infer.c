@@ -1,0 +1,435 @@
+#include "infer_plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* Where value v of image i of a group is. */
+static float *value_at(const struct infer *p, float *arena, int v, int i)
+{
+    return arena + p->value[v].place + i * p->value[v].image;
+}
+
+/* The blocks of a value that a pointwise step goes over: `count` of them, each of rows x pixels. */
+struct walk {
+    int count, rows, pixels;
+    long row, block, origin;
+};
+
+static struct walk walk_of(const struct value *v, int chunk, int n)
+{
+    if (v->rows)
+        return (struct walk){rows_blocks(v->shape), 1, n, 0, (long)chunk * BLOCK, 0};
+    const struct layout *l = &v->layout;
+    return (struct walk){l->blocks, l->shape.h, l->shape.w, l->row, l->block, l->origin};
+}
+
+static void run_pointwise(const struct infer *p, const struct step *s, const float *x,
+                          const float *x2, float *y, int n)
+{
+    struct walk from = walk_of(&p->value[s->x], p->chunk, n);
+    struct walk to = walk_of(&p->value[s->y], p->chunk, n);
+    struct walk from2 = s->x2 < 0 ? from : walk_of(&p->value[s->x2], p->chunk, n);
+    for (int b = 0; b < to.count; b++) {
+        const float *xb = x + from.origin + b * from.block;
+        float *yb = y + to.origin + b * to.block;
+        if (s->kind == STEP_RELU)
+            p->k->relu(to.rows, to.pixels, xb, from.row, yb, to.row);
+        else if (s->kind == STEP_ADD)
+            p->k->add(to.rows, to.pixels, xb, from.row, x2 + from2.origin + b * from2.block,
+                      from2.row, s->relu, yb, to.row);
+        else
+            p->k->affine(to.rows, to.pixels, xb, from.row, s->memory + b * BLOCK,
+                         s->memory + (to.count + b) * BLOCK, yb, to.row);
+    }
+}
+
+static void run_pool(const struct infer *p, const struct step *s, const float *x, float *y)
+{
+    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
+    for (int b = 0; b < to->blocks; b++) {
+        const float *xb = x + s->start + b * from->block;
+        float *yb = y + to->origin + b * to->block;
+        if (s->kind == STEP_MAXPOOL)
+            p->k->maxpool(&s->pool, xb, yb);
+        else
+            p->k->sumpool(&s->pool, s->factor, xb, yb);
+    }
+}
+
+static void run_pad(const struct infer *p, const struct step *s, const float *x, float *y)
+{
+    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
+    size_t bytes = (size_t)(from->shape.w * from->pixel) * sizeof(float);
+    for (int b = 0; b < from->blocks; b++)
+        for (int r = 0; r < from->shape.h; r++)
+            memcpy(y + to->origin + b * to->block + r * to->row,
+                   x + from->origin + b * from->block + r * from->row, bytes);
+}
+
+/* The channels of block b that are used. */
+static int lanes_of(const struct value *v, int b)
+{
+    struct shape s = v->shape;
+    long first = (long)b * BLOCK, all = s.c;
+    if (v->rows && s.c < BLOCK)
+        all = (long)s.c * s.h * s.w;
+    else if (v->rows)
+        first = (long)b / (s.h * s.w) * BLOCK;
+    return all - first < BLOCK ? (int)(all - first) : BLOCK;
+}
+
+static float each(const struct layer *l, float x)
+{
+    switch (l->op) {
+    case OP_LEAKYRELU:
+        return x < 0 ? l->alpha * x : x;
+    case OP_SIGMOID:
+        return 1 / (1 + expf(-x));
+    case OP_TANH:
+        return tanhf(x);
+    case OP_CLIP:
+        return fminf(fmaxf(x, l->low), l->high);
+    case OP_SQRT:
+        return sqrtf(x);
+    case OP_RECIPROCAL:
+        return 1 / x;
+    case OP_QUANTIZE:
+        return l->alpha * fminf(fmaxf(rintf(x / l->alpha), l->low), l->high);
+    default:
+        return x;
+    }
+}
+
+static void run_each(const struct infer *p, const struct step *s, const float *x, float *y, int n)
+{
+    struct walk from = walk_of(&p->value[s->x], p->chunk, n);
+    struct walk to = walk_of(&p->value[s->y], p->chunk, n);
+    for (int b = 0; b < to.count; b++) {
+        int lanes = lanes_of(&p->value[s->y], b);
+        for (int r = 0; r < to.rows; r++) {
+            const float *xr = x + from.origin + b * from.block + r * from.row;
+            float *yr = y + to.origin + b * to.block + r * to.row;
+            for (long i = 0; i < (long)to.pixels * BLOCK; i++)
+                yr[i] = i % BLOCK < lanes ? each(&s->layer, xr[i]) : 0;
+        }
+    }
+}
+
+/* One pixel of a pool, from block `x` of an image: the window's cells that are inside it. */
+static void pool_pixel(const struct layer *l, const struct layout *from, const float *x, int p,
+                       int q, float *y)
+{
+    bool most = l->op == OP_MAXPOOL;
+    int count = 0;
+    for (int c = 0; c < BLOCK; c++)
+        y[c] = most ? -INFINITY : 0;
+    for (int r = 0; r < l->r; r++)
+        for (int s = 0; s < l->s; s++) {
+            long h = (long)p * l->stride_h - l->pad_top + (long)r * l->dilation_h;
+            long w = (long)q * l->stride_w - l->pad_left + (long)s * l->dilation_w;
+            if (h < 0 || h >= from->shape.h || w < 0 || w >= from->shape.w)
+                continue;
+            const float *cell = x + from->origin + h * from->row + w * BLOCK;
+            count++;
+            for (int c = 0; c < BLOCK; c++)
+                y[c] = most ? fmaxf(y[c], cell[c]) : y[c] + cell[c];
+        }
+    if (!l->exclude_pad)
+        count = l->r * l->s;
+    for (int c = 0; c < BLOCK && !most && count; c++)
+        y[c] /= (float)count;
+}
+
+static void run_anypool(const struct infer *p, const struct step *s, const float *x, float *y)
+{
+    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
+    for (int b = 0; b < to->blocks; b++)
+        for (int r = 0; r < to->shape.h; r++)
+            for (int q = 0; q < to->shape.w; q++)
+                pool_pixel(&s->layer, from, x + b * from->block, r, q,
+                           y + to->origin + b * to->block + r * to->row + q * BLOCK);
+}
+
+/* The picture with alpha around it. */
+static void run_surround(const struct infer *p, const struct step *s, const float *x, float *y)
+{
+    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
+    size_t bytes = (size_t)from->shape.w * BLOCK * sizeof(float);
+    for (int b = 0; b < to->blocks; b++)
+        for (int r = 0; r < to->shape.h; r++) {
+            float *yr = y + to->origin + b * to->block + r * to->row;
+            int h = r - s->layer.pad_top;
+            for (long i = 0; i < (long)to->shape.w * BLOCK; i++)
+                yr[i] = s->layer.alpha;
+            if (h >= 0 && h < from->shape.h)
+                memcpy(yr + s->layer.pad_left * BLOCK,
+                       x + from->origin + b * from->block + h * from->row, bytes);
+        }
+}
+
+/* What a step is run on. */
+struct run {
+    float *arena, *scratch;
+    int image, row;  /* the image of its group, and of its chunk */
+    int n;           /* images at once: STEP_WINOGRAD, and where the output is rows */
+    int part, parts; /* the part of the step that is asked for */
+};
+
+/* Where part r->part of `all` things begins, and (next = 1) where the next part does. */
+static int part_of(const struct run *r, int all, int next)
+{
+    return (int)((long)all * (r->part + next) / r->parts);
+}
+
+/* A dense layer goes through its blocks of output channels two by two, and in every other run
+ * backward: of weights that do not fit into the cache, the last ones are still there. */
+static void run_dense(const struct infer *p, const struct step *s, const struct run *r,
+                      const float *x, float *y)
+{
+    int pairs = (s->conv.blocks + 1) / 2, first = part_of(r, pairs, 0), end = part_of(r, pairs, 1);
+    for (int i = first; i < end; i++) {
+        struct conv v = s->conv;
+        int b = 2 * (p->backward ? end - 1 - (i - first) : i);
+        v.blocks = v.blocks - b < 2 ? 1 : 2;
+        v.pixels = r->n;
+        v.w += (long)b * v.runs * v.run * BLOCK;
+        v.bias += b * BLOCK;
+        v.scale = v.scale ? v.scale + b * BLOCK : NULL;
+        v.shift += b * BLOCK;
+        p->k->conv(&v, x, y + b * v.y_block);
+    }
+}
+
+static void run_conv(const struct infer *p, const struct step *s, const struct run *r,
+                     const float *x, float *y)
+{
+    if (p->value[s->y].rows) {
+        run_dense(p, s, r, x, y);
+        return;
+    }
+    struct conv v = s->conv;
+    int first = part_of(r, v.rows, 0);
+    v.rows = part_of(r, v.rows, 1) - first;
+    p->k->conv(&v, x + s->start + first * v.x_row,
+               y + p->value[s->y].layout.origin + first * v.y_row);
+}
+
+static void run_winograd(const struct infer *p, const struct step *s, const struct run *r,
+                         const float *x, float *y)
+{
+    struct winograd v = s->winograd;
+    int tiles = r->n * winograd_tiles(v.conv.rows, v.conv.pixels), pairs = (v.conv.blocks + 1) / 2;
+    v.count = tiles;
+    if (s->phase == OF_IMAGE) {
+        v.first = part_of(r, tiles, 0);
+        v.count = part_of(r, tiles, 1) - v.first;
+    } else {
+        v.block = 2 * part_of(r, pairs, 0);
+        v.end = 2 * part_of(r, pairs, 1) < v.conv.blocks ? 2 * part_of(r, pairs, 1) : v.conv.blocks;
+    }
+    v.scratch = r->scratch;
+    p->k->winograd(&v, x + s->start, y + p->value[s->y].layout.origin);
+}
+
+static void run_step(const struct infer *p, const struct step *s, const struct run *r)
+{
+    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
+    const float *x = value_at(p, r->arena, s->x, r->image);
+    const float *x2 = s->x2 < 0 ? NULL : value_at(p, r->arena, s->x2, r->image);
+    float *y = value_at(p, r->arena, s->y, r->image);
+    switch (s->kind) {
+    case STEP_CONV:
+        run_conv(p, s, r, x, y);
+        break;
+    case STEP_WINOGRAD:
+        run_winograd(p, s, r, x, y);
+        break;
+    case STEP_AFFINE:
+    case STEP_RELU:
+    case STEP_ADD:
+        run_pointwise(p, s, x, x2, y, r->n);
+        break;
+    case STEP_MAXPOOL:
+    case STEP_SUMPOOL:
+        run_pool(p, s, x, y);
+        break;
+    case STEP_PAD:
+        run_pad(p, s, x, y);
+        break;
+    case STEP_ROWS:
+        rows_put(from, x, y, p->chunk, r->row);
+        break;
+    case STEP_EACH:
+        run_each(p, s, x, y, r->n);
+        break;
+    case STEP_ANYPOOL:
+        run_anypool(p, s, x, y);
+        break;
+    case STEP_SURROUND:
+        run_surround(p, s, x, y);
+        break;
+    case STEP_UNBLOCK:
+        layout_get(from, x, y);
+        break;
+    case STEP_BLOCK:
+        memset(y, 0, (size_t)to->size * sizeof *y);
+        layout_put(to, x, y);
+        break;
+    }
+}
+
+static void measure_step(const struct infer *p, int s, const struct run *r)
+{
+    double start = p->profile ? clock_now() : 0;
+    run_step(p, &p->step[s], r);
+    if (p->profile)
+        p->profile[s].seconds += clock_now() - start;
+}
+
+/* The steps of a phase that follow order[*i], on r. */
+static int run_phase(const struct infer *p, enum phase phase, int i, const struct run *r)
+{
+    for (; i < p->steps && p->step[p->order[i]].phase == phase; i++)
+        measure_step(p, p->order[i], r);
+    return i;
+}
+
+/* A group of n images, the chunk's from `first` on. Returns how many steps are done. */
+static int run_group(const struct infer *p, const float *x, struct run *r, int first, int n)
+{
+    int done = 0;
+    for (int i = 0; i < n; i++) {
+        r->image = i;
+        r->row = first + i;
+        r->n = 1;
+        layout_put(&p->value[p->input].layout, x + (first + i) * p->input_size,
+                   value_at(p, r->arena, p->input, i));
+        done = run_phase(p, OF_IMAGE, 0, r);
+    }
+    for (; done < p->steps && p->step[p->order[done]].phase == OF_GROUP; done++) {
+        bool at_once = p->step[p->order[done]].kind == STEP_WINOGRAD;
+        r->n = at_once ? n : 1;
+        for (r->image = 0; r->image < (at_once ? 1 : n); r->image++) {
+            r->row = first + r->image;
+            measure_step(p, p->order[done], r);
+        }
+    }
+    r->image = 0;
+    return done;
+}
+
+/* The logits of the n images of a chunk. */
+static void take_logits(const struct infer *p, const float *arena, int n, float *logits)
+{
+    const struct value *out = &p->value[p->output];
+    for (int i = 0; i < n; i++)
+        for (long k = 0; k < p->outputs; k++) {
+            long at = rows_at(out->shape, k);
+            *logits++ = arena[out->place + (at / BLOCK * p->chunk + i) * BLOCK + at % BLOCK];
+        }
+}
+
+/* A chunk of images. */
+static void run_chunk(void *arg, int item, int thread)
+{
+    const struct infer *p = arg;
+    int first = item * p->share, n = p->n - first < p->share ? p->n - first : p->share;
+    const float *x = p->x + first * p->input_size;
+    float *logits = p->logits + (long)first * p->outputs;
+    if (p->int8) {
+        int8_run(p->int8, thread, x, n, logits);
+        return;
+    }
+    float *arena = p->arena[thread];
+    struct run r = {.arena = arena, .scratch = arena + p->scratch, .parts = 1};
+    int done = 0;
+    for (int i = 0; i < n; i += p->group)
+        done = run_group(p, x, &r, i, n - i < p->group ? n - i : p->group);
+    r.n = n;
+    run_phase(p, OF_ROWS, done, &r);
+    take_logits(p, arena, n, logits);
+}
+
+/* A part of a step of the one image that all threads run. */
+static void run_part(void *arg, int stage, int item, int thread)
+{
+    const struct infer *p = arg;
+    const struct step *s = &p->step[p->order[stage]];
+    struct run r = {.arena = p->arena[0], .scratch = p->arena[thread] + p->scratch, .n = 1,
+                    .part = item, .parts = s->parts};
+    run_step(p, s, &r);
+}
+
+static void run_together(struct infer *p)
+{
+    layout_put(&p->value[p->input].layout, p->x, value_at(p, p->arena[0], p->input, 0));
+    threads_stages(p->threads, p->steps, p->stage, run_part, p);
+    take_logits(p, p->arena[0], 1, p->logits);
+}
+
+const struct infer_step *infer_profile(struct infer *p, int *count)
+{
+    static const char *const how[] = {
+        [STEP_CONV] = "direct", [STEP_WINOGRAD] = "Winograd", [STEP_AFFINE] = "by itself",
+        [STEP_RELU] = "by itself", [STEP_ADD] = "by itself", [STEP_MAXPOOL] = "by itself",
+        [STEP_SUMPOOL] = "by itself", [STEP_PAD] = "padding", [STEP_ROWS] = "gathering",
+        [STEP_EACH] = "plain", [STEP_ANYPOOL] = "plain", [STEP_SURROUND] = "plain",
+        [STEP_UNBLOCK] = "reshaping", [STEP_BLOCK] = "reshaping"};
+    *count = p->steps;
+    if (!p->profile && p->steps)
+        p->profile = calloc((size_t)p->steps, sizeof *p->profile);
+    for (int i = 0; p->profile && i < p->steps; i++) {
+        const struct step *s = &p->step[i];
+        p->profile[i] = (struct infer_step){s->first, s->last, how[s->kind], s->multiplies, 0};
+    }
+    return p->profile;
+}
+
+const struct kernels8 *infer_int8(const struct infer *p)
+{
+    return p->int8 ? int8_kernels(p->int8) : NULL;
+}
+
+void infer_set_int8(struct infer *p, const struct kernels8 *k)
+{
+    if (p->int8)
+        int8_set_kernels(p->int8, k);
+}
+
+void infer_run(struct infer *p, const float *x, int n, float *logits)
+{
+    int threads = threads_count(p->threads), share = (n + threads - 1) / threads;
+    p->x = x;
+    p->logits = logits;
+    p->n = n;
+    p->share = share < p->chunk ? share : p->chunk;
+    p->backward = !p->backward;
+    if (n == 1 && threads > 1 && !p->int8) {
+        run_together(p);
+        return;
+    }
+    threads_run(p->threads, (n + p->share - 1) / p->share, run_chunk, p);
+}
+
+void infer_scale(const uint8_t *pixels, long count, double scale, double mean, double std, float *x)
+{
+    float table[256];
+    for (int i = 0; i < 256; i++)
+        table[i] = (float)((i * scale - mean) / std);
+    for (long i = 0; i < count; i++)
+        x[i] = table[pixels[i]];
+}
+
+void softmax(const float *logits, int k, double temperature, double *p)
+{
+    double most = -INFINITY, sum = 0;
+    for (int i = 0; i < k; i++)
+        most = fmax(most, logits[i]);
+    for (int i = 0; i < k; i++)
+        sum += p[i] = exp((logits[i] - most) / temperature);
+    for (int i = 0; i < k; i++)
+        p[i] /= sum;
+}

@@ -1,0 +1,55 @@
+/* The kernels of quantised networks: products of unsigned bytes (activations) and signed bytes
+ * (weights), summed in 32 bits, the same integers at every level. Written once in int8.c, but for
+ * the dot product, which no vector type of the compiler has and which is an intrinsic of each level.
+ *
+ * Activations are [H][W][C], C a multiple of BLOCK (a gray picture: 1). So the R x S window of a
+ * convolution is R runs of S * C bytes that lie side by side, taken four bytes ("a quad") at a
+ * time; and an image is a row of a dense layer as it stands. */
+#ifndef INKPIPE_KERNEL_INT8_H
+#define INKPIPE_KERNEL_INT8_H
+
+#include "kernel.h"
+
+#define QUAD 4
+#define STEP_QUADS 16   /* what a level takes at once, at most; see int8_quads */
+#define INT8_SLACK 128  /* bytes after an activation that may be read, times a weight of 0 */
+
+/* A convolution of one image, or a dense layer over many (rows 1, pixels = images). For every
+ * output block b, row p, pixel q and lane k
+ *
+ *     sum = bias[b][k] + sum over i < runs, j < 4 * quads of
+ *           x[p * x_row + q * x_pixel + offset[i] + j] * w[b][i][j / 4][k][j % 4]
+ *     y[p * y_row + q * y_pixel + b * BLOCK + k] = min(max(round(sum * factor[b][k]) + zero, low), 255)
+ *
+ * halves rounded to even; or, where `real`, y is floats: sum * factor. No sum leaves 32 bits, and
+ * sum * factor is within 2^30. */
+struct conv8 {
+    int blocks, rows, pixels; /* of the output */
+    int runs, quads;
+    const int *offset;   /* [runs], in bytes */
+    long x_row, x_pixel; /* bytes */
+    long y_row, y_pixel; /* bytes, or floats */
+    const int8_t *w;     /* [blocks][runs][quads][BLOCK][QUAD] */
+    const int32_t *bias; /* [blocks][BLOCK] */
+    const float *factor; /* [blocks][BLOCK] */
+    int zero, low;
+    bool real;
+    bool narrow; /* no two neighbouring products of any x leave 16 bits: int8_is_narrow(w) */
+};
+
+struct kernels8 {
+    const char *name; /* "portable", "avx2", "avx2vnni", "avx512vnni", "amx", "neondot" */
+    void (*conv)(const struct conv8 *v, const uint8_t *x, void *y);
+    /* y = the maximum of an r x s window, channel by channel; `pool` in bytes, its pixels `pixel`
+     * (a multiple of BLOCK, or 1) bytes apart in x and y */
+    void (*maxpool)(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y);
+    /* y[i] = min(max(round(x[i] / scale) + zero, 0), 255) */
+    void (*quantize)(long n, const float *x, float scale, int zero, uint8_t *y);
+    /* Tell the CPU that this thread has done with it for now. */
+    void (*release)(void);
+};
+
+/* The quads that hold `bytes`, rounded up so that equal steps of at most STEP_QUADS make them. */
+int int8_quads(long bytes);
+
+#endif

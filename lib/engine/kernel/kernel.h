@@ -1,0 +1,155 @@
+/* The kernels: the inner loops, written once in kernel.c in GNU C vector types and compiled once
+ * per instruction-set level into a table of function pointers. kernel_best() chooses at run time;
+ * nothing else asks about the CPU.
+ *
+ * Activations are blocked: channels in blocks of BLOCK, [C/BLOCK][H][W][BLOCK], the same at every
+ * level, the last block filled with zeros. A "pixel" below is the BLOCK channels at one place, a
+ * "row" is W pixels; operands say how many floats lie between their rows (a tensor may have a
+ * border of zeros around it). Sums run in the same order at every tile size, so that a result does
+ * not depend on how many pixels are asked for at once. */
+#ifndef INKPIPE_KERNEL_H
+#define INKPIPE_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BLOCK 16
+
+/* A convolution of one image, or a dense layer over many (rows 1, pixels = images): implicit GEMM
+ * with a table of offsets. For every output block b, row p, pixel q and lane k
+ *
+ *     y[b][p][q][k] = f(bias[b][k] + sum over i < runs, c < run of
+ *                       x[p * x_row + q * x_pixel + offset[i] + c] * w[b][i][c][k])
+ *
+ * where f is nothing, relu, or (relu and then) scale[b][k] * . + shift[b][k]. */
+struct conv {
+    int blocks, rows, pixels; /* of the output */
+    int runs, run;            /* runs of `run` channels that lie side by side */
+    const int *offset;        /* [runs], in floats */
+    long x_row, x_pixel;      /* floats between the inputs of neighbouring outputs */
+    long y_block, y_row;      /* floats; pixels of y are BLOCK apart */
+    const float *w;           /* [blocks][runs][run][BLOCK] */
+    const float *bias;        /* [blocks][BLOCK], or NULL: 0 */
+    bool relu;
+    const float *scale, *shift; /* [blocks][BLOCK], or NULL */
+};
+
+/* A 3x3 convolution of stride 1 over some images, or a part of it, by Winograd's algorithm (winograd.h), with fewer
+ * multiplications and a larger error than conv (about 1e-6 of the sums' size); then, if asked, the
+ * maximum of each 2x2. Results do not depend on what is made at once. */
+struct winograd {
+    struct conv conv; /* blocks; rows and pixels before the pool; relu, bias, scale and shift; x_row,
+                         y_block, y_row of x and y; runs: blocks of input channels; offset[i] =
+                         i * tiles * BLOCK; w: [36][blocks][runs][BLOCK][BLOCK] */
+    int first, count; /* tiles of 4x4 outputs to make; winograd_tiles of them an image */
+    int block, end;   /* blocks of output channels to make: from block to end - 1 */
+    long x_image, x_block, y_image; /* floats */
+    bool pool;
+    int tiles;      /* of 4x4 outputs that go through it at once */
+    float *scratch; /* winograd_scratch(runs, tiles) floats */
+};
+
+/* So many tiles go through it at once, at most: what stands between the stages stays in the cache. */
+#define WINOGRAD_TILES 36
+
+static inline int winograd_tiles(int rows, int pixels)
+{
+    return ((rows + 3) / 4) * ((pixels + 3) / 4);
+}
+
+static inline long winograd_scratch(int runs, int tiles)
+{
+    return 36L * (runs + 2) * tiles * BLOCK;
+}
+
+static inline long winograd_grad_scratch(int blocks, int runs, int tiles)
+{
+    return 36L * ((blocks + runs) * (long)tiles + (long)blocks * runs * BLOCK) * BLOCK;
+}
+
+/* The gradient of a convolution's weights:
+ *
+ *     dw[b][i][c][k] += sum over p, q of dy[b][p][q][k] * x[p * x_row + q * x_pixel + offset[i] + c]
+ */
+struct conv_grad {
+    int blocks, rows, pixels;
+    int runs, run;
+    const int *offset;
+    long x_row, x_pixel;
+    long dy_block, dy_row;
+    bool first; /* dw is set, not added to */
+};
+
+/* A window of pooling over one block of an image. Padding is a border in x: what stands in it is the
+ * caller's business (minus infinity for max pooling). */
+struct pool {
+    int rows, pixels; /* of the output */
+    int r, s, stride_h, stride_w;
+    long x_row, y_row;
+};
+
+/* The numbers of one AdamW or SGD step; see train.c. */
+struct update {
+    float rate, beta1, beta2, epsilon, decay; /* decay = rate * weight_decay for AdamW */
+    float correct1, correct2;                 /* 1 / (1 - beta^t) */
+    float ema;                                /* the average keeps this share; < 0: there is none */
+};
+
+/* One block each, `rows` rows of `pixels` pixels; vectors are [BLOCK] unless said otherwise. x and y
+ * may be the same memory. */
+struct kernels {
+    const char *name; /* "portable", "avx2", "avx512", "neon" */
+
+    void (*conv)(const struct conv *v, const float *x, float *y);
+    /* y as conv's result; w [pairs][9][BLOCK][BLOCK], pairs of output and input blocks -> what
+     * winograd wants, [36][all][BLOCK][BLOCK], of which `pairs` are written at each of the 36 */
+    void (*winograd_weights)(long pairs, long all, const float *w, float *transformed);
+    void (*winograd)(const struct winograd *v, const float *x, float *y);
+    /* The gradient of a convolution's weights, summed over images that come one after another:
+     * `image` counts them, and with the last dw is set, as conv_grad's. In v y is dy; first, count,
+     * block, end, pool, relu and what is added to y do not matter, and scratch, of
+     * winograd_grad_scratch floats, holds what is known so far. */
+    void (*winograd_grad)(const struct winograd *v, int image, bool last, const float *x,
+                          const float *dy, float *dw);
+    void (*conv_grad)(const struct conv_grad *v, const float *x, const float *dy, float *dw);
+
+    /* y = scale * x + shift */
+    void (*affine)(int rows, int pixels, const float *x, long x_row, const float *scale,
+                   const float *shift, float *y, long y_row);
+    /* sum = sum of x, square = sum of x * x */
+    void (*moments)(int rows, int pixels, const float *x, long x_row, float *sum, float *square);
+    /* sum = sum of dy, dot = sum of dy * (x - mean) */
+    void (*batchnorm_sums)(int rows, int pixels, const float *dy, long dy_row, const float *x,
+                           long x_row, const float *mean, float *sum, float *dot);
+    /* dx = a * dy + b * x + c; 0 where rectified and x <= 0 (x is then a relu's output) */
+    void (*batchnorm_grad)(int rows, int pixels, const float *dy, long dy_row, const float *x,
+                           long x_row, const float *a, const float *b, const float *c,
+                           bool rectified, float *dx, long dx_row);
+    /* y = max(x, 0), and its gradient: dx = y > 0 ? dy : 0 */
+    void (*relu)(int rows, int pixels, const float *x, long x_row, float *y, long y_row);
+    void (*relu_grad)(int rows, int pixels, const float *dy, long dy_row, const float *y, long y_row,
+                      float *dx, long dx_row);
+    /* y = a + b; then relu if asked */
+    void (*add)(int rows, int pixels, const float *a, long a_row, const float *b, long b_row,
+                bool rectify, float *y, long y_row);
+    /* y = the window's maximum; the gradient adds dy to dx at the first place that holds it */
+    void (*maxpool)(const struct pool *v, const float *x, float *y);
+    void (*maxpool_grad)(const struct pool *v, const float *x, const float *y, const float *dy,
+                         long dy_row, float *dx, long dx_row);
+    /* y = factor * the window's sum; the gradient adds factor * dy to dx all over the window */
+    void (*sumpool)(const struct pool *v, float factor, const float *x, float *y);
+    void (*sumpool_grad)(const struct pool *v, float factor, const float *dy, long dy_row, float *dx,
+                         long dx_row);
+    /* y = x * factor where hash(key, i) >= threshold, else 0; i counts the floats of the block from
+     * `index` */
+    void (*dropout)(int rows, int pixels, const float *x, long x_row, uint32_t key, uint32_t index,
+                    uint32_t threshold, float factor, float *y, long y_row);
+
+    /* Optimiser steps over n floats: w weights, g gradient, m v moments, a average (or NULL). */
+    void (*adamw)(long n, const struct update *u, float *w, const float *g, float *m, float *v,
+                  float *a);
+    void (*sgd)(long n, const struct update *u, float *w, const float *g, float *m, float *a);
+};
+
+#endif

@@ -1,0 +1,418 @@
+/* A training step: its phases, the weights in and out, and their update. The plan is made in
+ * train_plan.c; what each operation does is in train_ops.c. */
+#include "engine.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train_plan.h"
+
+#define UPDATE_CHUNK 16384 /* floats that one item of the update takes */
+
+/* ---- Weights in and out of the net ---- */
+
+enum direction { FROM_NET, TO_NET };
+
+/* Copy a per-channel parameter between the net and its place in `all`. */
+static void move_channels(const struct trainer *t, const struct operation *op, enum direction to,
+                          float *net, float *all)
+{
+    const struct value *x = &t->value[op->x];
+    bool rows = op->op == OP_BATCHNORM && x->rows;
+    for (long i = 0; net && i < op->l->out.c; i++) {
+        float *p = &all[rows ? rows_at(x->shape, i) : i];
+        if (to == FROM_NET)
+            *p = net[i];
+        else
+            net[i] = *p;
+    }
+}
+
+static void move_params(const struct trainer *t, enum direction to, struct net *net, float *w,
+                        float *mean, float *var)
+{
+    for (int i = 0; i < t->operations; i++) {
+        const struct operation *op = &t->operation[i];
+        struct layer *l = &net->layer[op->layer];
+        if (op->op == OP_CONV || op->op == OP_DENSE) {
+            if (to == FROM_NET)
+                pack(&op->pack, l->weight, w + op->weight);
+            else
+                unpack(&op->pack, w + op->weight, l->weight);
+            move_channels(t, op, to, l->bias, w + op->bias);
+        } else if (op->op == OP_BATCHNORM) {
+            move_channels(t, op, to, l->scale, w + op->scale);
+            move_channels(t, op, to, l->shift, w + op->shift);
+            move_channels(t, op, to, l->mean, mean + op->stats);
+            move_channels(t, op, to, l->var, var + op->stats);
+        }
+    }
+}
+
+void trainer_export(struct trainer *t, struct net *net, bool ema)
+{
+    bool average = ema && t->average;
+    move_params(t, TO_NET, net, average ? t->average : t->w,
+                average ? t->average_mean : t->running_mean,
+                average ? t->average_var : t->running_var);
+}
+
+/* ---- Making and freeing ---- */
+
+struct trainer *trainer_new(const struct net *net, const struct train_options *o,
+                            struct threads *threads, const struct kernels *k, struct err *e)
+{
+    struct trainer *t = calloc(1, sizeof *t);
+    if (!t) {
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    t->o = *o;
+    t->k = k;
+    t->threads = threads;
+    t->net = net_copy(net, e);
+    if (!t->net || train_plan(t, e)) {
+        trainer_free(t);
+        return NULL;
+    }
+    move_params(t, FROM_NET, t->net, t->w, t->running_mean, t->running_var);
+    if (t->average)
+        move_params(t, FROM_NET, t->net, t->average, t->average_mean, t->average_var);
+    return t;
+}
+
+void trainer_free(struct trainer *t)
+{
+    if (!t)
+        return;
+    for (int i = 0; t->operation && i < t->operations; i++) {
+        free(t->operation[i].offset);
+        free(t->operation[i].offset_back);
+        free(t->operation[i].half.offset);
+        free(t->operation[i].half.back_offset);
+        free(t->operation[i].winograd.offset);
+        free(t->operation[i].winograd.back_offset);
+    }
+    for (int i = 0; t->scratch && i < threads_count(t->threads); i++)
+        free(t->scratch[i]);
+    for (int i = 0; t->scratch16 && i < threads_count(t->threads); i++)
+        free(t->scratch16[i]);
+    void *owned[] = {t->value, t->operation, t->segment, t->instruction, t->phase, t->w, t->g, t->m,
+                     t->v, t->average, t->shard_grad, t->back, t->running_mean, t->running_var,
+                     t->average_mean, t->average_var, t->mean, t->inverse, t->a, t->b, t->c,
+                     t->image_sum, t->image_dot, t->memory, t->restat_sum, t->restat_square,
+                     t->scratch, t->exchange, t->shard_sum, t->weights16, t->memory16,
+                     t->scratch16, t->transformed};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        free(owned[i]);
+    net_free(t->net);
+    free(t);
+}
+
+/* ---- A step ---- */
+
+/* One item of the phase at hand. */
+static void run_item(void *arg, int item, int thread)
+{
+    struct trainer *t = arg;
+    const struct phase *p = t->now;
+    item += t->base;
+    int first = item, end = item + 1;
+    if (p->unit == BY_SHARD) {
+        first = train_shard_first(t->n, item);
+        end = train_shard_first(t->n, item + 1);
+    }
+    for (int i = first; i < end; i++)
+        for (int j = 0; j < p->count; j++)
+            train_run(t, &t->instruction[p->first + j], i, thread);
+}
+
+/* The items of a phase that are this rank's; t->base is the first. What is by blocks all do. */
+static int own_items(struct trainer *t, const struct phase *p)
+{
+    int rank = train_rank(t);
+    int first = train_rank_first(t, rank), end = train_rank_first(t, rank + 1);
+    t->base = 0;
+    if (p->unit == BY_BLOCKS)
+        return (p->blocks + 1) / 2;
+    t->base = p->unit == BY_SHARD ? first : train_shard_first(t->n, first);
+    return (p->unit == BY_SHARD ? end : train_shard_first(t->n, end)) - t->base;
+}
+
+static void share_rows(struct trainer *t, const struct phase *p)
+{
+    for (int i = p->first; t->o.ranks && i < p->first + p->count; i++) {
+        const struct operation *op = &t->operation[t->instruction[i].op];
+        if (t->instruction[i].action == FORWARD && op->op == OP_FLATTEN)
+            train_share_rows(t, op);
+    }
+}
+
+static void run_phases(struct trainer *t, int first, int end)
+{
+    for (int i = first; i < end; i++) {
+        const struct phase *p = t->now = &t->phase[i];
+        threads_run(t->threads, own_items(t, p), run_item, t);
+        share_rows(t, p);
+        if (p->finish >= 0 && i < t->forward_phases)
+            train_finish_moments(t, &t->operation[p->finish]);
+        else if (p->finish >= 0)
+            train_finish_sums(t, &t->operation[p->finish]);
+    }
+}
+
+/* Block `b` of the inputs of an operation, as the gradient pass reads its weights. */
+static void turn_block(const struct trainer *t, const struct operation *op, int b)
+{
+    const struct packing *p = &op->pack, *q = &op->pack_back;
+    int window = q->runs / p->blocks;
+    for (int k = 0; k < p->blocks; k++)
+        for (int i = 0; i < window; i++) {
+            const float *from =
+                t->w + op->weight + ((long)k * p->runs + (long)b * window + i) * p->run * BLOCK;
+            float *to = t->back + op->weight_back +
+                        ((long)b * q->runs + (long)k * window + window - 1 - i) * q->run * BLOCK;
+            for (int c = 0; c < p->run; c++)
+                for (int lane = 0; lane < q->run; lane++)
+                    to[lane * BLOCK + c] = from[c * BLOCK + lane];
+        }
+}
+
+/* The blocks of an operation's weights that a gradient pass in floats reads. */
+static int blocks_to_turn(const struct trainer *t, const struct operation *op)
+{
+    return t->value[op->x].needs_grad && !op->half.on ? op->pack_back.blocks : 0;
+}
+
+/* Item: one block of one operation, counted through all of them. */
+static void turn_item(void *arg, int item, int thread)
+{
+    const struct trainer *t = arg;
+    (void)thread;
+    for (int i = 0; i < t->operations; i++) {
+        const struct operation *op = &t->operation[i];
+        if (item < blocks_to_turn(t, op)) {
+            turn_block(t, op, item);
+            winograd_weights_back(t, op, item);
+            return;
+        }
+        item -= blocks_to_turn(t, op);
+    }
+}
+
+static void turn_weights(struct trainer *t)
+{
+    int items = 0;
+    for (int i = 0; i < t->operations; i++)
+        items += blocks_to_turn(t, &t->operation[i]);
+    threads_run(t->threads, items, turn_item, t);
+}
+
+/* Loss and the gradient of the logits of image i. */
+static void softmax_loss(struct trainer *t, int i, struct train_result *r)
+{
+    const struct value *y = &t->value[t->output];
+    const float *logits = t->memory + y->act_place;
+    float *grad = t->memory + y->grad_place;
+    double smooth = t->o.label_smoothing, most = -INFINITY, sum = 0;
+    long at[t->classes];
+    int best = 0;
+    for (int k = 0; k < t->classes; k++) {
+        long place = rows_at(y->shape, k);
+        at[k] = (place / BLOCK * t->o.batch + i) * BLOCK + place % BLOCK;
+        if (logits[at[k]] > most) {
+            most = logits[at[k]];
+            best = k;
+        }
+    }
+    for (int k = 0; k < t->classes; k++)
+        sum += exp(logits[at[k]] - most);
+    for (int k = 0; k < t->classes; k++) {
+        double x = logits[at[k]] - most;
+        double target = smooth / t->classes + (k == t->labels[i] ? 1 - smooth : 0);
+        r->loss += target * (log(sum) - x) / t->n;
+        grad[at[k]] = (float)((exp(x) / sum - target) / t->n);
+    }
+    r->correct += best == t->labels[i];
+}
+
+/* Sum `count` floats of `shards` gradients, which are t->sharded apart, by a tree into `sum` (which
+ * may be the first of them). */
+static void fold_gradients(const struct trainer *t, const float *first, int shards, long count,
+                           float *sum)
+{
+    const float *s[TRAIN_SHARDS] = {first};
+    for (int i = 1; i < shards; i++)
+        s[i] = first + i * t->sharded;
+    if (shards == 8)
+        for (long i = 0; i < count; i++)
+            sum[i] = ((s[0][i] + s[1][i]) + (s[2][i] + s[3][i])) +
+                     ((s[4][i] + s[5][i]) + (s[6][i] + s[7][i]));
+    else if (shards == 4)
+        for (long i = 0; i < count; i++)
+            sum[i] = (s[0][i] + s[1][i]) + (s[2][i] + s[3][i]);
+    else if (shards == 2)
+        for (long i = 0; i < count; i++)
+            sum[i] = s[0][i] + s[1][i];
+    else if (sum != s[0])
+        memcpy(sum, s[0], (size_t)count * sizeof *sum);
+}
+
+/* Item: a chunk of the gradients of this rank's shards, which become one. The ranks' own ones then
+ * stand one after another where the first shards' were: those are this rank's or nobody's here. */
+static void fold_item(void *arg, int item, int thread)
+{
+    const struct trainer *t = arg;
+    long place = (long)item * UPDATE_CHUNK, left = t->sharded - place;
+    int rank = t->o.ranks->rank, first = train_rank_first(t, rank);
+    (void)thread;
+    fold_gradients(t, t->shard_grad + first * t->sharded + place,
+                   train_rank_first(t, rank + 1) - first, left < UPDATE_CHUNK ? left : UPDATE_CHUNK,
+                   t->shard_grad + rank * t->sharded + place);
+}
+
+/* How many gradients are to be folded by the update: the shards' or, among ranks, theirs. */
+static int share_gradients(struct trainer *t)
+{
+    if (!t->o.ranks)
+        return TRAIN_SHARDS;
+    threads_run(t->threads, (int)((t->sharded + UPDATE_CHUNK - 1) / UPDATE_CHUNK), fold_item, t);
+    ranks_gather(t->o.ranks, t->shard_grad, (size_t)t->sharded * sizeof *t->shard_grad);
+    return t->o.ranks->count;
+}
+
+/* The update at hand, for run_update. */
+struct update_job {
+    struct trainer *t;
+    struct update numbers;
+    float decay;
+    int gradients; /* to be folded */
+};
+
+static long chunks_of(const struct segment *s)
+{
+    return (s->count + UPDATE_CHUNK - 1) / UPDATE_CHUNK;
+}
+
+/* Item: a chunk of a segment, counted through all of them. */
+static void update_item(void *arg, int item, int thread)
+{
+    const struct update_job *job = arg;
+    struct trainer *t = job->t;
+    const struct segment *s = t->segment;
+    (void)thread;
+    for (; item >= chunks_of(s); s++)
+        item -= (int)chunks_of(s);
+    long place = s->place + (long)item * UPDATE_CHUNK, left = s->place + s->count - place;
+    long count = left < UPDATE_CHUNK ? left : UPDATE_CHUNK;
+    float *average = t->average ? t->average + place : NULL;
+    struct update u = job->numbers;
+    u.decay = s->decay ? job->decay : 0;
+    if (s->sharded)
+        fold_gradients(t, t->shard_grad + place, job->gradients, count, t->g + place);
+    if (t->o.optimizer == OPT_ADAMW)
+        t->k->adamw(count, &u, t->w + place, t->g + place, t->m + place, t->v + place, average);
+    else
+        t->k->sgd(count, &u, t->w + place, t->g + place, t->m + place, average);
+}
+
+static void update_params(struct trainer *t, double rate)
+{
+    const struct train_options *o = &t->o;
+    double steps = (double)t->steps + 1;
+    struct update_job job = {.t = t, .gradients = share_gradients(t)};
+    job.numbers = (struct update){.rate = (float)rate, .beta1 = (float)o->beta1,
+                                  .beta2 = (float)o->beta2, .epsilon = (float)o->epsilon,
+                                  .correct1 = (float)(1 / (1 - pow(o->beta1, steps))),
+                                  .correct2 = (float)(1 / (1 - pow(o->beta2, steps))),
+                                  .ema = (float)o->ema};
+    job.decay = (float)((o->optimizer == OPT_ADAMW ? rate : 1) * o->weight_decay);
+    long items = 0;
+    for (int i = 0; i < t->segments; i++)
+        items += chunks_of(&t->segment[i]);
+    threads_run(t->threads, (int)items, update_item, &job);
+}
+
+/* Shards without an image write no gradient: theirs is 0. */
+static void clear_empty_shards(struct trainer *t)
+{
+    for (int s = 0; s < TRAIN_SHARDS; s++)
+        if (train_shard_first(t->n, s) == train_shard_first(t->n, s + 1))
+            memset(t->shard_grad + s * t->sharded, 0, (size_t)t->sharded * sizeof *t->shard_grad);
+}
+
+/* n images through the network, with these weights. */
+static void forward(struct trainer *t, const float *weights, bool frozen, train_fill *fill,
+                    void *arg, int n)
+{
+    t->active = weights;
+    t->frozen = frozen;
+    t->fill = fill;
+    t->fill_arg = arg;
+    t->n = n;
+    bf16_weights(t, !frozen);
+    winograd_weights(t);
+    run_phases(t, 0, t->forward_phases);
+}
+
+struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
+                                 const uint8_t *labels, int n, double rate)
+{
+    struct train_result r = {0};
+    t->labels = labels;
+    forward(t, t->w, false, fill, arg, n);
+    for (int i = 0; i < n; i++)
+        softmax_loss(t, i, &r);
+    turn_weights(t);
+    clear_empty_shards(t);
+    run_phases(t, t->forward_phases, t->phases);
+    update_params(t, rate);
+    t->steps++;
+    return r;
+}
+
+void trainer_set_steps(struct trainer *t, long steps)
+{
+    t->steps = steps;
+}
+
+int trainer_arrays(struct trainer *t, struct train_array *list, int max)
+{
+    const struct train_array all[] = {
+        {t->w, t->params},           {t->m, t->params},          {t->running_mean, t->stats},
+        {t->running_var, t->stats},  {t->v, t->params},          {t->average, t->params},
+        {t->average_mean, t->stats}, {t->average_var, t->stats},
+    };
+    int n = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].data && n < max)
+            list[n++] = all[i];
+    return n;
+}
+
+/* ---- Batch-norm statistics made again ---- */
+
+void trainer_restat_begin(struct trainer *t)
+{
+    memset(t->restat_sum, 0, (size_t)t->stats * sizeof *t->restat_sum);
+    memset(t->restat_square, 0, (size_t)t->stats * sizeof *t->restat_square);
+    t->restat_count = 0;
+}
+
+void trainer_restat_batch(struct trainer *t, train_fill *fill, void *arg, int n)
+{
+    forward(t, t->average ? t->average : t->w, true, fill, arg, n);
+    t->restat_count += n;
+}
+
+void trainer_restat_end(struct trainer *t)
+{
+    float *means = t->average ? t->average_mean : t->running_mean;
+    float *vars = t->average ? t->average_var : t->running_var;
+    for (long i = 0; t->restat_count > 0 && i < t->stats; i++) {
+        double mean = t->restat_sum[i] / t->restat_count;
+        means[i] = (float)mean;
+        vars[i] = (float)fmax(t->restat_square[i] / t->restat_count - mean * mean, 0);
+    }
+}

@@ -1,0 +1,234 @@
+/* What train_plan.c (the plan), train.c (its steps, the parameters, the optimiser) and train_ops.c
+ * (each layer's forward and backward pass) share. Not part of the library's interface.
+ *
+ * A step is a list of phases. A phase runs its instructions, in order, for each of its items: for an
+ * image, for the images of a shard, or for a pair of blocks of a "rows" value (layout.h). Between
+ * phases all threads meet; batch norm is why: it needs sums over the whole batch before it can go
+ * on. Within a phase an image goes through all layers while it is in the cache, and a gradient that
+ * is made and used up in one phase lives in the thread's own memory, not in the batch's.
+ *
+ * Where o.bf16 is given, convolutions and dense layers take their operands from copies in bf16
+ * (train_bf16.c), made when they are needed; everything else is as without. */
+#ifndef INKPIPE_TRAIN_PLAN_H
+#define INKPIPE_TRAIN_PLAN_H
+
+#include "kernel/bf16.h"
+#include "layout.h"
+#include "engine.h"
+
+/* The output of an operation, for every image of the batch, and its gradient. */
+struct value {
+    bool rows; /* [rows_blocks(shape)][batch][BLOCK], gradient too; else an image after another */
+    struct shape shape;
+    struct layout act, grad; /* where !rows; the gradient may have a border of zeros */
+    long act_place, grad_place; /* floats from the start of t->memory, or of the thread's memory */
+    bool needs_grad, grad_local; /* local: in the thread's memory, one image */
+    int grad_first, grad_last;   /* the phases that write it first and use it last; -1: none yet */
+};
+
+/* The bf16 side of a convolution or dense layer; sizes and steps in bf16. C, K: channels in and out
+ * in whole blocks; of a dense layer all inputs are channels. `wide` pixels are a row of x with its
+ * border, one more where they would be odd. */
+struct bf16_plan {
+    bool on;                 /* else the operation is done in fp32 */
+    int runs, *offset;       /* forward, for x as [H][W][C]; all runs are of one length */
+    int back_runs, *back_offset; /* for the gradient of x, dy as [H][W][K] with a border */
+    int wide, pairs;         /* conv's weights: dy's pixel pairs in rows of `wide`, all of an image */
+    long weight, weight_back; /* places in t->weights16 */
+    long x, dy;              /* places: x, then, for conv, dy with its border */
+    long dy_pairs, x_pairs, x_turned; /* dy and x in pairs of pixels (images), and x turned */
+    long x_pitch, dy_pitch;  /* dense: from image to image */
+    long pitch;              /* from channel to channel of x turned */
+};
+
+/* How a convolution goes by Winograd's algorithm: forward and the gradient of its weights, and the
+ * gradient of its input, each with so many tiles at once. */
+struct winograd_plan {
+    bool on, back;
+    int tiles, back_tiles;
+    int *offset, *back_offset; /* of the blocks among the tiles */
+    long weight, weight_back;  /* places in t->transformed */
+    long sums;                 /* of the weights' gradient: place in the thread's memory */
+};
+
+struct operation {
+    enum op op; /* OP_FLATTEN: gather images into rows; OP_INPUT: pad x with `factor` */
+    int layer;  /* its number, and itself: in t->net */
+    const struct layer *l;
+    int x, x2, y;   /* values; -1: none */
+    bool relu;      /* conv, dense: relu follows in the same pass */
+    bool rectified; /* batch norm: x is such a relu's output, and only this reads it */
+    bool add_x, add_x2; /* backward: add to the gradient of x (x2), since another wrote it before */
+    struct packing pack, pack_back; /* of the weights, and as the gradient of x needs them */
+    int *offset, *offset_back;
+    int runs, run; /* conv: of pack; taps of a flat input that lie side by side are one run */
+    struct layout spread; /* conv: dy with a border, and zeros between its pixels where strided */
+    long spread_place;    /* in the thread's memory, where grad of y does not lie so already; -1 */
+    struct pool pool; /* pools; x_row of the activation */
+    float factor;     /* average pools; padding */
+    struct border pad;   /* conv: the border that x is stored with */
+    long weight, bias, scale, shift; /* places in the parameter arrays */
+    long weight_back;                /* place in t->back */
+    long stats; /* batch norm: place in the stats arrays; [channels] each */
+    long channels; /* floats in bias, scale, ...: whole blocks */
+    struct bf16_plan half;
+    struct winograd_plan winograd;
+};
+
+/* ROUND, ROUND_GRAD: copies in bf16 of what a dense layer reads. */
+enum action { FILL, FORWARD, MOMENTS, BACKWARD, SUMS, ROUND, ROUND_GRAD };
+
+struct instruction {
+    enum action action;
+    int op; /* operation */
+};
+
+enum unit { BY_IMAGE, BY_SHARD, BY_BLOCKS };
+
+struct phase {
+    enum unit unit;
+    int blocks;       /* BY_BLOCKS: how many there are; an item is a pair */
+    int first, count; /* instructions */
+    int finish;       /* the batch norm whose sums are complete after it, or -1 */
+};
+
+/* Parameters that are updated in one go. */
+struct segment {
+    long place, count;
+    bool decay;   /* weight decay applies */
+    bool sharded; /* the gradient is in t->shard_grad, by shard */
+};
+
+struct trainer {
+    struct train_options o;
+    struct net *net; /* a copy of the one given */
+    const struct kernels *k;
+    struct threads *threads;
+
+    int values, operations, instructions, phases, forward_phases, segments;
+    struct value *value;
+    struct operation *operation;
+    struct instruction *instruction;
+    struct phase *phase;
+    struct segment *segment;
+    int input, output; /* values */
+    int classes;
+
+    long params, sharded; /* floats; the sharded ones come first */
+    float *w, *g, *m, *v, *average; /* [params]; v: AdamW, average: ema */
+    float *shard_grad;              /* [TRAIN_SHARDS][sharded] */
+    float *back;                    /* weights as the gradient passes read them */
+    long back_size;
+    float *transformed;             /* weights as Winograd's algorithm reads them, both ways */
+    long transformed_size;
+
+    long stats; /* channels of all batch norms */
+    float *running_mean, *running_var, *average_mean, *average_var; /* [stats] */
+    float *mean, *inverse, *a, *b, *c; /* [stats] of the batch: mean, 1 / deviation, coefficients */
+    float *image_sum, *image_dot;      /* [batch][stats] */
+    double *shard_sum;                 /* [TRAIN_SHARDS][2][channels] of the batch norm at hand */
+    double *restat_sum, *restat_square; /* [stats] */
+    double restat_count;               /* images seen since trainer_restat_begin */
+
+    float *memory;   /* all values of the batch */
+    float **scratch; /* [threads] the thread's memory */
+    float *exchange; /* rows on their way between ranks: [ranks][images][blocks][BLOCK] */
+    long memory_size, scratch_size, exchange_size;
+    long spare, tile; /* in scratch: a gradient to be added, and sums of dense gradients */
+    long winograd, winograd_size; /* in scratch: the tiles of a convolution at hand */
+
+    bf16 *weights16; /* as the forward pass reads them, and as the gradient passes do */
+    bf16 *memory16;  /* operands of dense layers, of the batch */
+    bf16 **scratch16; /* [threads] of convolutions, of one image */
+    long weights16_size, memory16_size, scratch16_size;
+
+    long steps;
+    /* the step at hand */
+    const float *active; /* the weights in use: w or average */
+    bool frozen;         /* no dropout, no running statistics: trainer_restat_batch */
+    int n;
+    train_fill *fill;
+    void *fill_arg;
+    const uint8_t *labels;
+    const struct phase *now;
+    int base; /* the first item of the phase that is this rank's */
+};
+
+/* Make the plan for t->net and t->o, and all its memory. Returns 0 or -1; trainer_free releases what
+ * there is in both cases. */
+int train_plan(struct trainer *t, struct err *e);
+
+/* Run one instruction for an item (image, or pair of blocks) on a thread. */
+void train_run(struct trainer *t, const struct instruction *in, int item, int thread);
+
+/* The part of a value, or of its gradient, that an item is about: blocks of rows x pixels. */
+struct view {
+    float *p;
+    int first, blocks, rows, pixels; /* first: the number of its first block in the value */
+    long row, block;
+};
+
+/* ---- train_bf16.c: the products of an operation whose op->half.on ---- */
+
+/* Decide whether a convolution's or dense layer's products are done in bf16, and plan its copies if
+ * so. Returns 0 or -1. */
+int bf16_plan(struct trainer *t, struct operation *op, struct err *e);
+
+/* Make copies of t->active, also as the gradient passes read them if `back`. */
+void bf16_weights(struct trainer *t, bool back);
+
+/* One image; x is its memory with the border, dx.p NULL where x needs no gradient. dw is set if
+ * `first`, else added to. */
+void bf16_conv_forward(struct trainer *t, const struct operation *op, const float *x, struct view y,
+                       int thread);
+void bf16_conv_backward(struct trainer *t, const struct operation *op, const float *x,
+                        struct view dy, struct view dx, float *dw, bool first, int thread);
+
+/* Some blocks of a dense layer's inputs or of its outputs' gradient are copied (ROUND, ROUND_GRAD);
+ * and what all such copies are needed for. */
+void bf16_dense_round(struct trainer *t, const struct operation *op, struct view x);
+void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct view dy);
+void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y);
+void bf16_dense_backward(struct trainer *t, const struct operation *op, struct view x,
+                         struct view dx, int thread);
+
+/* ---- train_winograd.c: the products of a convolution by Winograd's algorithm ---- */
+
+/* Decide whether (op->winograd), and plan memory. Returns 0 or -1. */
+int winograd_plan(struct trainer *t, struct operation *op, struct err *e);
+
+/* Transform t->active, and block `block` of an operation's inputs from t->back. */
+void winograd_weights(struct trainer *t);
+void winograd_weights_back(const struct trainer *t, const struct operation *op, int block);
+
+/* One image: what v, a direct convolution, says, where op->winograd.on (.back). */
+void winograd_forward(struct trainer *t, const struct operation *op, const struct conv *v,
+                      const float *x, float *y, int thread);
+void winograd_backward(struct trainer *t, const struct operation *op, const struct conv *v,
+                       const float *dy, float *dx, int thread);
+
+/* Image `image` of a shard; with its last one dw is set. */
+void winograd_weight_grad(struct trainer *t, const struct operation *op, const float *x,
+                          struct view dy, float *dw, int image, bool last, int thread);
+
+/* Batch norm, between phases: from all images' sums to the batch's numbers. */
+void train_finish_moments(struct trainer *t, const struct operation *op);
+void train_finish_sums(struct trainer *t, const struct operation *op);
+
+/* Make the rows that an OP_FLATTEN has gathered from this rank's images those of all. */
+void train_share_rows(struct trainer *t, const struct operation *op);
+
+/* The first image of a shard when the batch has n. */
+int train_shard_first(int n, int shard);
+
+/* The first shard of a rank; that of rank + 1 is its end. */
+static inline int train_rank_first(const struct trainer *t, int rank)
+{
+    return t->o.ranks ? rank * (TRAIN_SHARDS / t->o.ranks->count) : rank * TRAIN_SHARDS;
+}
+static inline int train_rank(const struct trainer *t)
+{
+    return t->o.ranks ? t->o.ranks->rank : 0;
+}
+
+#endif

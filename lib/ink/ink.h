@@ -1,0 +1,57 @@
+/* The room of ink: from gray pixels of any size to digits of 28x28 as MNIST makes them. */
+#ifndef INKPIPE_INK_H
+#define INKPIPE_INK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* A cut-out digit made as MNIST makes its own: gray ink on black, scaled with its aspect kept into
+ * a 20x20 box, the centre of mass brought to pixel (14, 14) of 28x28 by a whole-pixel shift; and
+ * strokes far from MNIST's width brought toward it. */
+
+#define DIGIT_SIDE 28
+#define DIGIT_BOX 20
+#define DIGIT_PIXELS (DIGIT_SIDE * DIGIT_SIDE)
+
+/* cut [h][w]: ink 0 none .. 255 full, used as scratch. Fills out [28][28]. */
+void normalise(uint8_t *cut, int w, int h, uint8_t *out);
+
+/* True when pixels [28][28] is normalised already, as every frame of MNIST and everything
+ * normalise has made is: 19 or 20 pixels long, centred, strokes not too thin. */
+bool is_normalised(const uint8_t *pixels);
+
+/* The box of the ink in pixels [28][28]. */
+void normalised_box(const uint8_t *pixels, int *x, int *y, int *w, int *h);
+
+/* Mean width of the strokes in a gray picture [h][w]: twice its ink over its total variation,
+ * which for ink with sharp edges is twice area over perimeter. 0 when there is no ink. */
+float stroke_width(const uint8_t *gray, int w, int h);
+
+/* Finding handwritten digits in a picture: from gray pixels of any size to 28x28 frames as MNIST
+ * makes them. A pure function of the pixels: inkmap.h says what is ink, parts.h what hangs
+ * together, normalise.h how a digit is made 28x28. */
+
+struct ink_digit {
+    int x, y, w, h;  /* its box in the source's pixels */
+    int line, word;  /* place in reading order, from 0; both count through the frame */
+    uint8_t pixels[DIGIT_PIXELS]; /* white ink on black */
+};
+
+/* Workspace for pictures of any size, reused from one to the next; one thread at a time. */
+struct ink;
+
+struct ink *ink_new(struct err *e);
+void ink_free(struct ink *k);
+
+/* Find the digit (many: all digits, in reading order) in `gray`, w x h pixels (1..16384 a side),
+ * rows `stride` bytes apart. Returns how many there are, and *digits points to them until the next
+ * call; 0 when there is none; -1 when memory is short. */
+int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
+             struct ink_digit **digits, struct err *e);
+
+/* How many things as prominent as a digit the last picture held, whether asked for or not. */
+int ink_seen(const struct ink *k);
+
+#endif

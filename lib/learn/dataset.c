@@ -1,0 +1,235 @@
+#include "learn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+void dataset_init(struct dataset *d, int height, int width, int classes)
+{
+    *d = (struct dataset){.height = height, .width = width, .classes = classes};
+    sha256_init(&d->content);
+}
+
+void dataset_free(struct dataset *d)
+{
+    free(d->pixels);
+    free(d->labels);
+    free(d->source);
+    for (int i = 0; i < d->sources; i++)
+        free(d->source_name[i]);
+    free(d->source_name);
+    dataset_init(d, d->height, d->width, d->classes);
+}
+
+static size_t image_size(const struct dataset *d)
+{
+    return (size_t)d->height * (size_t)d->width;
+}
+
+static void *resize(void *block, size_t n, size_t size)
+{
+    size_t bytes;
+    return __builtin_mul_overflow(n, size, &bytes) ? NULL : realloc(block, bytes);
+}
+
+static int make_room(struct dataset *d, struct err *e)
+{
+    if (d->images < d->size)
+        return 0;
+    if (d->images == DATASET_MAX_IMAGES)
+        return err_set(e, "more than %ld frames to train on", DATASET_MAX_IMAGES);
+    long size = d->size ? 2 * d->size : 1024;
+    size_t n = (size_t)size;
+    uint8_t *pixels = resize(d->pixels, n, image_size(d));
+    d->pixels = pixels ? pixels : d->pixels;
+    uint8_t *labels = resize(d->labels, n, 1);
+    d->labels = labels ? labels : d->labels;
+    uint16_t *source = resize(d->source, n, sizeof *source);
+    d->source = source ? source : d->source;
+    if (!pixels || !labels || !source)
+        return err_set(e, "out of memory after %ld frames", d->images);
+    d->size = size;
+    return 0;
+}
+
+/* The number of the source of that name, a new one when there is none. */
+static int find_source(struct dataset *d, const char *name, struct err *e)
+{
+    for (int i = 0; i < d->sources; i++)
+        if (!strcmp(d->source_name[i], name))
+            return i;
+    if (d->sources == DATASET_MAX_SOURCES)
+        return err_set(e, "more than %d files to train on", DATASET_MAX_SOURCES);
+    char *copy = strdup(name), **names = resize(d->source_name, (size_t)d->sources + 1, sizeof *names);
+    d->source_name = names ? names : d->source_name;
+    if (!copy || !names) {
+        free(copy);
+        return err_set(e, "out of memory");
+    }
+    d->source_name[d->sources] = copy;
+    return d->sources++;
+}
+
+static int check_frame(const struct dataset *d, const struct frame *f, struct err *e)
+{
+    if (f->width != d->width || f->height != d->height)
+        return err_set(e, "the frame is %dx%d, the network reads %dx%d: preproc makes such frames",
+                       f->width, f->height, d->width, d->height);
+    int label = frame_label(f);
+    if (label == -1)
+        return err_set(e, "no label: a filter in between may have dropped `label`");
+    char text[32] = "";
+    frame_fact(f, "label", text, sizeof text);
+    if (label < 0)
+        return err_set(e, "label '%s' is not a digit 0..9 or none", text);
+    if (label == FRAME_NONE && d->classes <= FRAME_NONE)
+        return err_set(e, "label none, but the network has %d outputs: an eleventh answers that",
+                       d->classes);
+    if (label >= d->classes)
+        return err_set(e, "label %d, but the network has %d outputs", label, d->classes);
+    return 0;
+}
+
+static int add_frame(struct dataset *d, const struct frame *f, int source, struct err *e)
+{
+    if (check_frame(d, f, e))
+        return -1;
+    size_t size = image_size(d);
+    if (!memcmp(f->gray, f->gray + 1, size - 1)) {
+        d->blank++;
+        return 0;
+    }
+    if (make_room(d, e))
+        return -1;
+    uint8_t label = (uint8_t)frame_label(f);
+    memcpy(d->pixels + (size_t)d->images * size, f->gray, size);
+    d->labels[d->images] = label;
+    d->source[d->images] = (uint16_t)source;
+    d->images++;
+    sha256_add(&d->content, f->gray, size);
+    sha256_add(&d->content, &label, 1);
+    return 0;
+}
+
+int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e)
+{
+    const char *name = frame_stream_name(r);
+    int source = find_source(d, name, e);
+    if (source < 0)
+        return err_at(e, name, -1);
+    struct frame f = {0};
+    int got;
+    long long number = 0;
+    while ((got = frame_read(r, &f, e)) > 0 && !(got = add_frame(d, &f, source, e)))
+        number++;
+    frame_free(&f);
+    return got ? err_at(e, name, number) : 0;
+}
+
+/* Room for `images`, which d then has, with nothing in them. */
+static int reserve(struct dataset *d, long images, struct err *e)
+{
+    while (d->size < images) {
+        d->images = d->size;
+        if (make_room(d, e))
+            return -1;
+    }
+    d->images = images;
+    return 0;
+}
+
+int dataset_share(struct dataset *d, struct ranks *ranks, struct err *e)
+{
+    long images = d->images;
+    ranks_share(ranks, &images, sizeof images);
+    if (!ranks->failed && reserve(d, images, e))
+        return -1;
+    size_t n = (size_t)images;
+    ranks_share(ranks, &d->content, sizeof d->content);
+    ranks_share(ranks, d->pixels, n * image_size(d));
+    if (ranks_share(ranks, d->labels, n) || ranks_share(ranks, d->source, n * sizeof *d->source)) {
+        *e = ranks->err;
+        return -1;
+    }
+    return 0;
+}
+
+/* A picture's place in the order in which pictures are set aside. */
+struct place {
+    uint64_t hash;
+    uint32_t image;
+};
+
+static uint64_t hash_pixels(const uint8_t *p, size_t len)
+{
+    uint64_t hash = len, word;
+    for (; len >= sizeof word; p += sizeof word, len -= sizeof word) {
+        word = 0;
+        for (int i = 0; i < 8; i++)
+            word |= (uint64_t)p[i] << (8 * i);
+        hash = rng_mix(hash ^ word) + 0x9e3779b97f4a7c15u;
+    }
+    for (; len; p++, len--)
+        hash = rng_mix(hash ^ *p) + 0x9e3779b97f4a7c15u;
+    return rng_mix(hash);
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    const struct place *p = a, *q = b;
+    if (p->hash != q->hash)
+        return p->hash < q->hash ? -1 : 1;
+    return p->image < q->image ? -1 : p->image > q->image;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint32_t *p = a, *q = b;
+    return *p < *q ? -1 : *p > *q;
+}
+
+int dataset_split(const struct dataset *d, long validation, struct split *s, struct err *e)
+{
+    *s = (struct split){.train = d->images - validation, .validation = validation};
+    if (s->train <= 0)
+        return err_set(e, "%ld of %ld frames set aside for validation: nothing is left to learn from",
+                       validation, d->images);
+    size_t n = (size_t)d->images;
+    struct place *place = calloc(n, sizeof *place);
+    uint32_t *index = calloc(n, sizeof *index);
+    if (!place || !index) {
+        free(place);
+        free(index);
+        return err_set(e, "out of memory");
+    }
+    for (size_t i = 0; i < n; i++)
+        place[i] = (struct place){
+            hash_pixels(dataset_pixels(d, (uint32_t)i), image_size(d)), (uint32_t)i};
+    qsort(place, n, sizeof *place, by_hash);
+    for (size_t i = 0; i < n; i++)
+        index[i] = place[i].image;
+    free(place);
+    s->validation_index = index;
+    s->train_index = index + validation;
+    qsort(s->validation_index, (size_t)s->validation, sizeof *index, by_number);
+    qsort(s->train_index, (size_t)s->train, sizeof *index, by_number);
+    return 0;
+}
+
+void split_free(struct split *s)
+{
+    free(s->validation_index);
+    *s = (struct split){0};
+}
+
+void dataset_shuffle(const uint32_t *index, long n, uint64_t seed, uint64_t epoch, uint32_t *order)
+{
+    struct rng r = rng_seed(rng_mix(seed + 1), epoch);
+    memcpy(order, index, (size_t)n * sizeof *order);
+    for (long i = n - 1; i > 0; i--) {
+        uint32_t j = rng_below(&r, (uint32_t)i + 1), image = order[i];
+        order[i] = order[j];
+        order[j] = image;
+    }
+}

@@ -1,0 +1,514 @@
+#include "learn.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+
+#define RESTAT_IMAGES 10000 /* for the batch-norm statistics of averaged weights */
+#define VALIDATE_BATCH 256
+
+/* A run. */
+struct fit {
+    const struct fit_options *o;
+    const struct dataset *d;
+    const struct split *s;
+    const struct fit_watch *w;
+    struct threads *threads;
+    const char *file; /* of the checkpoint */
+    struct trainer *trainer;
+    struct train_array *array;
+    int arrays;
+    struct checkpoint state;
+    struct augment augment, plain;
+    struct net *net;       /* what the trainer's weights are exported to */
+    float *logits;         /* [validation][outputs] of it */
+    bool exported;         /* both are those of the trainer's last step */
+    uint32_t *order;       /* [train]: the epoch's images */
+    const uint32_t *batch; /* of them, the batch at hand */
+    const struct augment *look;
+    uint8_t *labels;  /* [train.batch] */
+    double busy;      /* seconds spent in steps since the run began or went on */
+    long busy_images; /* and images */
+};
+
+static long batches(const struct fit *f)
+{
+    return (f->s->train + f->o->train.batch - 1) / f->o->train.batch;
+}
+
+/* Where batch b begins: all are of one size, give or take one image. */
+static long batch_start(const struct fit *f, long b)
+{
+    return (long)((int64_t)f->s->train * b / batches(f));
+}
+
+static void fill(void *arg, int i, float *x)
+{
+    struct fit *f = arg;
+    augment_image(f->look, f->state.epoch, f->batch[i], dataset_pixels(f->d, f->batch[i]), x);
+}
+
+static void tell_progress(const struct fit *f)
+{
+    if (!f->w->progress)
+        return;
+    const struct checkpoint *c = &f->state;
+    double rate = f->busy > 0 ? (double)f->busy_images / f->busy : 0;
+    double left = (double)(f->o->epochs - (long)c->epoch) * (double)f->s->train - (double)c->seen;
+    struct fit_progress p = {.epoch = (int)c->epoch + 1,
+                             .epochs = f->o->epochs,
+                             .done = (long)c->seen,
+                             .images = f->s->train,
+                             .loss = c->loss / (double)c->seen,
+                             .accuracy = (double)c->correct / (double)c->seen,
+                             .rate = rate,
+                             .left = rate > 0 ? left / rate : 0};
+    f->w->progress(f->w->arg, &p);
+}
+
+static double rate_now(const struct fit *f, uint64_t step)
+{
+    return schedule_rate(f->o->schedule, f->o->rate, f->o->warmup, (long)step,
+                         batches(f) * f->o->epochs);
+}
+
+/* The decay whose moving average spans that part of the run's steps; 0 is for no average. */
+static double moving_average(const struct fit *f)
+{
+    double span = f->o->average * (double)batches(f) * f->o->epochs;
+    return f->o->average > 0 ? 1 - 1 / fmax(span, 1.01) : 0;
+}
+
+static struct ranks *ranks_of(const struct fit *f)
+{
+    return f->o->train.ranks;
+}
+
+/* Whether an exchange with the other ranks has failed: nothing since is of use. */
+static bool lost(const struct fit *f, struct err *e)
+{
+    const struct ranks *r = ranks_of(f);
+    if (r && r->failed)
+        *e = r->err;
+    return r && r->failed;
+}
+
+static int do_step(struct fit *f, struct err *e)
+{
+    struct checkpoint *c = &f->state;
+    double start = clock_now();
+    long from = batch_start(f, (long)c->batch);
+    int n = (int)(batch_start(f, (long)c->batch + 1) - from);
+    f->batch = f->order + from;
+    for (int i = 0; i < n; i++)
+        f->labels[i] = f->d->labels[f->batch[i]];
+    struct train_result r =
+        trainer_step(f->trainer, fill, f, f->labels, n, rate_now(f, c->steps));
+    if (lost(f, e))
+        return -1;
+    double seconds = clock_now() - start;
+    f->exported = false;
+    f->busy += seconds;
+    f->busy_images += n;
+    c->seconds += seconds;
+    c->loss += r.loss * n;
+    c->correct += (uint64_t)r.correct;
+    c->seen += (uint64_t)n;
+    c->steps++;
+    c->batch++;
+    tell_progress(f);
+    return 0;
+}
+
+/* Whether one of the ranks was told to stop, so that all stop after the same step. */
+static bool stopped(const struct fit *f)
+{
+    char told[TRAIN_SHARDS] = {0};
+    struct ranks *r = ranks_of(f);
+    told[r ? r->rank : 0] = f->w->stop && *f->w->stop;
+    ranks_gather(r, told, 1);
+    return memchr(told, 1, sizeof told);
+}
+
+/* The rest of the epoch at hand. Returns 1 when told to stop before its end, -1 on failure. */
+static int do_epoch(struct fit *f, struct err *e)
+{
+    struct checkpoint *c = &f->state;
+    bool plain = (long)c->epoch >= f->o->epochs - f->o->plain_epochs;
+    f->look = plain ? &f->plain : &f->augment;
+    dataset_shuffle(f->s->train_index, f->s->train, f->o->train.seed, c->epoch, f->order);
+    while ((long)c->batch < batches(f)) {
+        if (stopped(f))
+            return 1;
+        if (do_step(f, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* Batch-norm statistics for the averaged weights, from the images as they are. */
+static void restat(struct fit *f)
+{
+    long n = f->s->train < RESTAT_IMAGES ? f->s->train : RESTAT_IMAGES;
+    dataset_shuffle(f->s->train_index, f->s->train, f->o->train.seed, UINT64_MAX, f->order);
+    f->look = &f->plain;
+    trainer_restat_begin(f->trainer);
+    for (long from = 0; from < n; from += f->o->train.batch) {
+        long left = n - from;
+        f->batch = f->order + from;
+        trainer_restat_batch(f->trainer, fill, f,
+                             left < f->o->train.batch ? (int)left : f->o->train.batch);
+    }
+    trainer_restat_end(f->trainer);
+}
+
+/* The images set aside that one rank computes. */
+static long slice(const struct fit *f)
+{
+    int ranks = ranks_of(f) ? ranks_of(f)->count : 1;
+    return (f->s->validation + ranks - 1) / ranks;
+}
+
+/* The net's logits for the images set aside. */
+static int validate(struct fit *f, struct err *e)
+{
+    size_t size = (size_t)f->d->height * (size_t)f->d->width;
+    float *x = malloc(VALIDATE_BATCH * size * sizeof *x);
+    struct infer *plan = infer_new(f->net, VALIDATE_BATCH, f->threads, kernel_best(), e);
+    if (!x && plan)
+        err_set(e, "out of memory");
+    long first = ranks_of(f) ? ranks_of(f)->rank * slice(f) : 0, end = first + slice(f);
+    end = end < f->s->validation ? end : f->s->validation;
+    for (long from = first; x && plan && from < end; from += VALIDATE_BATCH) {
+        long left = end - from;
+        int n = left < VALIDATE_BATCH ? (int)left : VALIDATE_BATCH;
+        for (int i = 0; i < n; i++)
+            augment_image(&f->plain, 0, 0,
+                          dataset_pixels(f->d, f->s->validation_index[from + i]),
+                          x + (size_t)i * size);
+        infer_run(plan, x, n, f->logits + from * f->d->classes);
+    }
+    bool failed = !x || !plan;
+    infer_free(plan);
+    free(x);
+    if (failed)
+        return -1;
+    ranks_gather(ranks_of(f), f->logits, (size_t)(slice(f) * f->d->classes) * sizeof *f->logits);
+    return lost(f, e) ? -1 : 0;
+}
+
+/* Bring f->net and f->logits up to the trainer's weights. */
+static int export(struct fit *f, struct err *e)
+{
+    if (f->exported)
+        return 0;
+    bool ema = moving_average(f) > 0;
+    if (ema)
+        restat(f);
+    trainer_export(f->trainer, f->net, ema);
+    if (f->s->validation && validate(f, e))
+        return -1;
+    f->exported = true;
+    return 0;
+}
+
+static uint8_t label_of(const struct fit *f, long i)
+{
+    return f->d->labels[f->s->validation_index[i]];
+}
+
+static bool is_right(const struct fit *f, long i)
+{
+    const float *z = f->logits + i * f->d->classes;
+    int most = 0;
+    for (int j = 1; j < f->d->classes; j++)
+        most = z[j] > z[most] ? j : most;
+    return most == label_of(f, i);
+}
+
+static double validation_accuracy(const struct fit *f)
+{
+    long right = 0;
+    for (long i = 0; i < f->s->validation; i++)
+        right += is_right(f, i);
+    return f->s->validation ? (double)right / (double)f->s->validation : NAN;
+}
+
+/* The truth about the images set aside; owned by the caller. */
+static uint8_t *validation_labels(const struct fit *f, struct err *e)
+{
+    uint8_t *labels = malloc((size_t)f->s->validation + 1);
+    if (!labels)
+        err_set(e, "out of memory");
+    for (long i = 0; labels && i < f->s->validation; i++)
+        labels[i] = label_of(f, i);
+    return labels;
+}
+
+static int save_checkpoint(struct fit *f, struct err *e)
+{
+    return f->file ? checkpoint_save(f->file, &f->state, f->array, f->arrays, e) : 0;
+}
+
+/* The finished epoch becomes a record, and the next one begins. */
+static int end_epoch(struct fit *f, struct err *e)
+{
+    struct checkpoint *c = &f->state;
+    uint8_t *labels = validation_labels(f, e);
+    if (!labels || export(f, e)) {
+        free(labels);
+        return -1;
+    }
+    struct epoch_record r = {.epoch = (double)c->epoch + 1,
+                             .loss = c->loss / (double)c->seen,
+                             .accuracy = (double)c->correct / (double)c->seen,
+                             .validation_loss = NAN,
+                             .validation_accuracy = validation_accuracy(f),
+                             .rate = rate_now(f, c->steps - 1),
+                             .seconds = c->seconds,
+                             .images_per_second = (double)c->seen / c->seconds};
+    if (f->s->validation)
+        r.validation_loss =
+            calibrate_loss(f->logits, labels, f->s->validation, f->d->classes, 1);
+    free(labels);
+    struct epoch_record *more = realloc(c->record, (size_t)(c->records + 1) * sizeof *more);
+    if (!more)
+        return err_set(e, "out of memory");
+    c->record = more;
+    c->record[c->records++] = r;
+    c->epoch++;
+    c->batch = c->correct = c->seen = 0;
+    c->loss = c->seconds = 0;
+    if (save_checkpoint(f, e))
+        return -1;
+    return f->w->epoch ? f->w->epoch(f->w->arg, &r, e) : 0;
+}
+
+static int set_number(struct net *net, const char *key, const char *format, double value,
+                      struct err *e)
+{
+    char text[64];
+    snprintf(text, sizeof text, format, value);
+    return net_set_meta(net, key, text, e);
+}
+
+/* The outputs' names: digits, and the reject class where there is an eleventh. */
+static int set_labels(struct net *net, int classes, struct err *e)
+{
+    char text[64] = "0 1 2 3 4 5 6 7 8 9 none";
+    if (classes < 10)
+        text[2 * classes - 1] = '\0';
+    else if (classes == 10)
+        text[19] = '\0';
+    return net_set_meta(net, "labels", text, e);
+}
+
+static int set_metadata(struct fit *f, struct err *e)
+{
+    uint8_t *labels = validation_labels(f, e);
+    char data[2 * SHA256_SIZE + 1];
+    if (!labels)
+        return -1;
+    double t = calibrate_temperature(f->logits, labels, f->s->validation, f->d->classes);
+    free(labels);
+    sha256_text(&f->d->content, data);
+    if (set_labels(f->net, f->d->classes, e) ||
+        set_number(f->net, "temperature", "%.4f", t, e) ||
+        net_set_meta(f->net, "command", f->o->command, e) ||
+        net_set_meta(f->net, "data_sha256", data, e) ||
+        set_number(f->net, "seed", "%.0f", (double)f->o->train.seed, e) ||
+        set_number(f->net, "shards", "%.0f", TRAIN_SHARDS, e))
+        return -1;
+    if (f->s->validation)
+        return set_number(f->net, "validation_accuracy", "%.5f", validation_accuracy(f), e);
+    const char *key = "validation_accuracy"; /* not what a starting model said */
+    return net_meta(f->net, key) ? net_set_meta(f->net, key, "-", e) : 0;
+}
+
+static void tell_sources(const struct fit *f)
+{
+    for (int source = 0; f->w->source && source < f->d->sources; source++) {
+        long right = 0, images = 0;
+        for (long i = 0; i < f->s->validation; i++)
+            if (f->d->source[f->s->validation_index[i]] == source) {
+                images++;
+                right += is_right(f, i);
+            }
+        if (images)
+            f->w->source(f->w->arg, f->d->source_name[source], right, images);
+    }
+}
+
+/* SHA-256 of what makes the run this run. */
+static void identify(struct fit *f, const struct net *net)
+{
+    struct sha256 s;
+    uint8_t data[SHA256_SIZE];
+    sha256_init(&s);
+    sha256_add(&s, f->o->command, strlen(f->o->command) + 1);
+    sha256_digest(&f->d->content, data);
+    sha256_add(&s, data, sizeof data);
+    for (int i = 0; i < net->layers; i++) {
+        const struct layer *l = &net->layer[i];
+        const float *vector[] = {l->bias, l->scale, l->shift, l->mean, l->var};
+        sha256_add(&s, &l->op, sizeof l->op);
+        sha256_add(&s, &l->rate, sizeof l->rate);
+        if (l->weight)
+            sha256_add(&s, l->weight, (size_t)net_weight_count(net, i) * sizeof(float));
+        for (size_t j = 0; j < sizeof vector / sizeof *vector; j++)
+            if (vector[j])
+                sha256_add(&s, vector[j], (size_t)net_channels(net, i) * sizeof(float));
+    }
+    sha256_digest(&s, f->state.identity);
+}
+
+/* All ranks must be at the same run: one net, one set of options, one kind of CPU. */
+static int agree(struct fit *f, struct err *e)
+{
+    struct ranks *r = ranks_of(f);
+    if (!r)
+        return 0;
+    uint8_t all[TRAIN_SHARDS][SHA256_SIZE];
+    struct sha256 s;
+    sha256_init(&s);
+    sha256_add(&s, f->state.identity, sizeof f->state.identity);
+    sha256_add(&s, kernel_level(kernel_best()), strlen(kernel_level(kernel_best())));
+    if (f->o->train.bf16)
+        sha256_add(&s, kernel16_level(f->o->train.bf16), strlen(kernel16_level(f->o->train.bf16)));
+    sha256_digest(&s, all[r->rank]);
+    ranks_gather(r, all, sizeof *all);
+    for (int i = 1; i < r->count && !r->failed; i++)
+        if (memcmp(all[0], all[i], sizeof *all))
+            return err_set(e, "rank %d has another network, other options or another kind of CPU", i);
+    return lost(f, e) ? -1 : 0;
+}
+
+/* Where rank 0 is in the run is where all are. */
+static int share_state(struct fit *f, struct err *e)
+{
+    struct ranks *r = ranks_of(f);
+    struct checkpoint own = f->state;
+    ranks_share(r, &f->state, sizeof f->state);
+    if (r->rank) {
+        f->state.record = own.record;
+        f->state.records = own.records;
+    }
+    for (int i = 0; i < f->arrays; i++)
+        ranks_share(r, f->array[i].data, (size_t)f->array[i].count * sizeof *f->array[i].data);
+    trainer_set_steps(f->trainer, (long)f->state.steps);
+    return lost(f, e) ? -1 : 0;
+}
+
+/* Go on from the checkpoint, if there is one. */
+static int resume_run(struct fit *f, struct err *e)
+{
+    if (!f->file || (access(f->file, F_OK) && errno == ENOENT))
+        return 0;
+    struct checkpoint *c = &f->state;
+    if (checkpoint_load(f->file, c, f->array, f->arrays, e))
+        return -1;
+    if (c->epoch > (uint64_t)f->o->epochs || c->batch >= (uint64_t)batches(f) ||
+        c->steps != c->epoch * (uint64_t)batches(f) + c->batch ||
+        c->seen != (uint64_t)batch_start(f, (long)c->batch)) {
+        err_set(e, "the checkpoint's counts cannot be");
+        return err_at(e, f->file, -1);
+    }
+    trainer_set_steps(f->trainer, (long)c->steps);
+    for (uint64_t i = 0; f->w->epoch && i < c->records; i++)
+        if (f->w->epoch(f->w->arg, &c->record[i], e))
+            return -1;
+    return 0;
+}
+
+static int prepare(struct fit *f, struct net *net, struct err *e)
+{
+    const struct fit_options *o = f->o;
+    size_t arrays = (size_t)net->layers * 64, n = (size_t)f->s->train;
+    f->net = net_copy(net, e);
+    if (!f->net)
+        return -1;
+    if (!net_meta(net, "input_scale") &&
+        (net_set_meta(f->net, "input_scale", "0.00392156862745098", e) ||
+         net_set_meta(f->net, "input_mean", "0", e) || net_set_meta(f->net, "input_std", "1", e)))
+        return -1;
+    double scale = net_meta_number(f->net, "input_scale", 1);
+    double mean = net_meta_number(f->net, "input_mean", 0);
+    double std = net_meta_number(f->net, "input_std", 1);
+    augment_init(&f->augment, &o->augment, o->train.seed, f->d->height, f->d->width, scale, mean,
+                 std);
+    augment_init(&f->plain, &augment_none, 0, f->d->height, f->d->width, scale, mean, std);
+    struct train_options train = o->train;
+    train.ema = moving_average(f);
+    f->trainer = trainer_new(net, &train, f->threads, kernel_best(), e);
+    if (!f->trainer)
+        return -1;
+    f->array = calloc(arrays, sizeof *f->array);
+    f->order = calloc(n, sizeof *f->order);
+    f->labels = calloc((size_t)o->train.batch, 1);
+    f->logits = calloc((size_t)(f->s->validation + TRAIN_SHARDS) * (size_t)f->d->classes,
+                       sizeof *f->logits);
+    if (!f->array || !f->order || !f->labels || !f->logits)
+        return err_set(e, "out of memory");
+    f->arrays = trainer_arrays(f->trainer, f->array, (int)arrays);
+    identify(f, net);
+    return 0;
+}
+
+/* From where the state is to the end: 0 done, 1 stopped, -1 failed. */
+static int run(struct fit *f, struct err *e)
+{
+    while ((int)f->state.epoch < f->o->epochs) {
+        int status = do_epoch(f, e);
+        if (status > 0)
+            return lost(f, e) || save_checkpoint(f, e) ? -1 : 1;
+        if (status < 0 || end_epoch(f, e))
+            return -1;
+    }
+    return export(f, e) || set_metadata(f, e) ? -1 : 0;
+}
+
+int fit_run(struct net *net, const struct dataset *d, const struct split *s,
+            const struct fit_options *o, struct threads *t, const char *checkpoint, bool resume,
+            const struct fit_watch *w, struct err *e)
+{
+    struct fit f = {.o = o, .d = d, .s = s, .w = w, .threads = t, .file = checkpoint};
+    int status = -1;
+    if (!prepare(&f, net, e) && !agree(&f, e) && !(resume && resume_run(&f, e)) &&
+        !(resume && o->train.ranks && share_state(&f, e)))
+        status = run(&f, e);
+    if (!status) {
+        tell_sources(&f);
+        struct net trained = *f.net;
+        *f.net = *net;
+        *net = trained;
+    }
+    net_free(f.net);
+    trainer_free(f.trainer);
+    free(f.array);
+    free(f.order);
+    free(f.labels);
+    free(f.logits);
+    free(f.state.record);
+    return status;
+}
+
+const char fit_header[] = "epoch\tloss\taccuracy\tvalidation_loss\tvalidation_accuracy\trate\t"
+                          "seconds\timages_per_second";
+
+char *fit_line(const struct epoch_record *r, char *text, size_t size)
+{
+    char loss[32] = "-", accuracy[32] = "-";
+    if (!isnan(r->validation_accuracy)) {
+        snprintf(loss, sizeof loss, "%.5f", r->validation_loss);
+        snprintf(accuracy, sizeof accuracy, "%.5f", r->validation_accuracy);
+    }
+    snprintf(text, size, "%.0f\t%.5f\t%.5f\t%s\t%s\t%.3g\t%.1f\t%.0f", r->epoch, r->loss,
+             r->accuracy, loss, accuracy, r->rate, r->seconds, r->images_per_second);
+    return text;
+}

@@ -1,0 +1,293 @@
+/* The room of learning: from labelled frames to a trained model. A data set is read, divided and
+ * shuffled (dataset), its images are augmented, the rate follows a schedule, an epoch ends with a
+ * checkpoint; at the end probabilities are calibrated, and a model may be quantised. fit_run does a
+ * whole run. */
+#ifndef INKPIPE_LEARN_H
+#define INKPIPE_LEARN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/sha256.h"
+#include "base/threads.h"
+#include "engine/engine.h"
+#include "net/net.h"
+#include "stream/stream.h"
+
+/* Labelled pictures in memory, to train on: all of one size, divided into a part to learn from and
+ * a part to judge by, and shuffled anew for every epoch. */
+
+#define DATASET_MAX_IMAGES (1L << 26)
+#define DATASET_MAX_SOURCES 4096
+
+struct dataset {
+    int height, width, classes; /* labels are 0..classes-1; FRAME_NONE is 10 */
+    long images, size;          /* there, and allocated */
+    uint8_t *pixels;            /* [images][height][width] */
+    uint8_t *labels;            /* [images] */
+    uint16_t *source;           /* [images]: which of the sources it came from */
+    int sources;
+    char **source_name;    /* [sources]: the names of the streams read, each once */
+    long blank;            /* frames with nothing in them, left out */
+    struct sha256 content; /* of each image's pixels followed by its label as one byte, in order */
+};
+
+void dataset_init(struct dataset *d, int height, int width, int classes);
+void dataset_free(struct dataset *d);
+
+/* Add all frames of r. A frame of another size, without a label or with a label that is not
+ * one of the classes (digits, and `none` where there are eleven) is an error which names file and frame; frames whose pixels are all equal are
+ * counted and left out. Returns 0 or -1; what was added stays. */
+int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e);
+
+/* Rank 0's data (but for the sources' names) becomes that of all ranks, whose d is new. Returns 0 or
+ * -1. */
+int dataset_share(struct dataset *d, struct ranks *ranks, struct err *e);
+
+/* Indices of the images to learn from and to judge by, each in the data's order. */
+struct split {
+    long train, validation;
+    uint32_t *train_index, *validation_index;
+};
+
+/* Set aside `validation` images, chosen by a hash of their pixels: the same pictures whatever the
+ * seed, the order or the number of times the data names them, and a picture that is there twice
+ * is not on both sides (but for the last one chosen). Returns 0 or -1; e says when nothing would
+ * be left to learn from. */
+int dataset_split(const struct dataset *d, long validation, struct split *s, struct err *e);
+void split_free(struct split *s);
+
+/* order[n] = index[n] shuffled for `epoch` (Fisher & Yates). */
+void dataset_shuffle(const uint32_t *index, long n, uint64_t seed, uint64_t epoch, uint32_t *order);
+
+/* The pixels of an image. */
+static inline const uint8_t *dataset_pixels(const struct dataset *d, uint32_t image)
+{
+    return d->pixels + (size_t)image * (size_t)d->height * (size_t)d->width;
+}
+
+/* Pictures bent at random while they are trained on, so that a network sees each digit in more
+ * hands than wrote it. All geometry is one bilinear warp; what a picture becomes depends on
+ * (seed, epoch, index) alone, never on the thread that does it.
+ *
+ * In the order they are done:
+ *   stroke  pen width: gray dilation or erosion by a fraction of a pixel
+ *   warp    rotation, shear, zoom and shift as in Keras' ImageDataGenerator (angles about the
+ *           centre; zoom drawn for each axis; a shift is a fraction of the side), and an elastic
+ *           displacement (Simard et al. 2003), here a cubic B-spline over a coarse random grid
+ *   erase   a rectangle of 2 to 10 % of the picture goes black (Zhong et al. 2017)
+ * What comes in from beyond the border is black. */
+
+#define AUGMENT_MAX_SIDE 64 /* of a picture, in pixels */
+
+/* How far each distortion goes: a value is drawn evenly from -x to x. 0 is off. */
+struct augment_options {
+    double rotate;  /* degrees, 0..180 */
+    double shear;   /* degrees, 0..60 */
+    double zoom;    /* factor 1 - zoom to 1 + zoom an axis, 0..0.9 */
+    double shift;   /* of the side, 0..1 */
+    double elastic; /* root mean square displacement in pixels of a 28-pixel side, 0..4 */
+    double stroke;  /* pixels the pen's edge moves, 0..2 */
+    double erase;   /* how probable a rectangle is, 0..1 */
+};
+
+/* What is on when nobody says otherwise; everything off is all zero. */
+#define AUGMENT_DEFAULT                                                                            \
+    {                                                                                              \
+        .rotate = 10, .shear = 10, .zoom = 0.1, .shift = 0.1, .elastic = 0.6, .stroke = 0.4        \
+    }
+extern const struct augment_options augment_none;
+
+/* Read `rotate=10,zoom=.1,...`: what is not named is off; the words `default` and `none`, which
+ * must come first, start from those. Returns 0, or -1 with e naming the word that is wrong. */
+int augment_parse(const char *text, struct augment_options *o, struct err *e);
+
+/* The options as augment_parse reads them, `none` when all are off. Returns text. */
+char *augment_text(const struct augment_options *o, char *text, size_t size);
+
+#define AUGMENT_NODES 7 /* an axis of the elastic grid: 4 cells, cubic */
+
+struct augment {
+    struct augment_options options;
+    bool off; /* nothing to do but scale */
+    int height, width;
+    uint64_t seed;
+    float scale, offset; /* x = pixel * scale + offset */
+    float basis_y[AUGMENT_MAX_SIDE][AUGMENT_NODES]; /* B-spline weights of the nodes in a row */
+    float basis_x[AUGMENT_NODES][AUGMENT_MAX_SIDE]; /* and along a row */
+};
+
+/* Prepare for pictures of height x width (at most AUGMENT_MAX_SIDE each) and for results
+ * x = (pixel * scale - mean) / std. */
+void augment_init(struct augment *a, const struct augment_options *o, uint64_t seed, int height,
+                  int width, double scale, double mean, double std);
+
+/* Picture `index` as it looks in `epoch`: pixels [H][W] -> x [H][W]. May be called from several
+ * threads at once. */
+void augment_image(const struct augment *a, uint64_t epoch, uint64_t index, const uint8_t *pixels,
+                   float *x);
+
+/* The learning rate, step by step. */
+
+enum schedule {
+    SCHEDULE_ONECYCLE, /* up from peak/25 and down to nothing, both by a cosine (Smith & Topin 2018,
+                          as PyTorch's OneCycleLR) */
+    SCHEDULE_COSINE,   /* straight up from 0, then down to nothing by a cosine (Loshchilov & Hutter
+                          2017, without restarts) */
+    SCHEDULE_CONSTANT  /* straight up from 0, then the peak */
+};
+
+/* The rate of step 0..steps-1. `warmup` is the part of the steps, 0..1, that the way up takes. */
+double schedule_rate(enum schedule s, double peak, double warmup, long step, long steps);
+
+/* The usual warm-up: 0.3, 0.05 and 0. */
+double schedule_warmup(enum schedule s);
+
+/* The schedule called `onecycle`, `cosine` or `constant`; -1 when there is none of that name. */
+int schedule_named(const char *name);
+const char *schedule_name(enum schedule s);
+
+/* Checkpoints: all that a training run needs to go on as if it had never stopped. What is drawn at
+ * random depends on (seed, epoch, image, step) alone, so a place in the run and the trainer's
+ * arrays are enough.
+ *
+ * The file, numbers little-endian:
+ *   8 bytes  "INKCKPT1"
+ *   32       identity: SHA-256 of options, data and starting weights; a run resumes only its own
+ *   8 x 6    epoch, batch, steps, correct, seen, records (unsigned)
+ *   8 x 2    loss, seconds (double)
+ *   8 x 8    a record, `records` times: the fields of struct epoch_record (doubles)
+ *   8        arrays; then for each: 8 its count, 4 x count its floats
+ *   4        CRC-32 (zlib's) of all bytes before
+ * A file that is not exactly this, or whose arrays are not of the run's sizes, is refused before
+ * anything of it is used. */
+
+#define CHECKPOINT_MAX_EPOCHS 100000
+#define CHECKPOINT_MAX_FILE 0x7fffffffL
+
+/* One epoch's line. Without a validation split its two values are NAN. */
+struct epoch_record {
+    double epoch; /* from 1 */
+    double loss, accuracy;
+    double validation_loss, validation_accuracy;
+    double rate; /* of its last step */
+    double seconds, images_per_second;
+};
+
+struct checkpoint {
+    uint8_t identity[SHA256_SIZE];
+    uint64_t epoch, batch;  /* to be done next, from 0 */
+    uint64_t steps;         /* taken by the trainer */
+    uint64_t correct, seen; /* images of the epoch at hand */
+    double loss, seconds;   /* sum over those images; time spent on them */
+    uint64_t records;       /* finished epochs */
+    struct epoch_record *record; /* [records], owned by the checkpoint (free) */
+};
+
+/* Write a checkpoint with the n arrays of list to `name`: at no moment is there a half-written file
+ * of that name. Returns 0 or -1. */
+int checkpoint_save(const char *name, const struct checkpoint *c, const struct train_array *list,
+                    int n, struct err *e);
+
+/* Read a checkpoint and fill the arrays of list. c->identity is given: another one in the file is
+ * an error. On failure returns -1 and neither c nor the arrays are changed. */
+int checkpoint_load(const char *name, struct checkpoint *c, const struct train_array *list, int n,
+                    struct err *e);
+
+/* The same from memory. */
+int checkpoint_parse(const uint8_t *bytes, size_t len, struct checkpoint *c,
+                     const struct train_array *list, int n, struct err *e);
+
+/* Probabilities that mean what they say: one temperature, by which logits are divided before
+ * softmax (Guo et al. 2017), fitted where the truth is known. */
+
+#define CALIBRATE_LOW 0.5 /* the bounds of a fitted temperature */
+#define CALIBRATE_HIGH 5.0
+
+/* Mean negative log probability of the truth; logits [n][k], labels [n] in 0..k-1. n at least 1. */
+double calibrate_loss(const float *logits, const uint8_t *labels, long n, int k,
+                      double temperature);
+
+/* The temperature at which that loss is least, to three digits; 1 when n is 0. */
+double calibrate_temperature(const float *logits, const uint8_t *labels, long n, int k);
+
+/* A trained network in 8 bits: weights in whole multiples of a step for each output channel,
+ * activations in 256 levels. What comes out is a net in which int8.h finds what it runs, and
+ * onnx_save writes QuantizeLinear and DequantizeLinear, so that other runtimes give the same
+ * answers. */
+
+#define QUANTIZE_MAX_LOSS 0.0002 /* of the validation split's accuracy, as a rule: 0.02 points */
+
+struct quantize_report {
+    long images;        /* in the validation split */
+    long before, after; /* how many of them are right, in floats and in 8 bits */
+};
+
+/* The net in 8 bits. Batch norm goes into the weights before or after it; the range of each
+ * activation is the one with the least squared error on a part of the split's training images, the
+ * layers before it being in 8 bits already. Metadata are the net's, with the temperature fitted anew,
+ * the accuracy in 8 bits, and "quantized", which says what that costs. Returns NULL when the net is
+ * no chain of layers that can be quantized, or where r, which is filled in, says that it loses more
+ * than max_loss of the accuracy. Free with net_free. */
+struct net *quantize_net(const struct net *net, const struct dataset *d, const struct split *s,
+                         double max_loss, struct threads *t, struct quantize_report *r,
+                         struct err *e);
+
+/* A training run: epochs of augmented batches, validation, checkpoints, and the finished model with
+ * the facts its users need. The same options, data and starting weights give the same model, bit
+ * for bit on one kind of CPU, for any number of threads and interruptions. */
+
+struct fit_options {
+    struct train_options train; /* its seed is that of the whole run; its ema is set here */
+    double average;             /* weights are averaged over this last part of the run, 0..0.2 */
+    double rate;                /* the schedule's peak */
+    enum schedule schedule;
+    double warmup; /* part of the steps, 0..1 */
+    int epochs;    /* 1..CHECKPOINT_MAX_EPOCHS */
+    int plain_epochs; /* the last ones, done without augmentation */
+    struct augment_options augment;
+    const char *command; /* the options as text, for the model's metadata; two runs with the same
+                            command, data and starting weights are one run */
+};
+
+/* Where a run is. */
+struct fit_progress {
+    int epoch, epochs;     /* from 1 */
+    long done, images;     /* of this epoch */
+    double loss, accuracy; /* over those done */
+    double rate;           /* images a second, of training, since the run began or went on */
+    double left;           /* seconds until the last epoch is done, by that rate */
+};
+
+/* What the run tells while it goes; arg is handed to each. */
+struct fit_watch {
+    void *arg;
+    /* An epoch is finished and its checkpoint written; epochs done before a resume are told again,
+     * so that the lines are those of a run without an end between. Returns 0, or -1 with e filled
+     * to end the run. */
+    int (*epoch)(void *arg, const struct epoch_record *r, struct err *e);
+    /* After each step. */
+    void (*progress)(void *arg, const struct fit_progress *p);
+    /* At the end, for each source that has images set aside: how many of them are right. */
+    void (*source)(void *arg, const char *name, long right, long images);
+    const volatile sig_atomic_t *stop; /* when not 0, the run ends after the step at hand */
+};
+
+/* Train net on d's images, divided by s. The checkpoint named `checkpoint` is written after every
+ * epoch and when told to stop (NULL: none is); with `resume` the run goes on from it when it is there. Returns 0
+ * when all epochs are done: net then has the final weights (averaged ones when o->average is not 0,
+ * with batch-norm statistics made again) and all metadata. Returns 1 when it was told to stop, the
+ * checkpoint being written; -1 on failure. In both cases net is as before. */
+int fit_run(struct net *net, const struct dataset *d, const struct split *s,
+            const struct fit_options *o, struct threads *t, const char *checkpoint, bool resume,
+            const struct fit_watch *w, struct err *e);
+
+/* The header of the epochs' lines, and a line, without newline: tab-separated fields in the order
+ * of struct epoch_record, `-` for what is not there. line returns text. */
+extern const char fit_header[];
+char *fit_line(const struct epoch_record *r, char *text, size_t size);
+
+#endif

@@ -1,0 +1,628 @@
+/* The net is written anew, layer by layer, and what has been written so far is run to see the range
+ * of the next activation. */
+#include "learn.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+
+#define CALIBRATION_IMAGES 512
+#define BATCH 64
+#define BINS 4096 /* of an activation's histogram */
+
+/* How ranges are chosen: by the least squared error, or so that nothing is cut off. */
+enum ranges { LEAST_ERROR, WHOLE };
+
+struct writer {
+    struct net *from; /* its layers move to net, one by one */
+    struct net *net;
+    struct threads *threads;
+    enum ranges ranges;
+    const float *x; /* [images][input] to see ranges by */
+    int images;
+    /* What is written stands for scale * value + shift, channel by channel, which the next weights
+     * take in; channels 0: for itself. */
+    float *scale, *shift;
+    int channels;
+    float step; /* of the last activation in 8 bits */
+    struct err *e;
+};
+
+static struct layer *last_layer(const struct writer *w)
+{
+    return &w->net->layer[w->net->layers - 1];
+}
+
+/* Layer i of from goes to the end of net. */
+static struct layer *take(struct writer *w, int i)
+{
+    struct layer *l = &w->net->layer[w->net->layers++];
+    *l = w->from->layer[i];
+    l->in[0] = w->net->layers - 2;
+    w->from->layer[i] = (struct layer){0};
+    return l;
+}
+
+static int refuse(struct writer *w, int i, const char *why)
+{
+    return err_set(w->e, "layer %d: %s %s", i, op_name(w->from->layer[i].op), why);
+}
+
+/* ---- Activations ---- */
+
+/* What the net so far gives for images i..i+n-1, as floats. */
+struct seen {
+    struct infer *plan;
+    float *y; /* [BATCH][size] */
+    long size;
+    float low, high;
+    long count[BINS]; /* between low and high */
+};
+
+static int run_batch(const struct writer *w, struct seen *v, int i)
+{
+    int n = w->images - i < BATCH ? w->images - i : BATCH;
+    struct shape in = net_input(w->net);
+    infer_run(v->plan, w->x + (long)i * in.c * in.h * in.w, n, v->y);
+    return n;
+}
+
+static int see(const struct writer *w, struct seen *v)
+{
+    *v = (struct seen){.size = net_outputs(w->net)};
+    v->plan = infer_new(w->net, BATCH, w->threads, kernel_best(), w->e);
+    if (!v->plan)
+        return -1;
+    v->y = malloc(BATCH * (size_t)v->size * sizeof *v->y);
+    if (!v->y)
+        return err_set(w->e, "out of memory");
+    for (int i = 0; i < w->images; i += BATCH)
+        for (long k = run_batch(w, v, i) * v->size; k-- > 0;) {
+            v->low = fminf(v->low, v->y[k]);
+            v->high = fmaxf(v->high, v->y[k]);
+        }
+    if (!isfinite(v->low) || !isfinite(v->high) || !(v->high > v->low))
+        return err_set(w->e, "layer %d: its values on the frames are %g to %g",
+                       w->net->layers - 1, v->low, v->high);
+    float bin = BINS / (v->high - v->low);
+    for (int i = 0; i < w->images; i += BATCH)
+        for (long k = run_batch(w, v, i) * v->size; k-- > 0;) {
+            int at = (int)((v->y[k] - v->low) * bin);
+            v->count[at < BINS ? at : BINS - 1]++;
+        }
+    return 0;
+}
+
+/* The squared error of 256 levels. */
+static double error_of(const struct seen *v, double step, double zero)
+{
+    double sum = 0;
+    for (int i = 0; i < BINS; i++) {
+        double x = v->low + (i + 0.5) * (v->high - v->low) / BINS;
+        double level = fmin(fmax(rint(x / step), -zero), 255 - zero);
+        sum += (double)v->count[i] * (x - step * level) * (x - step * level);
+    }
+    return sum;
+}
+
+static void choose_range(const struct seen *v, enum ranges ranges, float *step, int *zero)
+{
+    double least = INFINITY;
+    for (int part = 100; part >= (ranges == WHOLE ? 100 : 30); part--) {
+        double s = (v->high - v->low) * part / 100 / 255, z = rint(-v->low * part / 100 / s);
+        double error = error_of(v, s, z);
+        if (error < least) {
+            least = error;
+            *step = (float)s;
+            *zero = (int)z;
+        }
+    }
+}
+
+static void append_quantize(struct writer *w, float step, int zero)
+{
+    struct layer *l = &w->net->layer[w->net->layers++];
+    *l = (struct layer){.op = OP_QUANTIZE, .in = {w->net->layers - 2, -1}, .out = (l - 1)->out,
+                        .r = 1, .s = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1,
+                        .dilation_w = 1, .groups = 1, .alpha = step, .low = (float)-zero,
+                        .high = (float)(255 - zero)};
+    w->step = step;
+}
+
+static int quantize_activation(struct writer *w)
+{
+    struct seen *v = malloc(sizeof *v);
+    float step = 0;
+    int zero = 0, failed = v ? see(w, v) : err_set(w->e, "out of memory");
+    if (!failed) {
+        choose_range(v, w->ranges, &step, &zero);
+        append_quantize(w, step, zero);
+    }
+    if (v) {
+        infer_free(v->plan);
+        free(v->y);
+    }
+    free(v);
+    return failed;
+}
+
+/* Pixels are whole numbers already. */
+static int quantize_input(struct writer *w)
+{
+    double scale = net_meta_number(w->net, "input_scale", 1.0 / 255);
+    double mean = net_meta_number(w->net, "input_mean", 0);
+    double std = net_meta_number(w->net, "input_std", 1);
+    double step = scale / std, zero = rint(mean / scale);
+    take(w, 0);
+    if (!(step > 0) || !isfinite((float)step) || !((float)step > 0) || !(zero >= 0 && zero <= 255))
+        return err_set(w->e, "an input scaling of %g, mean %g, std %g", scale, mean, std);
+    append_quantize(w, (float)step, (int)zero);
+    return 0;
+}
+
+/* ---- Weights ---- */
+
+/* Weights of a layer that go to one output. */
+static long each_of(const struct writer *w)
+{
+    return net_weight_count(w->net, w->net->layers - 1) / last_layer(w)->out.c;
+}
+
+/* Batch norm as scale * x + shift. */
+static void affine_of(const struct layer *l, int k, float *scale, float *shift)
+{
+    double a = l->scale[k] / sqrt((double)l->var[k] + l->epsilon);
+    *scale = (float)a;
+    *shift = (float)(l->shift[k] - a * l->mean[k]);
+}
+
+/* l's weights and bias times factor, and more bias. */
+static void scale_output(const struct writer *w, struct layer *l, int k, float factor, float more)
+{
+    long each = each_of(w);
+    for (long i = k * each; i < (k + 1) * each; i++)
+        l->weight[i] *= factor;
+    l->bias[k] = l->bias[k] * factor + more;
+}
+
+/* Batch norm `norm` of the value as written. */
+static int pend(struct writer *w, const struct layer *norm)
+{
+    if (!w->channels) {
+        w->channels = norm->out.c;
+        w->scale = malloc((size_t)w->channels * sizeof *w->scale);
+        w->shift = calloc((size_t)w->channels, sizeof *w->shift);
+        if (!w->scale || !w->shift)
+            return err_set(w->e, "out of memory");
+        for (int c = 0; c < w->channels; c++)
+            w->scale[c] = 1;
+    }
+    if (norm->out.c != w->channels)
+        return err_set(w->e, "batchnorm behind flatten is not quantized");
+    for (int c = 0; c < w->channels; c++) {
+        float scale, shift;
+        affine_of(norm, c, &scale, &shift);
+        w->scale[c] *= scale;
+        w->shift[c] = scale * w->shift[c] + shift;
+    }
+    return 0;
+}
+
+static void pend_nothing(struct writer *w)
+{
+    free(w->scale);
+    free(w->shift);
+    w->scale = w->shift = NULL;
+    w->channels = 0;
+}
+
+/* The scale moves before the relu, but for its sign: so that all channels have about one range. */
+static void push_back(struct writer *w, struct layer *l)
+{
+    for (int c = 0; c < w->channels; c++) {
+        scale_output(w, l, c, fabsf(w->scale[c]), 0);
+        w->scale[c] = w->scale[c] < 0 ? -1 : 1;
+    }
+}
+
+/* What is pending goes into the weights that read it. */
+static void absorb(struct writer *w, struct layer *l)
+{
+    long each = each_of(w), places = w->channels ? each / w->channels : 1;
+    for (int k = 0; k < l->out.c && w->channels; k++)
+        for (long i = 0; i < each; i++) {
+            float *weight = &l->weight[k * each + i];
+            l->bias[k] += *weight * w->shift[i / places];
+            *weight *= w->scale[i / places];
+        }
+    pend_nothing(w);
+}
+
+/* The weights of one output in the pairs in which they are multiplied (kernel/int8.h: neighbouring
+ * channels; of a gray picture, neighbouring columns): 2 * pairs indices, -1 where there is none. */
+struct pairs {
+    long count;
+    long *index;
+};
+
+static void add_pairs(struct pairs *p, long first, long step, long n)
+{
+    for (long i = 0; i < n; i += 2) {
+        p->index[2 * p->count] = first + i * step;
+        p->index[2 * p->count++ + 1] = i + 1 < n ? first + (i + 1) * step : -1;
+    }
+}
+
+static int pairs_of(const struct writer *w, const struct layer *l, struct pairs *p)
+{
+    int from = l->in[0];
+    while (w->net->layer[from].op == OP_FLATTEN)
+        from = w->net->layer[from].in[0];
+    struct shape in = w->net->layer[from].out;
+    bool dense = l->op == OP_DENSE;
+    long r = dense ? in.h : l->r, s = dense ? in.w : l->s, places = r * s;
+    *p = (struct pairs){.index = malloc((size_t)(places * in.c + places) * 2 * sizeof *p->index)};
+    if (!p->index)
+        return err_set(w->e, "out of memory");
+    if (in.c == 1 && dense)
+        add_pairs(p, 0, 1, places);
+    for (long i = 0; i < r && in.c == 1 && !dense; i++)
+        add_pairs(p, i * s, 1, s);
+    for (long i = 0; i < places && in.c > 1; i++)
+        add_pairs(p, i, places, in.c);
+    return 0;
+}
+
+/* A pair of weights as multiples of step: each at most 127, and two of one sign at most 128 in all,
+ * so that AVX2's product of bytes, which adds two of them in 16 bits, cannot overflow. Returns the
+ * squared error. */
+static double round_pair(const float *weight, const long *index, float step, float *steps)
+{
+    double error = 0;
+    for (int i = 0; i < 2; i++) {
+        float exact = index[i] < 0 ? 0 : weight[index[i]] / step;
+        steps[i] = fminf(fmaxf(rintf(exact), -127), 127);
+    }
+    float excess = fabsf(steps[0] + steps[1]) - 128;
+    int large = fabsf(steps[1]) > fabsf(steps[0]);
+    if (steps[0] * steps[1] > 0 && excess > 0)
+        steps[large] -= copysignf(excess, steps[large]);
+    for (int i = 0; i < 2 && index[i] >= 0; i++)
+        error += (weight[index[i]] - step * steps[i]) * (weight[index[i]] - step * steps[i]);
+    return error;
+}
+
+/* The step with the least squared error for an output's weights. */
+static float weight_step(const float *weight, const struct pairs *p, enum ranges ranges)
+{
+    float most = 0, best = 0, steps[2];
+    double least = INFINITY;
+    for (long i = 0; i < 2 * p->count; i++)
+        if (p->index[i] >= 0)
+            most = fmaxf(most, fabsf(weight[p->index[i]]));
+    if (!(most > 1e-20f))
+        return 1;
+    for (int part = 200; part >= (ranges == WHOLE ? 100 : 70); part -= 2) {
+        float step = most * (float)part / 100 / 127;
+        double sum = 0;
+        for (long i = 0; i < p->count; i++)
+            sum += round_pair(weight, p->index + 2 * i, step, steps);
+        if (sum < least) {
+            least = sum;
+            best = step;
+        }
+    }
+    return best;
+}
+
+/* The bias becomes whole numbers of 32 bits, as sums of products are. */
+static int quantize_weights(struct writer *w, struct layer *l)
+{
+    struct pairs p;
+    long each = each_of(w);
+    l->step = malloc((size_t)l->out.c * sizeof *l->step);
+    if (!l->step || pairs_of(w, l, &p))
+        return err_set(w->e, "out of memory");
+    for (int k = 0; k < l->out.c; k++) {
+        float *weight = l->weight + k * each, steps[2];
+        float step = l->step[k] = weight_step(weight, &p, w->ranges);
+        for (long i = 0; i < p.count; i++) {
+            round_pair(weight, p.index + 2 * i, step, steps);
+            for (int j = 0; j < 2; j++)
+                if (p.index[2 * i + j] >= 0)
+                    weight[p.index[2 * i + j]] = step * steps[j];
+        }
+        float unit = w->step * step;
+        l->bias[k] = unit * fminf(fmaxf(rintf(l->bias[k] / unit), -0x1p30f), 0x1p30f);
+    }
+    free(p.index);
+    return 0;
+}
+
+/* ---- Layers ---- */
+
+static bool is_op(const struct writer *w, int i, enum op op)
+{
+    return i < w->from->layers && w->from->layer[i].op == op;
+}
+
+/* Batch norms from i on become pending; returns the layer behind them. */
+static int take_norms(struct writer *w, int i)
+{
+    for (; is_op(w, i, OP_DROPOUT) || is_op(w, i, OP_BATCHNORM); i++)
+        if (is_op(w, i, OP_BATCHNORM) && pend(w, &w->from->layer[i]))
+            return -1;
+    return i;
+}
+
+static bool has_pads(const struct layer *l)
+{
+    return l->pad_top || l->pad_left || l->pad_bottom || l->pad_right;
+}
+
+/* Conv or dense, batch norm, relu, batch norm. Returns the next layer, or -1. */
+static int write_conv(struct writer *w, int i)
+{
+    const struct layer *from = &w->from->layer[i];
+    if (from->groups != 1)
+        return refuse(w, i, "in groups is not quantized");
+    for (int c = 0; c < w->channels && has_pads(from); c++)
+        if (w->shift[c] != 0)
+            return refuse(w, i, "with padding behind a batch norm is not quantized");
+    struct layer *l = take(w, i);
+    if (!l->bias && !(l->bias = calloc((size_t)l->out.c, sizeof *l->bias)))
+        return err_set(w->e, "out of memory");
+    absorb(w, l);
+    int next = take_norms(w, i + 1);
+    for (int k = 0; k < w->channels; k++)
+        scale_output(w, l, k, w->scale[k], w->shift[k]);
+    pend_nothing(w);
+    if (next < 0)
+        return -1;
+    bool relu = is_op(w, next, OP_RELU);
+    int behind = relu ? take_norms(w, next + 1) : next;
+    if (behind < 0)
+        return -1;
+    push_back(w, l);
+    if (quantize_weights(w, l))
+        return -1;
+    if (relu)
+        take(w, next);
+    if (behind == w->from->layers || is_op(w, behind, OP_SOFTMAX))
+        return behind;
+    return quantize_activation(w) ? -1 : behind;
+}
+
+static int write_pool(struct writer *w, int i)
+{
+    const struct layer *l = &w->from->layer[i];
+    if (w->channels && has_pads(l))
+        return refuse(w, i, "with padding behind a batch norm is not quantized");
+    for (int c = 0; c < w->channels && l->op == OP_MAXPOOL; c++)
+        if (w->scale[c] < 0)
+            return refuse(w, i, "behind a batch norm with a negative scale is not quantized");
+    bool most = take(w, i)->op == OP_MAXPOOL;
+    return most || !quantize_activation(w) ? i + 1 : -1;
+}
+
+/* Whether layer i does to the largest of some values what it does to each: max pooling may as well
+ * follow it. */
+static bool keeps_order(const struct net *net, int i)
+{
+    const struct layer *l = &net->layer[i];
+    for (int c = 0; l->op == OP_BATCHNORM && c < l->out.c; c++)
+        if (l->scale[c] < 0)
+            return false;
+    return l->op == OP_RELU || l->op == OP_DROPOUT || l->op == OP_BATCHNORM;
+}
+
+/* Max pooling goes behind relu and batch norm, where those can go into the convolution before. */
+static void pools_last(struct net *net)
+{
+    for (int i = net->layers - 2; i > 0; i--)
+        for (int k = i; k + 1 < net->layers && net->layer[k].op == OP_MAXPOOL &&
+                        net->layer[k + 1].in[0] == k && keeps_order(net, k + 1); k++) {
+            struct layer pool = net->layer[k];
+            net->layer[k] = net->layer[k + 1];
+            net->layer[k].in[0] = pool.in[0];
+            net->layer[k].out = net->layer[pool.in[0]].out;
+            net->layer[k + 1] = pool;
+            net->layer[k + 1].in[0] = k;
+        }
+}
+
+/* Layer i and what belongs to it. Returns the next layer, or -1. */
+static int write_layer(struct writer *w, int i)
+{
+    enum op op = w->from->layer[i].op;
+    if (op == OP_ADD || (i && w->from->layer[i].in[0] != i - 1))
+        return refuse(w, i, "makes it no chain of layers: only chains are quantized");
+    switch (op) {
+    case OP_INPUT:
+        return quantize_input(w) ? -1 : 1;
+    case OP_CONV:
+    case OP_DENSE:
+        return write_conv(w, i);
+    case OP_MAXPOOL:
+    case OP_AVGPOOL:
+    case OP_GLOBALPOOL:
+        return write_pool(w, i);
+    case OP_BATCHNORM:
+    case OP_DROPOUT:
+        return take_norms(w, i);
+    case OP_FLATTEN:
+    case OP_SOFTMAX:
+        take(w, i);
+        return i + 1;
+    case OP_QUANTIZE:
+        return err_set(w->e, "the model is in 8 bits already");
+    default:
+        return refuse(w, i, "is not quantized");
+    }
+}
+
+static int write_layers(struct writer *w)
+{
+    int layers = w->from->layers, i = 0;
+    pools_last(w->from);
+    while (i >= 0 && i < layers)
+        i = write_layer(w, i);
+    if (i >= 0 && w->channels)
+        return err_set(w->e, "batchnorm at the end is not quantized");
+    return i < 0 ? -1 : 0;
+}
+
+/* The net in 8 bits, metadata as they are. */
+static struct net *write_net(const struct net *net, enum ranges ranges, const float *x, int images,
+                             struct threads *t, struct err *e)
+{
+    struct writer w = {.from = net_copy(net, e), .net = calloc(1, sizeof *w.net), .threads = t,
+                       .ranges = ranges, .x = x, .images = images, .e = e};
+    int failed = w.from && w.net ? 0 : err_set(e, "out of memory");
+    if (!failed) {
+        w.net->layer = calloc(2 * (size_t)net->layers + 1, sizeof *w.net->layer);
+        failed = w.net->layer ? 0 : err_set(e, "out of memory");
+    }
+    for (int i = 0; !failed && i < net->metas; i++)
+        failed = net_set_meta(w.net, net->meta[i].key, net->meta[i].value, e);
+    if (!failed)
+        failed = write_layers(&w);
+    pend_nothing(&w);
+    net_free(w.from);
+    if (!failed)
+        return w.net;
+    net_free(w.net);
+    return NULL;
+}
+
+/* ---- Measuring ---- */
+
+/* Images of d as the net wants them; owned by the caller. */
+static float *scaled(const struct net *net, const struct dataset *d, const uint32_t *index, long n,
+                     long every, struct err *e)
+{
+    long size = (long)d->height * d->width;
+    float *x = malloc((size_t)(n * size) * sizeof *x);
+    if (!x)
+        err_set(e, "out of memory");
+    for (long i = 0; x && i < n; i++)
+        infer_scale(dataset_pixels(d, index[i * every]), size,
+                    net_meta_number(net, "input_scale", 1.0 / 255),
+                    net_meta_number(net, "input_mean", 0), net_meta_number(net, "input_std", 1),
+                    x + i * size);
+    return x;
+}
+
+/* The validation split, and what a net says of it. */
+struct exam {
+    long n;
+    int classes;
+    float *x, *logits;
+    uint8_t *labels;
+    struct threads *threads;
+};
+
+static int exam_init(struct exam *m, const struct net *net, const struct dataset *d,
+                     const struct split *s, struct threads *t, struct err *e)
+{
+    *m = (struct exam){.n = s->validation, .classes = d->classes, .threads = t};
+    m->x = scaled(net, d, s->validation_index, m->n, 1, e);
+    m->logits = malloc((size_t)m->n * (size_t)m->classes * sizeof *m->logits);
+    m->labels = malloc((size_t)m->n);
+    if (!m->x || !m->logits || !m->labels)
+        return err_set(e, "out of memory");
+    for (long i = 0; i < m->n; i++)
+        m->labels[i] = d->labels[s->validation_index[i]];
+    return 0;
+}
+
+static void exam_free(struct exam *m)
+{
+    free(m->x);
+    free(m->logits);
+    free(m->labels);
+}
+
+/* How many images the net is right about; -1 when it cannot be run. */
+static long sit(struct exam *m, const struct net *net, struct err *e)
+{
+    struct infer *plan = infer_new(net, BATCH, m->threads, kernel_best(), e);
+    struct shape in = net_input(net);
+    long size = (long)in.c * in.h * in.w, right = 0;
+    if (!plan)
+        return -1;
+    for (long i = 0; i < m->n; i += BATCH)
+        infer_run(plan, m->x + i * size, m->n - i < BATCH ? (int)(m->n - i) : BATCH,
+                  m->logits + i * m->classes);
+    infer_free(plan);
+    for (long i = 0; i < m->n; i++) {
+        const float *z = m->logits + i * m->classes;
+        int most = 0;
+        for (int k = 1; k < m->classes; k++)
+            most = z[k] > z[most] ? k : most;
+        right += most == m->labels[i];
+    }
+    return right;
+}
+
+static int describe(struct net *net, const struct exam *m, const struct quantize_report *r,
+                    struct err *e)
+{
+    char temperature[32], accuracy[32], text[128];
+    double before = (double)r->before / (double)r->images, after = (double)r->after / (double)r->images;
+    snprintf(temperature, sizeof temperature, "%.4f",
+             calibrate_temperature(m->logits, m->labels, m->n, m->classes));
+    snprintf(accuracy, sizeof accuracy, "%.5f", after);
+    snprintf(text, sizeof text, "int8: validation accuracy %.5f, in floats %.5f", after, before);
+    return net_set_meta(net, "temperature", temperature, e) ||
+                   net_set_meta(net, "validation_accuracy", accuracy, e) ||
+                   net_set_meta(net, "quantized", text, e)
+               ? -1
+               : 0;
+}
+
+/* The better net of the two ways to choose ranges; the first that loses little enough is it. */
+static struct net *quantize_best(const struct net *net, const float *x, int images, struct exam *m,
+                                 double max_loss, struct quantize_report *r, struct err *e)
+{
+    if ((r->before = sit(m, net, e)) < 0)
+        return NULL;
+    r->after = -1;
+    for (enum ranges ranges = LEAST_ERROR; ranges <= WHOLE; ranges++) {
+        struct net *made = write_net(net, ranges, x, images, m->threads, e);
+        long right = made ? sit(m, made, e) : -1;
+        r->after = right > r->after ? right : r->after;
+        double loss = (double)(r->before - right) / (double)r->images;
+        if (right >= 0 && loss <= max_loss && !describe(made, m, r, e))
+            return made;
+        net_free(made);
+        if (right < 0)
+            return NULL;
+    }
+    err_set(e, "in 8 bits %ld of %ld frames set aside are right, instead of %ld: it would lose more "
+            "than %g points", r->after, r->images, r->before, 100 * max_loss);
+    return NULL;
+}
+
+struct net *quantize_net(const struct net *net, const struct dataset *d, const struct split *s,
+                         double max_loss, struct threads *t, struct quantize_report *r,
+                         struct err *e)
+{
+    struct exam m = {0};
+    long images = s->train < CALIBRATION_IMAGES ? s->train : CALIBRATION_IMAGES;
+    *r = (struct quantize_report){.images = s->validation};
+    if (!s->validation) {
+        err_set(e, "no frames are set aside to measure what 8 bits cost");
+        return NULL;
+    }
+    float *x = scaled(net, d, s->train_index, images, s->train / images, e);
+    struct net *made = NULL;
+    if (x && !exam_init(&m, net, d, s, t, e))
+        made = quantize_best(net, x, (int)images, &m, max_loss, r, e);
+    exam_free(&m);
+    free(x);
+    return made;
+}

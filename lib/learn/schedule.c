@@ -1,0 +1,47 @@
+#include "learn.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    double warmup;
+} schedules[] = {
+    [SCHEDULE_ONECYCLE] = {"onecycle", 0.3},
+    [SCHEDULE_COSINE] = {"cosine", 0.05},
+    [SCHEDULE_CONSTANT] = {"constant", 0},
+};
+
+/* From `from` at 0 to `to` at 1 along half a cosine. */
+static double ease(double from, double to, double at)
+{
+    return to + (from - to) * (1 + cos(3.14159265358979323846 * at)) / 2;
+}
+
+double schedule_rate(enum schedule s, double peak, double warmup, long step, long steps)
+{
+    double up = warmup * (double)steps, at = (double)step;
+    if (at < up)
+        return s == SCHEDULE_ONECYCLE ? ease(peak / 25, peak, at / up) : peak * (at + 1) / (up + 1);
+    if (s == SCHEDULE_CONSTANT)
+        return peak;
+    return ease(peak, 0, (at - up) / ((double)steps - up));
+}
+
+double schedule_warmup(enum schedule s)
+{
+    return schedules[s].warmup;
+}
+
+int schedule_named(const char *name)
+{
+    for (int i = 0; i <= SCHEDULE_CONSTANT; i++)
+        if (!strcmp(name, schedules[i].name))
+            return i;
+    return -1;
+}
+
+const char *schedule_name(enum schedule s)
+{
+    return schedules[s].name;
+}

@@ -1,0 +1,241 @@
+#include "net.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+static const char *const op_names[OP_COUNT] = {
+    [OP_INPUT] = "input",
+    [OP_CONV] = "conv",
+    [OP_DENSE] = "dense",
+    [OP_BATCHNORM] = "batchnorm",
+    [OP_RELU] = "relu",
+    [OP_MAXPOOL] = "maxpool",
+    [OP_AVGPOOL] = "avgpool",
+    [OP_GLOBALPOOL] = "globalpool",
+    [OP_DROPOUT] = "dropout",
+    [OP_FLATTEN] = "flatten",
+    [OP_ADD] = "add",
+    [OP_SOFTMAX] = "softmax",
+    [OP_RESHAPE] = "reshape",
+    [OP_LEAKYRELU] = "leakyrelu",
+    [OP_SIGMOID] = "sigmoid",
+    [OP_TANH] = "tanh",
+    [OP_CLIP] = "clip",
+    [OP_SQRT] = "sqrt",
+    [OP_RECIPROCAL] = "reciprocal",
+    [OP_PAD] = "pad",
+    [OP_QUANTIZE] = "quantize",
+};
+
+const char *op_name(enum op op)
+{
+    return op_names[op];
+}
+
+int op_inputs(enum op op)
+{
+    return op == OP_INPUT ? 0 : op == OP_ADD ? 2 : 1;
+}
+
+/* ---- Memory ---- */
+
+void net_free(struct net *net)
+{
+    if (!net)
+        return;
+    for (int i = 0; i < net->layers; i++) {
+        struct layer *l = &net->layer[i];
+        float *owned[] = {l->weight, l->bias, l->step, l->scale, l->shift, l->mean, l->var};
+        for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
+            free(owned[j]);
+    }
+    for (int i = 0; i < net->metas; i++) {
+        free(net->meta[i].key);
+        free(net->meta[i].value);
+    }
+    free(net->layer);
+    free(net->meta);
+    free(net);
+}
+
+static int copy_floats(float **to, const float *from, long count)
+{
+    if (!from)
+        return 0;
+    *to = malloc((size_t)count * sizeof **to);
+    if (!*to)
+        return -1;
+    memcpy(*to, from, (size_t)count * sizeof **to);
+    return 0;
+}
+
+static int copy_layer(struct net *to, const struct net *from, int i)
+{
+    const struct layer *l = &from->layer[i];
+    struct layer *copy = &to->layer[i];
+    *copy = *l;
+    copy->weight = copy->bias = copy->step = NULL;
+    copy->scale = copy->shift = copy->mean = copy->var = NULL;
+    long k = net_channels(from, i);
+    return copy_floats(&copy->weight, l->weight, net_weight_count(from, i)) ||
+           copy_floats(&copy->step, l->step, net_channels(from, i)) ||
+                   copy_floats(&copy->bias, l->bias, k) || copy_floats(&copy->scale, l->scale, k) ||
+                   copy_floats(&copy->shift, l->shift, k) || copy_floats(&copy->mean, l->mean, k) ||
+                   copy_floats(&copy->var, l->var, k)
+               ? -1
+               : 0;
+}
+
+struct net *net_copy(const struct net *net, struct err *e)
+{
+    struct net *copy = calloc(1, sizeof *copy);
+    if (!copy || !(copy->layer = calloc((size_t)net->layers, sizeof *copy->layer)))
+        goto fail;
+    for (int i = 0; i < net->layers; i++) {
+        copy->layers = i + 1;
+        if (copy_layer(copy, net, i))
+            goto fail;
+    }
+    for (int i = 0; i < net->metas; i++)
+        if (net_set_meta(copy, net->meta[i].key, net->meta[i].value, NULL))
+            goto fail;
+    return copy;
+fail:
+    net_free(copy);
+    err_set(e, "out of memory");
+    return NULL;
+}
+
+static int fill_new(float **array, long count, float value)
+{
+    if (*array)
+        return 0;
+    *array = calloc((size_t)count, sizeof **array);
+    if (!*array)
+        return -1;
+    for (long i = 0; i < count && value != 0; i++)
+        (*array)[i] = value;
+    return 0;
+}
+
+int net_alloc_params(struct net *net, const bool *with_bias, struct err *e)
+{
+    for (int i = 0; i < net->layers; i++) {
+        struct layer *l = &net->layer[i];
+        long k = net_channels(net, i);
+        int status = 0;
+        if (l->op == OP_CONV || l->op == OP_DENSE) {
+            status = fill_new(&l->weight, net_weight_count(net, i), 0);
+            if (!status && (!with_bias || with_bias[i]))
+                status = fill_new(&l->bias, k, 0);
+        } else if (l->op == OP_BATCHNORM) {
+            status = fill_new(&l->scale, k, 1) || fill_new(&l->shift, k, 0) ||
+                     fill_new(&l->mean, k, 0) || fill_new(&l->var, k, 1);
+        }
+        if (status)
+            return err_set(e, "out of memory");
+    }
+    return 0;
+}
+
+/* ---- First weights ---- */
+
+/* True when layer i's output goes into a relu, at once or after a batch norm. */
+static bool feeds_relu(const struct net *net, int i)
+{
+    for (int j = i + 1; j < net->layers; j++) {
+        const struct layer *l = &net->layer[j];
+        if (l->in[0] != i)
+            continue;
+        if (l->op == OP_RELU || (l->op == OP_BATCHNORM && feeds_relu(net, j)))
+            return true;
+    }
+    return false;
+}
+
+static void init_weights(struct net *net, int i, struct rng rng)
+{
+    struct layer *l = &net->layer[i];
+    long count = net_weight_count(net, i);
+    double in = (double)count / l->out.c;
+    double out = l->op == OP_DENSE ? l->out.c : (double)l->out.c / l->groups * l->r * l->s;
+    if (feeds_relu(net, i)) {
+        double deviation = sqrt(2 / in);
+        for (long j = 0; j < count; j++)
+            l->weight[j] = (float)(deviation * rng_normal(&rng));
+    } else {
+        double limit = sqrt(6 / (in + out));
+        for (long j = 0; j < count; j++)
+            l->weight[j] = (float)rng_range(&rng, -limit, limit);
+    }
+}
+
+void net_init(struct net *net, uint64_t seed)
+{
+    for (int i = 0; i < net->layers; i++) {
+        struct layer *l = &net->layer[i];
+        long k = net_channels(net, i);
+        if (l->weight)
+            init_weights(net, i, rng_seed(seed, (uint64_t)i));
+        for (long j = 0; j < k; j++) {
+            if (l->bias)
+                l->bias[j] = 0;
+            if (l->op == OP_BATCHNORM) {
+                l->scale[j] = l->var[j] = 1;
+                l->shift[j] = l->mean[j] = 0;
+            }
+        }
+    }
+}
+
+/* ---- Metadata ---- */
+
+static struct meta *find_meta(const struct net *net, const char *key)
+{
+    for (int i = 0; i < net->metas; i++)
+        if (!strcmp(net->meta[i].key, key))
+            return &net->meta[i];
+    return NULL;
+}
+
+const char *net_meta(const struct net *net, const char *key)
+{
+    const struct meta *m = find_meta(net, key);
+    return m ? m->value : NULL;
+}
+
+double net_meta_number(const struct net *net, const char *key, double otherwise)
+{
+    const char *value = net_meta(net, key);
+    if (!value)
+        return otherwise;
+    char *end;
+    double number = strtod(value, &end);
+    return end == value || *end || !isfinite(number) ? otherwise : number;
+}
+
+int net_set_meta(struct net *net, const char *key, const char *value, struct err *e)
+{
+    char *copy = strdup(value);
+    struct meta *m = find_meta(net, key);
+    if (copy && m) {
+        free(m->value);
+        m->value = copy;
+        return 0;
+    }
+    char *key_copy = strdup(key);
+    struct meta *more = realloc(net->meta, ((size_t)net->metas + 1) * sizeof *more);
+    if (more)
+        net->meta = more;
+    if (!copy || !key_copy || !more) {
+        free(copy);
+        free(key_copy);
+        return err_set(e, "out of memory");
+    }
+    net->meta[net->metas++] = (struct meta){key_copy, copy};
+    // cppcheck-suppress memleak ; both are the meta's
+    return 0;
+}

@@ -1,0 +1,472 @@
+/* The graph: its names, its nodes in order, its input and output. */
+#include "import.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Values by name ---- */
+
+static int compare_values(const void *a, const void *b)
+{
+    return strcmp(((const struct value *)a)->name, ((const struct value *)b)->name);
+}
+
+struct value *import_find(struct import *m, const char *name)
+{
+    struct value key = {.name = name ? name : ""};
+    return bsearch(&key, m->value, m->values, sizeof key, compare_values);
+}
+
+/* Input i of the node at hand; NULL when it is left out. */
+struct value *import_input(struct import *m, size_t i)
+{
+    const Onnx__NodeProto *node = m->call.node;
+    return i < node->n_input && node->input[i] && node->input[i][0] ? import_find(m, node->input[i])
+                                                                    : NULL;
+}
+
+/* The same, which must be there and depend on the image. */
+struct value *import_runtime(struct import *m, size_t i)
+{
+    struct value *x = import_input(m, i);
+    if (!x || x->kind != RUNTIME) {
+        call_fail(&m->call, "input %zu must depend on the image", i);
+        return NULL;
+    }
+    if (m->net->layer[x->layer].op == OP_SOFTMAX) {
+        call_fail(&m->call, "nothing is run after softmax");
+        return NULL;
+    }
+    if (x->integer || x->quantized) {
+        call_fail(&m->call, "arithmetic on whole numbers is not run");
+        return NULL;
+    }
+    return x;
+}
+
+const struct tensor *import_constant(struct import *m, size_t i)
+{
+    const struct tensor *t = i < m->call.node->n_input ? m->call.in[i] : NULL;
+    if (!t)
+        call_fail(&m->call, "input %zu must be a constant", i);
+    return t;
+}
+
+bool import_given(struct import *m, size_t i)
+{
+    return import_input(m, i) != NULL;
+}
+
+/* Say what the node's output is: layer's output seen through view. */
+int import_result(struct import *m, int layer, const struct view *view)
+{
+    if (layer < 0 || m->call.failed)
+        return -1;
+    struct value *y = import_find(m, m->call.node->output[0]);
+    y->kind = RUNTIME;
+    y->layer = layer;
+    y->view = *view;
+    return 0;
+}
+
+/* ---- Layers ---- */
+
+/* Append a layer; the caller fills in the rest before finish_layer. */
+struct layer *import_new_layer(struct import *m, enum op op, int from)
+{
+    struct net *net = m->net;
+    if (net->layers == MAX_LAYERS) {
+        call_fail(&m->call, "too many layers");
+        return NULL;
+    }
+    struct layer *l = &net->layer[net->layers++];
+    *l = (struct layer){.op = op,
+                        .in = {from, -1},
+                        .r = 1,
+                        .s = 1,
+                        .stride_h = 1,
+                        .stride_w = 1,
+                        .dilation_h = 1,
+                        .dilation_w = 1,
+                        .groups = 1};
+    if (m->call.node && m->call.node->name) {
+        strncpy(l->name, m->call.node->name, sizeof l->name - 1);
+        l->name[sizeof l->name - 1] = '\0';
+    }
+    return l;
+}
+
+/* Work out the shape of the layer just appended. Returns its index, or -1. */
+int import_finish(struct import *m)
+{
+    struct err why = ERR_NONE;
+    int i = m->net->layers - 1;
+    if (m->call.failed)
+        return -1;
+    if (net_infer_layer(m->net, i, &why))
+        return call_fail(&m->call, "%s", why.what);
+    return i;
+}
+
+int import_add(struct import *m, enum op op, int from)
+{
+    return import_new_layer(m, op, from) ? import_finish(m) : -1;
+}
+
+float *import_floats(struct import *m, long count)
+{
+    float *floats = NULL;
+    if (count > m->weights)
+        call_fail(&m->call, "more weights than a file of its size should need");
+    else if (!(floats = calloc((size_t)count, sizeof *floats)))
+        call_fail(&m->call, "out of memory");
+    else
+        m->weights -= count;
+    return floats;
+}
+
+int import_steps(struct import *m, struct layer *l, const struct tensor *w, int axis, float factor)
+{
+    if (!w->step || (w->step_axis >= 0 && w->step_axis != axis))
+        return 0;
+    if (!(l->step = import_floats(m, l->out.c)))
+        return -1;
+    for (long k = 0; k < l->out.c; k++)
+        l->step[k] = factor * (float)w->step[w->step_axis < 0 ? 0 : k];
+    return 0;
+}
+
+int import_bias(struct import *m, struct layer *l, size_t i, float factor)
+{
+    if (!import_given(m, i))
+        return 0;
+    const struct tensor *b = import_constant(m, i);
+    if (!b)
+        return -1;
+    if (b->count != l->out.c && b->count != 1)
+        return call_fail(&m->call, "%ld biases for %d outputs", b->count, l->out.c);
+    for (int d = 0; d < b->dims.rank - 1; d++)
+        if (b->dims.dim[d] != 1)
+            return call_fail(&m->call, "a bias that differs by image");
+    l->bias = import_floats(m, l->out.c);
+    for (long k = 0; l->bias && k < l->out.c; k++)
+        l->bias[k] = factor * (float)tensor_at(b, b->count == 1 ? 0 : k);
+    return 0;
+}
+
+/* ---- The graph ---- */
+
+static const struct operator* find_operator(const char *type)
+{
+    static const struct operator*
+        const tables[] = {affine_operators, dense_operators, view_operators, window_operators};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        for (const struct operator* o = tables[i]; o->type; o++)
+            if (!strcmp(o->type, type))
+                return o;
+    return NULL;
+}
+
+static bool is_known(const Onnx__NodeProto *node)
+{
+    const char *domain = node->domain ? node->domain : "", *type = node->op_type;
+    if (!type || (!find_operator(type) && !can_fold(type)))
+        return false;
+    bool classical = !strcmp(type, "Scaler") || !strcmp(type, "ZipMap");
+    return classical ? !strcmp(domain, "ai.onnx.ml") : !domain[0] || !strcmp(domain, "ai.onnx");
+}
+
+static bool is_needed(struct import *m, const Onnx__NodeProto *node)
+{
+    for (size_t i = 0; i < node->n_output; i++) {
+        const struct value *y = import_find(m, node->output[i]);
+        if (y && y->needed)
+            return true;
+    }
+    return false;
+}
+
+/* Mark what the output is made of. Nodes stand in order, so that one pass from the end does. */
+static void mark_needed(struct import *m, struct value *output)
+{
+    output->needed = true;
+    for (size_t n = m->graph->n_node; n-- > 0;) {
+        const Onnx__NodeProto *node = m->graph->node[n];
+        if (!is_needed(m, node))
+            continue;
+        for (size_t i = 0; i < node->n_input; i++) {
+            struct value *x = import_find(m, node->input[i]);
+            if (x)
+                x->needed = true;
+        }
+    }
+}
+
+/* One message that lists every operator that cannot be run. */
+static int check_operators(struct import *m)
+{
+    char list[230] = "";
+    size_t used = 0;
+    int more = 0;
+    for (size_t n = 0; n < m->graph->n_node; n++) {
+        const Onnx__NodeProto *node = m->graph->node[n];
+        if (!is_needed(m, node) || is_known(node))
+            continue;
+        char one[128];
+        int len = snprintf(one, sizeof one, "%s%.40s (node '%.40s')", used ? ", " : "",
+                           node->op_type ? node->op_type : "?", node->name ? node->name : "");
+        if (used + (size_t)len < sizeof list) {
+            memcpy(list + used, one, (size_t)len + 1);
+            used += (size_t)len;
+        } else {
+            more++;
+        }
+    }
+    char rest[32] = "";
+    if (more)
+        snprintf(rest, sizeof rest, " and %d more", more);
+    return used || more ? err_set(m->call.e, "operators that are not run: %s%s", list, rest) : 0;
+}
+
+int import_needed(struct import *m, struct value *output)
+{
+    mark_needed(m, output);
+    return check_operators(m);
+}
+
+/* Read initializers and gather the node's constant inputs. Returns how many inputs are runtime, or
+ * -1. */
+static int gather_inputs(struct import *m)
+{
+    const Onnx__NodeProto *node = m->call.node;
+    int count = 0;
+    for (size_t i = 0; i < node->n_input; i++) {
+        struct value *x = import_input(m, i);
+        m->call.in[i] = NULL;
+        if (!node->input[i] || !node->input[i][0])
+            continue;
+        if (!x || x->kind == NOTHING)
+            return call_fail(&m->call, "it reads '%.60s', which nothing before it makes",
+                             node->input[i]);
+        if (x->kind == INITIALIZER) {
+            if (tensor_read(&m->call, x->initializer, &x->tensor))
+                return -1;
+            x->kind = CONSTANT;
+        }
+        if (x->kind == CONSTANT)
+            m->call.in[i] = &x->tensor;
+        else
+            count++;
+    }
+    return count;
+}
+
+static int fold_node(struct import *m)
+{
+    struct value *y = import_find(m, m->call.node->output[0]);
+    m->call.out = &y->tensor;
+    for (size_t i = 0; i < m->call.node->n_input; i++) {
+        struct value *x = import_input(m, i);
+        if (x && tensor_own(&m->call, &x->tensor))
+            return -1;
+    }
+    int status = fold(&m->call);
+    if (status == 1)
+        return call_fail(&m->call, "its inputs are all constant");
+    y->kind = CONSTANT;
+    return status;
+}
+
+static int run_node(struct import *m, const Onnx__NodeProto *node)
+{
+    struct call *c = &m->call;
+    c->node = node;
+    c->in = calloc(node->n_input + 1, sizeof *c->in);
+    int status = -1;
+    if (!c->in) {
+        call_fail(c, "out of memory");
+    } else if (node->n_output < 1 || !node->output[0] || !node->output[0][0]) {
+        call_fail(c, "no output");
+    } else {
+        int count = gather_inputs(m);
+        const struct operator* o = find_operator(node->op_type);
+        if (count == 0)
+            status = fold_node(m);
+        else if (count > 0 && !o)
+            call_fail(c, "it is run on constants only");
+        else if (count > 0)
+            status = o->run(m);
+    }
+    free(c->in);
+    c->in = NULL;
+    c->node = NULL;
+    return status || c->failed ? -1 : 0;
+}
+
+int import_nodes(struct import *m)
+{
+    for (size_t n = 0; n < m->graph->n_node; n++)
+        if (is_needed(m, m->graph->node[n]) && run_node(m, m->graph->node[n]))
+            return -1;
+    return 0;
+}
+
+/* ---- Input and output ---- */
+
+static struct value *add_value(struct import *m, const char *name, enum kind kind)
+{
+    struct value *v = &m->value[m->values++];
+    *v = (struct value){.name = name ? name : "", .kind = kind};
+    return v;
+}
+
+/* A table of all the names in the graph. An input that is an initializer too is a constant. */
+int import_names(struct import *m)
+{
+    const Onnx__GraphProto *g = m->graph;
+    size_t count = g->n_initializer + g->n_input;
+    for (size_t n = 0; n < g->n_node; n++)
+        count += g->node[n]->n_output;
+    m->value = calloc(count + 1, sizeof *m->value);
+    if (!m->value)
+        return err_set(m->call.e, "out of memory");
+    for (size_t i = 0; i < g->n_initializer; i++)
+        add_value(m, g->initializer[i]->name, INITIALIZER)->initializer = g->initializer[i];
+    qsort(m->value, m->values, sizeof *m->value, compare_values);
+    size_t initializers = m->values;
+    for (size_t i = 0; i < g->n_input; i++) {
+        struct value key = {.name = g->input[i]->name ? g->input[i]->name : ""};
+        if (!bsearch(&key, m->value, initializers, sizeof key, compare_values))
+            add_value(m, g->input[i]->name, NOTHING);
+    }
+    for (size_t n = 0; n < g->n_node; n++)
+        for (size_t i = 0; i < g->node[n]->n_output; i++)
+            if (g->node[n]->output[i] && g->node[n]->output[i][0])
+                add_value(m, g->node[n]->output[i], NOTHING);
+    qsort(m->value, m->values, sizeof *m->value, compare_values);
+    for (size_t i = 1; i < m->values; i++)
+        if (!strcmp(m->value[i - 1].name, m->value[i].name))
+            return err_set(m->call.e, "two things are named '%.60s'", m->value[i].name);
+    return 0;
+}
+
+static int read_dims(const Onnx__TypeProto__Tensor *type, struct dims *dims, bool *open,
+                     struct err *e)
+{
+    const Onnx__TensorShapeProto *shape = type->shape;
+    *open = true;
+    if (!shape || shape->n_dim < 1 || shape->n_dim > 4)
+        return err_set(e, "the input must have 1 to 4 dimensions");
+    dims->rank = (int)shape->n_dim;
+    for (int i = 0; i < dims->rank; i++) {
+        const Onnx__TensorShapeProto__Dimension *d = shape->dim[i];
+        bool known = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
+                     d->dim_value > 0;
+        if (i > 0 && !known)
+            return err_set(e, "the input's dimension %d is open: export with a fixed size", i);
+        if (known && d->dim_value > NET_MAX_DIM)
+            return err_set(e, "the input's dimension %d is %lld", i, (long long)d->dim_value);
+        dims->dim[i] = known ? (long)d->dim_value : 1;
+        if (i == 0)
+            *open = !known;
+    }
+    return 0;
+}
+
+/* The picture in an input of these dims: [N][C][H][W], [N][H][W][C] when that has the look of it,
+ * [N][H][W] or [N][pixels], of a square where they make one. */
+static struct view input_view(const struct import *m, const struct dims *dims, struct shape *s)
+{
+    const long *d = dims->dim;
+    if (dims->rank == 4) {
+        bool nhwc = d[3] <= 4 && d[1] > 4;
+        *s = nhwc ? (struct shape){(int)d[3], (int)d[1], (int)d[2]}
+                  : (struct shape){(int)d[1], (int)d[2], (int)d[3]};
+        struct view v = view_nchw(m, *s);
+        if (nhwc) {
+            v.dims = *dims;
+            const int order[] = {AXIS_H, AXIS_W, AXIS_C}, at[] = {3, 1, 2};
+            memcpy(v.order, order, sizeof order);
+            memcpy(v.at, at, sizeof at);
+        }
+        return v;
+    }
+    int first = dims->rank == 1 ? 0 : 1;
+    if (dims->rank == 3) {
+        *s = (struct shape){1, (int)d[1], (int)d[2]};
+    } else {
+        int side = (int)lround(sqrt((double)d[first]));
+        *s = (long)side * side == d[first] ? (struct shape){1, side, side}
+                                           : (struct shape){1, 1, (int)d[first]};
+    }
+    struct view v = {.dims = *dims, .batch = first ? 0 : -1};
+    view_natural(&v, *s);
+    view_place(&v, first);
+    return v;
+}
+
+int import_input_layer(struct import *m)
+{
+    const Onnx__ValueInfoProto *info = NULL;
+    struct value *v = NULL;
+    struct err *e = m->call.e;
+    for (size_t i = 0; i < m->graph->n_input; i++) {
+        struct value *input = import_find(m, m->graph->input[i]->name);
+        if (!input || input->kind != NOTHING || !input->needed)
+            continue;
+        if (info)
+            return err_set(e, "two inputs: '%.60s' and '%.60s'", info->name, input->name);
+        v = input;
+        info = m->graph->input[i];
+    }
+    if (!info)
+        return err_set(e, "no input that the output depends on");
+    if (!info->type || info->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
+        !info->type->tensor_type)
+        return err_set(e, "the input must be a tensor");
+    const Onnx__TypeProto__Tensor *type = info->type->tensor_type;
+    struct dims dims;
+    bool open;
+    double low, high;
+    if (read_dims(type, &dims, &open, e))
+        return -1;
+    bool integer = type_range(type->elem_type, &low, &high);
+    if (!integer && !type_is_float(type->elem_type))
+        return err_set(e, "the input must be numbers");
+    m->batch = dims.rank == 1 ? 1 : dims.dim[0];
+    m->one_image = dims.rank == 1 || (!open && dims.dim[0] == 1);
+    v->kind = RUNTIME;
+    v->integer = integer;
+    struct layer *l = import_new_layer(m, OP_INPUT, -1);
+    v->view = input_view(m, &dims, &l->out);
+    v->layer = import_finish(m);
+    if (v->layer == 0 && type->elem_type == TYPE(UINT8))
+        return net_set_meta(m->net, "input_scale", "1", e);
+    return v->layer < 0 ? -1 : 0;
+}
+
+/* The net's last layer is the output: [N][K]. */
+int import_output_layer(struct import *m, const struct value *y)
+{
+    struct net *net = m->net;
+    struct err *e = m->call.e;
+    if (y->kind != RUNTIME)
+        return err_set(e, "the output '%.60s' does not depend on the image", y->name);
+    if (y->integer || y->quantized)
+        return err_set(e, "the output '%.60s' is whole numbers", y->name);
+    if (!view_is_linear(&y->view))
+        return err_set(e, "the output '%.60s' is not a list of values an image", y->name);
+    int last = y->layer;
+    if (last == 0)
+        return err_set(e, "the model does nothing");
+    if (!is_flat(import_shape(m, last)))
+        last = import_add(m, OP_FLATTEN, last);
+    if (last < 0)
+        return -1;
+    for (int i = last + 1; i < net->layers; i++)
+        import_free_layer(&net->layer[i]);
+    net->layers = last + 1;
+    return 0;
+}

@@ -1,0 +1,189 @@
+/* An ONNX file made into a net: onnx_import.h tells how. */
+#include "import.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/files.h"
+
+#define OPSET_OLDEST 7
+#define OPSET_NEWEST 28 /* the newest whose changes were read */
+#define MAX_METAS 1000
+
+/* A small file must not ask for much memory: of the values of its constants, read and folded, and
+ * of weights, there are at most COPIES for each of its bytes, and some to spare. */
+#define COPIES 4
+#define SPARE_CONSTANTS (1L << 20)
+#define SPARE_WEIGHTS (1L << 22)
+
+static int check_finite(const struct net *net, struct err *e)
+{
+    for (int i = 0; i < net->layers; i++) {
+        const struct layer *l = &net->layer[i];
+        const float *arrays[] = {l->weight, l->bias, l->scale, l->shift, l->mean, l->var};
+        for (size_t j = 0; j < sizeof arrays / sizeof *arrays; j++) {
+            long count = j ? net_channels(net, i) : net_weight_count(net, i);
+            for (long k = 0; arrays[j] && k < count; k++)
+                if (!isfinite(arrays[j][k]))
+                    return err_set(e, "node '%.60s': a weight that is not a number", l->name);
+        }
+        for (long k = 0; l->op == OP_BATCHNORM && k < l->out.c; k++)
+            if (!(l->var[k] + l->epsilon > 0))
+                return err_set(e, "node '%.60s': a variance of %g", l->name, l->var[k]);
+    }
+    return 0;
+}
+
+static int import_graph(struct import *m, const char *output)
+{
+    struct err *e = m->call.e;
+    m->net = calloc(1, sizeof *m->net);
+    m->affine = calloc(MAX_LAYERS, sizeof *m->affine);
+    if (!m->net || !m->affine || !(m->net->layer = calloc(MAX_LAYERS, sizeof *m->net->layer)))
+        return err_set(e, "out of memory");
+    if (import_names(m))
+        return -1;
+    struct value *y = import_find(m, output);
+    if (!y)
+        return err_set(e, "nothing makes the output '%.60s'", output ? output : "");
+    if (import_needed(m, y) || import_input_layer(m) || import_nodes(m) ||
+        import_output_layer(m, y) || import_tidy(m) || net_infer_shapes(m->net, e))
+        return -1;
+    return check_finite(m->net, e);
+}
+
+/* The net that makes one of the graph's outputs. */
+static struct net *import_output(const Onnx__GraphProto *graph, long opset, size_t file_size,
+                                 const char *output, struct err *e)
+{
+    struct import m = {.graph = graph,
+                       .constants = COPIES * (long)file_size + SPARE_CONSTANTS,
+                       .weights = COPIES * (long)file_size + SPARE_WEIGHTS};
+    m.call = (struct call){.opset = opset, .budget = &m.constants, .e = e};
+    int status = import_graph(&m, output);
+    for (size_t i = 0; i < m.values; i++)
+        tensor_free(&m.value[i].tensor);
+    free(m.value);
+    free(m.affine);
+    if (!status)
+        return m.net;
+    net_free(m.net);
+    return NULL;
+}
+
+/* ---- The file ---- */
+
+static int read_opset(const Onnx__ModelProto *model, long *opset, struct err *e)
+{
+    *opset = 0;
+    for (size_t i = 0; i < model->n_opset_import; i++) {
+        const char *domain = model->opset_import[i]->domain;
+        if (!domain || !domain[0] || !strcmp(domain, "ai.onnx"))
+            *opset = (long)model->opset_import[i]->version;
+    }
+    if (*opset < OPSET_OLDEST || *opset > OPSET_NEWEST)
+        return err_set(e, "operators of version (opset) %ld: %d to %d are read", *opset,
+                       OPSET_OLDEST, OPSET_NEWEST);
+    return 0;
+}
+
+static int read_metas(const Onnx__ModelProto *model, struct net *net, struct err *e)
+{
+    if (model->n_metadata_props > MAX_METAS)
+        return err_set(e, "more than %d entries of metadata", MAX_METAS);
+    for (size_t i = 0; i < model->n_metadata_props; i++) {
+        const Onnx__StringStringEntryProto *p = model->metadata_props[i];
+        if (p->key && p->value && net_set_meta(net, p->key, p->value, e))
+            return -1;
+    }
+    return 0;
+}
+
+/* Classifiers give the class as well as its probability: an output of whole numbers or text is not
+ * the one to run. */
+static bool is_answer(const Onnx__ValueInfoProto *output)
+{
+    double low, high;
+    const Onnx__TypeProto *type = output->type;
+    if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !type->tensor_type)
+        return true;
+    int kind = type->tensor_type->elem_type;
+    return kind != ONNX__TENSOR_PROTO__DATA_TYPE__STRING && !type_range(kind, &low, &high);
+}
+
+/* The first output that can be made; where none can, why the first cannot. */
+static struct net *import_model(const Onnx__ModelProto *model, size_t file_size, struct err *e)
+{
+    long opset;
+    if (!model->graph || model->graph->n_output < 1) {
+        err_set(e, "not an ONNX model: no graph with an output");
+        return NULL;
+    }
+    if (read_opset(model, &opset, e))
+        return NULL;
+    struct net *net = NULL;
+    struct err first = ERR_NONE;
+    for (size_t i = 0; i < model->graph->n_output && i < 8 && !net; i++) {
+        struct err why = ERR_NONE;
+        const Onnx__ValueInfoProto *output = model->graph->output[i];
+        if (model->graph->n_output > 1 && !is_answer(output))
+            continue;
+        net = import_output(model->graph, opset, file_size, output->name, &why);
+        if (!net && !first.what[0])
+            first = why;
+    }
+    if (!net) {
+        err_set(e, "%s", first.what[0] ? first.what : "no output is numbers");
+        return NULL;
+    }
+    if (read_metas(model, net, e)) {
+        net_free(net);
+        return NULL;
+    }
+    return net;
+}
+
+/* protobuf-c fails alike for a damaged file and for want of memory; `data` remembers the latter. */
+static void *allocate(void *data, size_t size)
+{
+    bool *short_of_memory = data;
+    void *p = malloc(size);
+    *short_of_memory |= !p;
+    return p;
+}
+
+static void release(void *data, void *p)
+{
+    (void)data;
+    free(p);
+}
+
+struct net *onnx_parse(const uint8_t *bytes, size_t len, struct err *e)
+{
+    bool short_of_memory = false;
+    ProtobufCAllocator allocator = {allocate, release, &short_of_memory};
+    if (onnx_check_wire(bytes, len, e))
+        return NULL;
+    Onnx__ModelProto *model = onnx__model_proto__unpack(&allocator, len, bytes);
+    if (!model) {
+        err_set(e, short_of_memory ? "out of memory" : "not an ONNX model, or a damaged one");
+        return NULL;
+    }
+    struct net *net = import_model(model, len, e);
+    onnx__model_proto__free_unpacked(model, &allocator);
+    return net;
+}
+
+struct net *onnx_load(const char *name, struct err *e)
+{
+    uint8_t *bytes;
+    size_t len;
+    if (file_load(name, ONNX_MAX_FILE, &bytes, &len, e))
+        return NULL;
+    struct net *net = onnx_parse(bytes, len, e);
+    free(bytes);
+    if (!net)
+        err_at(e, name, -1);
+    return net;
+}

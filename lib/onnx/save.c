@@ -1,0 +1,577 @@
+/* A net as an ONNX model: each layer a node, in order; weights as initializers. */
+#include "onnx.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/files.h"
+#include "onnx.pb-c.h"
+
+/* Operators are written as these versions define them: old enough for every common runtime. */
+#define SAVE_OPSET 13
+#define SAVE_IR 8
+
+/* More than what the messages of one layer take: four nodes, seven tensors, their names. */
+#define LAYER_ARENA 12288
+#define MAX_NODES 4
+#define MAX_TENSORS 7
+#define MAX_OPERANDS 6
+
+struct writer {
+    const struct net *net;
+    Onnx__GraphProto *graph;
+    char **value; /* [layers]: the ONNX name of each layer's output */
+    bool *flat;   /* [layers]: that output is [N][C], not [N][C][H][W] */
+    char *arena;  /* all the messages, freed as a whole */
+    size_t used, size;
+};
+
+/* Zeroed memory that lives until the save is done. */
+static void *make(struct writer *w, size_t size)
+{
+    size_t align = _Alignof(max_align_t);
+    assert(w->size - w->used >= size + align);
+    void *memory = w->arena + w->used;
+    w->used += (size + align - 1) / align * align;
+    return memory;
+}
+
+static bool is_utf8(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    while (*c) {
+        int more = *c < 0x80                 ? 0
+                   : *c >= 0xc2 && *c < 0xe0 ? 1
+                   : *c >= 0xe0 && *c < 0xf0 ? 2
+                   : *c >= 0xf0 && *c < 0xf5 ? 3
+                                             : -1;
+        unsigned first = *c++, second = *c;
+        if (more < 0 || (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
+            (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
+            return false;
+        for (; more; more--)
+            if ((*c++ & 0xc0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
+__attribute__((format(printf, 2, 3))) static char *make_text(struct writer *w, const char *format,
+                                                             ...)
+{
+    char text[128];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return strcpy(make(w, strlen(text) + 1), text);
+}
+
+/* A copy as protobuf wants its strings: where the text is not UTF-8, '?' for what is not ASCII. */
+static char *make_utf8(struct writer *w, const char *text)
+{
+    char *copy = strcpy(make(w, strlen(text) + 1), text);
+    if (!is_utf8(text))
+        for (char *c = copy; *c; c++)
+            *c = *c & 128 ? '?' : *c;
+    return copy;
+}
+
+/* ---- Parts of a graph ---- */
+
+static bool has_node(const Onnx__GraphProto *graph, const char *name)
+{
+    for (size_t i = 0; i < graph->n_node; i++)
+        if (!strcmp(graph->node[i]->name, name))
+            return true;
+    return false;
+}
+
+/* The name is for people: the output's, where there is none or another node has it. */
+static Onnx__NodeProto *add_node(struct writer *w, const char *type, const char *name,
+                                 const char *input, const char *output)
+{
+    Onnx__NodeProto *node = make(w, sizeof *node);
+    onnx__node_proto__init(node);
+    node->op_type = make_text(w, "%s", type);
+    node->name = make_utf8(w, name);
+    for (int n = 0; !node->name[0] || has_node(w->graph, node->name); n++)
+        node->name = n ? make_text(w, "%s_%d", output, n) : make_text(w, "%s", output);
+    node->input = make(w, MAX_OPERANDS * sizeof *node->input);
+    node->input[node->n_input++] = make_text(w, "%s", input);
+    node->output = make(w, sizeof *node->output);
+    node->output[node->n_output++] = make_text(w, "%s", output);
+    node->attribute = make(w, MAX_OPERANDS * sizeof *node->attribute);
+    w->graph->node[w->graph->n_node++] = node;
+    return node;
+}
+
+static Onnx__AttributeProto *add_attribute(struct writer *w, Onnx__NodeProto *node,
+                                           const char *name, int type)
+{
+    assert(node->n_attribute < MAX_OPERANDS);
+    Onnx__AttributeProto *a = make(w, sizeof *a);
+    onnx__attribute_proto__init(a);
+    a->name = make_text(w, "%s", name);
+    a->has_type = true;
+    a->type = (Onnx__AttributeProto__AttributeType)type;
+    node->attribute[node->n_attribute++] = a;
+    return a;
+}
+
+static void add_int(struct writer *w, Onnx__NodeProto *node, const char *name, int64_t value)
+{
+    Onnx__AttributeProto *a =
+        add_attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
+    a->has_i = true;
+    a->i = value;
+}
+
+static void add_float(struct writer *w, Onnx__NodeProto *node, const char *name, float value)
+{
+    Onnx__AttributeProto *a =
+        add_attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
+    a->has_f = true;
+    a->f = value;
+}
+
+static void add_ints(struct writer *w, Onnx__NodeProto *node, const char *name, int count,
+                     const int *values)
+{
+    Onnx__AttributeProto *a =
+        add_attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
+    a->ints = make(w, (size_t)count * sizeof *a->ints);
+    for (int i = 0; i < count; i++)
+        a->ints[a->n_ints++] = values[i];
+}
+
+/* An initializer, and an operand of node that names it. rank 0: a scalar. */
+static Onnx__TensorProto *add_tensor(struct writer *w, Onnx__NodeProto *node, const char *name,
+                                     int type, int rank, const long *dims)
+{
+    assert(node->n_input < MAX_OPERANDS);
+    Onnx__TensorProto *t = make(w, sizeof *t);
+    onnx__tensor_proto__init(t);
+    t->name = make_text(w, "%s_%s", node->output[0], name);
+    t->has_data_type = true;
+    t->data_type = type;
+    t->dims = make(w, 4 * sizeof *t->dims);
+    for (int i = 0; i < rank; i++)
+        t->dims[t->n_dims++] = dims[i];
+    w->graph->initializer[w->graph->n_initializer++] = t;
+    node->input[node->n_input++] = t->name;
+    return t;
+}
+
+/* The floats are not copied. */
+static void add_floats(struct writer *w, Onnx__NodeProto *node, const char *name, int rank,
+                       const long *dims, float *data)
+{
+    Onnx__TensorProto *t =
+        add_tensor(w, node, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, rank, dims);
+    size_t count = 1;
+    for (int i = 0; i < rank; i++)
+        count *= (size_t)dims[i];
+    t->n_float_data = count;
+    t->float_data = data;
+}
+
+static void add_scalar(struct writer *w, Onnx__NodeProto *node, const char *name, float value)
+{
+    float *copy = make(w, sizeof *copy);
+    *copy = value;
+    add_floats(w, node, name, 0, NULL, copy);
+}
+
+static void add_longs(struct writer *w, Onnx__NodeProto *node, const char *name, int count,
+                      const int *values)
+{
+    long dim = count;
+    Onnx__TensorProto *t = add_tensor(w, node, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, 1, &dim);
+    t->int64_data = make(w, (size_t)count * sizeof *t->int64_data);
+    for (int i = 0; i < count; i++)
+        t->int64_data[t->n_int64_data++] = values[i];
+}
+
+/* ---- Layers ---- */
+
+/* The name of layer i's value as [N][C*H*W] or as [N][C][H][W]: a Reshape makes the other form. */
+static const char *operand(struct writer *w, int i, bool flat)
+{
+    if (w->flat[i] == flat)
+        return w->value[i];
+    char *name = make_text(w, "%s_%s", w->value[i], flat ? "flat" : "square");
+    for (size_t n = 0; n < w->graph->n_node; n++)
+        if (!strcmp(w->graph->node[n]->output[0], name))
+            return name;
+    struct shape s = w->net->layer[i].out;
+    Onnx__NodeProto *node = add_node(w, "Reshape", "", w->value[i], name);
+    add_longs(w, node, "shape", flat ? 2 : 4,
+              flat ? (const int[]){-1, s.c * s.h * s.w} : (const int[]){-1, s.c, s.h, s.w});
+    return name;
+}
+
+static void add_window(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    add_ints(w, node, "kernel_shape", 2, (const int[]){l->r, l->s});
+    add_ints(w, node, "strides", 2, (const int[]){l->stride_h, l->stride_w});
+    add_ints(w, node, "pads", 4,
+             (const int[]){l->pad_top, l->pad_left, l->pad_bottom, l->pad_right});
+    if (l->dilation_h != 1 || l->dilation_w != 1)
+        add_ints(w, node, "dilations", 2, (const int[]){l->dilation_h, l->dilation_w});
+}
+
+/* ---- Quantized weights and biases ---- */
+
+/* The scale of the 8 bits that layer i's output is in; 0 when it is not. */
+static float activation_scale(const struct net *net, int i)
+{
+    enum op op;
+    while ((op = net->layer[i].op) == OP_MAXPOOL || op == OP_FLATTEN || op == OP_DROPOUT ||
+           op == OP_RESHAPE)
+        i = net->layer[i].in[0];
+    return op == OP_QUANTIZE ? net->layer[i].alpha : 0;
+}
+
+/* An operand of node, float, as whole numbers (bytes of them, of that type) times scale [k], 0
+ * meaning 0, along the first axis. */
+static void add_steps(struct writer *w, Onnx__NodeProto *node, const char *name, int type, int rank,
+                      const long *dims, uint8_t *numbers, size_t bytes, float *scale)
+{
+    size_t each = type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8 ? 1 : 4;
+    char *output = make_text(w, "%s_%s", node->output[0], name);
+    char *steps = make_text(w, "%s_steps", output);
+    Onnx__NodeProto *back = add_node(w, "DequantizeLinear", "", steps, output);
+    Onnx__NodeProto *end = w->graph->node[w->graph->n_node - 2]; /* the node itself comes last */
+    w->graph->node[w->graph->n_node - 2] = back;
+    w->graph->node[w->graph->n_node - 1] = end;
+    back->n_input = 0; /* named by add_tensor */
+    const struct {
+        const char *name;
+        int rank;
+        uint8_t *data;
+        size_t bytes;
+    } integers[] = {{"steps", rank, numbers, bytes},
+                    {"zero", 1, make(w, (size_t)dims[0] * each), (size_t)dims[0] * each}};
+    for (int i = 0; i < 2; i++) {
+        Onnx__TensorProto *t = add_tensor(w, back, integers[i].name, type, integers[i].rank, dims);
+        t->has_raw_data = true;
+        t->raw_data = (ProtobufCBinaryData){integers[i].bytes, integers[i].data};
+        if (i == 0)
+            add_floats(w, back, "scale", 1, dims, scale);
+    }
+    add_int(w, back, "axis", 0);
+    node->input[node->n_input++] = output;
+}
+
+static void add_weight(struct writer *w, Onnx__NodeProto *node, const struct layer *l, int rank,
+                       const long *dims)
+{
+    if (!l->step) {
+        add_floats(w, node, "weight", rank, dims, l->weight);
+        return;
+    }
+    long each = 1;
+    for (int i = 1; i < rank; i++)
+        each *= dims[i];
+    uint8_t *steps = make(w, (size_t)(dims[0] * each));
+    for (long i = 0; i < dims[0] * each; i++)
+        steps[i] = (uint8_t)(int)rintf(l->weight[i] / l->step[i / each]);
+    add_steps(w, node, "weight", ONNX__TENSOR_PROTO__DATA_TYPE__INT8, rank, dims, steps,
+              (size_t)(dims[0] * each), l->step);
+}
+
+/* As 32 bits, where the sums are whole numbers too. */
+static void add_bias(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    long count = l->out.c;
+    float x = l->step ? activation_scale(w->net, l->in[0]) : 0;
+    if (!l->bias)
+        return;
+    if (!(x > 0)) {
+        add_floats(w, node, "bias", 1, &count, l->bias);
+        return;
+    }
+    uint8_t *steps = make(w, (size_t)count * 4);
+    float *scale = make(w, (size_t)count * sizeof *scale);
+    for (long i = 0; i < count; i++) {
+        scale[i] = x * l->step[i];
+        float whole = fminf(fmaxf(rintf(l->bias[i] / scale[i]), -0x1p30f), 0x1p30f);
+        for (int b = 0; b < 4; b++)
+            steps[4 * i + b] = (uint8_t)((int32_t)whole >> 8 * b);
+    }
+    add_steps(w, node, "bias", ONNX__TENSOR_PROTO__DATA_TYPE__INT32, 1, &count, steps,
+              (size_t)count * 4, scale);
+}
+
+/* ---- Layers ---- */
+
+static void save_conv(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    long c = w->net->layer[l->in[0]].out.c;
+    add_weight(w, node, l, 4, (const long[]){l->out.c, c / l->groups, l->r, l->s});
+    add_bias(w, node, l);
+    add_window(w, node, l);
+    if (l->groups != 1)
+        add_int(w, node, "group", l->groups);
+}
+
+static void save_dense(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    struct shape in = w->net->layer[l->in[0]].out;
+    add_weight(w, node, l, 2, (const long[]){l->out.c, (long)in.c * in.h * in.w});
+    add_bias(w, node, l);
+    add_int(w, node, "transB", 1);
+}
+
+static void save_batchnorm(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    long c = l->out.c;
+    add_floats(w, node, "scale", 1, &c, l->scale);
+    add_floats(w, node, "shift", 1, &c, l->shift);
+    add_floats(w, node, "mean", 1, &c, l->mean);
+    add_floats(w, node, "var", 1, &c, l->var);
+    add_float(w, node, "epsilon", l->epsilon);
+    add_float(w, node, "momentum", l->momentum);
+}
+
+static void save_avgpool(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    add_window(w, node, l);
+    add_int(w, node, "count_include_pad", !l->exclude_pad);
+}
+
+static void save_leakyrelu(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    add_float(w, node, "alpha", l->alpha);
+}
+
+static void save_clip(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    add_scalar(w, node, "min", l->low);
+    add_scalar(w, node, "max", l->high);
+}
+
+static void save_pad(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    add_longs(w, node, "pads", 8,
+              (const int[]){0, 0, l->pad_top, l->pad_left, 0, 0, l->pad_bottom, l->pad_right});
+    add_scalar(w, node, "value", l->alpha);
+}
+
+static void save_reshape(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    add_longs(w, node, "shape", 4, (const int[]){-1, l->out.c, l->out.h, l->out.w});
+}
+
+static void save_softmax(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    (void)l;
+    add_int(w, node, "axis", 1);
+}
+
+/* The pair that rounds to steps: quantize here, dequantize with the same operands. */
+static void save_quantize(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    add_scalar(w, node, "scale", l->alpha);
+    Onnx__TensorProto *zero =
+        add_tensor(w, node, "zero", ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, 0, NULL);
+    zero->int32_data = make(w, sizeof *zero->int32_data);
+    zero->int32_data[0] = (int32_t)-l->low;
+    zero->n_int32_data = 1;
+
+    char *output = node->output[0];
+    node->output[0] = make_text(w, "%s_steps", output);
+    Onnx__NodeProto *back = add_node(w, "DequantizeLinear", "", node->output[0], output);
+    for (size_t i = 1; i < node->n_input; i++)
+        back->input[back->n_input++] = node->input[i];
+}
+
+enum form { SAME, SQUARE, FLAT }; /* what a node reads and makes: [N][C][H][W] or [N][C] */
+
+static const struct {
+    const char *type;
+    enum form in, out;
+    void (*save)(struct writer *w, Onnx__NodeProto *node, const struct layer *l);
+} nodes[OP_COUNT] = {
+    [OP_CONV] = {"Conv", SQUARE, SQUARE, save_conv},
+    [OP_DENSE] = {"Gemm", FLAT, FLAT, save_dense},
+    [OP_BATCHNORM] = {"BatchNormalization", SAME, SAME, save_batchnorm},
+    [OP_RELU] = {"Relu", SAME, SAME, NULL},
+    [OP_MAXPOOL] = {"MaxPool", SQUARE, SQUARE, add_window},
+    [OP_AVGPOOL] = {"AveragePool", SQUARE, SQUARE, save_avgpool},
+    [OP_GLOBALPOOL] = {"GlobalAveragePool", SQUARE, SQUARE, NULL},
+    [OP_FLATTEN] = {"Flatten", SAME, FLAT, NULL},
+    [OP_ADD] = {"Add", SAME, SAME, NULL},
+    [OP_SOFTMAX] = {"Softmax", FLAT, FLAT, save_softmax},
+    [OP_RESHAPE] = {"Reshape", SAME, SQUARE, save_reshape},
+    [OP_LEAKYRELU] = {"LeakyRelu", SAME, SAME, save_leakyrelu},
+    [OP_SIGMOID] = {"Sigmoid", SAME, SAME, NULL},
+    [OP_TANH] = {"Tanh", SAME, SAME, NULL},
+    [OP_CLIP] = {"Clip", SAME, SAME, save_clip},
+    [OP_SQRT] = {"Sqrt", SAME, SAME, NULL},
+    [OP_RECIPROCAL] = {"Reciprocal", SAME, SAME, NULL},
+    [OP_PAD] = {"Pad", SQUARE, SQUARE, save_pad},
+    [OP_QUANTIZE] = {"QuantizeLinear", SAME, SAME, save_quantize},
+};
+
+static void save_layer(struct writer *w, int i)
+{
+    const struct layer *l = &w->net->layer[i];
+    if (l->op == OP_INPUT) {
+        w->value[i] = make_text(w, "input");
+        return;
+    }
+    if (l->op == OP_DROPOUT) {
+        w->value[i] = w->value[l->in[0]];
+        w->flat[i] = w->flat[l->in[0]];
+        return;
+    }
+    bool flat = nodes[l->op].in == SAME ? w->flat[l->in[0]] : nodes[l->op].in == FLAT;
+    const char *a = operand(w, l->in[0], flat), *b = NULL;
+    if (l->op == OP_ADD)
+        b = operand(w, l->in[1], flat);
+    w->value[i] = make_text(w, "%s_%d", op_name(l->op), i);
+    w->flat[i] = nodes[l->op].out == SAME ? flat : nodes[l->op].out == FLAT;
+    Onnx__NodeProto *node = add_node(w, nodes[l->op].type, l->name, a, w->value[i]);
+    if (b)
+        node->input[node->n_input++] = make_text(w, "%s", b);
+    if (nodes[l->op].save)
+        nodes[l->op].save(w, node, l);
+}
+
+/* ---- The model ---- */
+
+/* A graph's input or output: float [N][...]. */
+static Onnx__ValueInfoProto *make_value_info(struct writer *w, const char *name, int rank,
+                                             const int *dims)
+{
+    Onnx__ValueInfoProto *info = make(w, sizeof *info);
+    onnx__value_info_proto__init(info);
+    info->name = make_text(w, "%s", name);
+    info->type = make(w, sizeof *info->type);
+    onnx__type_proto__init(info->type);
+    Onnx__TypeProto__Tensor *tensor = make(w, sizeof *tensor);
+    onnx__type_proto__tensor__init(tensor);
+    info->type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    info->type->tensor_type = tensor;
+    tensor->has_elem_type = true;
+    tensor->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    tensor->shape = make(w, sizeof *tensor->shape);
+    onnx__tensor_shape_proto__init(tensor->shape);
+    tensor->shape->dim = make(w, ((size_t)rank + 1) * sizeof *tensor->shape->dim);
+    for (int i = -1; i < rank; i++) {
+        Onnx__TensorShapeProto__Dimension *dim = make(w, sizeof *dim);
+        onnx__tensor_shape_proto__dimension__init(dim);
+        if (i < 0) {
+            dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+            dim->dim_param = make_text(w, "N");
+        } else {
+            dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+            dim->dim_value = dims[i];
+        }
+        tensor->shape->dim[tensor->shape->n_dim++] = dim;
+    }
+    return info;
+}
+
+/* The last value is the output, [N][outputs]. */
+static void save_output(struct writer *w)
+{
+    Onnx__GraphProto *g = w->graph;
+    const struct net *net = w->net;
+    int last = net->layers - 1;
+    enum op op = net->layer[last].op;
+    const char *name = op == OP_SOFTMAX ? "probabilities" : "logits";
+    if (w->flat[last] && op != OP_DROPOUT) {
+        g->node[g->n_node - 1]->output[0] = make_text(w, "%s", name);
+    } else {
+        Onnx__NodeProto *node = add_node(w, "Reshape", "", w->value[last], name);
+        add_longs(w, node, "shape", 2, (const int[]){-1, net_outputs(net)});
+    }
+    g->output = make(w, sizeof *g->output);
+    g->output[g->n_output++] = make_value_info(w, name, 1, (const int[]){net_outputs(net)});
+}
+
+static Onnx__GraphProto *make_graph(struct writer *w)
+{
+    Onnx__GraphProto *g = w->graph = make(w, sizeof *g);
+    const struct net *net = w->net;
+    size_t layers = (size_t)net->layers + 1;
+    onnx__graph_proto__init(g);
+    g->name = make_text(w, "net");
+    g->node = make(w, MAX_NODES * layers * sizeof *g->node);
+    g->initializer = make(w, MAX_TENSORS * layers * sizeof *g->initializer);
+    w->value = make(w, layers * sizeof *w->value);
+    w->flat = make(w, layers * sizeof *w->flat);
+    struct shape in = net_input(net);
+    g->input = make(w, sizeof *g->input);
+    g->input[g->n_input++] = make_value_info(w, "input", 3, (const int[]){in.c, in.h, in.w});
+    for (int i = 0; i < net->layers; i++)
+        save_layer(w, i);
+    save_output(w);
+    return g;
+}
+
+static Onnx__ModelProto *make_model(struct writer *w)
+{
+    Onnx__ModelProto *m = make(w, sizeof *m);
+    onnx__model_proto__init(m);
+    m->has_ir_version = true;
+    m->ir_version = SAVE_IR;
+    m->producer_name = make_text(w, "inkpipe");
+    m->producer_version = make_text(w, "%s", VERSION);
+    m->opset_import = make(w, sizeof *m->opset_import);
+    m->opset_import[0] = make(w, sizeof **m->opset_import);
+    onnx__operator_set_id_proto__init(m->opset_import[0]);
+    m->opset_import[0]->domain = make_text(w, "%s", "");
+    m->opset_import[0]->has_version = true;
+    m->opset_import[0]->version = SAVE_OPSET;
+    m->n_opset_import = 1;
+    m->graph = make_graph(w);
+    m->metadata_props = make(w, ((size_t)w->net->metas + 1) * sizeof *m->metadata_props);
+    for (int i = 0; i < w->net->metas; i++) {
+        Onnx__StringStringEntryProto *entry = make(w, sizeof *entry);
+        onnx__string_string_entry_proto__init(entry);
+        entry->key = make_utf8(w, w->net->meta[i].key);
+        entry->value = make_utf8(w, w->net->meta[i].value);
+        m->metadata_props[m->n_metadata_props++] = entry;
+    }
+    return m;
+}
+
+static size_t arena_size(const struct net *net)
+{
+    size_t size = ((size_t)net->layers + 2) * LAYER_ARENA;
+    for (int i = 0; i < net->layers; i++)
+        if (net->layer[i].step)
+            size += (size_t)net_weight_count(net, i) + 16 * (size_t)net_channels(net, i);
+    for (int i = 0; i < net->metas; i++)
+        size += strlen(net->meta[i].key) + strlen(net->meta[i].value) + 512;
+    return size;
+}
+
+int onnx_save(const struct net *net, const char *name, struct err *e)
+{
+    struct writer w = {.net = net, .size = arena_size(net)};
+    w.arena = calloc(1, w.size);
+    if (!w.arena)
+        return err_set(e, "out of memory");
+    Onnx__ModelProto *model = make_model(&w);
+    size_t len = onnx__model_proto__get_packed_size(model);
+    uint8_t *bytes = len > ONNX_MAX_FILE ? NULL : malloc(len);
+    int status;
+    if (len > ONNX_MAX_FILE)
+        status = err_set(e, "a model larger than %ld MiB", ONNX_MAX_FILE >> 20);
+    else if (!bytes)
+        status = err_set(e, "out of memory");
+    else
+        status = file_save(name, bytes, onnx__model_proto__pack(model, bytes), e);
+    free(bytes);
+    free(w.arena);
+    return status ? err_at(e, name, -1) : 0;
+}

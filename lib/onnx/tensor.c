@@ -1,0 +1,367 @@
+/* Tensors and attributes as a file has them, checked. */
+#include "fold.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int call_fail(struct call *c, const char *format, ...)
+{
+    char what[256];
+    if (c->failed)
+        return -1;
+    c->failed = true;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    if (!c->node)
+        return err_set(c->e, "%s", what);
+    const char *name = c->node->name && c->node->name[0]         ? c->node->name
+                       : c->node->n_output && c->node->output[0] ? c->node->output[0]
+                                                                 : "?";
+    return err_set(c->e, "node '%.60s' (%.30s): %s", name,
+                   c->node->op_type ? c->node->op_type : "?", what);
+}
+
+/* ---- Attributes ---- */
+
+static const Onnx__AttributeProto *find(struct call *c, const char *name)
+{
+    for (size_t i = 0; i < c->node->n_attribute; i++) {
+        const Onnx__AttributeProto *a = c->node->attribute[i];
+        if (a->name && !strcmp(a->name, name))
+            return a;
+    }
+    return NULL;
+}
+
+/* Files of the first versions leave out the type. */
+static bool has_type(struct call *c, const Onnx__AttributeProto *a, int type)
+{
+    if (!a->has_type || (int)a->type == 0 || (int)a->type == type)
+        return true;
+    call_fail(c, "attribute %.30s has the wrong type", a->name);
+    return false;
+}
+
+long attr_int(struct call *c, const char *name, long otherwise)
+{
+    const Onnx__AttributeProto *a = find(c, name);
+    return a && has_type(c, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT) ? (long)a->i : otherwise;
+}
+
+float attr_float(struct call *c, const char *name, float otherwise)
+{
+    const Onnx__AttributeProto *a = find(c, name);
+    return a && has_type(c, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT) ? a->f : otherwise;
+}
+
+bool attr_is(struct call *c, const char *name, const char *value, bool otherwise)
+{
+    const Onnx__AttributeProto *a = find(c, name);
+    if (!a || !has_type(c, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING))
+        return otherwise;
+    return a->s.len == strlen(value) && !memcmp(a->s.data, value, a->s.len);
+}
+
+int attr_ints(struct call *c, const char *name, int max, long *values)
+{
+    const Onnx__AttributeProto *a = find(c, name);
+    if (!a || !has_type(c, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS))
+        return -1;
+    if (a->n_ints > (size_t)max) {
+        call_fail(c, "attribute %.30s has %zu values", name, a->n_ints);
+        return 0;
+    }
+    for (size_t i = 0; i < a->n_ints; i++)
+        values[i] = (long)a->ints[i];
+    return (int)a->n_ints;
+}
+
+int operand_ints(struct call *c, size_t index, const char *name, int max, long *values)
+{
+    if (index >= c->node->n_input || !c->node->input[index] || !c->node->input[index][0])
+        return attr_ints(c, name, max, values);
+    const struct tensor *t = c->in[index];
+    if (!t || type_is_float(t->type) || t->count > max || t->dims.rank > 1) {
+        call_fail(c, "%s must be %s", name, t ? "a short list of whole numbers" : "a constant");
+        return 0;
+    }
+    for (long i = 0; i < t->count; i++)
+        values[i] = (long)fmin(fmax(tensor_at(t, i), -0x1p62), 0x1p62);
+    return (int)t->count;
+}
+
+double operand_number(struct call *c, size_t index, double otherwise)
+{
+    if (index >= c->node->n_input || !c->node->input[index] || !c->node->input[index][0])
+        return otherwise;
+    const struct tensor *t = c->in[index];
+    if (!t || t->count != 1) {
+        call_fail(c, "input %zu must be one constant number", index);
+        return otherwise;
+    }
+    return tensor_at(t, 0);
+}
+
+int call_axis(struct call *c, long axis, int rank, int *result)
+{
+    if (axis < -rank || axis >= rank)
+        return call_fail(c, "axis %ld of a tensor of rank %d", axis, rank);
+    *result = (int)(axis < 0 ? axis + rank : axis);
+    return 0;
+}
+
+/* ---- Tensors ---- */
+
+bool type_is_float(int type)
+{
+    return type == TYPE(FLOAT) || type == TYPE(DOUBLE) || type == TYPE(FLOAT16) ||
+           type == TYPE(BFLOAT16);
+}
+
+/* Bits and sign of the integer types; 0 bits for the others. */
+static int integer_bits(int type, bool *is_signed)
+{
+    *is_signed =
+        type == TYPE(INT8) || type == TYPE(INT16) || type == TYPE(INT32) || type == TYPE(INT64);
+    switch (type) {
+    case TYPE(BOOL):
+        return 1;
+    case TYPE(INT8):
+    case TYPE(UINT8):
+        return 8;
+    case TYPE(INT16):
+    case TYPE(UINT16):
+        return 16;
+    case TYPE(INT32):
+    case TYPE(UINT32):
+        return 32;
+    case TYPE(INT64):
+    case TYPE(UINT64):
+        return 64;
+    default:
+        return 0;
+    }
+}
+
+bool type_range(int type, double *low, double *high)
+{
+    bool is_signed;
+    int bits = integer_bits(type, &is_signed);
+    *low = is_signed ? -ldexp(1, bits - 1) : 0;
+    *high = ldexp(1, is_signed ? bits - 1 : bits) - 1;
+    return bits > 0;
+}
+
+void tensor_free(struct tensor *t)
+{
+    free(t->data);
+    free(t->step);
+    *t = (struct tensor){0};
+}
+
+/* The number of values of a constant, or -1 when there are too many. */
+static long count_values(struct call *c, const struct dims *dims)
+{
+    long count = 1;
+    for (int i = 0; i < dims->rank; i++) {
+        if (dims->dim[i] < 0 || dims->dim[i] > NET_MAX_TENSOR)
+            return call_fail(c, "a constant with a side of %ld", dims->dim[i]);
+        count *= dims->dim[i];
+        if (count > NET_MAX_TENSOR)
+            return call_fail(c, "a constant of more than %ld values", NET_MAX_TENSOR);
+    }
+    return count;
+}
+
+int tensor_new(struct call *c, struct tensor *t, int type, const struct dims *dims)
+{
+    long count = count_values(c, dims);
+    if (count < 0)
+        return -1;
+    if (count > *c->budget)
+        return call_fail(c, "more constant values than a file of its size should need");
+    *c->budget -= count;
+    *t = (struct tensor){.type = type, .dims = *dims, .count = count};
+    t->data = calloc((size_t)count + 1, sizeof *t->data);
+    return t->data ? 0 : call_fail(c, "out of memory");
+}
+
+int tensor_set_steps(struct call *c, struct tensor *t, const double *steps, long count, int axis)
+{
+    t->step = malloc((size_t)count * sizeof *t->step);
+    if (!t->step)
+        return call_fail(c, "out of memory");
+    memcpy(t->step, steps, (size_t)count * sizeof *t->step);
+    t->step_axis = axis;
+    return 0;
+}
+
+int tensor_own(struct call *c, struct tensor *t)
+{
+    struct tensor own;
+    if (!t->floats)
+        return 0;
+    if (tensor_new(c, &own, t->type, &t->dims))
+        return -1;
+    for (long i = 0; i < t->count; i++)
+        own.data[i] = t->floats[i];
+    *t = own;
+    return 0;
+}
+
+int attr_tensor(struct call *c, const char *name, struct tensor *t)
+{
+    const Onnx__AttributeProto *a = find(c, name);
+    *t = (struct tensor){0};
+    if (!a)
+        return 0;
+    bool whole = a->n_ints > 0;
+    struct dims dims = {1, {(long)(whole ? a->n_ints : a->n_floats)}};
+    if (tensor_new(c, t, whole ? TYPE(INT64) : TYPE(FLOAT), &dims))
+        return -1;
+    for (long i = 0; i < t->count; i++)
+        t->data[i] = whole ? (double)a->ints[i] : a->floats[i];
+    return 0;
+}
+
+static uint64_t little_endian(const uint8_t *bytes, int size)
+{
+    uint64_t word = 0;
+    for (int i = size - 1; i >= 0; i--)
+        word = word << 8 | bytes[i];
+    return word;
+}
+
+static double from_float_bits(uint32_t bits)
+{
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+/* IEEE 754 half precision. */
+static double from_half_bits(uint32_t bits)
+{
+    int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    double size = exponent == 31 ? (fraction ? NAN : INFINITY)
+                  : exponent     ? ldexp(1024 + fraction, exponent - 25)
+                                 : ldexp(fraction, -24);
+    return bits >> 15 & 1 ? -size : size;
+}
+
+/* A value from its bits as they stand in raw_data. */
+static double from_bits(int type, uint64_t bits)
+{
+    double number;
+    switch (type) {
+    case TYPE(FLOAT):
+        return from_float_bits((uint32_t)bits);
+    case TYPE(DOUBLE):
+        memcpy(&number, &bits, sizeof number);
+        return number;
+    case TYPE(FLOAT16):
+        return from_half_bits((uint32_t)bits);
+    case TYPE(BFLOAT16):
+        return from_float_bits((uint32_t)bits << 16);
+    case TYPE(INT8):
+        return (int8_t)bits;
+    case TYPE(INT16):
+        return (int16_t)bits;
+    case TYPE(INT32):
+        return (int32_t)bits;
+    case TYPE(INT64):
+        return (double)(int64_t)bits;
+    default:
+        return (double)bits;
+    }
+}
+
+static int bytes_of(int type)
+{
+    bool is_signed;
+    int bits = integer_bits(type, &is_signed);
+    if (bits)
+        return (bits + 7) / 8;
+    return type == TYPE(DOUBLE) ? 8 : type == TYPE(FLOAT) ? 4 : 2;
+}
+
+/* The values where they are not raw: which list holds them depends on the type. */
+static int read_typed(struct call *c, const Onnx__TensorProto *p, struct tensor *t)
+{
+    bool wide = t->type == TYPE(UINT32) || t->type == TYPE(UINT64);
+    size_t count = t->type == TYPE(FLOAT)    ? p->n_float_data
+                   : t->type == TYPE(DOUBLE) ? p->n_double_data
+                   : t->type == TYPE(INT64)  ? p->n_int64_data
+                   : wide                    ? p->n_uint64_data
+                                             : p->n_int32_data;
+    if (count != (size_t)t->count)
+        return call_fail(c, "tensor '%.60s' has %zu values, not %ld", p->name ? p->name : "", count,
+                         t->count);
+    for (size_t i = 0; i < count; i++)
+        t->data[i] = t->type == TYPE(FLOAT)    ? (double)p->float_data[i]
+                     : t->type == TYPE(DOUBLE) ? p->double_data[i]
+                     : t->type == TYPE(INT64)  ? (double)p->int64_data[i]
+                     : wide                    ? (double)p->uint64_data[i]
+                                               : from_bits(t->type, (uint32_t)p->int32_data[i]);
+    return 0;
+}
+
+static int read_raw(struct call *c, const Onnx__TensorProto *p, struct tensor *t)
+{
+    int size = bytes_of(t->type);
+    if (p->raw_data.len != (size_t)t->count * (size_t)size)
+        return call_fail(c, "tensor '%.60s' has %zu bytes, not %ld of %d", p->name ? p->name : "",
+                         p->raw_data.len, t->count, size);
+    for (long i = 0; i < t->count; i++)
+        t->data[i] = from_bits(t->type, little_endian(p->raw_data.data + i * size, size));
+    return 0;
+}
+
+/* The floats of a tensor as they stand in the unpacked message, or NULL where they must be
+ * converted. protobuf-c allocates every string of bytes, so that they are aligned. */
+static const float *plain_floats(const Onnx__TensorProto *p, long count)
+{
+    if (p->n_float_data == (size_t)count && !p->raw_data.len)
+        return p->float_data;
+    bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    return little && p->raw_data.len == (size_t)count * sizeof(float) ? (void *)p->raw_data.data
+                                                                      : NULL;
+}
+
+int tensor_read(struct call *c, const Onnx__TensorProto *p, struct tensor *t)
+{
+    const char *name = p->name ? p->name : "";
+    bool is_signed;
+    int type = p->has_data_type ? p->data_type : 0;
+    if (p->n_external_data || (p->has_data_location && (int)p->data_location == 1))
+        return call_fail(c,
+                         "the weights are in another file, which is not read: export with "
+                         "torch.onnx.export(..., external_data=False) or join them in Python with "
+                         "onnx.save(onnx.load(f), f)");
+    if (!type_is_float(type) && !integer_bits(type, &is_signed))
+        return call_fail(c, "tensor '%.60s' has a type that is not read: %d", name, type);
+    if (p->n_dims > ONNX_MAX_RANK || p->segment)
+        return call_fail(c, "tensor '%.60s' has %zu dimensions", name, p->n_dims);
+    struct dims dims = {.rank = (int)p->n_dims};
+    for (size_t i = 0; i < p->n_dims; i++) {
+        if (p->dims[i] < 0 || p->dims[i] > NET_MAX_TENSOR)
+            return call_fail(c, "tensor '%.60s' has a side of %lld", name, (long long)p->dims[i]);
+        dims.dim[i] = (long)p->dims[i];
+    }
+    long count = count_values(c, &dims);
+    if (count < 0)
+        return -1;
+    const float *floats = type == TYPE(FLOAT) && count ? plain_floats(p, count) : NULL;
+    if (floats) {
+        *t = (struct tensor){.type = type, .dims = dims, .count = count, .floats = floats};
+        return 0;
+    }
+    if (tensor_new(c, t, type, &dims))
+        return -1;
+    return p->has_raw_data && p->raw_data.len ? read_raw(c, p, t) : read_typed(c, p, t);
+}

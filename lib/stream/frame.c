@@ -1,0 +1,328 @@
+#define _GNU_SOURCE 1 /* F_SETPIPE_SZ */
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+int frame_check_size(long long width, long long height, struct err *e)
+{
+    if (width < 1 || height < 1 || width > FRAME_MAX_SIDE || height > FRAME_MAX_SIDE)
+        return err_set(e, "size %lldx%lld: a side must be 1 to %d", width, height, FRAME_MAX_SIDE);
+    if (width * height > FRAME_MAX_PIXELS)
+        return err_set(e, "size %lldx%lld: over %ld pixels, the limit", width, height,
+                       FRAME_MAX_PIXELS);
+    return 0;
+}
+
+void frame_free(struct frame *f)
+{
+    free(f->gray);
+    free(f->facts);
+    *f = (struct frame){0};
+}
+
+int frame_reserve(struct frame *f, size_t n, size_t total, struct err *e)
+{
+    if (n <= f->gray_size)
+        return 0;
+    size_t size = f->gray_size < 65536 ? 65536 : f->gray_size * 2;
+    if (size < n)
+        size = n;
+    if (size > total)
+        size = total;
+    uint8_t *grown = realloc(f->gray, size);
+    if (!grown)
+        return err_set(e, "out of memory for %zu bytes of pixels", size);
+    f->gray = grown;
+    f->gray_size = size;
+    return 0;
+}
+
+int frame_resize(struct frame *f, int width, int height, struct err *e)
+{
+    if (frame_check_size(width, height, e) < 0)
+        return -1;
+    size_t n = (size_t)width * (size_t)height;
+    if (frame_reserve(f, n, n, e) < 0)
+        return -1;
+    f->width = width;
+    f->height = height;
+    return 0;
+}
+
+int frame_reserve_facts(struct frame *f, size_t n, struct err *e)
+{
+    if (n <= f->facts_size)
+        return 0;
+    size_t size = n < 256 ? 256 : n * 2;
+    char *grown = realloc(f->facts, size);
+    if (!grown)
+        return err_set(e, "out of memory for a frame's facts");
+    if (!f->facts)
+        grown[0] = '\0';
+    f->facts = grown;
+    f->facts_size = size;
+    return 0;
+}
+
+/* The first line of `key` at or after `from`: its offset, or facts_len; *end is behind it. */
+static size_t find_fact(const struct frame *f, size_t from, const char *key, size_t *end)
+{
+    size_t key_len = strlen(key);
+    while (from < f->facts_len) {
+        const char *line = f->facts + from;
+        const char *newline = memchr(line, '\n', f->facts_len - from);
+        *end = newline ? (size_t)(newline - f->facts) + 1 : f->facts_len;
+        if (*end - from > key_len && line[key_len] == '=' && !memcmp(line, key, key_len))
+            return from;
+        from = *end;
+    }
+    *end = f->facts_len;
+    return f->facts_len;
+}
+
+const char *frame_fact(const struct frame *f, const char *key, char *value, size_t size)
+{
+    size_t end, start = find_fact(f, 0, key, &end);
+    if (start == f->facts_len || size == 0)
+        return NULL;
+    start += strlen(key) + 1;
+    size_t n = end - 1 - start;
+    if (n > size - 1)
+        n = size - 1;
+    memcpy(value, f->facts + start, n);
+    value[n] = '\0';
+    return value;
+}
+
+static int check_fact(const char *key, const char *value, struct err *e)
+{
+    const char *p = key;
+    while (fact_key_byte((unsigned char)*p))
+        p++;
+    if (p == key || *p)
+        return err_set(e, "fact %s: not a name of letters, digits, '_', '-' and '.'", key);
+    for (p = value; p && *p; p++)
+        if (!fact_value_byte((unsigned char)*p))
+            return err_set(e, "fact %s: byte 0x%02x in its value is not printable ASCII", key,
+                           (unsigned char)*p);
+    return 0;
+}
+
+static void cut_facts(struct frame *f, size_t start, size_t end)
+{
+    memmove(f->facts + start, f->facts + end, f->facts_len - end);
+    f->facts_len -= end - start;
+    f->facts[f->facts_len] = '\0';
+}
+
+int frame_set_fact(struct frame *f, const char *key, const char *value, struct err *e)
+{
+    if (check_fact(key, value, e) < 0)
+        return -1;
+    size_t key_len = strlen(key), value_len = value ? strlen(value) : 0;
+    size_t line = value ? key_len + value_len + 2 : 0;
+    if (line > FRAME_MAX_HEADER)
+        return err_set(e, "fact %s: longer than a header may be", key);
+    if (value && frame_reserve_facts(f, f->facts_len + line + 1, e) < 0)
+        return -1;
+    size_t end, at = find_fact(f, 0, key, &end);
+    for (size_t start = at; start < f->facts_len; start = find_fact(f, at, key, &end))
+        cut_facts(f, start, end);
+    if (!value)
+        return 0;
+    char *p = f->facts + at;
+    memmove(p + line, p, f->facts_len - at);
+    memcpy(p, key, key_len);
+    p[key_len] = '=';
+    memcpy(p + key_len + 1, value, value_len);
+    p[line - 1] = '\n';
+    f->facts_len += line;
+    f->facts[f->facts_len] = '\0';
+    return 0;
+}
+
+int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e)
+{
+    if (to == from)
+        return 0;
+    if (frame_reserve_facts(to, from->facts_len + 1, e) < 0)
+        return -1;
+    if (from->facts_len)
+        memcpy(to->facts, from->facts, from->facts_len);
+    to->facts_len = from->facts_len;
+    to->facts[to->facts_len] = '\0';
+    return 0;
+}
+
+int frame_label(const struct frame *f)
+{
+    char label[sizeof "none" + 1];
+    if (!frame_fact(f, "label", label, sizeof label))
+        return -1;
+    for (int i = 0; i <= FRAME_NONE; i++)
+        if (!strcmp(label, frame_label_text(i)))
+            return i;
+    return -2;
+}
+
+const char *frame_label_text(int label)
+{
+    static const char text[][sizeof "none"] = {"0", "1", "2", "3", "4",   "5",
+                                               "6", "7", "8", "9", "none"};
+    return text[label];
+}
+
+char *percent_encode(const char *name, char *text, size_t size)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t n = 0;
+    for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
+        bool plain = *p > ' ' && *p <= '~' && *p != '%';
+        if (n + (plain ? 1 : 3) >= size)
+            break;
+        if (plain) {
+            text[n++] = (char)*p;
+        } else {
+            text[n++] = '%';
+            text[n++] = hex[*p >> 4];
+            text[n++] = hex[*p & 15];
+        }
+    }
+    if (size)
+        text[n] = '\0';
+    return text;
+}
+
+/* Bytes of f's header on the wire, at most. */
+static size_t header_bound(const struct frame *f)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < f->facts_len; i++)
+        lines += f->facts[i] == '\n';
+    return sizeof "P5\n16384 16384\n255\n" + f->facts_len + 2 * lines;
+}
+
+static char *put_number(char *to, int n)
+{
+    char digits[12];
+    int i = 0;
+    do
+        digits[i++] = (char)('0' + n % 10);
+    while (n /= 10);
+    while (i)
+        *to++ = digits[--i];
+    return to;
+}
+
+/* Put f's header at `to`; returns behind it. */
+static char *put_header(char *to, const struct frame *f)
+{
+    memcpy(to, "P5\n", 3);
+    to += 3;
+    for (size_t at = 0; at < f->facts_len;) {
+        const char *line = f->facts + at;
+        const char *newline = memchr(line, '\n', f->facts_len - at);
+        size_t n = newline ? (size_t)(newline - line) + 1 : f->facts_len - at;
+        *to++ = '#';
+        *to++ = ' ';
+        memcpy(to, line, n);
+        to += n;
+        at += n;
+    }
+    to = put_number(to, f->width);
+    *to++ = ' ';
+    to = put_number(to, f->height);
+    memcpy(to, "\n255\n", 5);
+    return to + 5;
+}
+
+static int check_writable(const struct frame *f, struct err *e)
+{
+    if (frame_check_size(f->width, f->height, e) < 0)
+        return -1;
+    if (header_bound(f) > FRAME_MAX_HEADER)
+        return err_set(e, "facts are longer than a header may be (%d bytes)", FRAME_MAX_HEADER);
+    return 0;
+}
+
+int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, struct err *e)
+{
+    if (check_writable(f, e) < 0)
+        return -1;
+    size_t header = header_bound(f);
+    size_t pixels = (size_t)f->width * (size_t)f->height;
+    size_t need = *len + header + pixels;
+    if (need > *size) {
+        size_t grown_size = need < 2 * *size ? 2 * *size : need;
+        char *grown = realloc(*buf, grown_size);
+        if (!grown)
+            return err_set(e, "out of memory for a %dx%d frame", f->width, f->height);
+        *buf = grown;
+        *size = grown_size;
+    }
+    char *to = put_header(*buf + *len, f);
+    memcpy(to, f->gray, pixels);
+    *len = (size_t)(to - *buf) + pixels;
+    return 0;
+}
+
+int frame_write(int fd, const struct frame *f, struct err *e)
+{
+    char header[FRAME_MAX_HEADER];
+    if (check_writable(f, e) < 0)
+        return -1;
+    size_t pixels = (size_t)f->width * (size_t)f->height;
+    size_t head = (size_t)(put_header(header, f) - header);
+    struct iovec parts[2] = {{header, head}, {f->gray, pixels}};
+    ssize_t n;
+    do
+        n = writev(fd, parts, 2);
+    while (n < 0 && errno == EINTR);
+    size_t done = n < 0 ? 0 : (size_t)n;
+    int status = n < 0 && errno != EAGAIN ? -1 : 0;
+    if (status == 0 && done < head) {
+        status = write_all(fd, header + done, head - done);
+        done = head;
+    }
+    if (status == 0)
+        status = write_all(fd, f->gray + (done - head), pixels - (done - head));
+    if (status < 0)
+        err_errno(e, "cannot write");
+    return status;
+}
+
+void pipe_shrink(int fd)
+{
+    fcntl(fd, F_SETPIPE_SZ, (int)sysconf(_SC_PAGESIZE));
+}
+
+bool pipe_is_live(int fd)
+{
+    return fcntl(fd, F_GETPIPE_SZ) == (int)sysconf(_SC_PAGESIZE);
+}
+
+bool pipe_holds(int fd)
+{
+    struct stat st;
+    struct pollfd gone = {.fd = fd};
+    int held;
+    return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && ioctl(fd, FIONREAD, &held) == 0 &&
+           held > 0 && poll(&gone, 1, 0) == 0;
+}
+
+bool pipe_wait_taken(int fd)
+{
+    enum { STEP = 2 }; /* ms; no event tells a writer that a pipe is empty */
+    bool waited = false;
+    for (; pipe_holds(fd); waited = true)
+        poll(NULL, 0, STEP);
+    return waited;
+}

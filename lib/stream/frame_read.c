@@ -1,0 +1,380 @@
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pnm.h"
+
+/* Holds the longest header with room for a pipe's worth behind it. */
+#define BUFFER (2 * FRAME_MAX_HEADER)
+
+struct frame_reader {
+    int fd;
+    bool standard; /* fd is standard input, which is not ours to close */
+    char *name;
+    size_t pos, len;        /* buf[pos..len) has arrived and is not yet used */
+    bool ended;             /* read(2) has said end of file */
+    int read_errno;         /* of a failed read(2), or 0 */
+    bool have_header;       /* header is that of the frame at pos, whose bytes are all there */
+    struct pnm_header header;
+    long long frames;       /* read so far */
+    bool clipped, failed;
+    struct err failure;     /* given again once failed */
+    uint8_t buf[BUFFER];
+};
+
+/* read(2), once something is there. A failure is kept in r and is the end, like 0. */
+static ssize_t read_some(struct frame_reader *r, void *to, size_t n)
+{
+    for (;;) {
+        ssize_t got = read(r->fd, to, n);
+        if (got >= 0 || (errno != EINTR && errno != EAGAIN)) {
+            r->read_errno = got < 0 ? errno : 0;
+            r->ended = got <= 0;
+            return got;
+        }
+        if (errno == EAGAIN) {
+            struct pollfd wait = {.fd = r->fd, .events = POLLIN};
+            poll(&wait, 1, -1);
+        }
+    }
+}
+
+/* Put what can be had in the buffer; false at the end. */
+static bool fill(struct frame_reader *r)
+{
+    if (r->ended)
+        return false;
+    if (r->pos) {
+        memmove(r->buf, r->buf + r->pos, r->len - r->pos);
+        r->len -= r->pos;
+        r->pos = 0;
+    }
+    ssize_t got = read_some(r, r->buf + r->len, BUFFER - r->len);
+    r->len += got > 0 ? (size_t)got : 0;
+    return got > 0;
+}
+
+/* Take up to n bytes of a raster; long stretches go past the buffer. A pnm_source. */
+static ssize_t take(void *arg, void *to, size_t n)
+{
+    struct frame_reader *r = arg;
+    if (r->pos == r->len) {
+        if (n >= BUFFER / 2 && !r->ended)
+            return read_some(r, to, n);
+        if (!fill(r))
+            return 0;
+    }
+    if (n > r->len - r->pos)
+        n = r->len - r->pos;
+    memcpy(to, r->buf + r->pos, n);
+    r->pos += n;
+    return (ssize_t)n;
+}
+
+static const char *shown_name(const struct frame_reader *r)
+{
+    return r->standard ? "standard input" : r->name;
+}
+
+/* Netpbm allows white space between images. */
+static void skip_space(struct frame_reader *r)
+{
+    while (r->frames && r->pos < r->len &&
+           (r->buf[r->pos] == ' ' || (r->buf[r->pos] >= '\t' && r->buf[r->pos] <= '\r')))
+        r->pos++;
+}
+
+/* Look at the header at pos with what is buffered: 1 whole, 0 not yet, -1 bad. */
+static int look(struct frame_reader *r, struct err *e)
+{
+    if (r->have_header)
+        return 1;
+    skip_space(r);
+    if (r->pos == r->len)
+        return 0;
+    int got = pnm_read_header(r->buf + r->pos, r->len - r->pos, &r->header, e);
+    r->have_header = got == 1;
+    return got;
+}
+
+/* Get the next header into the buffer: 1, 0 when the stream ends before it, -1. */
+static int next_header(struct frame_reader *r, struct err *e)
+{
+    for (;;) {
+        int got = look(r, e);
+        if (got)
+            return got;
+        if (fill(r))
+            continue;
+        if (r->pos == r->len && !r->read_errno)
+            return 0;
+        return err_set(e, "truncated: ends inside a frame's header");
+    }
+}
+
+/* One comment, from behind its #: a fact, when it reads key=value. facts has room for it. */
+static void keep_fact(struct frame *f, const uint8_t *p, const uint8_t *end)
+{
+    while (p < end && (*p == ' ' || *p == '\t'))
+        p++;
+    const uint8_t *key = p;
+    while (p < end && fact_key_byte(*p))
+        p++;
+    if (p == key || p == end || *p != '=')
+        return;
+    char *to = f->facts + f->facts_len;
+    for (p = key; p < end; p++)
+        *to++ = (char)(fact_value_byte(*p) ? *p : '?');
+    *to++ = '\n';
+    f->facts_len = (size_t)(to - f->facts);
+}
+
+static int read_facts(const uint8_t *p, size_t n, struct frame *f, struct err *e)
+{
+    const uint8_t *end = p + n;
+    f->facts_len = 0;
+    if (f->facts)
+        f->facts[0] = '\0';
+    while ((p = memchr(p, '#', (size_t)(end - p)))) {
+        const uint8_t *stop = ++p;
+        while (stop < end && *stop != '\n' && *stop != '\r')
+            stop++;
+        if (frame_reserve_facts(f, n + 1, e) < 0)
+            return -1;
+        keep_fact(f, p, stop);
+        p = stop;
+    }
+    if (f->facts)
+        f->facts[f->facts_len] = '\0';
+    return 0;
+}
+
+static int truncated(size_t got, size_t total, struct err *e)
+{
+    return err_set(e, "truncated: %zu of %zu bytes of pixels", got, total);
+}
+
+/* A raster of bytes with maxval 255. */
+static int read_bytes(struct frame_reader *r, struct frame *f, size_t total, struct err *e)
+{
+    for (size_t got = 0; got < total;) {
+        if (frame_reserve(f, got + 1, total, e) < 0)
+            return -1;
+        size_t room = f->gray_size < total ? f->gray_size : total;
+        ssize_t n = take(r, f->gray + got, room - got);
+        if (n <= 0)
+            return truncated(got, total, e);
+        got += (size_t)n;
+    }
+    return 0;
+}
+
+/* Scale n samples to 0..255, rounding; true when one was above maxval. */
+static bool scale_bytes(const uint8_t *from, size_t n, unsigned maxval, uint8_t *to)
+{
+    uint8_t table[256];
+    for (unsigned v = 0; v < 256; v++)
+        table[v] = (uint8_t)(v > maxval ? 255 : (v * 255 + maxval / 2) / maxval);
+    unsigned largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        largest = from[i] > largest ? from[i] : largest;
+        to[i] = table[from[i]];
+    }
+    return largest > maxval;
+}
+
+static bool scale_words(const uint8_t *from, size_t n, unsigned maxval, uint8_t *to)
+{
+    unsigned largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned v = (unsigned)from[2 * i] << 8 | from[2 * i + 1];
+        largest = v > largest ? v : largest;
+        v = v > maxval ? maxval : v;
+        to[i] = (uint8_t)((v * 255 + maxval / 2) / maxval);
+    }
+    return largest > maxval;
+}
+
+/* A raster of another maxval, scaled as it arrives. */
+static int read_scaled(struct frame_reader *r, struct frame *f, size_t pixels, struct err *e)
+{
+    unsigned maxval = (unsigned)r->header.maxval;
+    size_t width = maxval > 255 ? 2 : 1;
+    for (size_t done = 0; done < pixels;) {
+        size_t n = (r->len - r->pos) / width;
+        if (n == 0) {
+            if (!fill(r))
+                return truncated(done * width + r->len - r->pos, pixels * width, e);
+            continue;
+        }
+        if (n > pixels - done)
+            n = pixels - done;
+        if (frame_reserve(f, done + n, pixels, e) < 0)
+            return -1;
+        const uint8_t *from = r->buf + r->pos;
+        r->clipped |= width == 2 ? scale_words(from, n, maxval, f->gray + done)
+                                 : scale_bytes(from, n, maxval, f->gray + done);
+        r->pos += n * width;
+        done += n;
+    }
+    return 0;
+}
+
+static int read_frame(struct frame_reader *r, struct frame *f, struct err *e)
+{
+    int got = next_header(r, e);
+    if (got <= 0)
+        return got;
+    const struct pnm_header *h = &r->header;
+    if (read_facts(r->buf + r->pos, h->length, f, e) < 0)
+        return -1;
+    r->pos += h->length;
+    r->have_header = false;
+    r->clipped = false;
+    f->width = h->width;
+    f->height = h->height;
+    size_t pixels = (size_t)h->width * (size_t)h->height;
+    if (h->format != '5')
+        got = pnm_decode(h, take, r, f, e);
+    else if (h->maxval == 255)
+        got = read_bytes(r, f, pixels, e);
+    else
+        got = read_scaled(r, f, pixels, e);
+    if (got < 0)
+        return -1;
+    r->frames++;
+    return 1;
+}
+
+struct frame_reader *frame_open(const char *name, struct err *e)
+{
+    if (!name)
+        name = "-";
+    int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    if (fd >= 0)
+        return frame_open_begun(fd, name, NULL, 0, e);
+    err_errno(e, "cannot open");
+    err_at(e, name, -1);
+    return NULL;
+}
+
+struct frame_reader *frame_open_begun(int fd, const char *name, const void *begun, size_t len,
+                                      struct err *e)
+{
+    bool standard = !strcmp(name, "-");
+    struct frame_reader *r = malloc(sizeof *r);
+    char *copy = strdup(name);
+    if (!r || !copy || len > sizeof r->buf) {
+        err_set(e, "out of memory");
+        err_at(e, name, -1);
+        if (!standard)
+            close(fd);
+        free(copy);
+        free(r);
+        return NULL;
+    }
+    memset(r, 0, offsetof(struct frame_reader, buf));
+    r->fd = fd;
+    r->standard = standard;
+    r->name = copy;
+    if (len)
+        memcpy(r->buf, begun, len);
+    r->len = len;
+    return r;
+}
+
+void frame_close(struct frame_reader *r)
+{
+    if (!r)
+        return;
+    if (!r->standard)
+        close(r->fd);
+    free(r->name);
+    free(r);
+}
+
+int frame_read(struct frame_reader *r, struct frame *f, struct err *e)
+{
+    if (!r->failed) {
+        struct err local = ERR_NONE;
+        int got = read_frame(r, f, &local);
+        if (got >= 0)
+            return got;
+        if (r->read_errno) { /* that is why it looks truncated */
+            errno = r->read_errno;
+            err_errno(&local, "cannot read");
+        }
+        r->failed = true;
+        r->failure = local;
+        err_at(&r->failure, shown_name(r), r->frames);
+    }
+    if (e)
+        *e = r->failure;
+    return -1;
+}
+
+/* The frame at pos can be read without waiting. */
+static bool is_buffered(struct frame_reader *r)
+{
+    if (r->failed || r->ended)
+        return true;
+    int got = look(r, NULL);
+    if (got <= 0)
+        return got < 0;
+    size_t raster = pnm_raster_size(&r->header);
+    return raster && r->len - r->pos >= r->header.length + raster;
+}
+
+bool frame_would_block(struct frame_reader *r)
+{
+    while (!is_buffered(r)) {
+        if (r->len - r->pos == BUFFER)
+            return false;
+        struct pollfd ready = {.fd = r->fd, .events = POLLIN};
+        if (poll(&ready, 1, 0) <= 0)
+            return true;
+        fill(r);
+    }
+    return false;
+}
+
+int frame_fd(const struct frame_reader *r)
+{
+    return r->fd;
+}
+
+const char *frame_stream_name(const struct frame_reader *r)
+{
+    return r->name;
+}
+
+bool frame_was_clipped(const struct frame_reader *r)
+{
+    return r->clipped;
+}
+
+const char *frame_source(const struct frame_reader *r, const struct frame *f, char *text,
+                         size_t size)
+{
+    if (frame_fact(f, "source", text, size))
+        return text;
+    return percent_encode(r->name, text, size);
+}
+
+long long frame_number(const struct frame_reader *r, const struct frame *f)
+{
+    char text[24], *end;
+    if (frame_fact(f, "frame", text, sizeof text)) {
+        errno = 0;
+        long long n = strtoll(text, &end, 10);
+        if (end != text && !*end && !errno && n >= 0)
+            return n;
+    }
+    return r->frames ? r->frames - 1 : 0;
+}
+

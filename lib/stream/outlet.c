@@ -1,0 +1,76 @@
+#include "stream.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A pipe that polls as writable takes this much at once (PIPE_BUF is at most a page). */
+#define PIECE 4096
+
+void outlet_init(struct outlet *o, int fd)
+{
+    struct stat st;
+    *o = (struct outlet){.fd = fd};
+    o->piecewise = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode);
+}
+
+void outlet_free(struct outlet *o)
+{
+    free(o->data);
+    o->data = NULL;
+    o->len = o->size = o->sent = 0;
+}
+
+int outlet_add(struct outlet *o, const struct frame *f, struct err *e)
+{
+    return frame_append(&o->data, &o->len, &o->size, f, e);
+}
+
+bool outlet_busy(const struct outlet *o)
+{
+    return o->sent < o->len;
+}
+
+static short ready(const struct outlet *o, short events, int wait_ms)
+{
+    struct pollfd p = {o->fd, events, 0};
+    return poll(&p, 1, wait_ms) > 0 ? p.revents : 0;
+}
+
+static int write_out(struct outlet *o, int wait_ms, struct err *e)
+{
+    while (outlet_busy(o)) {
+        size_t n = o->len - o->sent;
+        if (o->piecewise) {
+            if (!ready(o, POLLOUT, wait_ms))
+                return 0;
+            n = n < PIECE ? n : PIECE;
+        }
+        ssize_t written = write(o->fd, o->data + o->sent, n);
+        if (written < 0 && errno != EINTR && errno != EAGAIN)
+            return err_errno(e, "standard output");
+        o->sent += written > 0 ? (size_t)written : 0;
+    }
+    o->len = o->sent = 0;
+    return 0;
+}
+
+int outlet_work(struct outlet *o, struct err *e)
+{
+    return write_out(o, 0, e);
+}
+
+int outlet_flush(struct outlet *o, struct err *e)
+{
+    while (outlet_busy(o))
+        if (write_out(o, -1, e) < 0)
+            return -1;
+    return 0;
+}
+
+bool outlet_is_closed(const struct outlet *o)
+{
+    return o->piecewise && ready(o, 0, 0) & POLLERR;
+}

@@ -1,0 +1,52 @@
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LAST_NUMBER 9999
+
+static int write_and_close(int fd, const struct frame *f, struct err *e)
+{
+    int result = frame_write(fd, f, e);
+    if (close(fd) < 0 && result == 0)
+        result = err_errno(e, "cannot write");
+    return result;
+}
+
+int save_numbered(const char *prefix, const struct frame *f, char *name, size_t size,
+                  struct err *e)
+{
+    int fd = -1;
+    for (int i = 1; fd < 0 && i <= LAST_NUMBER; i++) {
+        snprintf(name, size, "%s-%04d.pgm", prefix, i);
+        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
+    if (fd < 0)
+        return err_errno(e, "cannot create %s", name);
+    if (write_and_close(fd, f, e) == 0)
+        return 0;
+    unlink(name);
+    return -1;
+}
+
+int save_append(const char *file, const struct frame *f, struct err *e)
+{
+    struct stat before;
+    int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0 || fstat(fd, &before) < 0) {
+        err_errno(e, "cannot write %s", file);
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    if (write_and_close(fd, f, e) == 0)
+        return 0;
+    if (S_ISREG(before.st_mode) && truncate(file, before.st_size) < 0)
+        err_errno(e, "%s ends in half a frame", file);
+    return -1;
+}

@@ -1,0 +1,295 @@
+#define _GNU_SOURCE 1 /* pipe2 */
+#include "window.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define END_WAIT_MS 500
+#define END_STEP_MS 5
+
+extern char **environ;
+
+struct buffer {
+    char *data;
+    size_t len, size;
+};
+
+struct child {
+    char *command;
+    pid_t pid; /* 0: not running; also its process group */
+    int in, out; /* our ends of its standard input and output; -1: closed */
+    struct buffer sending; /* the frame being written */
+    size_t sent;           /* bytes of it written */
+    struct buffer waiting; /* the newest frame behind it; len 0: none */
+    struct buffer lines;   /* what it said */
+    size_t taken;          /* bytes of it given out */
+    size_t line_end;       /* where the line given out was ended, and what had been there */
+    char under_nul;
+    long frames;
+    char end[64];
+};
+
+struct child *child_new(const char *command, struct err *e)
+{
+    struct child *c = calloc(1, sizeof *c);
+    if (!c || !(c->command = strdup(command))) {
+        free(c);
+        err_set(e, "not enough memory");
+        return NULL;
+    }
+    c->in = c->out = -1;
+    return c;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* Remember how it ended. */
+static void describe_end(struct child *c, int status)
+{
+    if (WIFSIGNALED(status))
+        snprintf(c->end, sizeof c->end, "ended: %s (signal %d)", strsignal(WTERMSIG(status)),
+                 WTERMSIG(status));
+    else
+        snprintf(c->end, sizeof c->end, "ended with status %d", WEXITSTATUS(status));
+    c->pid = 0;
+    close_fd(&c->in);
+}
+
+static int set_up_spawn(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes, int in,
+                        int out)
+{
+    sigset_t all, none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    posix_spawn_file_actions_init(files);
+    posix_spawnattr_init(attributes);
+    int failed = posix_spawn_file_actions_adddup2(files, in, 0);
+    failed |= posix_spawn_file_actions_adddup2(files, out, 1);
+    failed |= posix_spawnattr_setsigdefault(attributes, &all);
+    failed |= posix_spawnattr_setsigmask(attributes, &none);
+    failed |= posix_spawnattr_setpgroup(attributes, 0);
+    failed |= posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF |
+                                                       POSIX_SPAWN_SETSIGMASK |
+                                                       POSIX_SPAWN_SETPGROUP);
+    return failed;
+}
+
+static int spawn_shell(struct child *c, int in, int out)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    char shell[] = "sh", option[] = "-c";
+    char *argv[] = {shell, option, c->command, NULL};
+    int failed = set_up_spawn(&files, &attributes, in, out);
+    if (!failed)
+        failed = posix_spawn(&c->pid, "/bin/sh", &files, &attributes, argv, environ);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+    errno = failed;
+    return failed ? -1 : 0;
+}
+
+static int start(struct child *c, struct err *e)
+{
+    int in[2] = {-1, -1}, out[2] = {-1, -1};
+    close_fd(&c->out);
+    c->lines.len = c->taken = 0;
+    c->sending.len = c->waiting.len = c->sent = 0;
+    c->end[0] = '\0';
+    c->frames = 0;
+    int failed = pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0;
+    if (!failed) {
+        fcntl(in[1], F_SETFL, O_NONBLOCK);
+        fcntl(out[0], F_SETFL, O_NONBLOCK);
+        failed = spawn_shell(c, in[0], out[1]) < 0;
+    }
+    if (failed)
+        err_errno(e, "cannot start '%s'", c->command);
+    close_fd(&in[0]);
+    close_fd(&out[1]);
+    if (failed) {
+        close_fd(&in[1]);
+        close_fd(&out[0]);
+        c->pid = 0;
+        return -1;
+    }
+    c->in = in[1];
+    c->out = out[0];
+    return 0;
+}
+
+static void write_some(struct child *c)
+{
+    while (c->in >= 0 && c->sending.len) {
+        ssize_t n = write(c->in, c->sending.data + c->sent, c->sending.len - c->sent);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n < 0) { /* it reads no more: EPIPE, quietly; its end is noticed when it ends */
+            close_fd(&c->in);
+            return;
+        }
+        c->sent += (size_t)n;
+        if (c->sent < c->sending.len)
+            continue;
+        c->frames++;
+        struct buffer done = c->sending;
+        done.len = 0;
+        c->sending = c->waiting;
+        c->waiting = done;
+        c->sent = 0;
+    }
+}
+
+int child_send(struct child *c, const struct frame *f, struct err *e)
+{
+    if (c->pid && c->in < 0) { /* lives but closed its input: of no use any more */
+        kill(-c->pid, SIGKILL);
+        waitpid(c->pid, NULL, 0);
+        c->pid = 0;
+    }
+    if (!c->pid && start(c, e) < 0)
+        return -1;
+    struct buffer *b = c->sending.len ? &c->waiting : &c->sending;
+    b->len = 0;
+    if (frame_append(&b->data, &b->len, &b->size, f, e) < 0) {
+        b->len = 0;
+        return -1;
+    }
+    write_some(c);
+    return 0;
+}
+
+int child_read_fd(const struct child *c)
+{
+    return c ? c->out : -1;
+}
+
+int child_write_fd(const struct child *c)
+{
+    return c && c->pid && c->sending.len ? c->in : -1;
+}
+
+static void read_some(struct child *c)
+{
+    while (c->out >= 0) {
+        if (c->lines.size - c->lines.len < 4096) {
+            char *p = realloc(c->lines.data, c->lines.size + 8192);
+            if (!p)
+                return;
+            c->lines.data = p;
+            c->lines.size += 8192;
+        }
+        ssize_t n = read(c->out, c->lines.data + c->lines.len, c->lines.size - c->lines.len - 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0) {
+            close_fd(&c->out);
+            return;
+        }
+        c->lines.len += (size_t)n;
+        if (c->lines.len - c->taken > 4 * CHILD_MAX_LINE)
+            return; /* more when these lines are taken */
+    }
+}
+
+void child_work(struct child *c)
+{
+    write_some(c);
+    read_some(c);
+    int status;
+    if (c->pid && waitpid(c->pid, &status, WNOHANG) == c->pid) {
+        describe_end(c, status);
+        read_some(c);
+    }
+}
+
+const char *child_line(struct child *c)
+{
+    if (c->taken) {
+        c->lines.data[c->line_end] = c->under_nul;
+        memmove(c->lines.data, c->lines.data + c->taken, c->lines.len - c->taken);
+        c->lines.len -= c->taken;
+        c->taken = 0;
+    }
+    size_t n = c->lines.len < CHILD_MAX_LINE ? c->lines.len : CHILD_MAX_LINE;
+    char *newline = n ? memchr(c->lines.data, '\n', n) : NULL;
+    if (newline)
+        n = (size_t)(newline - c->lines.data);
+    else if (n == CHILD_MAX_LINE)
+        n--; /* the rest comes as another line */
+    else if (n == 0 || c->out >= 0)
+        return NULL;
+    c->taken = newline ? n + 1 : n;
+    c->line_end = n;
+    c->under_nul = c->lines.data[n]; /* read_some leaves room for one byte more */
+    c->lines.data[n] = '\0';
+    return c->lines.data;
+}
+
+bool child_is_ending(const struct child *c)
+{
+    return c && child_is_running(c) && c->out < 0;
+}
+
+bool child_is_running(const struct child *c)
+{
+    return c->pid != 0;
+}
+
+const char *child_end(const struct child *c)
+{
+    return c->end;
+}
+
+long child_frames_sent(const struct child *c)
+{
+    return c->frames;
+}
+
+/* Wait for it to end, at most `ms`. */
+static bool wait_end(struct child *c, int ms)
+{
+    for (int t = 0; t <= ms; t += END_STEP_MS) {
+        if (waitpid(c->pid, NULL, WNOHANG) == c->pid)
+            return true;
+        poll(NULL, 0, END_STEP_MS);
+    }
+    return false;
+}
+
+void child_free(struct child *c)
+{
+    if (!c)
+        return;
+    close_fd(&c->in);
+    close_fd(&c->out);
+    if (c->pid && !wait_end(c, END_WAIT_MS)) {
+        kill(-c->pid, SIGTERM);
+        if (!wait_end(c, END_WAIT_MS)) {
+            kill(-c->pid, SIGKILL);
+            waitpid(c->pid, NULL, 0);
+        }
+    }
+    free(c->sending.data);
+    free(c->waiting.data);
+    free(c->lines.data);
+    free(c->command);
+    free(c);
+}

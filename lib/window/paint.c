@@ -1,0 +1,199 @@
+#include "window.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/box.h"
+#include "font.h"
+
+struct rect paint_clip(struct rect r, int width, int height)
+{
+    int x1 = min_int(r.x + r.w, width), y1 = min_int(r.y + r.h, height);
+    int x = max_int(r.x, 0), y = max_int(r.y, 0);
+    return (struct rect){x, y, x1 - x, y1 - y};
+}
+
+void paint_fill(struct surface *s, struct rect r, uint32_t color)
+{
+    r = paint_clip(r, s->width, s->height);
+    for (int y = r.y; y < r.y + r.h; y++)
+        for (int x = r.x; x < r.x + r.w; x++)
+            s->pixels[(size_t)y * s->width + x] = color;
+}
+
+void paint_outline(struct surface *s, struct rect r, int thick, uint32_t color)
+{
+    paint_fill(s, (struct rect){r.x, r.y, r.w, thick}, color);
+    paint_fill(s, (struct rect){r.x, r.y + r.h - thick, r.w, thick}, color);
+    paint_fill(s, (struct rect){r.x, r.y, thick, r.h}, color);
+    paint_fill(s, (struct rect){r.x + r.w - thick, r.y, thick, r.h}, color);
+}
+
+struct rect paint_fit(struct rect room, int width, int height)
+{
+    double scale = fmin((double)room.w / width, (double)room.h / height);
+    int w = (int)fmax(1, width * scale), h = (int)fmax(1, height * scale);
+    return (struct rect){room.x + (room.w - w) / 2, room.y + (room.h - h) / 2, w, h};
+}
+
+uint32_t paint_mix(uint32_t a, uint32_t b, double part)
+{
+    uint32_t mixed = 0;
+    for (int shift = 0; shift < 24; shift += 8) {
+        double x = a >> shift & 255, y = b >> shift & 255;
+        mixed |= (uint32_t)lround(x + (y - x) * part) << shift;
+    }
+    return mixed;
+}
+
+/* Where the samples of one output coordinate come from: a weight (0..256) between two input
+ * coordinates, of a picture of n reduced by `block`. */
+struct tap {
+    int low, high, part;
+};
+
+static void make_taps(struct tap *t, int out, int first, int count, int n, bool blocks)
+{
+    for (int i = 0; i < count; i++) {
+        double at = (first + i + 0.5) * n / out - 0.5;
+        at = at < 0 ? 0 : at > n - 1 ? n - 1 : at;
+        int low = blocks ? (int)(at + 0.5) : (int)at;
+        int high = low + 1 < n ? low + 1 : low;
+        t[i] = (struct tap){low, high, blocks ? 0 : (int)((at - low) * 256)};
+    }
+}
+
+/* The picture made `block` times smaller by averaging, so that thin lines survive shrinking. The
+ * result is malloc'd; NULL when memory is short. */
+static uint8_t *shrink(const uint8_t *gray, int width, int height, int block)
+{
+    int w = width / block, h = height / block;
+    uint8_t *small = malloc((size_t)w * h);
+    if (!small)
+        return NULL;
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            unsigned sum = 0;
+            for (int v = 0; v < block; v++)
+                for (int u = 0; u < block; u++)
+                    sum += gray[((size_t)y * block + v) * width + (size_t)x * block + u];
+            small[(size_t)y * w + x] = (uint8_t)(sum / (unsigned)(block * block));
+        }
+    return small;
+}
+
+static void paint_rows(struct surface *s, struct rect c, const uint8_t *gray, int width,
+                       const struct tap *tx, const struct tap *ty)
+{
+    for (int y = 0; y < c.h; y++) {
+        const uint8_t *a = gray + (size_t)ty[y].low * width, *b = gray + (size_t)ty[y].high * width;
+        uint32_t *out = s->pixels + (size_t)(c.y + y) * s->width + c.x;
+        int q = ty[y].part;
+        for (int x = 0; x < c.w; x++) {
+            struct tap t = tx[x];
+            int top = a[t.low] * (256 - t.part) + a[t.high] * t.part;
+            int low = b[t.low] * (256 - t.part) + b[t.high] * t.part;
+            uint32_t v = (uint32_t)(top * (256 - q) + low * q) >> 16;
+            out[x] = v * 0x010101;
+        }
+    }
+}
+
+static void paint_straight(struct surface *s, struct rect r, struct rect c, const uint8_t *gray)
+{
+    for (int y = 0; y < c.h; y++) {
+        const uint8_t *in = gray + (size_t)(c.y - r.y + y) * r.w + (c.x - r.x);
+        uint32_t *out = s->pixels + (size_t)(c.y + y) * s->width + c.x;
+        for (int x = 0; x < c.w; x++)
+            out[x] = in[x] * 0x010101u;
+    }
+}
+
+void paint_gray(struct surface *s, struct rect r, const uint8_t *gray, int width, int height,
+                bool blocks)
+{
+    struct rect c = paint_clip(r, s->width, s->height);
+    if (c.w <= 0 || c.h <= 0)
+        return;
+    if (r.w == width && r.h == height) {
+        paint_straight(s, r, c, gray);
+        return;
+    }
+    int block = blocks ? 1 : (int)fmin((double)width / r.w, (double)height / r.h);
+    uint8_t *small = NULL;
+    if (block > 1 && (small = shrink(gray, width, height, block))) {
+        gray = small;
+        width /= block;
+        height /= block;
+    }
+    struct tap *taps = malloc(((size_t)c.w + c.h) * sizeof *taps);
+    if (taps) {
+        make_taps(taps, r.w, c.x - r.x, c.w, width, blocks);
+        make_taps(taps + c.w, r.h, c.y - r.y, c.h, height, blocks);
+        paint_rows(s, c, gray, width, taps, taps + c.w);
+    }
+    free(taps);
+    free(small);
+}
+
+/* A glyph is inked into a gray mask first, then laid over the surface once: where its strokes
+ * meet nothing is blended twice. */
+struct pen {
+    uint8_t *mask;
+    int width, height;
+    double x, y, scale, radius;
+};
+
+static void pen_line(void *arg, double x0, double y0, double x1, double y1)
+{
+    struct pen *p = arg;
+    stroke_segment(p->mask, p->width, p->height, p->x + x0 * p->scale, p->y + y0 * p->scale,
+                   p->x + x1 * p->scale, p->y + y1 * p->scale, p->radius);
+}
+
+static void lay(struct surface *s, int left, int top, const struct pen *p, uint32_t color)
+{
+    struct rect c = paint_clip((struct rect){left, top, p->width, p->height}, s->width, s->height);
+    for (int y = c.y; y < c.y + c.h; y++)
+        for (int x = c.x; x < c.x + c.w; x++) {
+            uint8_t v = p->mask[(size_t)(y - top) * p->width + (x - left)];
+            uint32_t *out = &s->pixels[(size_t)y * s->width + x];
+            if (v)
+                *out = v == 255 ? color : paint_mix(*out, color, v / 255.0);
+        }
+}
+
+double paint_text(struct surface *s, double x, double y, double size, double bold, uint32_t color,
+                  const char *text)
+{
+    double scale = size / FONT_CAP, radius = fmax(0.5, FONT_PEN * bold * scale / 2);
+    int margin = (int)ceil(radius) + 2;
+    for (; *text; text++) {
+        const struct glyph *g = font_glyph((unsigned char)*text);
+        int left = (int)floor(x) - margin, top = (int)floor(y - size * 1.2) - margin;
+        struct pen p = {NULL,
+                        (int)ceil(g->width * scale) + 2 * margin + 1,
+                        (int)ceil(size * 1.6) + 2 * margin,
+                        x - left,
+                        y - size - top,
+                        scale,
+                        radius};
+        p.mask = calloc((size_t)p.width, (size_t)p.height);
+        if (p.mask) {
+            font_walk(g->path, pen_line, &p);
+            lay(s, left, top, &p, color);
+        }
+        free(p.mask);
+        x += (g->width + FONT_SPACE) * scale;
+    }
+    return x;
+}
+
+double paint_text_width(double size, const char *text)
+{
+    double units = 0;
+    for (; *text; text++)
+        units += font_glyph((unsigned char)*text)->width + FONT_SPACE;
+    return (units > 0 ? units - FONT_SPACE : 0) * size / FONT_CAP;
+}

@@ -1,0 +1,189 @@
+#include "window.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+
+#define LATE 0.3 /* seconds behind at which an answer's age is worth a word */
+#define BLOCKS 4 /* enlarged this many times, a picture shows its pixels */
+
+struct rect view_region(struct rect r, int width, int height)
+{
+    if (r.w == 0)
+        return (struct rect){0, 0, width, height};
+    r = paint_clip(r, width, height);
+    return r.w > 0 && r.h > 0 ? r : (struct rect){0, 0, 0, 0};
+}
+
+static int strip_height(const struct view *v)
+{
+    return (int)lround(VIEW_STRIP * v->scale);
+}
+
+/* Where the frame is shown in a surface of width x height. */
+static struct rect picture_rect(const struct view *v, int width, int height)
+{
+    int tall = height - strip_height(v);
+    struct rect room = {0, 0, width, tall > 1 ? tall : 1};
+    return v->frame ? paint_fit(room, v->frame->width, v->frame->height) : room;
+}
+
+/* A rectangle of the frame in the window, where the frame lies at `picture`. */
+static struct rect to_window(const struct view *v, struct rect picture, struct rect r)
+{
+    double sx = (double)picture.w / v->frame->width, sy = (double)picture.h / v->frame->height;
+    int x0 = picture.x + (int)floor(r.x * sx), y0 = picture.y + (int)floor(r.y * sy);
+    int x1 = picture.x + (int)ceil((r.x + r.w) * sx), y1 = picture.y + (int)ceil((r.y + r.h) * sy);
+    return (struct rect){x0, y0, x1 - x0, y1 - y0};
+}
+
+/* Words on a dark ground, readable over any picture; above `near` where there is room, inside it
+ * where there is not. */
+static void paint_tag(struct surface *s, const struct view *v, struct rect picture,
+                      struct rect near, uint32_t color, const char *text)
+{
+    double size = 13 * v->scale, pad = 6 * v->scale;
+    int w = (int)ceil(paint_text_width(size, text) + 2 * pad), h = (int)ceil(size + 2 * pad);
+    int x = near.x + w <= picture.x + picture.w ? near.x : picture.x + picture.w - w;
+    int y = near.y - h >= picture.y ? near.y - h : near.y;
+    x = x > picture.x ? x : picture.x;
+    paint_fill(s, (struct rect){x, y, w, h}, INK_BACKGROUND);
+    paint_text(s, x + pad, y + h - pad, size, 1.1, color, text);
+}
+
+static char *words(const char *digit, double probability, char *text, size_t size)
+{
+    char percent[16];
+    if (strcmp(digit, "-") == 0)
+        snprintf(text, size, "no digit");
+    else if (probability >= 0)
+        snprintf(text, size, "%s   %s", digit, panel_percent(probability, percent));
+    else
+        snprintf(text, size, "%s", digit);
+    return text;
+}
+
+static void paint_boxes(struct surface *s, const struct view *v, struct rect picture,
+                        struct rect region)
+{
+    int thick = (int)lround(2 * v->scale);
+    for (int i = 0; i < v->match->boxes; i++) {
+        const struct match_box *b = &v->match->box[i];
+        char text[48];
+        if (strcmp(b->digit, "-") == 0 || b->box[2] == 0)
+            continue;
+        struct rect in = {region.x + b->box[0], region.y + b->box[1], b->box[2], b->box[3]};
+        struct rect out = to_window(v, picture, in);
+        struct rect around = {out.x - thick, out.y - thick, out.w + 2 * thick, out.h + 2 * thick};
+        struct rect dark = {around.x - 1, around.y - 1, around.w + 2, around.h + 2};
+        paint_outline(s, dark, thick + 2, INK_BACKGROUND);
+        paint_outline(s, around, thick, INK_ACCENT);
+        paint_tag(s, v, picture, dark, INK_ACCENT,
+                  words(b->digit, b->probability, text, sizeof text));
+    }
+}
+
+static void paint_region(struct surface *s, const struct view *v, struct rect picture,
+                         struct rect region)
+{
+    int thick = (int)lround(2 * v->scale);
+    struct rect r = to_window(v, picture, region);
+    paint_outline(s, (struct rect){r.x - 1, r.y - 1, r.w + 2, r.h + 2}, thick + 2, INK_BACKGROUND);
+    paint_outline(s, r, thick, INK_TEXT);
+}
+
+static void paint_picture(struct surface *s, const struct view *v)
+{
+    struct rect picture = picture_rect(v, s->width, s->height);
+    paint_fill(s, (struct rect){0, 0, s->width, picture.y}, 0);
+    paint_fill(s, (struct rect){0, 0, picture.x, s->height}, 0);
+    paint_fill(s, (struct rect){picture.x + picture.w, 0, s->width, s->height}, 0);
+    paint_fill(s, (struct rect){0, picture.y + picture.h, s->width, s->height}, 0);
+    if (!v->frame)
+        return;
+    paint_gray(s, picture, v->frame->gray, v->frame->width, v->frame->height,
+               picture.w >= BLOCKS * v->frame->width);
+    struct rect region = view_region(v->region, v->frame->width, v->frame->height);
+    if (v->region.w && region.w)
+        paint_region(s, v, picture, region);
+    if (v->match)
+        paint_boxes(s, v, picture, region);
+}
+
+/* The digits of the frame answered last, when there are several: "3 1 4". */
+static bool several(const struct match *m, char *text, size_t size)
+{
+    size_t n = 0;
+    int digits = 0;
+    for (int i = 0; i < m->boxes && n + sizeof m->box[0].digit + 2 < size; i++) {
+        if (strcmp(m->box[i].digit, "-") == 0)
+            continue;
+        n += (size_t)snprintf(text + n, size - n, "%s%s", digits++ ? " " : "", m->box[i].digit);
+    }
+    return digits > 1;
+}
+
+/* The answer, large, at the left of the strip. Returns where it ends. */
+static double paint_answer(struct surface *s, const struct view *v, double x, double middle)
+{
+    const struct match *m = v->match;
+    char text[96], percent[16];
+    double size = 32 * v->scale, small = 15 * v->scale;
+    if (m->boxes > 1 && several(m, text, sizeof text))
+        return paint_text(s, x, middle + size / 2, size, 1.2, INK_ACCENT, text);
+    if (!m->settled)
+        return x;
+    if (!answer_given(&m->steadied))
+        return paint_text(s, x, middle + small / 2, small, 1, INK_TEXT, "no digit");
+    snprintf(text, sizeof text, "%.40s", m->steadied.digit);
+    x = paint_text(s, x, middle + size / 2, size, 1.2, INK_ACCENT, text) + 10 * v->scale;
+    if (m->steadied.probability >= 0)
+        x = paint_text(s, x, middle + small / 2 + 0.5, small, 1, INK_TEXT,
+                       panel_percent(m->steadied.probability, percent));
+    if (m->lag > LATE) {
+        snprintf(text, sizeof text, "%.1f s behind", m->lag);
+        x = paint_text(s, x + 16 * v->scale, middle + small / 2, 10 * v->scale, 1, INK_QUIET, text);
+    }
+    return x;
+}
+
+static void paint_right(struct surface *s, double right, double y, double size, double room,
+                        uint32_t color, const char *text)
+{
+    double width = fmin(paint_text_width(size, text), room);
+    panel_text(s, right - width, y, size, room + 1, color, text);
+}
+
+static void paint_strip(struct surface *s, const struct view *v)
+{
+    int h = strip_height(v), top = s->height - h;
+    double z = v->scale, left = 16 * z, right = s->width - 16 * z, middle = top + h / 2.0;
+    char rate[48] = "", place[160] = "";
+    paint_fill(s, (struct rect){0, top, s->width, h}, INK_BACKGROUND);
+    paint_fill(s, (struct rect){0, top, s->width, 1}, INK_EDGE);
+    if (v->alarm) {
+        panel_text(s, left, middle + 6 * z, 12 * z, right - left, INK_ALARM, v->alarm);
+        return;
+    }
+    if (v->match)
+        left = paint_answer(s, v, left, middle) + 24 * z;
+    double room = right - left;
+    if (v->state[0])
+        snprintf(rate, sizeof rate, "%s", v->state);
+    else if (v->rate >= 0)
+        snprintf(rate, sizeof rate, "%.1f frames/s", v->rate);
+    if (v->frame)
+        snprintf(place, sizeof place, "%.120s  %lld", v->source, v->number);
+    if (room < 60 * z)
+        return;
+    uint32_t color = v->note[0] && v->failed ? INK_ALARM : INK_TEXT;
+    paint_right(s, right, middle - 4 * z, 11 * z, room, color, v->note[0] ? v->note : rate);
+    paint_right(s, right, middle + 16 * z, 10 * z, room, INK_QUIET, place);
+}
+
+void view_paint(struct surface *s, const struct view *v)
+{
+    paint_picture(s, v);
+    paint_strip(s, v);
+}

@@ -1,0 +1,298 @@
+/* The room of windows: X11 (known here alone), painting and text, what a window shows of frames and
+ * answers, strokes of a pen, and the command that runs beside a window. */
+#ifndef INKPIPE_WINDOW_H
+#define INKPIPE_WINDOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "answer/answer.h"
+#include "base/err.h"
+#include "stream/stream.h"
+
+/* Painting into memory: rectangles, gray pictures and text, for windows. Pure: no X.
+ *
+ * A surface is [height][width] pixels of 0x00RRGGBB; coordinates are in pixels, 0,0 at the top
+ * left; whatever falls outside is clipped. */
+
+struct surface {
+    int width, height;
+    uint32_t *pixels; /* owned by whoever made the surface */
+};
+
+struct rect {
+    int x, y, w, h;
+};
+
+/* The part of r that lies inside width x height; without pixels (w or h 0 or less) when none does. */
+struct rect paint_clip(struct rect r, int width, int height);
+
+void paint_fill(struct surface *s, struct rect r, uint32_t color);
+
+/* A frame of lines `thick` pixels wide just inside r. */
+void paint_outline(struct surface *s, struct rect r, int thick, uint32_t color);
+
+/* A gray picture [height][width] stretched over r: smooth when it grows or shrinks, or, when
+ * `blocks`, in sharp-edged pixels. */
+void paint_gray(struct surface *s, struct rect r, const uint8_t *gray, int width, int height,
+                bool blocks);
+
+/* The largest rectangle of width:height inside `room`, centred in it. */
+struct rect paint_fit(struct rect room, int width, int height);
+
+/* Text in a built-in round-ended stroke font (ASCII 32..126; other bytes appear as a box), so that
+ * no font need be installed on the X server. `size` is the height of a capital in pixels; y is
+ * where the baseline is. `bold` is the stroke's width relative to the normal one: 1 is normal.
+ * Returns the x at which the text ends. */
+double paint_text(struct surface *s, double x, double y, double size, double bold, uint32_t color,
+                  const char *text);
+
+/* How wide paint_text would make it. */
+double paint_text_width(double size, const char *text);
+
+/* Two colours mixed: 0 gives a, 1 gives b. */
+uint32_t paint_mix(uint32_t a, uint32_t b, double part);
+
+/* Pen strokes as a person draws them: points joined by thick anti-aliased lines with round ends,
+ * white (255) on black (0), undone stroke by stroke. Pure: no window, no time.
+ *
+ * Points are in frame pixels: 0,0 is the top left corner of a SKETCH_SIDE square, and points
+ * outside of it are allowed (the ink is clipped). Ink is kept at SKETCH_RASTER pixels a side, twice
+ * the frame, so that a frame is a fair average and a large window still shows a sharp edge. */
+
+#define SKETCH_SIDE 280
+#define SKETCH_RASTER (2 * SKETCH_SIDE)
+#define SKETCH_MAX_STROKES 1000000
+
+struct sketch;
+
+/* An empty drawing with a pen `pen` frame pixels wide (1..SKETCH_SIDE). NULL when memory is
+ * short. Free with sketch_free. */
+struct sketch *sketch_new(double pen, struct err *e);
+void sketch_free(struct sketch *s);
+
+/* The pen goes down, moves, and goes up. Each move inks the straight line from the last point, so
+ * that the ink is under the pointer at once; sketch_up redraws the stroke as a smooth curve
+ * through its points (centripetal Catmull-Rom). Moves without the pen down are ignored, and a
+ * second down ends the stroke before. Return 0, or -1 when memory is short. */
+int sketch_down(struct sketch *s, double x, double y, struct err *e);
+int sketch_move(struct sketch *s, double x, double y, struct err *e);
+void sketch_up(struct sketch *s);
+
+/* Is a stroke being drawn? How many strokes are there (with it)? */
+bool sketch_is_down(const struct sketch *s);
+int sketch_strokes(const struct sketch *s);
+
+/* Take back the last whole stroke (also one being drawn). False when there is none. */
+bool sketch_undo(struct sketch *s);
+
+/* Remove all strokes. */
+void sketch_clear(struct sketch *s);
+
+/* The ink as it stands: [SKETCH_RASTER][SKETCH_RASTER]; owned by s. */
+const uint8_t *sketch_ink(const struct sketch *s);
+
+/* The ink as a frame: [SKETCH_SIDE][SKETCH_SIDE], each pixel the mean of four of the raster. */
+void sketch_frame(const struct sketch *s, uint8_t *gray);
+
+/* One thick segment from a to b into gray [height][width], by the larger of what is there and the
+ * segment's coverage: overlapping segments of one line leave no seam. Pixel i covers i..i+1;
+ * radius is half the line's width. */
+void stroke_segment(uint8_t *gray, int width, int height, double ax, double ay, double bx,
+                    double by, double radius);
+
+/* How an answer looks: the digit large, how sure it is, ten bars, and what the network saw. Shared
+ * by the windows; paints, knows no window. */
+
+/* The windows' colours. */
+#define INK_BACKGROUND 0x14171bu
+#define INK_EDGE 0x343b44u
+#define INK_TRACK 0x252b32u
+#define INK_TEXT 0xe8eaedu
+#define INK_QUIET 0x98a1abu
+#define INK_ACCENT 0xffd166u /* the answer, and nothing else */
+#define INK_OTHER 0x5f88b3u  /* the other digits' bars */
+#define INK_ALARM 0xff8a80u
+
+#define PANEL_WIDTH 300 /* pixels at scale 1 */
+#define PANEL_HEIGHT 420
+#define SEEN_SIDE 28
+
+/* Where the bars are at scale 1, from the panel's top left corner: digit d's bar is in the row
+ * PANEL_BARS_Y + d * PANEL_BAR_STEP and PANEL_BAR_HEIGHT high. */
+#define PANEL_BARS_Y 206
+#define PANEL_BAR_STEP 22
+#define PANEL_BAR_HEIGHT 12
+
+struct panel {
+    const struct answer *answer; /* NULL: none, `hint` is shown instead */
+    bool stale;                  /* the picture has changed since: shown quietly */
+    const char *hint;            /* a line in place of the answer */
+    const char *alarm;           /* what is wrong with the command; NULL: nothing */
+    const char *advice;          /* a second line below the alarm; NULL: none */
+    const uint8_t *seen;         /* [SEEN_SIDE][SEEN_SIDE], what the network saw; NULL: not known */
+};
+
+/* Paint p into the square of surface at x, y, PANEL_WIDTH x PANEL_HEIGHT times scale. */
+void panel_paint(struct surface *s, int x, int y, double scale, const struct panel *p);
+
+/* "98 %"; "99.9 %" never reads as 100. text has room for 16 bytes. */
+char *panel_percent(double probability, char *text);
+
+/* A text no wider than `room` pixels: cut with "..." where it is. */
+void panel_text(struct surface *s, double x, double y, double size, double room, uint32_t color,
+                const char *text);
+
+/* What xview shows: a frame with its region, boxes and answers, and a strip below it. Paints, knows
+ * no window. */
+
+#define VIEW_STRIP 64 /* height of the strip in pixels at scale 1 */
+
+struct view {
+    double scale;
+    const struct frame *frame; /* NULL: none yet */
+    struct rect region;        /* in the frame's pixels; w = 0: the whole of it */
+    const struct match *match; /* NULL: no command runs beside it */
+    const char *alarm;         /* what is wrong; NULL: nothing */
+    const char *note;          /* a word on what was just done; "" */
+    bool failed;               /* it could not be done */
+    const char *state;         /* "paused", "end of stream"; "" */
+    double rate;               /* frames a second; negative: not known */
+    const char *source;        /* of the frame; "" */
+    long long number;
+};
+
+/* Paint all of it. */
+void view_paint(struct surface *s, const struct view *v);
+
+/* The part of region inside a frame of width x height; w = 0 when they do not meet. A region with
+ * w = 0 is the whole frame. */
+struct rect view_region(struct rect region, int width, int height);
+
+/* What xcanvas shows: the paper with the drawing, a line of help below it, and the panel with the
+ * answer beside it. Paints, knows no window. */
+
+struct board {
+    double scale;
+    const struct sketch *sketch;
+    const char *note;          /* a word on what was just done; "": the keys are explained */
+    const struct panel *panel; /* NULL: no command runs beside it */
+};
+
+/* The size of the window as it opens, and the least that makes sense, in pixels. */
+void board_size(double scale, bool panel, int *width, int *height);
+void board_least(double scale, bool panel, int *width, int *height);
+
+/* The square to draw on in a window of width x height. */
+struct rect board_paper(double scale, bool panel, int width, int height);
+
+/* A point of the window as a point of the drawing, in frame pixels; true when it is on the paper. */
+bool board_point(struct rect paper, int x, int y, double *frame_x, double *frame_y);
+
+/* Paint all of it, or the paper alone. */
+void board_paint(struct surface *s, const struct board *b);
+void board_paint_paper(struct surface *s, struct rect paper, const struct sketch *sketch);
+
+/* One X11 window that a program paints itself: events come out, a surface goes in. Pictures go
+ * through shared memory (MIT-SHM) where the server is on this machine, through XPutImage
+ * elsewhere; a surface is not written while the server still reads it. No fonts, no window
+ * manager and no extension are needed. One window a process. */
+
+struct window;
+
+enum window_event_type {
+    WINDOW_NONE,
+    WINDOW_EXPOSE, /* it must be shown again */
+    WINDOW_RESIZE, /* and has another size */
+    WINDOW_CLOSE,  /* the user closed it */
+    WINDOW_KEY,    /* key: a character, as typed */
+    WINDOW_DOWN,   /* the first pointer button at x, y */
+    WINDOW_MOVE,   /* only between down and up */
+    WINDOW_UP
+};
+
+struct window_event {
+    enum window_event_type type;
+    int x, y;
+    char key;
+    bool repeat; /* WINDOW_KEY: the key has been held since its last event */
+};
+
+/* Connect to $DISPLAY (display NULL) or the named one. NULL: e says which display and what may be
+ * wrong. Free with window_free, which closes the connection. The window is not made yet. */
+struct window *window_open(const char *display, struct err *e);
+void window_free(struct window *w);
+
+/* What one pixel of a plain screen is here: Xft.dpi / 96 rounded to halves, 1..4 (1 where
+ * the resource is not set). */
+double window_scale(const struct window *w);
+
+/* Largest size of a window that fits the screen, in pixels. */
+void window_screen(const struct window *w, int *width, int *height);
+
+/* Make the window and map it. Sizes in pixels; min_* is the least a window manager may make of
+ * it. `cross`: the pointer is a drawing cross. Returns 0 or -1. */
+int window_show(struct window *w, const char *title, int width, int height, int min_width,
+                int min_height, bool cross, struct err *e);
+
+/* The connection, to poll for reading; and whether events are waiting already. */
+int window_fd(const struct window *w);
+bool window_pending(struct window *w);
+
+/* The next event; WINDOW_NONE when there is none. Never waits. */
+struct window_event window_next(struct window *w);
+
+/* The surface to paint, of the window's size. NULL while the server still reads the last one (an
+ * event will come and a later call succeeds) or when memory is short. What was painted before is
+ * still there unless the size changed since. */
+struct surface *window_surface(struct window *w);
+
+/* Send part r of the surface to the screen. */
+void window_put(struct window *w, struct rect r);
+
+/* A command of the user's run beside a window: frames go to its standard input, lines come from its
+ * standard output. Nothing here ever waits: frames that the command is too slow for are replaced by
+ * newer ones (the newest wins), and a command that dies is noticed and started again by the next
+ * frame. Its standard error is the caller's. */
+
+#define CHILD_MAX_LINE 65536 /* bytes with the NUL; a longer line comes in pieces */
+
+struct child;
+
+/* Prepare to run `sh -c command`; nothing is started. NULL when memory is short. The caller must
+ * ignore SIGPIPE (the command gets the default back). Free with child_free, which closes the
+ * command's input, gives it half a second to end, and then kills its process group. */
+struct child *child_new(const char *command, struct err *e);
+void child_free(struct child *c);
+
+/* Send a frame; start the command when it is not running. A frame still waiting from before is
+ * dropped. Returns 0; -1 when the command cannot be started. */
+int child_send(struct child *c, const struct frame *f, struct err *e);
+
+/* File descriptors for poll: the first to read (POLLIN; -1: none), the second to write (POLLOUT;
+ * -1: nothing to write). c may be NULL: nothing either way. */
+int child_read_fd(const struct child *c);
+int child_write_fd(const struct child *c);
+
+/* Has it closed its output and not ended yet? No descriptor tells of its end: look again after
+ * CHILD_ENDS seconds. c may be NULL. */
+bool child_is_ending(const struct child *c);
+#define CHILD_ENDS 0.02
+
+/* Do whatever can be done without waiting: write, read, notice a death. Call after poll. */
+void child_work(struct child *c);
+
+/* Take the next whole line out (without its newline); NULL when there is none. The text is owned by
+ * c and lives until the next call. */
+const char *child_line(struct child *c);
+
+/* Is it running? And when it has ended by itself: how, in words ("ended with status 127",
+ * "ended: Killed (signal 9)"), until it is started again; "" otherwise. */
+bool child_is_running(const struct child *c);
+const char *child_end(const struct child *c);
+
+/* Frames handed over to the command in full since it was started. */
+long child_frames_sent(const struct child *c);
+
+#endif

@@ -1,0 +1,65 @@
+#include "answer/answer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../check.h"
+
+static void test_scaling(void)
+{
+    static const char *const bad[] = {"", "x", "1,2", "1,2,0", "1,2,3,4", "1/0", "1/", "1,,2",
+                                      "nan", "1,inf,1", "1,0,1/0", "1 ,0,1", "1,0,1 "};
+    struct scaling s;
+    CHECK(scaling_parse("0.5", &s) && s.scale == 0.5 && s.mean == 0 && s.std == 1, "a scale alone");
+    CHECK(scaling_parse("1/255,-0.5,3/4", &s) && s.scale == 1.0 / 255 && s.mean == -0.5 &&
+          s.std == 0.75, "fractions, mean and deviation");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK(!scaling_parse(bad[i], &s), "refuses \"%s\"", bad[i]);
+}
+
+enum { SIDE = 28 };
+static uint8_t gray[SIDE * SIDE];
+
+/* Make gray black but for a box of ink. */
+static void ink(int x, int y, int w, int h)
+{
+    memset(gray, 0, sizeof gray);
+    for (int i = y; i < y + h; i++)
+        memset(gray + i * SIDE + x, 255, (size_t)w);
+}
+
+static void test_doubt(void)
+{
+    ink(10, 4, 8, 20);
+    CHECK(model_doubt(gray, SIDE, SIDE) == DOUBT_NONE, "a box of 20 in the middle");
+    ink(4, 10, 20, 8);
+    CHECK(model_doubt(gray, SIDE, SIDE) == DOUBT_NONE, "and a wide one");
+    for (size_t i = 0; i < sizeof gray; i++)
+        gray[i] = 255 - gray[i];
+    CHECK(model_doubt(gray, SIDE, SIDE) == DOUBT_PAPER, "its negative");
+    memset(gray, 120, sizeof gray);
+    CHECK(model_doubt(gray, SIDE, SIDE) == DOUBT_PAPER, "gray paper");
+    ink(12, 0, 3, 28);
+    CHECK(model_doubt(gray, SIDE, SIDE) == DOUBT_EDGE, "a stroke from edge to edge");
+    ink(0, 0, 8, 12);
+    CHECK(model_doubt(gray, SIDE, SIDE) == DOUBT_EDGE, "a digit in a corner");
+    ink(9, 8, 8, 20);
+    gray[2 * SIDE + 14] = 255;
+    CHECK(model_doubt(gray, SIDE, SIDE) == DOUBT_EDGE, "a digit at the bottom");
+    /* As MNIST has it: the box of 20 reaches the edge since its mass is at the other end. */
+    ink(8, 12, 12, 6);
+    for (int y = 0; y < 14; y++)
+        gray[y * SIDE + 14] = y < 2 ? 140 : 60;
+    CHECK(model_doubt(gray, SIDE, SIDE) == DOUBT_NONE, "a thin stroke up to the edge");
+    memset(gray, 0, sizeof gray);
+    CHECK(model_doubt(gray, SIDE, SIDE) == DOUBT_NONE, "nothing");
+    CHECK(model_doubt(gray, 1, 1) == DOUBT_NONE, "a frame of one pixel");
+}
+
+int main(void)
+{
+    test_scaling();
+    test_doubt();
+    return check_done();
+}

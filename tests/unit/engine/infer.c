@@ -1,0 +1,98 @@
+/* infer's logits against the definition, for every kernel level, batch size and thread count. */
+#include "../check.h"
+#include "../reference.h"
+#include "../drawn.h"
+#include "../nets.h"
+
+#include "engine/engine.h"
+#include "base/rng.h"
+
+/* What training has no use for: pictures large and small for Winograd's convolution. */
+static const struct net_case winograd_case = {
+    "by Winograd's algorithm, odd sizes",
+    "input 1 19 21\nconv 16 3x3\nrelu\nconv 17 3x3 pad 1\nrelu\nbatchnorm\nmaxpool 2x2\n"
+    "conv 32 3x3 pad 1\nname a\nbatchnorm\nrelu\nconv 32 3x3 pad 1\nadd a\nrelu\nmaxpool 2x2\n"
+    "conv 20 3x3 pad 1\nflatten\ndense 10\nsoftmax\n"};
+
+static const char *const levels[] = {"portable", "avx2", "avx512", "neon"};
+
+static void check_net(const struct net_case *c)
+{
+    enum { N = 70 };
+    struct err e = ERR_NONE;
+    struct net *net = drawn_net(c->name, c->text, 1);
+    long pixels = shape_count(net_input(net)), k = net_outputs(net);
+    float *x = malloc((size_t)(N * pixels) * sizeof *x);
+    float *one = malloc((size_t)(N * k) * sizeof *one), *all = malloc((size_t)(N * k) * sizeof *all);
+    struct rng r = rng_seed(5, 5);
+    for (long i = 0; i < N * pixels; i++)
+        x[i] = (float)rng_range(&r, -1, 1);
+    for (size_t v = 0; v < sizeof levels / sizeof *levels; v++) {
+        const struct kernels *kernels = kernel_named(levels[v]);
+        if (!kernels)
+            continue;
+        double worst = 0;
+        struct threads *alone = threads_new(1, &e), *three = threads_new(3, &e);
+        struct infer *p = infer_new(net, 1, alone, kernels, &e);
+        struct infer *q = infer_new(net, N, three, kernels, &e);
+        CHECK(p && q, "%s, %s: planned %s", c->name, levels[v], e.what);
+        if (!p || !q)
+            return;
+        for (int i = 0; i < N; i++)
+            infer_run(p, x + i * pixels, 1, one + i * k);
+        bool same = true;
+        for (int i = 0; i < 9; i++) {
+            infer_run(q, x + i * pixels, 1, all);
+            same &= !memcmp(one + i * k, all, (size_t)k * sizeof *all);
+        }
+        CHECK(same, "%s, %s: the same bits on three threads together", c->name, levels[v]);
+        infer_run(q, x, N, all);
+        for (int i = 0; i < N; i += 23) {
+            double *value[NET_MAX_LAYERS];
+            reference_forward(net, x + i * pixels, value);
+            for (int j = 0; j < k; j++)
+                worst = fmax(worst, fabs(value[net->layers - 1][j] - one[i * k + j]));
+            for (int j = 0; j < net->layers; j++)
+                free(value[j]);
+        }
+        CHECK(worst < 1e-4, "%s, %s: logits as defined (differ by %.1e)", c->name, levels[v], worst);
+        CHECK(!memcmp(one, all, (size_t)(N * k) * sizeof *one),
+              "%s, %s: the same bits alone and in a batch on three threads", c->name, levels[v]);
+        infer_free(p);
+        infer_free(q);
+        threads_free(alone);
+        threads_free(three);
+    }
+    free(x);
+    free(one);
+    free(all);
+    net_free(net);
+}
+
+static void check_softmax(void)
+{
+    const float logits[3] = {1, 2, 1000};
+    double p[3];
+    softmax(logits, 3, 1, p);
+    CHECK(p[2] == 1 && p[0] == 0, "softmax of large logits does not overflow");
+    softmax(logits, 2, 2, p);
+    CHECK(fabs(p[1] / p[0] - exp(0.5)) < 1e-12, "softmax divides by the temperature");
+}
+
+static void check_scale(void)
+{
+    const uint8_t pixels[2] = {0, 255};
+    float x[2];
+    infer_scale(pixels, 2, 1 / 255.0, 0.5, 0.25, x);
+    CHECK(x[0] == -2 && x[1] == 2, "pixels are scaled, then normalised");
+}
+
+int main(void)
+{
+    for (int i = 0; i < NET_CASES; i++)
+        check_net(&net_cases[i]);
+    check_net(&winograd_case);
+    check_softmax();
+    check_scale();
+    return check_done();
+}

@@ -1,0 +1,120 @@
+/* Painting into memory: clipping, scaling, text. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../check.h"
+#include "window/font.h"
+#include "window/window.h"
+
+enum { W = 120, H = 80 };
+
+static uint32_t guarded[W * H + 2];
+static struct surface s = {W, H, guarded + 1};
+
+static void wipe(void)
+{
+    memset(guarded, 0, sizeof guarded);
+    guarded[0] = guarded[W * H + 1] = 0xdeadbeef;
+}
+
+static int intact(void)
+{
+    return guarded[0] == 0xdeadbeef && guarded[W * H + 1] == 0xdeadbeef;
+}
+
+static int count(uint32_t color)
+{
+    int n = 0;
+    for (int i = 0; i < W * H; i++)
+        n += s.pixels[i] == color;
+    return n;
+}
+
+static void test_rectangles(void)
+{
+    wipe();
+    paint_fill(&s, (struct rect){10, 10, 5, 4}, 1);
+    CHECK(count(1) == 20, "a filled rectangle");
+    paint_fill(&s, (struct rect){-5, -5, 10, 10}, 2);
+    paint_fill(&s, (struct rect){W - 3, H - 3, 100, 100}, 2);
+    paint_fill(&s, (struct rect){500, 500, 10, 10}, 2);
+    paint_fill(&s, (struct rect){20, 20, -4, 3}, 2);
+    CHECK(count(2) == 25 + 9 && intact(), "clipped at every edge");
+    wipe();
+    paint_outline(&s, (struct rect){20, 20, 10, 10}, 2, 3);
+    CHECK(count(3) == 100 - 36, "an outline lies just inside");
+}
+
+static void test_fit(void)
+{
+    struct rect r = paint_fit((struct rect){10, 10, 200, 100}, 640, 480);
+    CHECK(r.h == 100 && r.w == 133 && r.y == 10 && r.x == 43, "a wide room: %d,%d,%d,%d", r.x, r.y,
+          r.w, r.h);
+    r = paint_fit((struct rect){0, 0, 100, 300}, 200, 100);
+    CHECK(r.w == 100 && r.h == 50 && r.x == 0 && r.y == 125, "a high room");
+}
+
+static void test_gray(void)
+{
+    static const uint8_t two[4] = {0, 255, 255, 0};
+    wipe();
+    paint_gray(&s, (struct rect){0, 0, 2, 2}, two, 2, 2, false);
+    CHECK(s.pixels[1] == 0xffffff && s.pixels[0] == 0 && s.pixels[W] == 0xffffff, "one to one");
+    wipe();
+    paint_gray(&s, (struct rect){0, 0, 40, 40}, two, 2, 2, true);
+    CHECK(count(0xffffff) == 800, "blocks have sharp edges");
+    wipe();
+    paint_gray(&s, (struct rect){-30, -30, 300, 300}, two, 2, 2, false);
+    CHECK(intact(), "a picture larger than the surface is clipped");
+    static uint8_t fine[800 * 400];
+    for (int i = 0; i < 800 * 400; i++)
+        fine[i] = i % 800 % 8 ? 255 : 0; /* a line of one pixel in eight */
+    wipe();
+    paint_gray(&s, (struct rect){0, 0, 100, 50}, fine, 800, 400, false);
+    uint32_t v = s.pixels[10 * W + 50] & 255;
+    CHECK(v > 200 && v < 240, "shrinking averages: thin lines survive (%u)", v);
+}
+
+static void test_text(void)
+{
+    wipe();
+    double end = paint_text(&s, 10, 40, 20, 1, 0xffffff, "17");
+    int ink = count(0xffffff);
+    CHECK(ink > 50 && intact(), "text leaves ink (%d pixels)", ink);
+    CHECK(end > 40 && end < 50, "and tells where it ends (%.1f)", end);
+    wipe();
+    paint_text(&s, 10, 40, 20, 1, 0xffffff, "\xff\n");
+    CHECK(count(0xffffff) > 50, "a byte that is no glyph is a box");
+    wipe();
+    paint_text(&s, -1000, 40, 20, 1, 0xffffff, "far");
+    paint_text(&s, 110, 5, 60, 2, 0xffffff, "@@@");
+    paint_text(&s, 110, 1000, 60, 2, 0xffffff, "@@@");
+    CHECK(intact(), "text is clipped");
+    CHECK(paint_text_width(28, "") == 0, "no text has no width");
+    CHECK(paint_text_width(28, "00") == 18 + FONT_SPACE + 18, "digits are as wide as each other");
+    int blank = 0;
+    for (int c = '!'; c <= '~'; c++) {
+        wipe();
+        char text[2] = {(char)c, '\0'};
+        paint_text(&s, 20, 50, 28, 1, 0xffffff, text);
+        blank += count(0) == W * H;
+    }
+    CHECK(blank == 0, "every printable character has a glyph");
+}
+
+static void test_mix(void)
+{
+    CHECK(paint_mix(0x000000, 0xffffff, 0.5) == 0x808080, "half of black and white");
+    CHECK(paint_mix(0x102030, 0xffffff, 0) == 0x102030, "none of the second");
+    CHECK(paint_mix(0x102030, 0xabcdef, 1) == 0xabcdef, "all of it");
+}
+
+int main(void)
+{
+    test_rectangles();
+    test_fit();
+    test_gray();
+    test_text();
+    test_mix();
+    return check_done();
+}
