@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "exif.h"
+#include "gray.h"
 #include "picture.h"
 #include "screen.h"
 #include "tiles.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "camera.h"
+#include "gray.h"
 #include "picture.h"
 
 #if LIBAVFORMAT_VERSION_MAJOR >= 61
