@@ -1,8 +1,15 @@
-/* preproc: frames of any size -> 28x28 frames as MNIST makes them. */
+/* preproc: frames of any size -> 28x28 frames as MNIST makes them.
+ * Frames are read until the input pauses or each thread has its share; lib/ink finds the digits of them
+ * all at once; what comes out of them is written in order. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "program/prepare.h"
+#include "base/files.h"
 #include "base/privilege.h"
+#include "base/threads.h"
+#include "ink/ink.h"
 #include "tool.h"
 
 static const char usage[] =
@@ -14,10 +21,15 @@ static const char usage[] =
     "  -h           this help\n"
     "  -V           version\n";
 
-static struct prepare_options parse(int argc, char **argv)
+struct options {
+    bool many;     /* every digit, not only the most prominent one */
+    int threads;   /* so many frames are worked on at once */
+    int region[4]; /* x, y, w, h of the part of a frame to look in; w 0: all of it */
+};
+
+static struct options parse(int argc, char **argv)
 {
-    struct prepare_options o = {.threads = 1, .out = STDOUT_FILENO, .report = tool_error,
-                                .notice = tool_note_clipping};
+    struct options o = {.threads = 1};
     for (int c; (c = getopt(argc, argv, "hj:mr:V")) != -1;)
         switch (c) {
         case 'h': tool_help();
@@ -30,21 +42,258 @@ static struct prepare_options parse(int argc, char **argv)
     return o;
 }
 
+enum { JOBS_PER_THREAD = 4 };
+
+/* A frame on its way through. */
+struct job {
+    struct frame in, out;
+    struct ink *ink;
+    char *wire; /* what comes out, as it stands on the wire */
+    size_t len, size;
+    int seen;
+    bool failed, whole; /* whole: all that comes out of it is there, even if it failed */
+    struct err e;
+};
+
+struct preproc {
+    const struct options *o;
+    struct threads *threads;
+    struct job *job;
+    int jobs;
+    int status;  /* EXIT_FAILED: something was wrong, and was reported */
+    bool told;   /* that there are more digits than are taken */
+    bool closed; /* nothing more can be written */
+};
+
+static int preproc_init(struct preproc *p, const struct options *o, struct err *e)
+{
+    int jobs = o->threads == 1 ? 1 : JOBS_PER_THREAD * o->threads;
+    *p = (struct preproc){.o = o};
+    if (!(p->job = calloc((size_t)jobs, sizeof *p->job)))
+        return err_set(e, "out of memory");
+    if (!(p->threads = threads_new(o->threads, e)))
+        return -1;
+    for (; p->jobs < jobs; p->jobs++)
+        if (!(p->job[p->jobs].ink = ink_new(e)))
+            return -1;
+    return 0;
+}
+
+static void preproc_free(struct preproc *p)
+{
+    for (int i = 0; i < p->jobs; i++) {
+        frame_free(&p->job[i].in);
+        frame_free(&p->job[i].out);
+        ink_free(p->job[i].ink);
+        free(p->job[i].wire);
+    }
+    free(p->job);
+    threads_free(p->threads);
+}
+
+/* ---- one frame ---- */
+
+/* The part of the frame to look at: box[] = x, y, w, h. Returns -1 when it lies outside. */
+static int clip(const struct frame *f, const int *region, int *box, struct err *e)
+{
+    int whole[4] = {0, 0, f->width, f->height};
+    memcpy(box, whole, sizeof whole);
+    if (!region[2])
+        return 0;
+    for (int i = 0; i < 2; i++) {
+        int room = whole[2 + i] - region[i];
+        if (room <= 0)
+            return err_set(e, "region %d,%d,%d,%d lies outside the frame of %dx%d", region[0],
+                           region[1], region[2], region[3], f->width, f->height);
+        box[i] = region[i];
+        box[2 + i] = region[2 + i] < room ? region[2 + i] : room;
+    }
+    return 0;
+}
+
+/* Say where a digit was, in the frame that box is a part of; d NULL: that there is none. */
+static int set_place(struct job *j, bool many, const struct ink_digit *d, const int *box)
+{
+    char text[64] = "", line[16] = "", word[16] = "";
+    if (d) {
+        snprintf(text, sizeof text, "%d,%d,%d,%d", d->x + box[0], d->y + box[1], d->w, d->h);
+        snprintf(line, sizeof line, "%d", d->line);
+        snprintf(word, sizeof word, "%d", d->word);
+    }
+    if (frame_set_fact(&j->out, "box", d ? text : NULL, &j->e))
+        return -1;
+    return many && (frame_set_fact(&j->out, "line", d ? line : NULL, &j->e) ||
+                    frame_set_fact(&j->out, "word", d ? word : NULL, &j->e))
+               ? -1
+               : 0;
+}
+
+/* Append a digit (NULL: none, an all-zero frame) to what the job puts out. */
+static int put(struct job *j, bool many, const struct ink_digit *d, const int *box)
+{
+    char old[64];
+    if (d)
+        memcpy(j->out.gray, d->pixels, DIGIT_PIXELS);
+    else
+        memset(j->out.gray, 0, DIGIT_PIXELS);
+    /* A frame that went through before keeps the box it had in its source. */
+    bool again = j->in.width == DIGIT_SIDE && j->in.height == DIGIT_SIDE && d &&
+                 frame_fact(&j->in, "box", old, sizeof old);
+    if (!again && set_place(j, many, d, box))
+        return -1;
+    return frame_append(&j->wire, &j->len, &j->size, &j->out, &j->e);
+}
+
+static int work_on(struct job *j, const struct options *o)
+{
+    int box[4], digits = 0;
+    struct ink_digit *digit = NULL;
+    j->whole = false;
+    if (frame_resize(&j->out, DIGIT_SIDE, DIGIT_SIDE, &j->e) ||
+        frame_copy_facts(&j->out, &j->in, &j->e))
+        return -1;
+    int outside = clip(&j->in, o->region, box, &j->e);
+    if (!outside)
+        digits = ink_find(j->ink, j->in.gray + (long)box[1] * j->in.width + box[0], j->in.width,
+                          box[2], box[3], o->many, &digit, &j->e);
+    if (digits < 0)
+        return -1;
+    j->seen = digits ? ink_seen(j->ink) : 0;
+    for (int i = 0; i < digits; i++)
+        if (put(j, o->many, &digit[i], box))
+            return -1;
+    if (!digits && put(j, o->many, NULL, box))
+        return -1;
+    j->whole = true;
+    return outside;
+}
+
+static void work(void *arg, int item, int thread)
+{
+    (void)thread;
+    struct preproc *p = arg;
+    struct job *j = &p->job[item];
+    j->len = 0;
+    j->failed = work_on(j, p->o) < 0;
+}
+
+/* ---- streams ---- */
+
+static int report(struct preproc *p, const struct err *e)
+{
+    p->status = tool_error(e);
+    return -1;
+}
+
+/* Say once that there was more to be had. */
+static void tell_more(struct preproc *p, const char *name)
+{
+    struct err e = ERR_NONE;
+    if (p->told)
+        return;
+    p->told = true;
+    err_set(&e, "several digits in a frame: the most prominent is taken; -m reads all");
+    err_at(&e, name, -1);
+    tool_error(&e);
+}
+
+/* Work on the first n jobs and write what comes out of them, in order. */
+static int flush(struct preproc *p, int n, const char *name)
+{
+    struct err e = ERR_NONE;
+    threads_run(p->threads, n, work, p);
+    for (int i = 0; i < n; i++) {
+        struct job *j = &p->job[i];
+        if (j->len && write_all(STDOUT_FILENO, j->wire, j->len)) {
+            err_errno(&e, "standard output");
+            p->closed = true;
+            return report(p, &e);
+        }
+        if (j->failed) {
+            err_at(&j->e, name, -1);
+            report(p, &j->e);
+        }
+        if (!j->whole) /* what came after it would be out of step */
+            return -1;
+        if (j->seen > 1 && !p->o->many)
+            tell_more(p, name);
+    }
+    return 0;
+}
+
+/* Note where the frame is from, for those after us, unless it says so itself. */
+static int note_source(struct frame_reader *r, struct job *j)
+{
+    char text[1024];
+    const char *source = frame_source(r, &j->in, text, sizeof text);
+    long long number = frame_number(r, &j->in);
+    if (source != text)
+        snprintf(text, sizeof text, "%s", source);
+    j->e = (struct err)ERR_NONE;
+    j->e.frame = number;
+    if (frame_set_fact(&j->in, "source", text, &j->e))
+        return -1;
+    snprintf(text, sizeof text, "%lld", number);
+    return frame_set_fact(&j->in, "frame", text, &j->e);
+}
+
+/* Read and work until the stream ends, or cannot be gone on with. */
+static void read_all(struct preproc *p, struct frame_reader *r)
+{
+    struct err e = ERR_NONE;
+    const char *name = frame_stream_name(r);
+    bool live = false;
+    int waiting = 0, got;
+    while ((got = frame_read(r, &p->job[waiting].in, &e)) > 0) {
+        struct job *j = &p->job[waiting];
+        tool_note_clipping(r);
+        if (note_source(r, j)) {
+            report(p, &j->e);
+            return;
+        }
+        waiting++;
+        if (!live && (live = pipe_is_live(frame_fd(r))))
+            pipe_shrink(STDOUT_FILENO);
+        if (waiting < p->jobs && !frame_would_block(r))
+            continue;
+        if (flush(p, waiting, name))
+            return;
+        waiting = 0;
+        if (live)
+            pipe_wait_taken(STDOUT_FILENO);
+    }
+    if (!flush(p, waiting, name) && got < 0)
+        report(p, &e);
+}
+
+static void read_stream(struct preproc *p, const char *name)
+{
+    struct err e = ERR_NONE;
+    bool apart = !file_not_written(name, STDOUT_FILENO, &e);
+    struct frame_reader *r = apart ? frame_open(name, &e) : NULL;
+    if (r)
+        read_all(p, r);
+    else
+        report(p, &e);
+    frame_close(r);
+}
+
 int main(int argc, char **argv)
 {
     static char *input[] = {NULL, NULL};
     struct err e = ERR_NONE;
+    struct preproc p;
     tool_init("preproc", usage);
-    struct prepare_options o = parse(argc, argv);
+    struct options o = parse(argc, argv);
+    char **file = optind < argc ? argv + optind : input;
     privilege_drop(&(struct privilege){.file = (const char *const *)argv + optind,
                                        .files = (size_t)(argc - optind)});
-    struct prepare *p = prepare_new(&o, &e);
-    int status = p ? EXIT_OK : tool_error(&e), ended = 0;
-    char **file = optind < argc ? argv + optind : input;
-    do {
-        if (p && (ended = prepare_stream(p, *file)))
-            status = EXIT_FAILED;
-    } while (p && ended >= 0 && *file && *++file);
-    prepare_free(p);
-    return tool_close(status);
+    if (preproc_init(&p, &o, &e))
+        report(&p, &e);
+    else
+        do
+            read_stream(&p, *file);
+        while (!p.closed && *file && *++file);
+    preproc_free(&p);
+    return tool_close(p.status);
 }
