@@ -1,12 +1,18 @@
-/* cnn-train: labelled frames -> a model. */
+/* cnn-train: labelled frames -> a model.
+ * The frames are read into memory (dataset of lib/learn); the network, with weights drawn anew or a model's,
+ * is trained (fit) and saved as ONNX, or (-q) a model made one in 8 bits (quantize). Under mpirun several
+ * processes (ranks) do so together, of which the first reads, prints and writes. */
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "program/progress.h"
-#include "program/teach.h"
+#include "base/files.h"
+#include "learn/learn.h"
+#include "onnx/onnx.h"
 #include "tool.h"
 
 static const char usage[] =
@@ -33,6 +39,15 @@ static const char usage[] =
     "  -s SEED   of everything drawn at random (1)\n"
     "  -j N      threads (the CPUs there are); the model does not depend on it\n";
 
+struct options {
+    const char *net, *start; /* one of them: a .net text; a model to start from */
+    const char *model;       /* the file to write */
+    char checkpoint[4096];   /* the file that holds the run until then; "": none */
+    bool resume, quantize;
+    int threads; /* 0: not said */
+    struct recipe recipe;
+};
+
 /* The number of a name that find knows. */
 static int named(int option, const char *name, int (*find)(const char *), const char *names)
 {
@@ -42,7 +57,7 @@ static int named(int option, const char *name, int (*find)(const char *), const 
     return number;
 }
 
-static void parse_option(struct teach_options *o, int option, const char *value)
+static void parse_option(struct options *o, int option, const char *value)
 {
     struct fit_options *f = &o->recipe.fit;
     struct err e = ERR_NONE;
@@ -85,10 +100,10 @@ static void parse_option(struct teach_options *o, int option, const char *value)
     }
 }
 
-static void parse(struct teach_options *o, int argc, char **argv)
+static void parse(struct options *o, int argc, char **argv)
 {
     int option;
-    *o = (struct teach_options){.recipe = recipe_default, .out = stdout, .report = tool_error};
+    *o = (struct options){.recipe = recipe_default};
     while ((option = getopt(argc, argv, "n:i:o:qre:b:l:O:p:S:W:w:L:E:a:A:v:s:j:hV")) != -1)
         parse_option(o, option, optarg);
     if (!o->net == !o->start)
@@ -101,6 +116,13 @@ static void parse(struct teach_options *o, int argc, char **argv)
     if ((size_t)snprintf(o->checkpoint, size, "%s.ckpt", o->model) >= size)
         tool_usage("-o: the name is too long");
     recipe_complete(&o->recipe, o->start);
+}
+
+/* Whether this process is the one that prints and writes, of those that work together. */
+static bool is_first(const struct options *o)
+{
+    const struct ranks *ranks = o->recipe.fit.train.ranks;
+    return !ranks || ranks->rank == 0;
 }
 
 static volatile sig_atomic_t stop; /* the signal that asks to end */
@@ -127,15 +149,89 @@ static void catch_signals(void)
     catch_signal(SIGHUP);
 }
 
-/* Whether mpirun (Open MPI's, or one of MPICH's kin) has started this process among others. */
-static bool is_rank(void)
+/* ---- before the work ---- */
+
+static struct net *load(const struct options *o, struct err *e)
 {
-    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE");
+    struct net *net = o->start ? onnx_load(o->start, e) : net_load(o->net, e);
+    if (net && recipe_check_net(net, e)) {
+        err_at(e, o->start ? o->start : o->net, -1);
+        net_free(net);
+        return NULL;
+    }
+    if (net && o->net)
+        net_init(net, o->recipe.fit.train.seed);
+    return net;
+}
+
+/* Whether the model can be written and nothing is lost by it, before hours are spent. */
+static int check_output(struct options *o, char **names, struct err *e)
+{
+    char copy[4096];
+    struct stat s;
+    if (o->net && file_not_saved(o->net, o->model, e))
+        return -1;
+    do
+        if (file_not_saved(*names, o->model, e))
+            return -1;
+    while (*names && *++names);
+    snprintf(copy, sizeof copy, "%s", o->model);
+    if (!stat(o->model, &s) && !S_ISREG(s.st_mode)) {
+        if (S_ISDIR(s.st_mode))
+            return err_set(e, "is a directory") | err_at(e, o->model, -1);
+        o->checkpoint[0] = '\0'; /* a device has none */
+    } else if (access(dirname(copy), W_OK)) {
+        return err_errno(e, "cannot write in its folder") | err_at(e, o->model, -1);
+    }
+    if (o->checkpoint[0] && !o->resume && !access(o->checkpoint, F_OK))
+        tool_warn("%s is of a run that was not finished; -r would go on with it", o->checkpoint);
+    return 0;
+}
+
+static int read_frames(struct dataset *d, char **names, struct err *e)
+{
+    static char *input[] = {"-", NULL};
+    for (char **name = *names ? names : input; *name; name++) {
+        struct frame_reader *r = frame_open(*name, e);
+        int failed = !r || dataset_read(d, r, e);
+        frame_close(r);
+        if (failed)
+            return -1;
+    }
+    if (d->blank)
+        tool_warn("%ld frames with nothing in them were left out", d->blank);
+    return d->images ? 0 : err_set(e, "no frames to train on");
+}
+
+/* What is in the pipe or the files is read by rank 0 alone and sent to the others. */
+static int get_data(const struct options *o, struct dataset *d, char **names, struct err *e)
+{
+    struct ranks *ranks = o->recipe.fit.train.ranks;
+    if (is_first(o) && read_frames(d, names, e))
+        return -1;
+    return ranks ? dataset_share(d, ranks, e) : 0;
+}
+
+/* ---- the work ---- */
+
+static int print_line(const char *line, struct err *e)
+{
+    if (printf("%s\n", line) < 0 || fflush(stdout))
+        return err_errno(e, "standard output");
+    return 0;
+}
+
+static int print_epoch(void *arg, const struct epoch_record *r, struct err *e)
+{
+    (void)arg;
+    char line[256];
+    return print_line(fit_line(r, line, sizeof line), e);
 }
 
 /* Ten times a second, where a person watches. */
-static void print_progress(const struct fit_progress *p)
+static void print_progress(void *arg, const struct fit_progress *p)
 {
+    (void)arg;
     static double last;
     double t = clock_now();
     bool whole = p->done == p->images;
@@ -149,12 +245,104 @@ static void print_progress(const struct fit_progress *p)
             whole ? "\r\033[K" : "");
 }
 
-/* What is said of a run that has ended before its end. */
-static int tell_end(const struct teach_options *o, int ended, const struct err *e)
+static void tell_source(void *arg, const char *name, long right, long images)
+{
+    (void)arg;
+    tool_warn("%s: %.2f %% of %ld frames set aside are right", name,
+              100.0 * (double)right / (double)images, images);
+}
+
+/* Train and save. */
+static int train(struct options *o, struct net *net, const struct dataset *d,
+                 struct threads *t, struct err *e)
+{
+    struct split s;
+    char text[1024];
+    if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, e))
+        return -1;
+    o->recipe.fit.command = recipe_command(&o->recipe, o->start ? o->start : o->net, o->start,
+                                           s.validation, text, sizeof text);
+    struct fit_watch watch = {.stop = &stop};
+    bool first = is_first(o);
+    int status = 0;
+    if (first) {
+        watch.epoch = print_epoch;
+        watch.progress = isatty(STDERR_FILENO) ? print_progress : NULL;
+        watch.source = d->sources > 1 ? tell_source : NULL;
+        status = print_line(fit_header, e);
+    }
+    catch_signals();
+    const char *checkpoint = first && o->checkpoint[0] ? o->checkpoint : NULL;
+    if (!status)
+        status = fit_run(net, d, &s, &o->recipe.fit, t, checkpoint, o->resume, &watch, e);
+    split_free(&s);
+    if (!status && first && onnx_save(net, o->model, e))
+        status = -1;
+    if (!status && checkpoint)
+        unlink(checkpoint);
+    return status;
+}
+
+/* The same model in 8 bits: the work of one. */
+static int quantize(const struct options *o, const struct net *net, const struct dataset *d,
+                    struct threads *t, struct err *e)
+{
+    struct split s;
+    struct quantize_report r;
+    if (!is_first(o))
+        return 0;
+    if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, e))
+        return -1;
+    struct net *made = quantize_net(net, d, &s, QUANTIZE_MAX_LOSS, t, &r, e);
+    split_free(&s);
+    int failed = !made || onnx_save(made, o->model, e);
+    net_free(made);
+    if (failed)
+        return -1;
+    printf("frames\tfloat\tint8\n%ld\t%.5f\t%.5f\n", r.images,
+           (double)r.before / (double)r.images, (double)r.after / (double)r.images);
+    return 0;
+}
+
+/* Returns 0; 1 when it was told to stop; -1 on failure. In both cases the checkpoint, if there is one,
+ * holds what was done. */
+static int teach(struct options *o, char **names, struct err *e)
 {
     const struct ranks *ranks = o->recipe.fit.train.ranks;
-    bool first = teach_is_first(o);
-    if (ended < 0 && !ferror(o->out)) /* what is wrong with that, tool_close says */
+    struct dataset d = {0};
+    struct threads *t = NULL;
+    struct net *net = load(o, e);
+    int status = -1;
+    if (net && (!is_first(o) || !check_output(o, names, e)))
+        t = threads_new(o->threads, e);
+    if (t) {
+        struct shape in = net_input(net);
+        dataset_init(&d, in.h, in.w, net_outputs(net));
+        if (!ranks || ranks->here == 1)
+            threads_spin(t);
+    }
+    if (t && !get_data(o, &d, names, e))
+        status = o->quantize ? quantize(o, net, &d, t, e) : train(o, net, &d, t, e);
+    dataset_free(&d);
+    threads_free(t);
+    net_free(net);
+    return status;
+}
+
+/* ---- alone, or as one of several ---- */
+
+/* Whether mpirun (Open MPI's, or one of MPICH's kin) has started this process among others. */
+static bool is_rank(void)
+{
+    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE");
+}
+
+/* What is said of a run that has ended before its end. */
+static int tell_end(const struct options *o, int ended, const struct err *e)
+{
+    const struct ranks *ranks = o->recipe.fit.train.ranks;
+    bool first = is_first(o);
+    if (ended < 0 && !ferror(stdout)) /* what is wrong with that, tool_close says */
         tool_error(e);
     if (ended < 0 && first && ranks && ranks->failed && !access(o->checkpoint, F_OK))
         tool_warn("-r goes on from the last whole epoch, in %s", o->checkpoint);
@@ -166,7 +354,7 @@ static int tell_end(const struct teach_options *o, int ended, const struct err *
 }
 
 /* As one of several ranks, or alone. Returns as teach. */
-static int run(struct teach_options *o, char **names)
+static int run(struct options *o, char **names)
 {
     struct ranks ranks = {.count = 1, .here = 1};
     struct err e = ERR_NONE;
@@ -189,13 +377,9 @@ static int run(struct teach_options *o, char **names)
 
 int main(int argc, char **argv)
 {
-    struct teach_options o;
+    struct options o;
     tool_init("cnn-train", usage);
     parse(&o, argc, argv);
-    o.stop = &stop;
-    o.begin = catch_signals;
-    if (isatty(STDERR_FILENO))
-        o.progress = print_progress;
     int ended = run(&o, argv + optind);
     if (ended > 0)
         raise(stop ? stop : SIGTERM);

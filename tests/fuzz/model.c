@@ -2,7 +2,6 @@
  * dark frame answered. Some vote with themselves, some are told their scaling. Networks that are slow
  * are left out.
  * Run: build/libfuzzer/fuzz/model tests/fuzz/corpus/model */
-#include "program/batch.h"
 #include "answer/answer.h"
 #include "net/net.h"
 #include "onnx/onnx.h"

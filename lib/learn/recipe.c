@@ -1,4 +1,4 @@
-#include "recipe.h"
+#include "learn.h"
 
 #include <math.h>
 #include <stdio.h>

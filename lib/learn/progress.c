@@ -1,4 +1,4 @@
-#include "progress.h"
+#include "learn.h"
 
 #include <stdio.h>
 #include <string.h>

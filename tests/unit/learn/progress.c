@@ -1,10 +1,9 @@
-/* lib/progress and fit_line: what a person and a log get to see. */
+/* lib/learn/progress and fit_line: what a person and a log get to see. */
 #include <math.h>
 #include <string.h>
 
 #include "../check.h"
 #include "learn/learn.h"
-#include "program/progress.h"
 
 static int times_as(double seconds, const char *want)
 {
