@@ -1,5 +1,9 @@
-/* mnist2pgm: IDX images and labels, as MNIST has them, to a stream of frames. */
+/* mnist2pgm: IDX images and labels, as MNIST has them, to a stream of frames, or to files in folders.
+ * lib/stream reads the two files side by side (idx) and writes the frames, which carry the facts source,
+ * frame and, of a labelled image, label. */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,7 +11,6 @@
 #include "base/files.h"
 #include "base/privilege.h"
 #include "tool.h"
-#include "program/idx_frames.h"
 
 static const char usage[] =
     "usage: mnist2pgm [-hTV] [-d dir] [-r from:to] images [labels]\n"
@@ -21,6 +24,13 @@ static const char usage[] =
     "example: mnist2pgm t10k-images-idx3-ubyte t10k-labels-idx1-ubyte | preproc |\n"
     "         cnn-predict -e\n";
 
+struct options {
+    const char *images, *labels; /* IDX files, "-": standard input; labels may be NULL */
+    uint32_t from, to;           /* images from..to-1, or to the last */
+    bool transposed;             /* rows and columns are to be exchanged */
+    const char *dir;             /* the folder for dir/LABEL/NNNNN.pgm; NULL: a stream */
+};
+
 static uint32_t range_end(const char *text, uint32_t absent, char **end)
 {
     *end = (char *)text;
@@ -33,7 +43,7 @@ static uint32_t range_end(const char *text, uint32_t absent, char **end)
     return (uint32_t)n;
 }
 
-static void parse_range(const char *text, struct idx_frames_options *o)
+static void parse_range(const char *text, struct options *o)
 {
     char *end;
     o->from = range_end(text, 0, &end);
@@ -45,7 +55,7 @@ static void parse_range(const char *text, struct idx_frames_options *o)
     tool_usage("-r %s: not a range like 0:1000", text);
 }
 
-static void parse(int argc, char **argv, struct idx_frames_options *o)
+static void parse(int argc, char **argv, struct options *o)
 {
     for (int c; (c = getopt(argc, argv, "d:hr:TV")) != -1;) {
         switch (c) {
@@ -67,14 +77,129 @@ static void parse(int argc, char **argv, struct idx_frames_options *o)
         tool_usage("frames are not for a terminal: use a pipe, a file or -d");
 }
 
-static void warn_emnist(const struct idx_frames_options *o)
+static void warn_emnist(const struct options *o)
 {
     const char *slash = strrchr(o->images, '/');
     if (!o->transposed && !strncmp(slash ? slash + 1 : o->images, "emnist-", 7))
         tool_warn("%s: EMNIST stores images transposed: -T is probably wanted", o->images);
 }
 
-static int run(const struct idx_frames_options *o)
+/* One conversion under way. */
+struct job {
+    const struct options *o;
+    struct idx_pair idx;
+    struct frame frame;
+    uint8_t *item; /* an image as it is stored */
+    char *wire;    /* frames on their way out */
+    size_t len, size;
+};
+
+enum { WIRE_BYTES = 65536 /* frames are written once so many bytes wait: a pipe's worth */ };
+
+static int flush(struct job *j, struct err *e)
+{
+    int status = write_all(STDOUT_FILENO, j->wire, j->len);
+    j->len = 0;
+    if (status == 0)
+        return 0;
+    if (errno == EPIPE)
+        return 1;
+    err_errno(e, "cannot write");
+    return err_at(e, "standard output", -1);
+}
+
+/* Write the frame to DIR/LABEL/NNNNN.pgm. */
+static int write_file(struct job *j, uint32_t number, int label, struct err *e)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s", j->o->dir);
+    if (label >= 0 && n < PATH_MAX) {
+        n += snprintf(path + n, sizeof path - (size_t)n, "/%d", label);
+        if (n < PATH_MAX && file_make_folder(path, e) < 0)
+            return -1;
+    }
+    if (n < PATH_MAX)
+        n += snprintf(path + n, sizeof path - (size_t)n, "/%05lu.pgm", (unsigned long)number);
+    if (n >= PATH_MAX)
+        return err_set(e, "%s: name too long", j->o->dir);
+    j->len = 0;
+    if (frame_append(&j->wire, &j->len, &j->size, &j->frame, e) < 0)
+        return -1;
+    return file_replace(path, j->wire, j->len, e);
+}
+
+static int set_facts(struct job *j, uint32_t number, int label, struct err *e)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%lu", (unsigned long)number);
+    if (frame_set_fact(&j->frame, "frame", text, e) < 0)
+        return -1;
+    if (label < 0)
+        return 0;
+    if (label > 9) {
+        err_set(e, "label %d is not a digit", label);
+        return err_at(e, j->o->labels, number);
+    }
+    snprintf(text, sizeof text, "%d", label);
+    return frame_set_fact(&j->frame, "label", text, e);
+}
+
+/* Convert image `number`, the next. Returns 0; 1 when there is none, or nobody reads; -1. */
+static int convert(struct job *j, uint32_t number, struct err *e)
+{
+    int label;
+    int got = idx_pair_read(&j->idx, j->item ? j->item : j->frame.gray, &label, e);
+    if (got <= 0)
+        return got < 0 ? -1 : 1;
+    if (j->item)
+        idx_transpose(j->item, j->frame.height, j->frame.width, j->frame.gray);
+    if (set_facts(j, number, label, e) < 0)
+        return -1;
+    if (j->o->dir)
+        return write_file(j, number, label, e);
+    if (frame_append(&j->wire, &j->len, &j->size, &j->frame, e) < 0)
+        return -1;
+    return j->len >= WIRE_BYTES ? flush(j, e) : 0;
+}
+
+static int prepare(struct job *j, struct err *e)
+{
+    const struct options *o = j->o;
+    char source[PATH_MAX];
+    if (idx_pair_open(&j->idx, o->images, o->labels, e) < 0)
+        return -1;
+    int width = idx_width(j->idx.images), height = idx_height(j->idx.images);
+    if (o->transposed && !(j->item = malloc((size_t)width * (size_t)height)))
+        return err_set(e, "out of memory");
+    if (frame_resize(&j->frame, o->transposed ? height : width, o->transposed ? width : height,
+                     e) < 0)
+        return -1;
+    percent_encode(o->images, source, sizeof source);
+    if (frame_set_fact(&j->frame, "source", source, e) < 0)
+        return -1;
+    return idx_pair_skip(&j->idx, o->from, e);
+}
+
+/* All frames before one that is wrong are written. */
+static int convert_all(const struct options *o, struct err *e)
+{
+    struct job j = {.o = o};
+    struct err unwritten = ERR_NONE;
+    int ended = prepare(&j, e);
+    for (uint32_t i = o->from; ended == 0 && i < o->to; i++)
+        ended = convert(&j, i, e);
+    if (!o->dir && flush(&j, &unwritten) < 0) {
+        *e = unwritten;
+        ended = -1;
+    }
+    idx_pair_close(&j.idx);
+    frame_free(&j.frame);
+    free(j.item);
+    free(j.wire);
+    return ended < 0 ? -1 : 0;
+}
+
+static int run(const struct options *o)
 {
     struct err e = ERR_NONE;
     const char *files[] = {o->images, o->labels};
@@ -82,12 +207,12 @@ static int run(const struct idx_frames_options *o)
         return tool_error(&e);
     privilege_drop(&(struct privilege){files, o->labels ? 2 : 1, o->dir});
     warn_emnist(o);
-    return idx_frames(o, &e) < 0 ? tool_error(&e) : EXIT_OK;
+    return convert_all(o, &e) < 0 ? tool_error(&e) : EXIT_OK;
 }
 
 int main(int argc, char **argv)
 {
-    struct idx_frames_options o = {.to = UINT32_MAX, .out = STDOUT_FILENO};
+    struct options o = {.to = UINT32_MAX};
     tool_init("mnist2pgm", usage);
     parse(argc, argv, &o);
     return tool_close(run(&o));
