@@ -1,11 +1,20 @@
-/* cnn-predict: frames in, one answer line each out. */
+/* cnn-predict: frames in, one answer line each out.
+ * Frames are gathered until the input pauses or the batch is full; the model (lib/answer) answers them
+ * all; answers are joined into numbers, held back until they are steady or counted, and written. */
+#include <ctype.h>
+#include <errno.h>
 #include <limits.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "program/predict.h"
+#include "answer/answer.h"
+#include "base/clock.h"
+#include "base/files.h"
 #include "base/privilege.h"
+#include "base/threads.h"
 #include "tool.h"
 
 static const char usage[] =
@@ -28,58 +37,63 @@ static const char usage[] =
     "the picture sharp, the digit whole? Is -t too high?\n"
     "example: camgrab photo.jpg | preproc | cnn-predict\n";
 
-enum { BATCH = 128 };
-
-struct options {
-    struct predict_options p;
-    bool rescale;
-    int threads, models;
-    struct scaling scaling;
-    const char *model[MODEL_MAX_VOTES];
+enum {
+    MAX_BATCH = 128, /* at most so many frames are answered together */
+    WORD_PAUSE = 100 /* so many milliseconds without a frame end a number */
 };
 
-static void check_options(const struct predict_options *o)
+struct options {
+    bool first;       /* the first digit alone */
+    bool evaluate;    /* count how right the answers are instead of writing them */
+    bool json;        /* JSON Lines, not text */
+    bool join;        /* digits of preproc -m into numbers */
+    double hold;      /* an answer once it has held so many seconds; negative: at once */
+    double threshold; /* an answer less probable is none */
+    int runners;      /* so many of the digits that came next */
+    int threads, models;
+    const char *model[MODEL_MAX_VOTES];
+    struct scaling scaling; /* std 0: the model's own */
+};
+
+static void check_options(const struct options *o)
 {
-    if (o->evaluate && (o->first || o->json || o->join || o->steady || o->runners))
+    if (o->evaluate && (o->first || o->json || o->join || o->hold >= 0 || o->runners))
         tool_usage("-e prints a report, not answers: -1, -k, -o, -s and -w mean nothing with it");
-    if (o->join && (o->steady || o->runners))
+    if (o->join && (o->hold >= 0 || o->runners))
         tool_usage("-w prints numbers: -k and -s mean nothing with it");
 }
 
 static struct options parse(int argc, char **argv)
 {
-    struct options o = {.threads = 1, .p = {.out = stdout, .report = tool_error,
-                                            .notice = tool_note_clipping}};
-    for (int c; (c = getopt(argc, argv, "1ehj:k:m:o:S:s:t:Vw")) != -1;) {
+    struct options o = {.threads = 1, .hold = -1};
+    for (int c; (c = getopt(argc, argv, "1ehj:k:m:o:S:s:t:Vw")) != -1;)
         switch (c) {
-        case '1': o.p.first = true; break;
-        case 'e': o.p.evaluate = true; break;
+        case '1': o.first = true; break;
+        case 'e': o.evaluate = true; break;
         case 'h': tool_help();
         case 'j': o.threads = (int)tool_int(c, optarg, 1, 1024); break;
-        case 'k': o.p.runners = (int)tool_int(c, optarg, 0, ANSWER_MAX_CLASSES); break;
+        case 'k': o.runners = (int)tool_int(c, optarg, 0, ANSWER_MAX_CLASSES); break;
         case 'm':
             if (o.models == MODEL_MAX_VOTES)
                 tool_usage("-m: at most %d models can vote", MODEL_MAX_VOTES);
             o.model[o.models++] = optarg;
             break;
         case 'o':
-            o.p.json = !strcmp(optarg, "json");
-            if (!o.p.json && strcmp(optarg, "text"))
+            o.json = !strcmp(optarg, "json");
+            if (!o.json && strcmp(optarg, "text"))
                 tool_usage("-o %s: not text or json", optarg);
             break;
         case 'S':
-            o.rescale = true;
             if (!scaling_parse(optarg, &o.scaling))
                 tool_usage("-S %s: not scale[,mean,std], as in 1/255,0.1307,0.3081", optarg);
             break;
-        case 's': o.p.steady = true; o.p.hold = tool_real(c, optarg, 0, 1e6); break;
-        case 't': o.p.threshold = tool_real(c, optarg, 0, 1); break;
+        case 's': o.hold = tool_real(c, optarg, 0, 1e6); break;
+        case 't': o.threshold = tool_real(c, optarg, 0, 1); break;
         case 'V': tool_version();
-        case 'w': o.p.join = true; break;
+        case 'w': o.join = true; break;
         default: tool_usage(NULL);
         }
-    }
-    check_options(&o.p);
+    check_options(&o);
     return o;
 }
 
@@ -104,10 +118,9 @@ static int find_model(struct options *o)
 static int drop_privileges(const struct options *o, char **files, size_t n)
 {
     const char **file = calloc((size_t)o->models + n, sizeof *file);
-    struct err e = ERR_NONE;
     if (!file) {
-        err_set(&e, "out of memory");
-        return tool_error(&e);
+        tool_warn("out of memory");
+        return EXIT_FAILED;
     }
     memcpy(file, o->model, (size_t)o->models * sizeof *file);
     memcpy(file + o->models, files, n * sizeof *file);
@@ -118,10 +131,11 @@ static int drop_privileges(const struct options *o, char **files, size_t n)
 
 static struct model *load_model(const struct options *o, struct threads *t, struct err *e)
 {
-    struct model *m = model_load(o->model, o->models, o->rescale ? &o->scaling : NULL, BATCH, t, e);
+    const struct scaling *scaling = o->scaling.std != 0 ? &o->scaling : NULL;
+    struct model *m = model_load(o->model, o->models, scaling, MAX_BATCH, t, e);
     if (m && m->unscaled)
         tool_warn("%s: says nothing of its input's scaling: 0..1 is used; -S sets it", m->unscaled);
-    for (int i = 0; m && o->p.evaluate && i < m->classes; i++)
+    for (int i = 0; m && o->evaluate && i < m->classes; i++)
         if (i != m->reject && (m->label[i][1] || m->label[i][0] < '0' || m->label[i][0] > '9')) {
             err_set(e, "-e needs a model of digits: it has the label %s", m->label[i]);
             err_at(e, o->model[0], -1);
@@ -131,14 +145,270 @@ static struct model *load_model(const struct options *o, struct threads *t, stru
     return m;
 }
 
+/* A frame that waits for its answer. */
+struct slot {
+    struct answer answer; /* source, frame, box and label from the start */
+    bool blank;           /* all pixels are equal: it is no digit, and no model is asked */
+    double time;          /* of its fact, in seconds; negative: not there */
+    long line, word;      /* likewise; -1: not there */
+};
+
+struct predict {
+    const struct options *o;
+    struct model *model;
+    bool done;           /* nothing more is to be written */
+    long frames, digits; /* read; answered with a digit (or, evaluating, without one to be read) */
+    struct evaluation evaluation;
+    int waiting, asked; /* slots in use; of them not blank */
+    struct slot slot[MAX_BATCH];
+    uint8_t *gray; /* [asked][height][width] */
+    double probability[MAX_BATCH * ANSWER_MAX_CLASSES]; /* [asked][classes] */
+    int limit;    /* so many frames are answered together: grows, so that the first is not late */
+    bool live;    /* the frames say the time */
+    bool doubted; /* a frame was reported */
+    struct steady steady;
+    struct words words;
+};
+
+/* p is all 0. */
+static int predict_init(struct predict *p, const struct options *o, struct model *m, struct err *e)
+{
+    p->o = o;
+    p->model = m;
+    p->limit = 1;
+    p->steady = (struct steady){.hold = o->hold, .passed = "-"};
+    p->words.threshold = o->threshold;
+    p->gray = malloc(MAX_BATCH * (size_t)m->width * (size_t)m->height);
+    return p->gray ? 0 : err_set(e, "out of memory");
+}
+
+/* ---- answers out ---- */
+
+static void print(struct predict *p, const struct answer *a)
+{
+    char line[ANSWER_LINE];
+    bool given = answer_given(a);
+    if (p->done || (p->o->first && !given))
+        return;
+    size_t len = p->o->json ? answer_json(a, line) : answer_text(a, p->o->runners, line);
+    fwrite(line, 1, len, stdout);
+    p->digits += given;
+    p->done = p->o->first || ferror(stdout);
+}
+
+static void count(struct predict *p, const struct answer *a)
+{
+    bool digit = isdigit((unsigned char)a->label[0]);
+    evaluation_add(&p->evaluation, digit ? a->label[0] - '0' : EVALUATE_NONE,
+                   answer_given(a) ? a->digit[0] - '0' : EVALUATE_NONE, a->probability);
+    p->digits += answer_given(a) || !digit;
+}
+
+static void give(struct predict *p, const struct slot *s)
+{
+    struct answer word;
+    if (p->o->evaluate) {
+        count(p, &s->answer);
+    } else if (p->o->join) {
+        if (words_add(&p->words, &s->answer, s->line, s->word, &word))
+            print(p, &word);
+    } else if (p->o->hold < 0 ||
+               steady_pass(&p->steady, &s->answer, s->time >= 0 ? s->time : clock_now())) {
+        print(p, &s->answer);
+    }
+}
+
+/* Answer all that wait. */
+static void answer(struct predict *p)
+{
+    struct model *m = p->model;
+    double threshold = p->o->join ? 0 : p->o->threshold; /* numbers are refused as a whole */
+    const double *probability = p->probability;
+    if (p->asked)
+        model_run(m, p->gray, p->asked, p->probability);
+    for (int i = 0; i < p->waiting; i++) {
+        struct slot *s = &p->slot[i];
+        if (!s->blank) {
+            answer_decide(&s->answer, m->label, m->classes, m->reject, probability, threshold);
+            probability += m->classes;
+        }
+        give(p, s);
+    }
+    p->waiting = p->asked = 0;
+    p->done |= fflush(stdout) != 0;
+}
+
+static void end_word(struct predict *p)
+{
+    struct answer word;
+    if (words_end(&p->words, &word))
+        print(p, &word);
+    p->done |= fflush(stdout) != 0;
+}
+
+/* ---- frames in ---- */
+
+static long whole_fact(const struct frame *f, const char *key)
+{
+    char text[24], *end;
+    if (!frame_fact(f, key, text, sizeof text) || *text < '0' || *text > '9')
+        return -1;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    return errno || *end ? -1 : n;
+}
+
+static double time_fact(const struct frame *f)
+{
+    char text[64], *end;
+    if (!frame_fact(f, "time", text, sizeof text))
+        return -1;
+    double t = strtod(text, &end);
+    return end != text && !*end && t >= 0 && t < 1e12 ? t : -1;
+}
+
+/* Note what the frame's facts say; those that are malformed count as not there. */
+static void slot_fill(struct slot *s, const struct frame_reader *r, const struct frame *f)
+{
+    char text[ANSWER_SOURCE];
+    answer_clear(&s->answer);
+    answer_set_source(&s->answer, frame_source(r, f, text, sizeof text));
+    s->answer.frame = frame_number(r, f);
+    if (frame_fact(f, "box", text, sizeof text))
+        answer_parse_box(text, s->answer.box);
+    if (frame_label(f) >= 0)
+        strcpy(s->answer.label, frame_label_text(frame_label(f)));
+    s->time = time_fact(f);
+    s->line = whole_fact(f, "line");
+    s->word = whole_fact(f, "word");
+    s->blank = !memcmp(f->gray, f->gray + 1, (size_t)f->width * (size_t)f->height - 1);
+}
+
+static const char *stream_name(const struct frame_reader *r)
+{
+    const char *name = frame_stream_name(r);
+    return strcmp(name, "-") ? name : "standard input";
+}
+
+/* Say once that a frame does not look like one of preproc's. */
+static void doubt(struct predict *p, struct frame_reader *r, const struct frame *f)
+{
+    enum model_doubt doubt = p->doubted ? DOUBT_NONE : model_doubt(f->gray, f->width, f->height);
+    if (doubt == DOUBT_NONE)
+        return;
+    p->doubted = true;
+    tool_warn("%s: frame %lld: %s: was it made by preproc? The digit should be light on black, in "
+              "the middle, in a box of %dx%d", stream_name(r), frame_number(r, f),
+              doubt == DOUBT_PAPER ? "the border is bright, as paper is"
+                                   : "the ink runs into the edge",
+              p->model->width * 20 / 28, p->model->height * 20 / 28);
+}
+
+/* Add the frame last read from r, which has the model's size, to a batch that is not full. */
+static void add(struct predict *p, struct frame_reader *r, const struct frame *f)
+{
+    struct slot *s = &p->slot[p->waiting++];
+    size_t pixels = (size_t)f->width * (size_t)f->height;
+    slot_fill(s, r, f);
+    if (!s->blank)
+        memcpy(p->gray + (size_t)p->asked++ * pixels, f->gray, pixels);
+    p->frames++;
+    tool_note_clipping(r);
+    doubt(p, r, f);
+    if (s->time >= 0 && !p->live) {
+        p->live = true;
+        pipe_shrink(STDOUT_FILENO);
+    }
+}
+
+/* Returns as frame_read; -1 also for a frame of another size or, with -e, without a label. */
+static int read_frame(struct predict *p, struct frame_reader *r, struct frame *f, struct err *e)
+{
+    const struct model *m = p->model;
+    int got = frame_read(r, f, e);
+    if (got <= 0)
+        return got;
+    if (f->width != m->width || f->height != m->height)
+        err_set(e, "%dx%d pixels, but the model reads %dx%d: put preproc before cnn-predict",
+                f->width, f->height, m->width, m->height);
+    else if (p->o->evaluate && frame_label(f) == -1)
+        err_set(e, "no label to compare with; a filter in between may have dropped it");
+    else if (p->o->evaluate && frame_label(f) < 0)
+        err_set(e, "the label is not a digit 0..9 or none");
+    else
+        return 1;
+    return err_at(e, stream_name(r), frame_number(r, f));
+}
+
+/* When the input pauses, all that can be said is said before it is waited for. */
+static void pause_input(struct predict *p, struct frame_reader *r)
+{
+    struct pollfd input = {.fd = frame_fd(r), .events = POLLIN};
+    if (p->words.open && poll(&input, 1, WORD_PAUSE) == 0)
+        end_word(p);
+}
+
+/* While a slow reader has not taken the last answer, newer pictures take the place of what waits:
+ * of a live stream the newest wins. Numbers are not taken apart. Returns as read_frame. */
+static int stay_fresh(struct predict *p, struct frame_reader *r, struct frame *f, struct err *e)
+{
+    while (!p->o->join && pipe_is_live(frame_fd(r)) && pipe_holds(STDOUT_FILENO)) {
+        struct pollfd input = {.fd = frame_fd(r), .events = POLLIN};
+        if (frame_would_block(r)) {
+            poll(&input, 1, 2);
+            continue;
+        }
+        int got = read_frame(p, r, f, e);
+        if (got <= 0)
+            return got;
+        long long last = p->slot[0].answer.frame;
+        if (p->waiting == p->limit || (p->waiting && last != frame_number(r, f)))
+            p->waiting = p->asked = 0;
+        add(p, r, f);
+    }
+    return 1;
+}
+
+/* Answer all frames of a file, until p is done; on failure, those before what is wrong. */
+static int predict_stream(struct predict *p, const char *name, struct err *e)
+{
+    struct frame f = {0};
+    struct frame_reader *r = NULL;
+    if (file_not_written(name, STDOUT_FILENO, e) || !(r = frame_open(name, e)))
+        return -1;
+    long before = p->frames;
+    int got = 0;
+    while (!p->done && (got = read_frame(p, r, &f, e)) > 0) {
+        add(p, r, &f);
+        bool pause = frame_would_block(r);
+        if (!pause && p->waiting < p->limit)
+            continue;
+        answer(p);
+        p->limit = p->limit < MAX_BATCH ? 2 * p->limit : MAX_BATCH;
+        if (pause)
+            pause_input(p, r);
+        while (p->live && (got = stay_fresh(p, r, &f, e)) > 0 && p->waiting)
+            answer(p);
+        if (got <= 0)
+            break;
+        if (p->live && pipe_wait_taken(STDOUT_FILENO))
+            p->limit = 1; /* a slow reader: more would be old when it comes to them */
+    }
+    answer(p);
+    end_word(p);
+    if (got == 0 && p->frames == before && !p->done)
+        got = err_set(e, "no frames") | err_at(e, stream_name(r), -1);
+    frame_free(&f);
+    frame_close(r);
+    return got < 0 ? -1 : 0;
+}
+
 /* After the last frame: the report, and whether there was an answer at all. */
 static int finish(const struct predict *p, int status)
 {
     char report[EVALUATE_TEXT];
-    if (p->o->evaluate && p->frames) {
-        size_t len = evaluation_text(&p->evaluation, report);
-        fwrite(report, 1, len, stdout);
-    }
+    if (p->o->evaluate && p->frames)
+        fwrite(report, 1, evaluation_text(&p->evaluation, report), stdout);
     if (status != EXIT_OK || !p->frames || p->digits || ferror(stdout))
         return status;
     tool_warn("no digit in %ld frame%s: is the ink dark enough, the picture sharp, the digit "
@@ -151,10 +421,10 @@ static int run(struct options *o, char **files)
 {
     static char *input[] = {NULL, NULL};
     struct err e = ERR_NONE;
-    struct predict p = {0};
+    static struct predict p; /* large */
     struct threads *t = threads_new(o->threads, &e);
     struct model *m = t ? load_model(o, t, &e) : NULL;
-    int status = m && !predict_init(&p, &o->p, m, &e) ? EXIT_OK : tool_error(&e);
+    int status = m && !predict_init(&p, o, m, &e) ? EXIT_OK : tool_error(&e);
     if (status == EXIT_OK) {
         char **file = *files ? files : input;
         do {
@@ -164,7 +434,7 @@ static int run(struct options *o, char **files)
         } while (*file && *++file && !p.done);
         status = finish(&p, status);
     }
-    predict_free(&p);
+    free(p.gray);
     model_free(m);
     threads_free(t);
     return status;
@@ -175,8 +445,6 @@ int main(int argc, char **argv)
     tool_init("cnn-predict", usage);
     struct options o = parse(argc, argv);
     char **files = argv + optind;
-    int status = find_model(&o) || drop_privileges(&o, files, (size_t)(argc - optind))
-                     ? EXIT_FAILED
-                     : run(&o, files);
-    return tool_close(status);
+    bool ready = !find_model(&o) && !drop_privileges(&o, files, (size_t)(argc - optind));
+    return tool_close(ready ? run(&o, files) : EXIT_FAILED);
 }
