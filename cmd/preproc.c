@@ -188,13 +188,9 @@ static int report(struct preproc *p, const struct err *e)
 /* Say once that there was more to be had. */
 static void tell_more(struct preproc *p, const char *name)
 {
-    struct err e = ERR_NONE;
-    if (p->told)
-        return;
+    if (!p->told)
+        tool_warn("%s: several digits in a frame: the most prominent is taken; -m reads all", name);
     p->told = true;
-    err_set(&e, "several digits in a frame: the most prominent is taken; -m reads all");
-    err_at(&e, name, -1);
-    tool_error(&e);
 }
 
 /* Work on the first n jobs and write what comes out of them, in order. */
