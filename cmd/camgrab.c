@@ -1,6 +1,11 @@
-/* camgrab: cameras, the screen, videos and image files to a stream of gray frames. */
+/* camgrab: cameras, the screen, videos and image files to a stream of gray frames. Source after source is
+ * read (the room of cameras), each picture mirrored, cut and labelled as asked, and written as a frame. */
+#define _GNU_SOURCE 1 /* F_SETPIPE_SZ */
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +14,9 @@
 
 #include <libavutil/log.h>
 
-#include "camera/camera.h"
-#include "program/grab.h"
+#include "base/files.h"
 #include "base/privilege.h"
+#include "camera/camera.h"
 #include "tool.h"
 
 static const char usage[] =
@@ -35,9 +40,18 @@ static const char usage[] =
     "file, a folder, a URL, or - for standard input.\n"
     "example: camgrab photos/ | preproc | cnn-predict\n";
 
+/* A pipe of this many bytes takes pictures of files while its reader works. */
+#define FILE_PIPE (1 << 20)
+#define MIRRORED 2 /* EXIF's orientation of what is mirrored left to right */
+
 struct options {
-    struct grab_options grab;
+    struct capture_options capture; /* its rate is also what is picked from a video */
     bool list, recursive;
+    bool mirror;
+    int region[4]; /* x, y, w, h of what is kept of a picture; w 0: all */
+    long count;    /* frames to write; 0: all */
+    double skip;   /* seconds of a source to drop; -1: what serves, 1 of a camera with `count` */
+    bool wait;     /* for a source that is missing, and for one that was lost */
 };
 
 static void parse_size(const char *text, struct capture_options *o)
@@ -50,31 +64,30 @@ static void parse_size(const char *text, struct capture_options *o)
 
 static void parse(int argc, char **argv, struct options *o)
 {
-    struct grab_options *g = &o->grab;
     const char **pairs = calloc(argc, sizeof *pairs);
     if (!pairs)
         tool_usage("out of memory");
-    g->capture.option = pairs;
+    o->capture.option = pairs;
     for (int c; (c = getopt(argc, argv, "F:f:g:hln:o:Rr:s:Vvwx")) != -1;) {
         switch (c) {
-        case 'F': g->capture.rate = tool_real(c, optarg, 0.001, 1000); break;
-        case 'f': g->capture.format = optarg; break;
-        case 'g': parse_size(optarg, &g->capture); break;
+        case 'F': o->capture.rate = tool_real(c, optarg, 0.001, 1000); break;
+        case 'f': o->capture.format = optarg; break;
+        case 'g': parse_size(optarg, &o->capture); break;
         case 'h': tool_help();
         case 'l': o->list = true; break;
-        case 'n': g->count = tool_int(c, optarg, 1, 1L << 40); break;
+        case 'n': o->count = tool_int(c, optarg, 1, 1L << 40); break;
         case 'o':
             if (!strchr(optarg, '='))
                 tool_usage("-o %s: not key=value", optarg);
-            pairs[g->capture.options++] = optarg;
+            pairs[o->capture.options++] = optarg;
             break;
         case 'R': o->recursive = true; break;
-        case 'r': tool_box(c, optarg, g->region); break;
-        case 's': g->skip = tool_real(c, optarg, 0, 1e6); break;
+        case 'r': tool_box(c, optarg, o->region); break;
+        case 's': o->skip = tool_real(c, optarg, 0, 1e6); break;
         case 'V': tool_version();
         case 'v': av_log_set_level(AV_LOG_WARNING); break;
-        case 'w': g->wait = true; break;
-        case 'x': g->mirror = true; break;
+        case 'w': o->wait = true; break;
+        case 'x': o->mirror = true; break;
         default: tool_usage(NULL);
         }
     }
@@ -124,7 +137,7 @@ static int expand(const struct options *o, int sources, char **source, struct na
 
 /* Files alone can be read with nothing but them opened; not cameras, screens and URLs, nor what is
  * waited for. */
-static void drop_privileges(const struct grab_options *o, const struct name_list *list)
+static void drop_privileges(const struct options *o, const struct name_list *list)
 {
     struct stat st;
     bool all = list->count > 0 && !o->capture.format && !o->wait;
@@ -143,18 +156,179 @@ static void list_files(const struct name_list *list)
         puts(percent_encode(list->name[i], text, sizeof text));
 }
 
-/* All sources, one after another; without any, the camera. */
-static int grab(const struct grab_options *o, const struct name_list *list, bool camera)
+/* The pictures of one source after another, on their way to standard output. */
+struct grab {
+    const struct options *o;
+    struct capture *capture;
+    struct frame frame, spare;
+    long written;     /* frames, of all sources */
+    double next_time; /* of a video's next frame to be picked */
+    bool failed;      /* something was reported */
+    bool closed;      /* nothing more can be written */
+};
+
+/* Whether more are wanted, and can be written. */
+static bool goes_on(const struct grab *g)
+{
+    return !g->closed && !(g->o->count > 0 && g->written >= g->o->count);
+}
+
+static void report(struct grab *g, const struct err *e)
+{
+    g->failed = true;
+    tool_error(e);
+}
+
+/* Whether a picture of this time is dropped, or not among those picked. */
+static bool is_passed_over(struct grab *g, double time)
+{
+    const struct options *o = g->o;
+    enum capture_kind kind = capture_kind(g->capture);
+    double skip = o->skip >= 0 ? o->skip : kind == CAPTURE_CAMERA && o->count > 0 ? 1 : 0;
+    if (time < skip)
+        return true;
+    if (kind != CAPTURE_FILE || o->capture.rate <= 0)
+        return false;
+    if (time < g->next_time - 1e-6)
+        return true;
+    g->next_time = (time > g->next_time + 1 / o->capture.rate ? time : g->next_time) +
+                   1 / o->capture.rate;
+    return false;
+}
+
+/* Make the frame at hand what is to be written. */
+static int finish_picture(struct grab *g, const char *source, struct err *e)
+{
+    const struct options *o = g->o;
+    struct frame *f = &g->frame;
+    const int *box = o->region;
+    int label = folder_label(source);
+    if (o->mirror && gray_turn(f, MIRRORED, &g->spare, e))
+        return -1;
+    if (box[2] && gray_cut(f, box[0], box[1], box[2], box[3], e))
+        return -1;
+    return label >= 0 && frame_label(f) == -1
+               ? frame_set_fact(f, "label", frame_label_text(label), e)
+               : 0;
+}
+
+static int write_picture(struct grab *g, const char *source, struct err *e)
+{
+    if (finish_picture(g, source, e))
+        return err_at(e, source, -1);
+    g->written++;
+    errno = 0;
+    if (frame_write(STDOUT_FILENO, &g->frame, e) == 0)
+        return 0;
+    g->closed = true;
+    if (errno == EPIPE)
+        *e = (struct err)ERR_NONE; /* the reader has had enough */
+    return err_at(e, "standard output", -1);
+}
+
+/* Files fill the pipe while their reader works. For a live source it is one page small: then it is
+ * writable when the reader has taken everything, and only then the newest picture is taken. */
+static void fit_pipe(bool live)
+{
+    if (live)
+        pipe_shrink(STDOUT_FILENO);
+    else
+        fcntl(STDOUT_FILENO, F_SETPIPE_SZ, FILE_PIPE);
+}
+
+static void wait_for_reader(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    while (poll(&out, 1, -1) < 0 && errno == EINTR)
+        ;
+}
+
+static void tell_damage(struct live *live, const char *source)
+{
+    struct err why = ERR_NONE, e = ERR_NONE;
+    long damaged = live_damaged(live, &why);
+    if (damaged == 0)
+        return;
+    err_set(&e, "%ld damaged pictures passed over (%s)", damaged, why.what);
+    err_at(&e, source, -1);
+    tool_error(&e);
+}
+
+/* Read what is open to its end. Returns false when it was lost before. */
+static bool read_source(struct grab *g, const char *source)
 {
     struct err e = ERR_NONE;
-    struct grab g;
-    if (grab_init(&g, o, &e))
+    struct live *live = live_start(g->capture, &e);
+    bool is_live = capture_kind(g->capture) != CAPTURE_FILE;
+    int got = live ? 1 : -1;
+    fit_pipe(is_live);
+    while (live && got && goes_on(g)) {
+        double time;
+        e = (struct err)ERR_NONE;
+        if (is_live)
+            wait_for_reader();
+        got = live_read(live, &g->frame, &time, &e);
+        if (got < 0 && !is_live && !capture_lost(g->capture))
+            report(g, &e);
+        else if (got < 0 || (got > 0 && !is_passed_over(g, time) && write_picture(g, source, &e)))
+            break;
+    }
+    if (e.what[0])
+        report(g, &e);
+    if (live)
+        tell_damage(live, source);
+    live_stop(live);
+    return got >= 0;
+}
+
+/* The first camera that can be opened, else the first there is, else the first name. */
+static const char *default_camera(struct v4l2_camera list[V4L2_DEVICES])
+{
+    int count = v4l2_cameras(list, V4L2_DEVICES);
+    for (int i = 0; i < count; i++)
+        if (!list[i].error)
+            return list[i].device;
+    return count ? list[0].device : "/dev/video0";
+}
+
+/* All pictures of a source (NULL: the first camera, or what the format has without a name), until all that
+ * are wanted are written. */
+static void grab_source(struct grab *g, const char *source)
+{
+    struct v4l2_camera list[V4L2_DEVICES];
+    bool failed = g->failed, missing = false;
+    for (;;) {
+        struct err e = ERR_NONE;
+        const char *name = source ? source : g->o->capture.format ? "" : default_camera(list);
+        bool open = !file_not_written(name, STDOUT_FILENO, &e) && !capture_open(g->capture, name, &e);
+        if (!open && !missing)
+            report(g, &e);
+        missing = !open;
+        g->next_time = 0;
+        bool lost = !open || !read_source(g, name);
+        capture_close(g->capture);
+        if (!lost || !g->o->wait || !goes_on(g))
+            break;
+        sleep(1);
+    }
+    if (g->o->wait && !g->closed)
+        g->failed = failed; /* what was lost came back */
+}
+
+/* All sources, one after another; without any, the camera. */
+static int grab(const struct options *o, const struct name_list *list, bool camera)
+{
+    struct err e = ERR_NONE;
+    struct grab g = {.o = o, .capture = capture_new(&o->capture, &e)};
+    if (!g.capture)
         return tool_error(&e);
     if (camera)
         grab_source(&g, NULL);
-    for (size_t i = 0; i < list->count && grab_goes_on(&g); i++)
+    for (size_t i = 0; i < list->count && goes_on(&g); i++)
         grab_source(&g, list->name[i]);
-    grab_free(&g);
+    capture_free(g.capture);
+    frame_free(&g.frame);
+    frame_free(&g.spare);
     return g.failed ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -162,11 +336,11 @@ static int run(const struct options *o, int sources, char **source)
 {
     struct name_list list = {0};
     int status = expand(o, sources, source, &list);
-    drop_privileges(&o->grab, &list);
+    drop_privileges(o, &list);
     if (o->list)
         list_files(&list);
     else
-        status |= grab(&o->grab, &list, sources == 0);
+        status |= grab(o, &list, sources == 0);
     name_list_free(&list);
     return status;
 }
@@ -184,7 +358,7 @@ static void print_log(void *context, int level, const char *format, va_list args
 
 int main(int argc, char **argv)
 {
-    struct options o = {.grab = {.out = STDOUT_FILENO, .skip = -1, .report = tool_error}};
+    struct options o = {.skip = -1};
     tool_init("camgrab", usage);
     av_log_set_level(AV_LOG_QUIET); /* what matters of it is in our errors */
     av_log_set_callback(print_log);
@@ -196,6 +370,6 @@ int main(int argc, char **argv)
 #endif
     bool cameras = o.list && optind == argc;
     int status = cameras ? list_cameras() : run(&o, argc - optind, argv + optind);
-    free(o.grab.capture.option);
+    free(o.capture.option);
     return tool_close(status);
 }
