@@ -1,11 +1,17 @@
-/* xcanvas: draw with the mouse, a frame at each release of the button. */
+/* xcanvas: draw with the mouse, a frame at each release of the button. The drawing goes out as frames and to
+ * the command beside the window; the answers that come back are shown (the room of windows paints). */
+#include <errno.h>
 #include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "program/canvas.h"
-#include "window/window.h"
+#include "base/clock.h"
+#include "ink/ink.h"
 #include "tool.h"
+#include "window/window.h"
 
 static const char usage[] =
     "usage: xcanvas [-hlV] [-e command] [-p pen] [-z scale]\n"
@@ -20,9 +26,19 @@ static const char usage[] =
     "  xcanvas -e 'preproc | cnn-predict -k 9'\n"
     "  xcanvas >> mine.pgm\n";
 
-static struct canvas_options parse(int argc, char **argv)
+#define MAX_SILENCE 1.0 /* seconds without an answer after which the window says so */
+
+struct options {
+    const char *command; /* gets the frames, gives answers; NULL: none */
+    bool writes;         /* frames go to standard output */
+    bool labelled_only;  /* of them, those with a label */
+    double pen;          /* its width in pixels of the frame */
+    double scale;        /* of the window's parts; 0: as the screen has it */
+};
+
+static struct options parse(int argc, char **argv)
 {
-    struct canvas_options o = {.pen = 28, .stopped = tool_stopped};
+    struct options o = {.pen = 28};
     struct stat st;
     int c;
     o.labelled_only = fstat(1, &st) == 0 && S_ISREG(st.st_mode) && fcntl(1, F_GETFL) & O_APPEND;
@@ -44,15 +60,246 @@ static struct canvas_options parse(int argc, char **argv)
     return o;
 }
 
+struct canvas {
+    const struct options *o;
+    struct loop loop; /* its command is the one of -e */
+    struct sketch *sketch;
+    struct ink *ink; /* finds what the network sees, as preproc does; NULL without -e */
+    uint8_t seen[DIGIT_PIXELS];
+    bool has_seen;
+    struct frame frame;
+    struct rect paper;  /* where the drawing is in the window */
+    long long frames;   /* made so far; the newest is frames - 1 */
+    long long answered; /* frame that `answer` is about; -1: none since the last clear */
+    struct answer answer;
+    double sent;        /* when the newest frame went to the command */
+    bool unreadable;    /* the command said something that is no answer */
+    long labelled;
+    char note[64];
+    bool ink_dirty;     /* of the window only the paper must be painted */
+};
+
+/* What preproc makes of the frame. */
+static int look(struct canvas *c, struct err *e)
+{
+    struct ink_digit *digit;
+    int found = ink_find(c->ink, c->frame.gray, SKETCH_SIDE, SKETCH_SIDE, SKETCH_SIDE, false,
+                         &digit, e);
+    c->has_seen = found > 0;
+    if (c->has_seen)
+        memcpy(c->seen, digit->pixels, sizeof c->seen);
+    return found < 0 ? -1 : 0;
+}
+
+/* The newest state of the drawing, as a frame: to the output, to the command. */
+static int send_frame(struct canvas *c, int label, struct err *e)
+{
+    char text[32];
+    if (frame_resize(&c->frame, SKETCH_SIDE, SKETCH_SIDE, e) < 0)
+        return -1;
+    sketch_frame(c->sketch, c->frame.gray);
+    snprintf(text, sizeof text, "%lld", c->frames++);
+    if (frame_set_fact(&c->frame, "source", "xcanvas", e) < 0 ||
+        frame_set_fact(&c->frame, "frame", text, e) < 0)
+        return -1;
+    snprintf(text, sizeof text, "%d", label);
+    if (frame_set_fact(&c->frame, "label", label >= 0 ? text : NULL, e) < 0)
+        return -1;
+    if (c->o->writes && (label >= 0 || !c->o->labelled_only) &&
+        outlet_add(&c->loop.out, &c->frame, e) < 0)
+        return -1;
+    if (!c->loop.child || label >= 0)
+        return 0;
+    c->sent = clock_now();
+    c->unreadable = false;
+    return child_send(c->loop.child, &c->frame, e) < 0 || look(c, e) < 0 ? -1 : 0;
+}
+
+static void clear(struct canvas *c)
+{
+    sketch_clear(c->sketch);
+    c->answered = -1;
+    c->unreadable = false;
+    c->loop.dirty = true;
+}
+
+static int label(struct canvas *c, int digit, struct err *e)
+{
+    if (sketch_strokes(c->sketch) == 0)
+        return 0;
+    if (!c->o->writes) {
+        snprintf(c->note, sizeof c->note, "a label needs a file: xcanvas >> mine.pgm");
+        c->loop.dirty = true;
+        return 0;
+    }
+    snprintf(c->note, sizeof c->note, "labelled %d   (%ld so far)", digit, ++c->labelled);
+    if (send_frame(c, digit, e) < 0)
+        return -1;
+    clear(c);
+    return 0;
+}
+
+static int press_key(struct canvas *c, struct window_event event, struct err *e)
+{
+    if (event.key == 'u' && sketch_undo(c->sketch)) {
+        c->loop.dirty = true;
+        return send_frame(c, -1, e);
+    }
+    if (event.repeat)
+        return 0;
+    if (event.key == 'c')
+        clear(c);
+    else if (event.key == 'q')
+        c->loop.quit = true;
+    else if (event.key >= '0' && event.key <= '9')
+        return label(c, event.key - '0', e);
+    return 0;
+}
+
+/* Pointer events, in frame pixels. A stroke begins on the paper and may leave it. */
+static int draw(struct canvas *c, struct window_event event, struct err *e)
+{
+    double x, y;
+    bool inside = board_point(c->paper, event.x, event.y, &x, &y);
+    if (event.type == WINDOW_DOWN) {
+        c->loop.dirty = true;
+        c->note[0] = '\0';
+        return inside ? sketch_down(c->sketch, x, y, e) : 0;
+    }
+    if (!sketch_is_down(c->sketch))
+        return 0;
+    c->ink_dirty = true;
+    if (sketch_move(c->sketch, x, y, e) < 0)
+        return -1;
+    if (event.type == WINDOW_MOVE)
+        return 0;
+    sketch_up(c->sketch);
+    c->loop.dirty = true;
+    return send_frame(c, -1, e);
+}
+
+static int handle(struct canvas *c, struct window_event event, struct err *e)
+{
+    return event.type == WINDOW_KEY ? press_key(c, event, e) : draw(c, event, e);
+}
+
+/* What the command says. An answer to an older frame is not shown. */
+static void take_answers(struct canvas *c)
+{
+    const char *line;
+    struct answer a;
+    c->loop.dirty |= child_work(c->loop.child);
+    while ((line = child_line(c->loop.child))) {
+        c->unreadable = answer_parse(line, &a, NULL) < 0 || strchr(a.digit, ' ');
+        c->loop.dirty = true;
+        if (c->unreadable || (a.frame >= 0 && a.frame != c->frames - 1))
+            continue;
+        c->answer = a;
+        c->answered = c->frames - 1;
+    }
+}
+
+static bool is_waiting(const struct canvas *c)
+{
+    return c->loop.child && c->answered != c->frames - 1;
+}
+
+/* Is a missing answer worth a word? */
+static bool is_late(const struct canvas *c)
+{
+    return is_waiting(c) && clock_now() - c->sent > MAX_SILENCE;
+}
+
+/* The panel as it should look now; `alarm` is room for a line. */
+static struct panel look_of_panel(const struct canvas *c, char *alarm, size_t size)
+{
+    bool empty = sketch_strokes(c->sketch) == 0, down = sketch_is_down(c->sketch);
+    bool late = is_late(c);
+    struct panel p = {.answer = c->answered >= 0 && !empty && !(late && !down) ? &c->answer : NULL,
+                      .stale = is_waiting(c) || down,
+                      .seen = c->has_seen && !empty ? c->seen : NULL,
+                      .hint = empty ? "draw a digit" : late ? "no answer yet" : ""};
+    if (*child_end(c->loop.child)) {
+        snprintf(alarm, size, "the command %s", child_end(c->loop.child));
+        p.alarm = alarm;
+        p.advice = "the next stroke starts it again";
+    } else if (c->unreadable) {
+        p.alarm = "the command's output is not an answer";
+        p.advice = "it should end in cnn-predict";
+    }
+    return p;
+}
+
+static void show(struct canvas *c)
+{
+    struct surface *s = c->loop.dirty || c->ink_dirty ? window_surface(c->loop.window) : NULL;
+    char alarm[80];
+    if (!s)
+        return;
+    c->paper = board_paper(c->loop.scale, c->loop.child, s->width, s->height);
+    if (c->loop.dirty) {
+        struct board b = {.scale = c->loop.scale, .sketch = c->sketch, .note = c->note};
+        struct panel panel;
+        if (c->loop.child) {
+            panel = look_of_panel(c, alarm, sizeof alarm);
+            b.panel = &panel;
+        }
+        board_paint(s, &b);
+        window_put(c->loop.window, (struct rect){0, 0, s->width, s->height});
+    } else {
+        board_paint_paper(s, c->paper, c->sketch);
+        window_put(c->loop.window, c->paper);
+    }
+    c->loop.dirty = c->ink_dirty = false;
+}
+
+static int run(struct canvas *c, const sigset_t *open, struct err *e)
+{
+    while (!c->loop.quit && !tool_stopped()) {
+        struct window_event event;
+        while ((event = loop_event(&c->loop)).type != WINDOW_NONE)
+            if (handle(c, event, e) < 0)
+                return -1;
+        if (c->loop.child)
+            take_answers(c);
+        if (outlet_work(&c->loop.out, e) < 0)
+            return errno == EPIPE ? 0 : -1;
+        bool late = is_late(c);
+        show(c);
+        double until = is_waiting(c) && !late ? c->sent + MAX_SILENCE + 0.01 : HUGE_VAL;
+        loop_wait(&c->loop, -1, until, open);
+        c->loop.dirty |= is_late(c) != late;
+    }
+    struct outlet *out = &c->loop.out;
+    return outlet_is_closed(out) || outlet_flush(out, e) == 0 || errno == EPIPE ? 0 : -1;
+}
+
+static int start(struct canvas *c, struct err *e)
+{
+    int width, height, least_width, least_height;
+    if (loop_open(&c->loop, c->o->command, STDOUT_FILENO, c->o->scale, e) < 0 ||
+        !(c->sketch = sketch_new(c->o->pen, e)) || (c->o->command && !(c->ink = ink_new(e))))
+        return -1;
+    board_size(c->loop.scale, c->loop.child, &width, &height);
+    board_least(c->loop.scale, c->loop.child, &least_width, &least_height);
+    return window_show(c->loop.window, "draw a digit", width, height, least_width, least_height,
+                       true, e);
+}
+
 int main(int argc, char **argv)
 {
+    static struct canvas c;
     struct err e = ERR_NONE;
     sigset_t open;
     tool_init("xcanvas", usage);
-    struct canvas_options o = parse(argc, argv);
+    struct options o = parse(argc, argv);
     tool_catch_ends(&open);
-    struct canvas *c = canvas_new(&o, &e);
-    int status = c && !canvas_run(c, &open, &e) ? EXIT_OK : tool_error(&e);
-    canvas_free(c);
+    c.o = &o;
+    c.answered = -1;
+    int status = !start(&c, &e) && !run(&c, &open, &e) ? EXIT_OK : tool_error(&e);
+    loop_close(&c.loop);
+    sketch_free(c.sketch);
+    ink_free(c.ink);
+    frame_free(&c.frame);
     return tool_close(status);
 }

@@ -209,15 +209,16 @@ static void read_some(struct child *c)
     }
 }
 
-void child_work(struct child *c)
+bool child_work(struct child *c)
 {
+    int status;
     write_some(c);
     read_some(c);
-    int status;
-    if (c->pid && waitpid(c->pid, &status, WNOHANG) == c->pid) {
-        describe_end(c, status);
-        read_some(c);
-    }
+    if (!c->pid || waitpid(c->pid, &status, WNOHANG) != c->pid)
+        return false;
+    describe_end(c, status);
+    read_some(c);
+    return true;
 }
 
 const char *child_line(struct child *c)

@@ -3,6 +3,7 @@
 #ifndef INKPIPE_WINDOW_H
 #define INKPIPE_WINDOW_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -280,8 +281,9 @@ int child_write_fd(const struct child *c);
 bool child_is_ending(const struct child *c);
 #define CHILD_ENDS 0.02
 
-/* Do whatever can be done without waiting: write, read, notice a death. Call after poll. */
-void child_work(struct child *c);
+/* Do whatever can be done without waiting: write, read, notice a death. Call after poll. Returns true when
+ * the command has ended since the last call. */
+bool child_work(struct child *c);
 
 /* Take the next whole line out (without its newline); NULL when there is none. The text is owned by
  * c and lives until the next call. */
@@ -294,5 +296,35 @@ const char *child_end(const struct child *c);
 
 /* Frames handed over to the command in full since it was started. */
 long child_frames_sent(const struct child *c);
+
+/* The event loop of a window with a command beside it and frames that go out: events, answers and
+ * whatever else is waited for, in turn:
+ *
+ *     while (!l.quit && no signal asks to end) {
+ *         take events (loop_event), answers (child_work, child_line) and more
+ *         write (outlet_work), paint what is dirty
+ *         loop_wait
+ *     } */
+struct loop {
+    struct window *window;
+    struct child *child; /* NULL: no command */
+    struct outlet out;
+    double scale; /* of the window's parts */
+    bool dirty;   /* the window must be painted */
+    bool quit;    /* the window was closed, or the reader of `out` has gone */
+};
+
+/* Connect to the display (window_show makes the window); prepare the command (NULL: none); write to `out`
+ * (-1: nowhere). scale 0: as the screen has it. Returns 0 or -1; end with loop_close either way. */
+int loop_open(struct loop *l, const char *command, int out, double scale, struct err *e);
+void loop_close(struct loop *l);
+
+/* The next key or pointer event; WINDOW_NONE when there is none. Never waits. What else happens to the
+ * window makes it dirty or asks to quit. */
+struct window_event loop_event(struct loop *l);
+
+/* Wait until something happens to the window, the command or the output, until fd can be read (-1: none),
+ * or until that time (clock_now; HUGE_VAL: for ever). Signals are let in, by the mask `open`, only here. */
+void loop_wait(struct loop *l, int fd, double until, const sigset_t *open);
 
 #endif

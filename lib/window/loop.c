@@ -1,0 +1,63 @@
+/* The event loop of a window: input are the X server's events, a command's answers and whatever else can be
+ * read; each is handed to the program, which is then let wait for the next. poll(2) underneath. */
+#define _GNU_SOURCE 1 /* ppoll */
+#include "window.h"
+
+#include <math.h>
+#include <poll.h>
+
+#include "base/clock.h"
+
+int loop_open(struct loop *l, const char *command, int out, double scale, struct err *e)
+{
+    *l = (struct loop){.dirty = true};
+    outlet_init(&l->out, out);
+    if (!(l->window = window_open(NULL, e)) || (command && !(l->child = child_new(command, e))))
+        return -1;
+    l->scale = scale > 0 ? scale : window_scale(l->window);
+    return 0;
+}
+
+void loop_close(struct loop *l)
+{
+    child_free(l->child);
+    window_free(l->window);
+    outlet_free(&l->out);
+}
+
+struct window_event loop_event(struct loop *l)
+{
+    struct window_event event;
+    for (;;) {
+        switch ((event = window_next(l->window)).type) {
+        case WINDOW_EXPOSE:
+        case WINDOW_RESIZE:
+            l->dirty = true;
+            break;
+        case WINDOW_CLOSE:
+            l->quit = true;
+            break;
+        default:
+            return event;
+        }
+    }
+}
+
+void loop_wait(struct loop *l, int fd, double until, const sigset_t *open)
+{
+    struct pollfd p[] = {{window_fd(l->window), POLLIN, 0},
+                         {l->out.fd, outlet_busy(&l->out) ? POLLOUT : 0, 0},
+                         {child_read_fd(l->child), POLLIN, 0},
+                         {child_write_fd(l->child), POLLOUT, 0},
+                         {fd, POLLIN, 0}};
+    double now = clock_now();
+    if (l->quit)
+        return;
+    if (child_is_ending(l->child))
+        until = fmin(until, now + CHILD_ENDS);
+    if (window_pending(l->window))
+        until = now;
+    struct timespec left = clock_span(isfinite(until) ? fmax(0, until - now) : 0);
+    ppoll(p, sizeof p / sizeof *p, isfinite(until) ? &left : NULL, open);
+    l->quit |= outlet_is_closed(&l->out);
+}
