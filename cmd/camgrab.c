@@ -243,10 +243,10 @@ static void wait_for_reader(void)
         ;
 }
 
-static void tell_damage(struct live *live, const char *source)
+static void stop(struct live *live, const char *source)
 {
     struct err why = ERR_NONE, e = ERR_NONE;
-    long damaged = live_damaged(live, &why);
+    long damaged = live_stop(live, &why);
     if (damaged == 0)
         return;
     err_set(&e, "%ld damaged pictures passed over (%s)", damaged, why.what);
@@ -276,8 +276,7 @@ static bool read_source(struct grab *g, const char *source)
     if (e.what[0])
         report(g, &e);
     if (live)
-        tell_damage(live, source);
-    live_stop(live);
+        stop(live, source);
     return got >= 0;
 }
 

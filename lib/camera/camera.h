@@ -75,11 +75,9 @@ struct live *live_start(struct capture *c, struct err *e);
  * CAPTURE_PATIENCE seconds. */
 int live_read(struct live *l, struct frame *f, double *time, struct err *e);
 
-/* Pictures of a live source so far that could not be decoded, and into e why the first could not. */
-long live_damaged(struct live *l, struct err *e);
-
-/* Stop the thread and free l; the source stays open. */
-void live_stop(struct live *l);
+/* Stop the thread and free l; the source stays open. Returns how many pictures of a live source could not be
+ * decoded, and puts into e why the first could not. */
+long live_stop(struct live *l, struct err *e);
 
 /* The pictures and videos in a folder. */
 

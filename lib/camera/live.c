@@ -1,5 +1,8 @@
+/* A source that is open, read to its end: input are pictures of a camera, a screen or a file, output those
+ * that are asked for; of a live one a thread reads all, and the newest is given. */
 #include "camera.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -7,64 +10,46 @@
 
 struct live {
     struct capture *capture;
-    bool threaded; /* false: the source is a file, nothing below is used */
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    /* Under lock: */
-    struct frame newest;
-    double time;    /* of newest */
-    bool fresh;     /* newest has not been taken */
-    bool stop;      /* the thread shall end */
-    int status;     /* 1 while it runs, then what the last capture_read said */
-    struct err e;   /* why it is lost */
+    struct feed *feed;     /* NULL: the source is a file, nothing below is used */
+    struct feed_item item; /* taken last */
+    /* The thread's, until it has ended: */
+    double last; /* time of the last whole picture */
+    bool lost;
     long damaged;
     struct err first_damage;
 };
 
-static void keep(struct live *l, struct frame *f, double time)
+/* FFmpeg must not be cancelled in the middle. */
+static int read_picture(struct capture *c, struct feed_item *item, struct err *e)
 {
-    struct frame older = l->newest;
-    l->newest = *f;
-    *f = older;
-    l->time = time;
-    l->fresh = true;
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    int status = capture_read(c, &item->frame, &item->time, e);
+    pthread_setcancelstate(before, NULL);
+    pthread_testcancel();
+    return status;
 }
 
-/* Note the result of one read, under lock. Returns whether to go on. */
-static bool note(struct live *l, int status, struct frame *f, double time, const struct err *e,
-                 double silence)
+/* A feed_source: the next whole picture. */
+static int read_whole(void *from, struct feed_item *item, struct err *e)
 {
-    if (status > 0) {
-        keep(l, f, time);
-    } else if (status < 0 && !capture_lost(l->capture) && silence < CAPTURE_PATIENCE) {
-        if (l->damaged++ == 0)
-            l->first_damage = *e;
-    } else {
-        l->status = status;
-        l->e = *e;
-    }
-    return l->status == 1 && !l->stop;
-}
-
-static void *read_all(void *arg)
-{
-    struct live *l = arg;
-    struct frame f = {0};
-    double last = clock_now();
-    for (bool go_on = true; go_on;) {
-        struct err e = ERR_NONE;
-        double time = 0;
-        int status = capture_read(l->capture, &f, &time, &e);
+    struct live *l = from;
+    while (!l->lost) {
+        struct err bad = ERR_NONE;
+        int status = read_picture(l->capture, item, &bad);
         if (status > 0)
-            last = clock_now();
-        pthread_mutex_lock(&l->lock);
-        go_on = note(l, status, &f, time, &e, clock_now() - last);
-        pthread_cond_signal(&l->changed);
-        pthread_mutex_unlock(&l->lock);
+            l->last = clock_now();
+        if (status >= 0)
+            return status;
+        l->lost = capture_lost(l->capture) || clock_now() - l->last >= CAPTURE_PATIENCE;
+        if (l->lost) {
+            *e = bad;
+            return -1;
+        }
+        if (l->damaged++ == 0)
+            l->first_damage = bad;
     }
-    frame_free(&f);
-    return NULL;
+    return 0;
 }
 
 struct live *live_start(struct capture *c, struct err *e)
@@ -75,64 +60,39 @@ struct live *live_start(struct capture *c, struct err *e)
         return NULL;
     }
     l->capture = c;
-    l->status = 1;
-    if (capture_kind(c) == CAPTURE_FILE)
+    l->last = clock_now();
+    if (capture_kind(c) == CAPTURE_FILE || (l->feed = feed_newest(read_whole, l, e)))
         return l;
-    l->threaded = true;
-    pthread_mutex_init(&l->lock, NULL);
-    pthread_cond_init(&l->changed, NULL);
-    if (pthread_create(&l->thread, NULL, read_all, l)) {
-        err_set(e, "cannot start a thread");
-        pthread_cond_destroy(&l->changed);
-        pthread_mutex_destroy(&l->lock);
-        free(l);
-        return NULL;
-    }
-    return l;
+    free(l);
+    return NULL;
 }
 
 int live_read(struct live *l, struct frame *f, double *time, struct err *e)
 {
-    if (!l->threaded)
+    if (!l->feed)
         return capture_read(l->capture, f, time, e);
-    pthread_mutex_lock(&l->lock);
-    while (!l->fresh && l->status == 1)
-        pthread_cond_wait(&l->changed, &l->lock);
-    int status = l->fresh ? 1 : l->status;
-    if (l->fresh) {
-        double taken = l->time;
-        keep(l, f, 0);
-        l->fresh = false;
-        *time = taken;
-    } else if (status < 0) {
-        *e = l->e;
+    struct pollfd there = {.fd = feed_fd(l->feed), .events = POLLIN};
+    enum feed_result got;
+    while ((got = feed_take(l->feed, &l->item, e)) == FEED_NOTHING)
+        poll(&there, 1, -1);
+    if (got == FEED_FRAME) {
+        struct frame older = *f;
+        *f = l->item.frame;
+        l->item.frame = older;
+        *time = l->item.time;
     }
-    pthread_mutex_unlock(&l->lock);
-    return status;
+    return got == FEED_FRAME ? 1 : got == FEED_ERROR ? -1 : 0;
 }
 
-long live_damaged(struct live *l, struct err *e)
+long live_stop(struct live *l, struct err *e)
 {
-    if (!l->threaded)
-        return 0;
-    pthread_mutex_lock(&l->lock);
+    if (l->feed) {
+        capture_interrupt(l->capture);
+        feed_free(l->feed);
+        frame_free(&l->item.frame);
+    }
     long damaged = l->damaged;
     *e = l->first_damage;
-    pthread_mutex_unlock(&l->lock);
-    return damaged;
-}
-
-void live_stop(struct live *l)
-{
-    if (l && l->threaded) {
-        pthread_mutex_lock(&l->lock);
-        l->stop = true;
-        pthread_mutex_unlock(&l->lock);
-        capture_interrupt(l->capture);
-        pthread_join(l->thread, NULL);
-        pthread_cond_destroy(&l->changed);
-        pthread_mutex_destroy(&l->lock);
-        frame_free(&l->newest);
-    }
     free(l);
+    return damaged;
 }

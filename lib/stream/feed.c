@@ -1,3 +1,5 @@
+/* Reading ahead: input is whatever gives frame after frame (files, a camera), output a mailbox that holds one
+ * of them for another thread. Nothing is copied: frames change places. */
 #define _GNU_SOURCE 1 /* pipe2 */
 #include "stream.h"
 
@@ -8,9 +10,18 @@
 
 #include "base/files.h"
 
-struct feed {
-    char *const *names;
+/* Files that are read one after another. */
+struct files {
+    char *const *name;
     int count, out;
+    int next; /* to be opened */
+    struct frame_reader *reader; /* NULL: none is open */
+};
+
+struct feed {
+    feed_source *read;
+    void *from;
+    bool newest; /* a frame that was not taken gives way to the next */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t taken;
@@ -18,8 +29,8 @@ struct feed {
     enum feed_result state;
     struct feed_item ready;
     struct err error;
-    struct frame_reader *reader; /* the thread's, kept here so that a stopped thread leaks nothing */
-    struct feed_item reading;
+    struct feed_item reading; /* the thread's, kept here so that a stopped thread leaks nothing */
+    struct files files;       /* as well */
 };
 
 static void unlock(void *lock)
@@ -28,54 +39,38 @@ static void unlock(void *lock)
 }
 
 /* Put something out for the taker, when the last was taken. */
-static void offer(struct feed *f, enum feed_result what)
+static void offer(struct feed *f, enum feed_result what, const struct err *e)
 {
     pthread_mutex_lock(&f->lock);
     pthread_cleanup_push(unlock, &f->lock);
-    while (f->state != FEED_NOTHING)
+    while (f->state != FEED_NOTHING &&
+           !(f->newest && what == FEED_FRAME && f->state == FEED_FRAME))
         pthread_cond_wait(&f->taken, &f->lock);
     if (what == FEED_FRAME) {
         struct feed_item spare = f->ready;
         f->ready = f->reading;
         f->reading = spare;
     }
+    f->error = *e;
+    bool told = f->state != FEED_NOTHING;
     f->state = what;
-    if (write(f->wake[1], "", 1) < 0)
+    if (!told && write(f->wake[1], "", 1) < 0)
         f->state = FEED_END; /* cannot happen: the pipe is empty */
     pthread_cleanup_pop(1);
-}
-
-static void read_stream(struct feed *f, const char *name)
-{
-    struct err e = ERR_NONE;
-    int result = -1;
-    f->reader = file_not_written(name, f->out, &e) ? NULL : frame_open(name, &e);
-    while (f->reader && (result = frame_read(f->reader, &f->reading.frame, &e)) > 0) {
-        frame_source(f->reader, &f->reading.frame, f->reading.source, FEED_SOURCE);
-        f->reading.number = frame_number(f->reader, &f->reading.frame);
-        offer(f, FEED_FRAME);
-    }
-    if (f->reader)
-        frame_close(f->reader);
-    f->reader = NULL;
-    if (result < 0) {
-        f->error = e;
-        offer(f, FEED_ERROR);
-    }
 }
 
 static void *run(void *arg)
 {
     struct feed *f = arg;
-    for (int i = 0; i < f->count; i++)
-        read_stream(f, f->names[i]);
-    if (f->count == 0)
-        read_stream(f, NULL);
-    offer(f, FEED_END);
+    for (int got = 1; got;) {
+        struct err e = ERR_NONE;
+        got = f->read(f->from, &f->reading, &e);
+        offer(f, got > 0 ? FEED_FRAME : got < 0 ? FEED_ERROR : FEED_END, &e);
+    }
     return NULL;
 }
 
-struct feed *feed_new(char *const *names, int count, int out, struct err *e)
+static struct feed *start(feed_source *read, void *from, const struct files *files, struct err *e)
 {
     struct feed *f = calloc(1, sizeof *f);
     if (!f || pipe2(f->wake, O_CLOEXEC) < 0) {
@@ -83,9 +78,11 @@ struct feed *feed_new(char *const *names, int count, int out, struct err *e)
         free(f);
         return NULL;
     }
-    f->names = names;
-    f->count = count;
-    f->out = out;
+    f->newest = !files;
+    if (files)
+        f->files = *files;
+    f->read = read;
+    f->from = files ? &f->files : from;
     f->state = FEED_NOTHING;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->taken, NULL);
@@ -99,14 +96,52 @@ struct feed *feed_new(char *const *names, int count, int out, struct err *e)
     return f;
 }
 
+struct feed *feed_newest(feed_source *read, void *from, struct err *e)
+{
+    return start(read, from, NULL, e);
+}
+
+/* A feed_source: the frames of all files. */
+static int read_files(void *from, struct feed_item *item, struct err *e)
+{
+    struct files *s = from;
+    while (s->reader || s->next < s->count) {
+        if (!s->reader) {
+            const char *name = s->name[s->next++];
+            s->reader = file_not_written(name, s->out, e) ? NULL : frame_open(name, e);
+            if (!s->reader)
+                return -1;
+        }
+        int got = frame_read(s->reader, &item->frame, e);
+        if (got > 0) {
+            frame_source(s->reader, &item->frame, item->source, FEED_SOURCE);
+            item->number = frame_number(s->reader, &item->frame);
+            return 1;
+        }
+        frame_close(s->reader);
+        s->reader = NULL;
+        if (got < 0)
+            return -1;
+    }
+    return 0;
+}
+
+struct feed *feed_new(char *const *names, int count, int out, struct err *e)
+{
+    static char *const standard_input[] = {NULL};
+    struct files files = {.name = count ? names : standard_input, .count = count ? count : 1,
+                          .out = out};
+    return start(read_files, NULL, &files, e);
+}
+
 void feed_free(struct feed *f)
 {
     if (!f)
         return;
     pthread_cancel(f->thread);
     pthread_join(f->thread, NULL);
-    if (f->reader)
-        frame_close(f->reader);
+    if (f->files.reader)
+        frame_close(f->files.reader);
     frame_free(&f->ready.frame);
     frame_free(&f->reading.frame);
     pthread_cond_destroy(&f->taken);

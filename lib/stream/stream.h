@@ -203,7 +203,7 @@ int idx_pair_skip(struct idx_pair *p, uint32_t n, struct err *e);
 void idx_transpose(const uint8_t *from, int width, int height, uint8_t *to);
 
 /* Frames read by a thread of their own, so that a window never waits for a writer that stops in the
- * middle of one. Exactly one frame is read ahead: a taker that takes none holds the writer back. */
+ * middle of one, nor a camera for a reader. Exactly one frame is read ahead. */
 
 #define FEED_SOURCE 4096
 
@@ -212,8 +212,9 @@ struct feed;
 /* What comes out. All-zero is empty; release with frame_free(&.frame). */
 struct feed_item {
     struct frame frame;
-    char source[FEED_SOURCE]; /* percent-encoded: the frame's fact, or the stream's name */
-    long long number;         /* the frame's fact, or its place in the stream from 0 */
+    char source[FEED_SOURCE]; /* of files: percent-encoded, the frame's fact or the stream's name */
+    long long number;         /* of files: the frame's fact, or its place in the stream from 0 */
+    double time;              /* of what feed_newest reads: as that says */
 };
 
 enum feed_result {
@@ -223,12 +224,20 @@ enum feed_result {
     FEED_END     /* of the last stream */
 };
 
-/* Read the named files one after another; none: standard input. The names must outlive the feed. What
- * is taken goes on to the descriptor `out` (-1: nowhere), which none of them may be. NULL when no thread
- * can be started. */
+/* Read the named files one after another; none: standard input. A taker that takes none holds the writer
+ * back. The names must outlive the feed. What is taken goes on to the descriptor `out` (-1: nowhere), which
+ * none of them may be. NULL when no thread can be started. */
 struct feed *feed_new(char *const *names, int count, int out, struct err *e);
 
-/* Stops reading, wherever the thread is. */
+/* Reads the next frame into item, in the feed's thread. Returns 1; 0 at the end; -1 when something was bad,
+ * and is then called again. */
+typedef int feed_source(void *from, struct feed_item *item, struct err *e);
+
+/* Read a live source, each frame as it comes, and keep the newest: a slow taker gets a fresh frame each time
+ * instead of an old one. `from` must outlive the feed. NULL when no thread can be started. */
+struct feed *feed_newest(feed_source *read, void *from, struct err *e);
+
+/* Stops reading, wherever the thread is: it is cancelled (pthread_cancel). */
 void feed_free(struct feed *f);
 
 /* Readable while feed_take would not say FEED_NOTHING. */

@@ -95,6 +95,50 @@ static void test_stopping(void)
     close(ends[1]);
 }
 
+/* A source of 200 frames, then of an error, then of nothing. */
+static int count_up(void *from, struct feed_item *item, struct err *e)
+{
+    int *n = from;
+    if (++*n > 200)
+        return *n == 201 ? err_set(e, "unplugged") : 0;
+    frame_resize(&item->frame, 30, 30, NULL);
+    item->time = *n;
+    item->frame.gray[0] = (uint8_t)*n;
+    return 1;
+}
+
+/* One that waits for ever, as a camera without light. */
+static int wait_for_ever(void *from, struct feed_item *item, struct err *e)
+{
+    (void)from, (void)item, (void)e;
+    return poll(NULL, 0, -1);
+}
+
+static void test_newest(void)
+{
+    struct err e = ERR_NONE;
+    struct feed_item item = {0};
+    int n = 0, taken = 0, right = 0;
+    double last = 0;
+    struct feed *f = feed_newest(count_up, &n, &e);
+    enum feed_result got;
+    while ((got = take(f, &item, &e)) == FEED_FRAME) {
+        right += item.time > last && item.frame.gray[0] == (uint8_t)item.time;
+        last = item.time;
+        taken++;
+        poll(NULL, 0, 50);
+    }
+    CHECK(taken < 200 && right == taken, "a slow taker gets some frames, each newer (%d)", taken);
+    CHECK(last == 200, "and the last one, which stays until it is taken (%g)", last);
+    CHECK(got == FEED_ERROR && !strcmp(e.what, "unplugged"), "then what went wrong");
+    CHECK(take(f, &item, &e) == FEED_END, "then the end");
+    feed_free(f);
+    f = feed_newest(wait_for_ever, NULL, &e);
+    CHECK(feed_take(f, &item, &e) == FEED_NOTHING, "a source that gives nothing is not waited for");
+    feed_free(f);
+    frame_free(&item.frame);
+}
+
 static void test_outlet(void)
 {
     int ends[2];
@@ -145,6 +189,7 @@ int main(void)
     close(fd);
     test_files();
     test_stopping();
+    test_newest();
     test_outlet();
     unlink(path);
     return check_done();
