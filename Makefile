@@ -4,10 +4,11 @@ include config.mk
 
 # The tree's pattern: cmd/NAME.c is a program, lib/ROOM/NAME.c a module, lib/engine/kernel/kernel.c is compiled
 # once for each level of instruction set; tests/unit/ROOM, tool, fuzz and bench hold programs too,
-# one a file. Everything made goes under $(B).
+# one a file, and data those that draw what models are made of. Everything made goes under $(B).
 B = build
 PROGRAMS = $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
 UNIT = $(patsubst %.c,$(B)/unit/%,$(notdir $(wildcard tests/unit/*/*.c))) $(patsubst tests/%.c,$(B)/%,$(wildcard tests/tool/*.c))
+DRAW = $(addprefix $(B)/tool/,hands paper)
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 CORPUS = $(FUZZ:$(B)/fuzz/%=$(B)/corpus/%)
 BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
@@ -51,7 +52,7 @@ LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(filter %.a,$^
 
 PUBLIC = $(B)/public/libinkpipe.a $(B)/public/libinkpipe.so.0 $(B)/public/inkpipe.pc
 all: $(PROGRAMS:%=$(B)/%)
-unit: $(UNIT) $(CORPUS)
+unit: $(UNIT) $(DRAW) $(CORPUS)
 fuzz: $(FUZZ)
 
 $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/libinkpipe.a
@@ -126,6 +127,9 @@ $(UNIT) $(BENCH): $(B)/%: $(B)/libinkpipe.a
 	$(LINK) $(LIBS_$(*F)) $(LIBS_base)
 $(foreach t,$(wildcard tests/unit/*/*.c),$(eval $(B)/unit/$(basename $(notdir $t)): $t))
 $(foreach t,$(wildcard tests/tool/*.c tests/bench/*.c),$(eval $(t:tests/%.c=$(B)/%): $t))
+$(DRAW): $(B)/tool/%: $(B)/data/%.o $(B)/libinkpipe.a
+	@mkdir -p $(@D)
+	$(LINK) $(LIBS_base)
 $(FUZZ): $(B)/%: tests/%.c $(B)/libinkpipe.a
 	@mkdir -p $(@D)
 	$(LINK) -fsanitize=fuzzer $(LIBS_$(*F)) $(LIBS_base)
@@ -146,7 +150,7 @@ $(B)/flags: FORCE
 MNIST = data/train-images-idx3-ubyte data/train-labels-idx1-ubyte
 $(MNIST) &:
 	scripts/fetch-mnist data
-models/%.onnx: models/%.net models/%.opt $(MNIST) all $(B)/tool/hands $(B)/tool/paper FORCE
+models/%.onnx: models/%.net models/%.opt $(MNIST) all $(DRAW) FORCE
 	PATH="$(abspath $(B)):$(abspath $(B)/tool):$$PATH"; \
 		$(or $(wildcard models/$*.data),mnist2pgm $(MNIST)) | \
 		cnn-train $$(cat models/$*.opt) -n models/$*.net -o $@ >$(B)/$*.tsv

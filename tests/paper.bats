@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The makers of data: tests/tool/hands writes digits from models/shapes.txt, tests/tool/paper puts
+# The makers of data: data/hands.c writes digits from models/shapes.txt, data/paper.c puts
 # digits on paper, scripts/paper makes a folder of such pictures with their truth.
 
 bats_require_minimum_version 1.5.0
