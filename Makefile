@@ -98,6 +98,7 @@ $(B)/lib/base/privilege.o: ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 # Loops over pixels that run in the shadow of the training.
 $(B)/lib/learn/augment.o $(addprefix $(B)/lib/ink/,edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += $(LOOPS)
 $(B)/lib/ink/rules.o: ALL_CFLAGS += -fno-math-errno
+$(B)/lib/ink/contrast.o: ALL_CFLAGS += $(LOOPS) -fno-math-errno
 
 # (UBSan's checks in the unrolled loops would keep the compiler for an hour: ASan alone there.)
 $(KERNELS) $(KERNELS8) $(KERNELS16): ALL_CFLAGS += -fno-sanitize=undefined $(KERNEL_CFLAGS)
