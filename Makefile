@@ -8,7 +8,7 @@ include config.mk
 B = build
 PROGRAMS = $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
 UNIT = $(patsubst %.c,$(B)/unit/%,$(notdir $(wildcard tests/unit/*/*.c))) $(patsubst tests/%.c,$(B)/%,$(wildcard tests/tool/*.c))
-DRAW = $(addprefix $(B)/tool/,hands paper)
+DRAW = $(addprefix $(B)/tool/,hands paper scenes)
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 CORPUS = $(FUZZ:$(B)/fuzz/%=$(B)/corpus/%)
 BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
@@ -96,9 +96,8 @@ $(B)/%.o: %.c $(B)/flags
 $(B)/lib/base/privilege.o: ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 
 # Loops over pixels that run in the shadow of the training.
-$(B)/lib/learn/augment.o $(addprefix $(B)/lib/ink/,edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += $(LOOPS)
-$(B)/lib/ink/rules.o: ALL_CFLAGS += -fno-math-errno
-$(B)/lib/ink/contrast.o: ALL_CFLAGS += $(LOOPS) -fno-math-errno
+$(B)/lib/learn/augment.o $(addprefix $(B)/lib/ink/,contrast.o edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += $(LOOPS)
+$(addprefix $(B)/lib/ink/,contrast.o rules.o): ALL_CFLAGS += -fno-math-errno
 
 # (UBSan's checks in the unrolled loops would keep the compiler for an hour: ASan alone there.)
 $(KERNELS) $(KERNELS8) $(KERNELS16): ALL_CFLAGS += -fno-sanitize=undefined $(KERNEL_CFLAGS)
@@ -128,6 +127,9 @@ $(UNIT) $(BENCH): $(B)/%: $(B)/libinkpipe.a
 	$(LINK) $(LIBS_$(*F)) $(LIBS_base)
 $(foreach t,$(wildcard tests/unit/*/*.c),$(eval $(B)/unit/$(basename $(notdir $t)): $t))
 $(foreach t,$(wildcard tests/tool/*.c tests/bench/*.c),$(eval $(t:tests/%.c=$(B)/%): $t))
+$(addprefix $(B)/data/,draw.o glyph.o page.o photo.o): ALL_CFLAGS += $(LOOPS) -fno-math-errno
+$(B)/tool/paper: $(B)/data/photo.o
+$(B)/tool/scenes: $(addprefix $(B)/data/,draw.o glyph.o layout.o page.o photo.o write.o)
 $(DRAW): $(B)/tool/%: $(B)/data/%.o $(B)/libinkpipe.a
 	@mkdir -p $(@D)
 	$(LINK) $(LIBS_base)

@@ -13,8 +13,10 @@
  *               once, at random. The fact condition tells which.
  * The fact ink=x,y,w,h is the box of what was written, in the frame's pixels.
  * A frame depends on seed, number and the digits read alone. */
-#include "stream/stream.h"
+#include "photo.h"
+
 #include "base/rng.h"
+#include "stream/stream.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -76,11 +78,6 @@ struct page {
     int box[4]; /* of the ink in the photograph: left, top, right, bottom, the last two beyond it */
     bool is[CONDITIONS];
 };
-
-static float clamp(float v)
-{
-    return v < 0 ? 0 : v > 1 ? 1 : v;
-}
 
 static double cubic(const float p[4], double t)
 {
@@ -236,19 +233,6 @@ static void place(struct page *p, const struct glyph *g, double cx, double cy, d
         }
 }
 
-/* Smooth noise of a grid of cells, -1..1. */
-static double noise(uint64_t seed, double x, double y)
-{
-    double fx = floor(x), fy = floor(y), v[4];
-    for (int i = 0; i < 4; i++) {
-        uint64_t at = ((uint64_t)(int64_t)(fx + i % 2) << 24) + (uint64_t)(int64_t)(fy + i / 2);
-        v[i] = (double)(int64_t)rng_mix(seed + at * 0x9e3779b97f4a7c15u) * 0x1p-63;
-    }
-    x -= fx, y -= fy;
-    x = x * x * (3 - 2 * x), y = y * y * (3 - 2 * y);
-    return (v[0] * (1 - x) + v[1] * x) * (1 - y) + (v[2] * (1 - x) + v[3] * x) * y;
-}
-
 /* A page of w x h pixels for digits `tall` pixels tall, as its conditions have it. */
 static void lay_page(struct page *p, struct rng *r, int w, int h, double tall)
 {
@@ -307,7 +291,7 @@ static double printed_line(const struct page *p, double at)
 /* What the page with so much ink looks like at a point of it, 0 black .. 1 white. */
 static double page_light(const struct page *p, double x, double y, double ink)
 {
-    double light = p->paper + 0.02 * noise(p->seed + 1, x / 40, y / 40);
+    double light = p->paper + 0.02 * noise_at(p->seed + 1, x / 40, y / 40);
     double line = p->is[RULED] || p->is[SQUARED] ? printed_line(p, y) : 0;
     if (p->is[SQUARED])
         line = fmax(line, printed_line(p, x));
@@ -315,7 +299,7 @@ static double page_light(const struct page *p, double x, double y, double ink)
         line = fmax(line, fmax(0, fmin(1, p->stroke / 2 + 0.5 - fabs(x - p->margin))));
     double mark = p->is[DARK] ? light + line * p->line * 0.6 : light * (1 - line * p->line);
     if (p->is[PENCIL] && ink > 0)
-        ink *= 0.62 + 0.3 * noise(p->seed + 2, x / 1.4, y / 1.4);
+        ink *= 0.62 + 0.3 * noise_at(p->seed + 2, x / 1.4, y / 1.4);
     return mark + ink * (p->pen - mark);
 }
 
@@ -329,91 +313,6 @@ static double light_on(const struct page *p, double x, double y)
     if (p->is[VIGNETTE])
         light *= 1 - p->vignette * 4 * (dx * dx + dy * dy) / (p->w * p->w + p->h * p->h);
     return light;
-}
-
-static void blur_line(float *v, int n, int step, const float *kernel, int reach, float *line)
-{
-    for (int i = 0; i < n; i++)
-        line[i] = v[i * step];
-    for (int i = 0; i < n; i++) {
-        float sum = 0;
-        for (int k = -reach; k <= reach; k++) {
-            int at = i + k < 0 ? 0 : i + k >= n ? n - 1 : i + k;
-            sum += kernel[k + reach] * line[at];
-        }
-        v[i * step] = sum;
-    }
-}
-
-static void blur(float *v, int w, int h, double sigma)
-{
-    float kernel[41], sum = 0, line[4096];
-    int reach = (int)fmin(20, ceil(2.5 * sigma));
-    for (int k = -reach; k <= reach; k++)
-        sum += kernel[k + reach] = (float)exp(-k * k / (2 * sigma * sigma));
-    for (int k = 0; k <= 2 * reach; k++)
-        kernel[k] /= sum;
-    for (int y = 0; y < h; y++)
-        blur_line(v + y * w, w, 1, kernel, reach, line);
-    for (int x = 0; x < w; x++)
-        blur_line(v + x, h, w, kernel, reach, line);
-}
-
-/* What JPEG at quality 40 keeps of 8x8 gray levels: their cosine transform in steps of the
- * standard's luminance table (ITU-T T.81, table K.1). */
-static void jpeg_block(float block[8][8])
-{
-    static const uint8_t table[8][8] = {
-        {16, 11, 10, 16, 24, 40, 51, 61},     {12, 12, 14, 19, 26, 58, 60, 55},
-        {14, 13, 16, 24, 40, 57, 69, 56},     {14, 17, 22, 29, 51, 87, 80, 62},
-        {18, 22, 37, 56, 68, 109, 103, 77},   {24, 35, 55, 64, 81, 104, 113, 92},
-        {49, 64, 78, 87, 103, 121, 120, 101}, {72, 92, 95, 98, 112, 100, 103, 99},
-    };
-    float cosine[8][8], half[8][8];
-    for (int k = 0; k < 8; k++)
-        for (int i = 0; i < 8; i++)
-            cosine[k][i] =
-                (float)(cos((2 * i + 1) * k * 3.14159265358979 / 16) / (k ? 2 : 2.8284271));
-    for (int back = 0; back < 2; back++) {
-        for (int y = 0; y < 8; y++)
-            for (int k = 0; k < 8; k++) {
-                half[y][k] = 0;
-                for (int i = 0; i < 8; i++)
-                    half[y][k] += block[y][i] * (back ? cosine[i][k] : cosine[k][i]);
-            }
-        for (int k = 0; k < 8; k++)
-            for (int x = 0; x < 8; x++) {
-                float sum = 0;
-                for (int i = 0; i < 8; i++)
-                    sum += half[i][x] * (back ? cosine[i][k] : cosine[k][i]);
-                float step = (float)((table[k][x] * 125 + 50) / 100);
-                block[k][x] = back ? sum : roundf(sum / step) * step;
-            }
-    }
-}
-
-static void jpeg(float *v, int w, int h)
-{
-    for (int top = 0; top < h; top += 8)
-        for (int left = 0; left < w; left += 8) {
-            float block[8][8];
-            for (int i = 0; i < 64; i++) {
-                int y = top + i / 8 < h ? top + i / 8 : h - 1, x = left + i % 8;
-                block[i / 8][i % 8] = clamp(v[y * w + (x < w ? x : w - 1)]) * 255 - 128;
-            }
-            jpeg_block(block);
-            for (int i = 0; i < 64; i++)
-                if (top + i / 8 < h && left + i % 8 < w)
-                    v[(top + i / 8) * w + left + i % 8] = (block[i / 8][i % 8] + 128) / 255;
-        }
-}
-
-/* Nearly normal, of deviation 1: four numbers of 16 bits added. */
-static double bell(struct rng *r)
-{
-    uint64_t b = rng_bits(r);
-    double sum = (double)((b & 0xffff) + (b >> 16 & 0xffff) + (b >> 32 & 0xffff) + (b >> 48));
-    return (sum / 65535 - 2) * 1.7320508;
 }
 
 static void note_ink(struct page *p, int x, int y)
@@ -448,7 +347,7 @@ static void photograph(struct page *p, struct rng *r, struct frame *f)
     for (int i = 0; i < p->w * p->h; i++)
         v[i] += (float)(grain * bell(r));
     if (p->is[JPEG])
-        jpeg(v, p->w, p->h);
+        jpeg(v, p->w, p->h, 40);
     for (int i = 0; i < p->w * p->h; i++)
         f->gray[i] = (uint8_t)lrintf(clamp(v[i]) * 255);
     free(v);
@@ -626,8 +525,8 @@ static bool blank(struct page *p, struct rng *r)
         line(p, rng_range(r, 0, w), rng_range(r, 0, h), rng_range(r, 0, 3.14), 1000,
              rng_range(r, 1, 12));
     for (int i = 0; what == 3 && i < w * h; i++) /* cloth, wood, leaves */
-        p->ink[i] = clamp((float)(0.5 + noise(p->seed + 7, i % w / rough * stretch, i / w / rough) +
-                                  0.5 * noise(p->seed + 8, i % w / 3.0, i / w / 3.0 * stretch)));
+        p->ink[i] = clamp((float)(0.5 + noise_at(p->seed + 7, i % w / rough * stretch, i / w / rough) +
+                                  0.5 * noise_at(p->seed + 8, i % w / 3.0, i / w / 3.0 * stretch)));
     return true;
 }
 

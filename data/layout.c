@@ -1,0 +1,331 @@
+/* Where on a page what is written (scene.h). Pages reach beyond the picture, so that nothing ends at
+ * its edge by chance. */
+#include "scene.h"
+
+#include <math.h>
+#include <string.h>
+
+#define FROM (-70)
+#define TO (SIDE + 70)
+
+/* Lines of a form or sheet: how wide, how dark. */
+static void draw_walls(struct scene *s, double x0, double y0, double x1, double y1)
+{
+    draw_rectangle(s, s->rule, x0, y0, x1, y1, s->wall, 1);
+}
+
+static double wall_gain(struct scene *s)
+{
+    return chance(s, 0.3) ? 1 : range(s, 0.15, 1);
+}
+
+/* Cells as forms have them, most with a digit. */
+static void grid(struct scene *s)
+{
+    double ch = s->tall * range(s, 1.1, 2.2), cw = ch * range(s, 0.7, 1.6), full = rng_uniform(&s->r);
+    double loose = range(s, 0, 0.12), apart = chance(s, 0.3) ? range(s, 0.05, 0.3) * cw : 0;
+    double size = range(s, 0.8, 1.1);
+    bool boxed = chance(s, 0.85), words = chance(s, 0.2);
+    s->kind = "grid";
+    for (double y = FROM - range(s, 0, ch); y < TO; y += ch)
+        for (double x = FROM - fmod(s->tall * 7, cw); x < TO; x += cw) {
+            if (boxed)
+                draw_walls(s, x + apart / 2, y + apart / 2, x + cw - apart / 2, y + ch - apart / 2);
+            if (!chance(s, 0.3 + 0.7 * full))
+                continue;
+            double cx = x + cw / 2 + normal(s, cw * loose), cy = y + ch / 2 + normal(s, ch * loose);
+            if (words && chance(s, 0.2))
+                write_other(s, cx, cy, s->tall * range(s, 0.6, 1.1));
+            else
+                write_digit(s, cx, cy, s->tall * size * range(s, 0.8, 1.1), chance(s, 0.7) ? 1 : range(s, 0.4, 1));
+        }
+}
+
+/* A row of n cells from (x, y): boxes, or a base line with ticks. */
+static void row_of_cells(struct scene *s, double x, double y, int n, bool comb)
+{
+    double ch = s->tall * range(s, 1.15, 2.2), cw = comb ? s->tall * range(s, 0.8, 1.8) : ch * range(s, 0.6, 1.3);
+    double apart = !comb && chance(s, 0.3) ? range(s, 0.1, 0.5) * cw : 0, tick = range(s, 0.12, 1) * ch;
+    double full = chance(s, 0.6) ? 1 : range(s, 0.3, 1), loose = range(s, 0.02, 0.14), size = range(s, 0.75, 1.05);
+    int filled = (int)ceil(n * full);
+    if (comb)
+        draw_line(s, s->rule, x, y + ch, x + n * cw, y + ch, s->wall, 1);
+    for (int i = 0; i <= n; i++, x += cw + apart) {
+        if (comb)
+            draw_line(s, s->rule, x, y + ch, x, y + ch - tick, s->wall, 1);
+        if (i == n)
+            break;
+        if (!comb)
+            draw_walls(s, x, y, x + cw, y + ch);
+        if (i < filled)
+            write_digit(s, x + cw / 2 + normal(s, cw * loose), y + ch * (comb ? 0.45 : 0.5) + normal(s, ch * loose),
+                        s->tall * size * range(s, 0.88, 1.08), 1);
+    }
+}
+
+/* A few rows with words beside. */
+static void rows_of_cells(struct scene *s, bool comb)
+{
+    bool labels = chance(s, 0.5);
+    s->kind = comb ? "comb" : "row";
+    double y = range(s, -s->tall, SIDE * 0.6), print = s->tall * range(s, 0.3, 0.9);
+    for (int rows = 1 + below(s, 4); rows > 0 && y < SIDE; rows--) {
+        double x = range(s, -60, 90);
+        if (labels && chance(s, 0.7))
+            print_word(s, s->rule, range(s, -30, 20), y - 0.3 * print, print, 3 + below(s, 9), 0, 1);
+        row_of_cells(s, x, y, 3 + below(s, 18), comb);
+        y += s->tall * range(s, 2.4, 6);
+    }
+}
+
+/* Numbers with a frame round them, or a line under. */
+static void framed(struct scene *s)
+{
+    char text[32];
+    s->kind = "frame";
+    for (int n = 1 + below(s, 4); n > 0; n--) {
+        double x = range(s, 0, SIDE * 0.7), y = range(s, s->tall, SIDE), h = s->tall, gap = range(s, -0.04, 0.3);
+        double m = range(s, 0.1, 0.8) * h;
+        make_text(s, text);
+        double end = write_number(s, text, x, y, gap);
+        int how = below(s, 4);
+        float *layer = chance(s, 0.5) ? s->rule : s->ink;
+        if (how < 2)
+            draw_rectangle(s, layer, x - m, y - h - m * range(s, 0.4, 1), end + m * range(s, 0.3, 1), y + m, s->wall, 1);
+        else if (how == 2)
+            draw_line(s, layer, x - m, y + 0.1 * h + m / 3, end + m, y + 0.1 * h + m / 3 + normal(s, 2), s->wall, 1);
+        else
+            for (int k = 0; k < 40; k++) {
+                double a = 6.2832 * k / 40, b = 6.2832 * (k + 1) / 40, cx = (x + end) / 2, cy = y - h / 2;
+                double rx = (end - x) / 2 + m + 0.3 * h, ry = h / 2 + m;
+                draw_line(s, s->ink, cx + rx * cos(a), cy + ry * sin(a), cx + rx * cos(b), cy + ry * sin(b), s->wall, 1);
+            }
+    }
+}
+
+static void rule_page(struct scene *s, double y, double lead)
+{
+    if (chance(s, 0.45))
+        for (; y < TO; y += lead)
+            draw_line(s, s->rule, FROM, y, TO, y, s->wall, 1);
+    else if (chance(s, 0.4)) {
+        double pitch = fmax(4, s->tall * range(s, 0.4, 1.5));
+        for (double at = FROM; at < TO; at += pitch) {
+            draw_line(s, s->rule, FROM, at, TO, at, s->wall, 1);
+            draw_line(s, s->rule, at, FROM, at, TO, s->wall, 1);
+        }
+    }
+    if (chance(s, 0.1)) {
+        double x = range(s, 0, SIDE);
+        draw_line(s, s->rule, x, FROM, x, TO, s->wall, 1);
+    }
+}
+
+/* Lines of numbers, with words between; words: mostly words. */
+static void lines_of(struct scene *s, double words, bool sums)
+{
+    double lead = s->tall * range(s, 1.3, 2.8), gap = chance(s, 0.4) ? range(s, -0.12, 0.1) : range(s, 0.05, 0.6);
+    double first = FROM + range(s, 0, lead), margin = chance(s, 0.4) ? range(s, 0, 90) : FROM, full = range(s, 0.5, 1);
+    char text[32];
+    rule_page(s, first + 0.1 * s->tall, lead);
+    for (double y = first; y < TO + s->tall; y += lead) {
+        if (!chance(s, full))
+            continue;
+        for (double x = margin + range(s, 0, 40); x < TO;) {
+            if (chance(s, words)) {
+                x = write_cursive(s, x, y, s->tall * range(s, 0.7, 1.2), 2 + below(s, 8));
+            } else {
+                do
+                    make_text(s, text);
+                while (sums && strspn(text, "0123456789") == strlen(text) && chance(s, 0.8));
+                x = write_number(s, text, x, y + normal(s, s->tall * 0.04), gap);
+            }
+            x += s->tall * range(s, 0.4, 3);
+            if (chance(s, 0.1)) {
+                write_other(s, x + s->tall / 2, y - s->tall / 2, s->tall * range(s, 0.5, 1.2));
+                x += 1.5 * s->tall;
+            }
+        }
+    }
+}
+
+static void scattered(struct scene *s, int n, double low, double high)
+{
+    for (int i = 0; i < n; i++) {
+        double x = range(s, 0, SIDE), y = range(s, 0, SIDE), h = log_range(s, low, high);
+        if (chance(s, 0.85))
+            write_digit(s, x, y, h, chance(s, 0.6) ? 1 : range(s, 0.4, 1));
+        else
+            write_other(s, x, y, h);
+    }
+}
+
+/* Digits too large for this level: what they are made of is no digit. */
+static void large(struct scene *s)
+{
+    s->kind = "large";
+    for (int n = 1 + below(s, 3); n > 0; n--)
+        write_digit(s, range(s, 0, SIDE), range(s, 0, SIDE), log_range(s, 75, 330), 1);
+    s->tall = 90;
+}
+
+/* A table with printed heads and written numbers. */
+static void table(struct scene *s)
+{
+    double ch = s->tall * range(s, 1.4, 2.6), cw = s->tall * range(s, 1.5, 5), print = s->tall * range(s, 0.35, 0.8);
+    double x0 = range(s, FROM, 60), y0 = range(s, FROM, 60);
+    int rows = 2 + below(s, 7), columns = 2 + below(s, 6);
+    char text[32];
+    s->kind = "table";
+    for (int j = 0; j < rows; j++)
+        for (int i = 0; i < columns; i++) {
+            double x = x0 + i * cw, y = y0 + j * ch;
+            draw_walls(s, x, y, x + cw, y + ch);
+            if (!i || (!j && chance(s, 0.8))) {
+                print_word(s, s->rule, x + 0.2 * print, y + ch * 0.65, print, 1 + below(s, (int)(cw / print)), chance(s, 0.2), 1);
+                continue;
+            }
+            int n = 1 + below(s, 3);
+            for (int k = 0; k < n; k++)
+                text[k] = (char)('0' + below(s, 10));
+            text[n] = '\0';
+            if (chance(s, 0.75))
+                write_number(s, text, x + range(s, 0.05, 0.4) * cw, y + ch * range(s, 0.7, 0.95), 0.05);
+        }
+}
+
+/* A page of print; some numbers between. */
+static void printed(struct scene *s, float *layer, double digits)
+{
+    double h = layer == s->back ? log_range(s, 5, 16) : s->tall * 0.8, lead = h * range(s, 1.5, 2.5);
+    for (double y = FROM; y < TO; y += lead)
+        for (double x = FROM + range(s, 0, 60); x < TO; x += h * range(s, 0.4, 1.2))
+            x = print_word(s, layer, x, y, h, 1 + below(s, 10), chance(s, digits) ? 1 : 0.01, 1);
+}
+
+/* Writing that is no digit: words, or signs, letters and scribbles alone. */
+static void words(struct scene *s)
+{
+    s->kind = "words";
+    if (chance(s, 0.5)) {
+        lines_of(s, 0.97, false);
+        return;
+    }
+    for (int n = 1 + below(s, 12); n > 0; n--)
+        write_other(s, range(s, 0, SIDE), range(s, 0, SIDE), range(s, 8, 90));
+}
+
+/* Edges and surfaces as a room has them. */
+static void clutter(struct scene *s)
+{
+    s->kind = "clutter";
+    for (int n = 2 + below(s, 14); n > 0; n--) {
+        struct point p[5];
+        double cx = range(s, -20, SIDE + 20), cy = range(s, -20, SIDE + 20), size = log_range(s, 8, 200), turn = range(s, 0, 6.28);
+        int corners = 3 + below(s, 3);
+        for (int i = 0; i < corners; i++) {
+            double angle = turn + 6.2832 * i / corners, far = size * range(s, 0.5, 1);
+            p[i] = (struct point){cx + far * cos(angle), cy + far * sin(angle) * range(s, 0.3, 1)};
+        }
+        fill_polygon(s->ink, p, corners, (float)rng_uniform(&s->r));
+        if (chance(s, 0.4))
+            draw_line(s, s->ink, range(s, 0, SIDE), range(s, 0, SIDE), range(s, 0, SIDE), range(s, 0, SIDE), log_range(s, 0.7, 12), rng_uniform(&s->r));
+    }
+}
+
+static void barcode(struct scene *s)
+{
+    double unit = log_range(s, 1, 6), x = range(s, -20, 60), end = range(s, 120, TO), y = range(s, -60, 120), h = range(s, 30, 240);
+    s->kind = "barcode";
+    for (; x < end; x += unit * (1 + below(s, 3))) {
+        double w = unit * (1 + below(s, 3));
+        for (double at = x; at < x + w; at += 0.5)
+            draw_line(s, s->ink, at, y, at, y + h, 0.7, 1);
+        x += w;
+    }
+}
+
+static void maze(struct scene *s)
+{
+    double pitch = log_range(s, 6, 50), width = pitch * range(s, 0.05, 0.4);
+    s->kind = "maze";
+    for (double y = FROM; y < TO; y += pitch)
+        for (double x = FROM; x < TO; x += pitch) {
+            if (chance(s, 0.5))
+                draw_line(s, s->ink, x, y, x + pitch, y, width, 1);
+            if (chance(s, 0.5))
+                draw_line(s, s->ink, x, y, x, y + pitch, width, 1);
+        }
+}
+
+static void draw_view(struct scene *s)
+{
+    double angle = chance(s, 0.8) ? normal(s, 0.06) : normal(s, 0.2), c, n, scale = 1;
+    if (chance(s, 0.04))
+        angle = normal(s, 0.1) + (chance(s, 0.5) ? 0.78 : -0.78);
+    double lean_x = 0, lean_y = 0, middle = SIDE / 2.0;
+    if (chance(s, 0.3))
+        lean_x = range(s, -0.6, 0.6) / SIDE, lean_y = range(s, -0.6, 0.6) / SIDE;
+    c = cos(angle) * scale, n = sin(angle) * scale;
+    /* (x, y) - middle, turned, divided by how far it is, + middle */
+    double g = lean_x, h = lean_y, w = 1 - middle * (lean_x + lean_y);
+    double m[9] = {c, -n, middle * (n - c), n, c, -middle * (n + c), g, h, w};
+    for (int i = 0; i < 3; i++) {
+        m[i] += middle * m[6 + i];
+        m[3 + i] += middle * m[6 + i];
+    }
+    memcpy(s->view, m, sizeof m);
+}
+
+static void draw_hand(struct scene *s)
+{
+    s->tall = log_range(s, 10, 46);
+    s->pen = chance(s, 0.4) ? 0 : log_range(s, 0.035, 0.22);
+    s->lean = normal(s, 0.12);
+    s->slope = normal(s, 0.03);
+    s->wide = range(s, 0.75, 1.2);
+    s->unsteady = range(s, 0.4, 1.5);
+    s->wall = chance(s, 0.6) ? range(s, 0.6, 2) : range(s, 1, fmin(5, 0.2 * s->tall));
+    s->wall_ink = wall_gain(s);
+}
+
+void lay_out(struct scene *s)
+{
+    draw_view(s);
+    draw_hand(s);
+    if (chance(s, 0.1))
+        printed(s, s->back, 0.2);
+    double u = rng_uniform(&s->r);
+    if (u < 0.17)
+        grid(s);
+    else if (u < 0.23)
+        rows_of_cells(s, true);
+    else if (u < 0.31)
+        rows_of_cells(s, false);
+    else if (u < 0.35)
+        framed(s);
+    else if (u < 0.49)
+        s->kind = "numbers", lines_of(s, chance(s, 0.6) ? 0 : range(s, 0, 0.8), false);
+    else if (u < 0.57)
+        s->kind = "sums", lines_of(s, 0, true);
+    else if (u < 0.62)
+        table(s);
+    else if (u < 0.74)
+        s->kind = "scatter", scattered(s, 3 + below(s, 22), 9, 60);
+    else if (u < 0.81)
+        s->kind = "few", scattered(s, 1 + below(s, 4), 12, 56);
+    else if (u < 0.88)
+        large(s);
+    else if (u < 0.92)
+        words(s);
+    else if (u < 0.95)
+        s->kind = "print", printed(s, s->rule, 0.1);
+    else if (u < 0.965)
+        clutter(s);
+    else if (u < 0.972)
+        barcode(s);
+    else if (u < 0.98)
+        maze(s);
+    else
+        s->kind = "texture", s->lit = true;
+}
