@@ -190,15 +190,22 @@ void path_box(struct scene *s, const struct point *p, int n, double width, int c
 void draw_line(struct scene *s, float *layer, double x0, double y0, double x1, double y1, double width,
                double gain)
 {
-    struct point p[2] = {{x0, y0}, {x1, y1}};
-    draw_path(s, layer, p, 2, width, gain);
+    double length = hypot(x1 - x0, y1 - y0), dx = (x1 - x0) / length, dy = (y1 - y0) / length;
+    double step = s->dash > 0 ? s->dash : length;
+    for (double at = 0; at < length; at += 2 * step) {
+        double end = fmin(length, at + step);
+        struct point p[2] = {{x0 + at * dx, y0 + at * dy}, {x0 + end * dx, y0 + end * dy}};
+        draw_path(s, layer, p, 2, width, gain);
+    }
 }
 
 void draw_rectangle(struct scene *s, float *layer, double x0, double y0, double x1, double y1,
                     double width, double gain)
 {
-    struct point p[5] = {{x0, y0}, {x1, y0}, {x1, y1}, {x0, y1}, {x0, y0}};
-    draw_path(s, layer, p, 5, width, gain);
+    draw_line(s, layer, x0, y0, x1, y0, width, gain);
+    draw_line(s, layer, x1, y0, x1, y1, width, gain);
+    draw_line(s, layer, x1, y1, x0, y1, width, gain);
+    draw_line(s, layer, x0, y1, x0, y0, width, gain);
 }
 
 void fill_polygon(float *layer, const struct point *p, int n, float value)

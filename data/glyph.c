@@ -7,28 +7,30 @@
 #include "stream/stream.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_FINE 128 /* pixels of a side of a frame made finer, at most */
 #define MAX_GROUPS 16
-#define MAX_LABELS 128
+#define MAX_SHELVES 128
 
-/* The glyphs of a stream with one label, by their places in all. */
+/* The glyphs of a stream with one label, or the letters of a face, by their places in all. */
 struct shelf {
     char label[8];
+    bool face;
     size_t *at, n, size;
 };
 
 struct group {
-    struct shelf shelves[MAX_LABELS];
+    struct shelf shelves[MAX_SHELVES];
     int n;
     double often; /* the root of its frames */
 };
 
 struct entry {
     uint8_t *gray; /* [side][side], until the glyph is worked out */
-    int w, h;
+    int w, h, line[2];
     struct glyph glyph;
 };
 
@@ -74,12 +76,27 @@ static void *grown(void *array, size_t n, size_t *size, size_t each)
     return array;
 }
 
-static struct shelf *find_shelf(struct group *g, const char *label)
+static struct shelf *find_shelf(struct group *g, const char *label, bool face)
 {
     for (int i = 0; i < g->n; i++)
-        if (!strcmp(g->shelves[i].label, label))
+        if (g->shelves[i].face == face && !strcmp(g->shelves[i].label, label))
             return &g->shelves[i];
     return NULL;
+}
+
+static int put_on_shelf(struct group *g, const char *label, bool face, size_t at, struct err *e)
+{
+    struct shelf *shelf = find_shelf(g, label, face);
+    if (!shelf) {
+        if (g->n == MAX_SHELVES)
+            return err_set(e, "more than %d labels and faces", MAX_SHELVES);
+        shelf = &g->shelves[g->n++];
+        snprintf(shelf->label, sizeof shelf->label, "%s", label);
+        shelf->face = face;
+    }
+    shelf->at = grown(shelf->at, shelf->n, &shelf->size, sizeof *shelf->at);
+    shelf->at[shelf->n++] = at;
+    return 0;
 }
 
 static bool has_ink(const struct frame *f)
@@ -92,27 +109,26 @@ static bool has_ink(const struct frame *f)
 
 static int add_frame(struct stock *s, struct group *g, const struct frame *f, struct err *e)
 {
-    char label[8] = "none";
+    char label[8] = "none", face[8] = "", line[16] = "";
     frame_fact(f, "label", label, sizeof label);
-    struct shelf *shelf = find_shelf(g, label);
-    if (!shelf) {
-        if (g->n == MAX_LABELS)
-            return err_set(e, "more than %d labels", MAX_LABELS);
-        shelf = &g->shelves[g->n++];
-        memcpy(shelf->label, label, sizeof label);
-    }
+    frame_fact(f, "face", face, sizeof face);
+    frame_fact(f, "line", line, sizeof line);
     s->all = grown(s->all, s->count, &s->size, sizeof *s->all);
-    shelf->at = grown(shelf->at, shelf->n, &shelf->size, sizeof *shelf->at);
     struct entry *new = &s->all[s->count];
     *new = (struct entry){.w = f->width, .h = f->height};
     memcpy(new->glyph.label, label, sizeof label);
+    if (sscanf(line, "%d,%d", &new->line[0], &new->line[1]) != 2)
+        new->line[0] = 0, new->line[1] = f->height;
     size_t size = (size_t)f->width * (size_t)f->height;
     new->gray = malloc(size);
     if (!new->gray)
         abort();
     memcpy(new->gray, f->gray, size);
-    shelf->at[shelf->n++] = s->count++;
-    return 0;
+    s->count++;
+    bool digit = strspn(label, "0123456789") == 1;
+    if (*face && !digit && put_on_shelf(g, face, true, s->count - 1, e) < 0)
+        return -1;
+    return strcmp(label, "letter") ? put_on_shelf(g, label, false, s->count - 1, e) : 0;
 }
 
 int stock_read(struct stock *s, const char *name, struct err *e)
@@ -285,32 +301,60 @@ static void work_out(struct entry *en)
             g->depth[y * g->w + x] = (int8_t)lrintf(d * GLYPH_STEP);
             sum += d > 0 ? d : 0, ink += d > 0;
         }
+    float times = (float)f.h / (float)en->h;
+    g->capital = times * (float)(en->line[1] - en->line[0]);
+    g->rise = times * (float)en->line[1] - (float)f.bottom;
     g->half = ink > 0 && sum / ink > 0.35f ? 2 * sum / ink : 0.7f;
     free(en->gray);
     en->gray = NULL;
 }
 
+static const struct glyph *take(struct stock *s, const struct shelf *shelf, struct rng *r)
+{
+    struct entry *en = &s->all[shelf->at[rng_below(r, (uint32_t)shelf->n)]];
+    if (en->gray)
+        work_out(en);
+    return &en->glyph;
+}
+
 const struct glyph *stock_draw(struct stock *s, const char *label, struct rng *r)
 {
-    const struct shelf *shelves[MAX_GROUPS];
+    const struct shelf *shelves[MAX_GROUPS], *chosen = NULL;
     double all = 0, left;
     for (int g = 0; g < s->n; g++) {
-        shelves[g] = find_shelf(&s->groups[g], label);
+        shelves[g] = find_shelf(&s->groups[g], label, false);
         all += shelves[g] ? s->groups[g].often : 0;
     }
     left = all * rng_uniform(r);
-    const struct shelf *chosen = NULL;
     for (int g = 0; g < s->n && (!chosen || left >= 0); g++)
         if (shelves[g]) {
             chosen = shelves[g];
             left -= s->groups[g].often;
         }
-    if (!chosen)
-        return NULL;
-    struct entry *en = &s->all[chosen->at[rng_below(r, (uint32_t)chosen->n)]];
-    if (en->gray)
-        work_out(en);
-    return &en->glyph;
+    return chosen ? take(s, chosen, r) : NULL;
+}
+
+const char *stock_face(struct stock *s, const char *kind, struct rng *r)
+{
+    const char *faces[MAX_SHELVES];
+    uint32_t n = 0;
+    for (int g = 0; g < s->n; g++)
+        for (int i = 0; i < s->groups[g].n && n < MAX_SHELVES; i++) {
+            const struct shelf *shelf = &s->groups[g].shelves[i];
+            if (shelf->face && !strncmp(shelf->label, kind, strlen(kind)))
+                faces[n++] = shelf->label;
+        }
+    return n ? faces[rng_below(r, n)] : NULL;
+}
+
+const struct glyph *stock_letter(struct stock *s, const char *face, struct rng *r)
+{
+    for (int g = 0; g < s->n; g++) {
+        const struct shelf *shelf = find_shelf(&s->groups[g], face, true);
+        if (shelf)
+            return take(s, shelf, r);
+    }
+    return NULL;
 }
 
 float glyph_depth(const struct glyph *g, float x, float y)

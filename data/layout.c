@@ -14,11 +14,6 @@ static void draw_walls(struct scene *s, double x0, double y0, double x1, double 
     draw_rectangle(s, s->rule, x0, y0, x1, y1, s->wall, 1);
 }
 
-static double wall_gain(struct scene *s)
-{
-    return chance(s, 0.3) ? 1 : range(s, 0.15, 1);
-}
-
 /* Cells as forms have them, most with a digit. */
 static void grid(struct scene *s)
 {
@@ -67,12 +62,13 @@ static void row_of_cells(struct scene *s, double x, double y, int n, bool comb)
 static void rows_of_cells(struct scene *s, bool comb)
 {
     bool labels = chance(s, 0.5);
+    const char *face = stock_face(s->stock, "print", &s->r);
     s->kind = comb ? "comb" : "row";
     double y = range(s, -s->tall, SIDE * 0.6), print = s->tall * range(s, 0.3, 0.9);
     for (int rows = 1 + below(s, 4); rows > 0 && y < SIDE; rows--) {
         double x = range(s, -60, 90);
         if (labels && chance(s, 0.7))
-            print_word(s, s->rule, range(s, -30, 20), y - 0.3 * print, print, 3 + below(s, 9), 0, 1);
+            write_word(s, s->rule, face, range(s, -30, 20), y - 0.3 * print, print, 3 + below(s, 9), 0);
         row_of_cells(s, x, y, 3 + below(s, 18), comb);
         y += s->tall * range(s, 2.4, 6);
     }
@@ -127,12 +123,15 @@ static void lines_of(struct scene *s, double words, bool sums)
     double lead = s->tall * range(s, 1.3, 2.8), gap = chance(s, 0.4) ? range(s, -0.12, 0.1) : range(s, 0.05, 0.6);
     double first = FROM + range(s, 0, lead), margin = chance(s, 0.4) ? range(s, 0, 90) : FROM, full = range(s, 0.5, 1);
     char text[32];
+    const char *hand = chance(s, 0.5) ? stock_face(s->stock, "hand", &s->r) : NULL;
     rule_page(s, first + 0.1 * s->tall, lead);
     for (double y = first; y < TO + s->tall; y += lead) {
         if (!chance(s, full))
             continue;
         for (double x = margin + range(s, 0, 40); x < TO;) {
-            if (chance(s, words)) {
+            if (hand && chance(s, words)) {
+                x = write_word(s, s->ink, hand, x, y, s->tall * range(s, 0.7, 1.1), 2 + below(s, 8), 0);
+            } else if (chance(s, words)) {
                 x = write_cursive(s, x, y, s->tall * range(s, 0.7, 1.2), 2 + below(s, 8));
             } else {
                 do
@@ -141,7 +140,7 @@ static void lines_of(struct scene *s, double words, bool sums)
                 x = write_number(s, text, x, y + normal(s, s->tall * 0.04), gap);
             }
             x += s->tall * range(s, 0.4, 3);
-            if (chance(s, 0.1)) {
+            if (chance(s, 0.06)) {
                 write_other(s, x + s->tall / 2, y - s->tall / 2, s->tall * range(s, 0.5, 1.2));
                 x += 1.5 * s->tall;
             }
@@ -165,7 +164,10 @@ static void large(struct scene *s)
 {
     s->kind = "large";
     for (int n = 1 + below(s, 3); n > 0; n--)
-        write_digit(s, range(s, 0, SIDE), range(s, 0, SIDE), log_range(s, 75, 330), 1);
+        if (chance(s, 0.75))
+            write_digit(s, range(s, 0, SIDE), range(s, 0, SIDE), log_range(s, 75, 330), 1);
+        else
+            write_other(s, range(s, 0, SIDE), range(s, 0, SIDE), log_range(s, 75, 330));
     s->tall = 90;
 }
 
@@ -176,13 +178,15 @@ static void table(struct scene *s)
     double x0 = range(s, FROM, 60), y0 = range(s, FROM, 60);
     int rows = 2 + below(s, 7), columns = 2 + below(s, 6);
     char text[32];
+    const char *face = stock_face(s->stock, "print", &s->r);
     s->kind = "table";
     for (int j = 0; j < rows; j++)
         for (int i = 0; i < columns; i++) {
             double x = x0 + i * cw, y = y0 + j * ch;
             draw_walls(s, x, y, x + cw, y + ch);
             if (!i || (!j && chance(s, 0.8))) {
-                print_word(s, s->rule, x + 0.2 * print, y + ch * 0.65, print, 1 + below(s, (int)(cw / print)), chance(s, 0.2), 1);
+                write_word(s, s->rule, face, x + 0.2 * print, y + ch * 0.65, print, 1 + below(s, (int)(cw / print)),
+                           chance(s, 0.2));
                 continue;
             }
             int n = 1 + below(s, 3);
@@ -194,43 +198,103 @@ static void table(struct scene *s)
         }
 }
 
-/* A page of print; some numbers between. */
-static void printed(struct scene *s, float *layer, double digits)
+/* A page of letters of one face; of its words so many are numbers. */
+static void lettered(struct scene *s, float *layer, const char *kind, double h, double digits)
 {
-    double h = layer == s->back ? log_range(s, 5, 16) : s->tall * 0.8, lead = h * range(s, 1.5, 2.5);
-    for (double y = FROM; y < TO; y += lead)
-        for (double x = FROM + range(s, 0, 60); x < TO; x += h * range(s, 0.4, 1.2))
-            x = print_word(s, layer, x, y, h, 1 + below(s, 10), chance(s, digits) ? 1 : 0.01, 1);
+    double lead = h * range(s, 1.4, 2.6);
+    const char *face = stock_face(s->stock, kind, &s->r);
+    for (double y = FROM; y < TO; y += lead) {
+        if (chance(s, 0.05))
+            face = stock_face(s->stock, kind, &s->r);
+        for (double x = FROM + range(s, 0, 60); face && x < TO; x += h * range(s, 0.5, 1.2))
+            x = write_word(s, layer, face, x, y, h, 1 + below(s, 10), chance(s, digits) ? 1 : 0.01);
+    }
 }
 
 /* Writing that is no digit: words, or signs, letters and scribbles alone. */
 static void words(struct scene *s)
 {
+    int what = below(s, 4);
     s->kind = "words";
-    if (chance(s, 0.5)) {
+    if (what == 0)
         lines_of(s, 0.97, false);
-        return;
-    }
-    for (int n = 1 + below(s, 12); n > 0; n--)
-        write_other(s, range(s, 0, SIDE), range(s, 0, SIDE), range(s, 8, 90));
+    else if (what == 1)
+        lettered(s, s->ink, "hand", s->tall, 0.03);
+    else
+        for (int n = 1 + below(s, 16); n > 0; n--)
+            (what == 2 ? write_other : write_mark)(s, range(s, 0, SIDE), range(s, 0, SIDE), range(s, 8, 90));
 }
 
-/* Edges and surfaces as a room has them. */
+/* A ring of n corners round (cx, cy), rx by ry, as uneven as that. */
+static void make_ring(struct scene *s, struct point *p, int n, double cx, double cy, double rx, double ry,
+                      double uneven)
+{
+    double turn = range(s, 0, 6.28), c = cos(turn), si = sin(turn);
+    for (int i = 0; i < n; i++) {
+        double angle = 6.2832 * i / n, far = 1 - uneven * rng_uniform(&s->r);
+        double x = rx * far * cos(angle), y = ry * far * sin(angle);
+        p[i] = (struct point){cx + c * x - si * y, cy + si * x + c * y};
+    }
+}
+
+/* A wheel, a cup, a clock: rings with spokes. */
+static void draw_wheel(struct scene *s, double cx, double cy, double size)
+{
+    struct point p[33];
+    double width = log_range(s, 0.7, 6);
+    make_ring(s, p, 32, cx, cy, size, size * range(s, 0.3, 1), 0);
+    p[32] = p[0];
+    draw_path(s, s->ink, p, 33, width, 1);
+    for (int i = 0, spokes = below(s, 20); i < spokes; i++)
+        draw_line(s, s->ink, cx, cy, p[i * 32 / spokes].x, p[i * 32 / spokes].y, width * 0.5, 1);
+}
+
+/* Edges and surfaces as a room has them; soft and round ones as a face has them. */
 static void clutter(struct scene *s)
 {
+    bool soft = chance(s, 0.3);
     s->kind = "clutter";
-    for (int n = 2 + below(s, 14); n > 0; n--) {
-        struct point p[5];
-        double cx = range(s, -20, SIDE + 20), cy = range(s, -20, SIDE + 20), size = log_range(s, 8, 200), turn = range(s, 0, 6.28);
-        int corners = 3 + below(s, 3);
-        for (int i = 0; i < corners; i++) {
-            double angle = turn + 6.2832 * i / corners, far = size * range(s, 0.5, 1);
-            p[i] = (struct point){cx + far * cos(angle), cy + far * sin(angle) * range(s, 0.3, 1)};
-        }
+    for (int n = 2 + below(s, 16); n > 0; n--) {
+        struct point p[24];
+        double cx = range(s, -20, SIDE + 20), cy = range(s, -20, SIDE + 20), size = log_range(s, 6, 200);
+        int corners = soft ? 24 : 3 + below(s, 3);
+        make_ring(s, p, corners, cx, cy, size, size * range(s, 0.2, 1), soft ? 0.1 : 0.5);
         fill_polygon(s->ink, p, corners, (float)rng_uniform(&s->r));
+        if (chance(s, 0.15))
+            draw_wheel(s, range(s, 0, SIDE), range(s, 0, SIDE), log_range(s, 4, 110));
         if (chance(s, 0.4))
-            draw_line(s, s->ink, range(s, 0, SIDE), range(s, 0, SIDE), range(s, 0, SIDE), range(s, 0, SIDE), log_range(s, 0.7, 12), rng_uniform(&s->r));
+            draw_line(s, s->ink, range(s, 0, SIDE), range(s, 0, SIDE), range(s, 0, SIDE), range(s, 0, SIDE),
+                      log_range(s, 0.7, 12), rng_uniform(&s->r));
     }
+    if (soft)
+        blur(s->ink, SIDE, SIDE, range(s, 0.7, 5));
+}
+
+/* Paper or a surface without writing: specks, dust, lines at most. */
+static void empty(struct scene *s)
+{
+    s->kind = "empty";
+    s->bare = chance(s, 0.6);
+    if (s->bare)
+        return;
+    rule_page(s, FROM, s->tall * range(s, 1, 3));
+    for (int n = below(s, 30); n > 0; n--) {
+        double x = range(s, 0, SIDE), y = range(s, 0, SIDE), w = range(s, 0.5, 4);
+        draw_line(s, s->ink, x, y, x + normal(s, 1.5), y + normal(s, 1.5), w, range(s, 0.2, 1));
+    }
+    for (int n = chance(s, 0.3) ? 1 + below(s, 4) : 0; n > 0; n--)
+        draw_line(s, s->ink, range(s, -99, 400), range(s, -99, 400), range(s, -99, 400), range(s, -99, 400),
+                  log_range(s, 0.5, 9), range(s, 0.2, 1));
+}
+
+/* A file of one digit of some 16 to 30 pixels, enlarged. */
+static void thumb(struct scene *s)
+{
+    s->kind = "thumb";
+    s->thumb = true;
+    double h = log_range(s, 12, 58);
+    s->tall = h;
+    write_digit(s, range(s, 60, SIDE - 60), range(s, 60, SIDE - 60), h, 1);
 }
 
 static void barcode(struct scene *s)
@@ -286,46 +350,70 @@ static void draw_hand(struct scene *s)
     s->wide = range(s, 0.75, 1.2);
     s->unsteady = range(s, 0.4, 1.5);
     s->wall = chance(s, 0.6) ? range(s, 0.6, 2) : range(s, 1, fmin(5, 0.2 * s->tall));
-    s->wall_ink = wall_gain(s);
+    s->wall_ink = chance(s, 0.3) ? 1 : range(s, 0.15, 1);
+    s->dash = chance(s, 0.08) ? range(s, 1, 5) : 0;
+    s->strike = chance(s, 0.08) ? range(s, 0.02, 0.3) : 0;
 }
+
+static void numbers(struct scene *s)
+{
+    s->kind = "numbers";
+    lines_of(s, chance(s, 0.6) ? 0 : range(s, 0, 0.8), false);
+}
+
+static void sums(struct scene *s)
+{
+    s->kind = "sums";
+    lines_of(s, 0, true);
+}
+
+static void scatter(struct scene *s)
+{
+    s->kind = "scatter";
+    scattered(s, 3 + below(s, 22), 9, 60);
+}
+
+static void few(struct scene *s)
+{
+    s->kind = "few";
+    scattered(s, 1 + below(s, 4), 12, 56);
+}
+
+static void comb(struct scene *s)
+{
+    rows_of_cells(s, true);
+}
+
+static void row(struct scene *s)
+{
+    rows_of_cells(s, false);
+}
+
+static void print(struct scene *s)
+{
+    s->kind = "print";
+    lettered(s, s->rule, "print", log_range(s, 5, 40), 0.08);
+}
+
+static const struct {
+    void (*draw)(struct scene *s);
+    int often;
+} kinds[] = {
+    {grid, 15},  {comb, 5}, {row, 8},   {framed, 5}, {numbers, 14}, {sums, 8},    {table, 5}, {scatter, 11}, {few, 5},
+    {thumb, 4},  {large, 6}, {words, 6}, {print, 4},  {clutter, 3},  {barcode, 1}, {maze, 1},  {empty, 3},
+};
+#define KINDS ((int)(sizeof kinds / sizeof *kinds))
 
 void lay_out(struct scene *s)
 {
+    int all = 0, kind = 0;
     draw_view(s);
     draw_hand(s);
     if (chance(s, 0.1))
-        printed(s, s->back, 0.2);
-    double u = rng_uniform(&s->r);
-    if (u < 0.17)
-        grid(s);
-    else if (u < 0.23)
-        rows_of_cells(s, true);
-    else if (u < 0.31)
-        rows_of_cells(s, false);
-    else if (u < 0.35)
-        framed(s);
-    else if (u < 0.49)
-        s->kind = "numbers", lines_of(s, chance(s, 0.6) ? 0 : range(s, 0, 0.8), false);
-    else if (u < 0.57)
-        s->kind = "sums", lines_of(s, 0, true);
-    else if (u < 0.62)
-        table(s);
-    else if (u < 0.74)
-        s->kind = "scatter", scattered(s, 3 + below(s, 22), 9, 60);
-    else if (u < 0.81)
-        s->kind = "few", scattered(s, 1 + below(s, 4), 12, 56);
-    else if (u < 0.88)
-        large(s);
-    else if (u < 0.92)
-        words(s);
-    else if (u < 0.95)
-        s->kind = "print", printed(s, s->rule, 0.1);
-    else if (u < 0.965)
-        clutter(s);
-    else if (u < 0.972)
-        barcode(s);
-    else if (u < 0.98)
-        maze(s);
-    else
-        s->kind = "texture", s->lit = true;
+        lettered(s, s->back, chance(s, 0.7) ? "print" : "hand", log_range(s, 4, 20), 0);
+    for (int k = 0; k < KINDS; k++)
+        all += kinds[k].often;
+    for (int left = below(s, all); left >= kinds[kind].often; kind++)
+        left -= kinds[kind].often;
+    kinds[kind].draw(s);
 }

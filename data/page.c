@@ -156,9 +156,8 @@ static void lay_on_desk(struct scene *s)
 static void make_paper(struct scene *s)
 {
     float base = (float)(chance(s, 0.75) ? range(s, 0.6, 0.98) : range(s, 0.3, 0.7));
-    double contrast = chance(s, 0.35) ? range(s, 0.08, 0.5) : range(s, 0.5, 0.97);
-    float dark = base * (float)(1 - contrast), back = (float)(range(s, 0.05, 0.35) * contrast);
-    float wall = (float)(s->wall_ink * fmax(contrast, 0.3));
+    float dark = base * (float)(1 - s->contrast), back = (float)(range(s, 0.05, 0.35) * s->contrast);
+    float wall = (float)(s->wall_ink * fmax(s->contrast, 0.3));
     for (int i = 0; i < PIXELS; i++)
         s->picture[i] = base;
     if (chance(s, 0.7))
@@ -208,7 +207,7 @@ static void add_shadow(struct scene *s)
 
 static void add_sensor_noise(struct scene *s)
 {
-    double size = chance(s, 0.85) ? range(s, 0, 0.02) : range(s, 0, 0.06);
+    double size = (chance(s, 0.85) ? range(s, 0, 0.02) : range(s, 0, 0.06)) * fmin(1, 2 * s->contrast);
     double soft = chance(s, 0.5) ? range(s, 0.4, 2) : 0;
     if (!soft) {
         add_grain(s, s->picture, size);
@@ -283,6 +282,40 @@ static void drop_overlaps(struct scene *s)
         s->boxes[i].class = bad[i] ? ANY : s->boxes[i].class;
 }
 
+/* What is left of a picture in pixels twice or three times as large, enlarged again. */
+static void lose_resolution(struct scene *s)
+{
+    int times = 2 + chance(s, 0.3), n = SIDE / times;
+    bool blocks = chance(s, 0.3);
+    float *small = s->spare;
+    for (int y = 0; y < n; y++)
+        for (int x = 0; x < n; x++) {
+            float sum = 0;
+            for (int k = 0; k < times * times; k++)
+                sum += s->picture[(y * times + k / times) * SIDE + x * times + k % times];
+            small[y * n + x] = sum / (float)(times * times);
+        }
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            float ax = ((float)x + 0.5f) / (float)times - 0.5f, ay = ((float)y + 0.5f) / (float)times - 0.5f;
+            if (blocks)
+                ax = (float)(x / times), ay = (float)(y / times);
+            ax = ax < 0 ? 0 : ax > (float)n - 1.01f ? (float)n - 1.01f : ax;
+            ay = ay < 0 ? 0 : ay > (float)n - 1.01f ? (float)n - 1.01f : ay;
+            int ix = (int)ax, iy = (int)ay;
+            const float *a = small + iy * n + ix, *b = a + n;
+            float top = a[0] + (ax - (float)ix) * (a[1] - a[0]), low = b[0] + (ax - (float)ix) * (b[1] - b[0]);
+            s->picture[y * SIDE + x] = top + (ay - (float)iy) * (low - top);
+        }
+}
+
+static void invert(struct scene *s)
+{
+    float gain = (float)range(s, 0.6, 1);
+    for (int i = 0; i < PIXELS; i++)
+        s->picture[i] = 1 - s->picture[i] * gain;
+}
+
 static void lens(struct scene *s)
 {
     if (chance(s, 0.5))
@@ -291,27 +324,47 @@ static void lens(struct scene *s)
         add_shadow(s);
     if (chance(s, 0.5))
         blur(s->picture, SIDE, SIDE, range(s, 0.4, fmin(2, 0.06 * s->tall) + 0.41));
-    if (chance(s, 0.2)) {
-        float gain = (float)range(s, 0.6, 1);
-        for (int i = 0; i < PIXELS; i++)
-            s->picture[i] = 1 - s->picture[i] * gain;
-    }
+    if (chance(s, 0.2))
+        invert(s);
     if (chance(s, 0.8))
         add_sensor_noise(s);
 }
 
+/* A drawn or scanned digit, small and without a camera's faults: even paper, any contrast. */
+static void show_thumb(struct scene *s)
+{
+    float paper = (float)range(s, 0, 1), ink = (float)range(s, 0, 1);
+    if (fabsf(paper - ink) < 0.12f || chance(s, 0.4))
+        paper = 0, ink = (float)range(s, 0.25, 1);
+    for (int i = 0; i < PIXELS; i++)
+        s->picture[i] = paper + s->ink[i] * (ink - paper);
+    if (chance(s, 0.3))
+        add_sensor_noise(s);
+    if (chance(s, 0.7))
+        lose_resolution(s);
+    if (s->n && chance(s, 0.7))
+        cut_out(s);
+}
+
 void show(struct scene *s)
 {
+    s->contrast = chance(s, 0.35) ? range(s, 0.08, 0.5) : range(s, 0.5, 0.97);
     drop_overlaps(s);
-    if (s->lit)
-        make_texture(s, s->picture);
-    else
-        make_paper(s);
-    if (!s->lit && chance(s, 0.3))
-        lay_on_desk(s);
-    lens(s);
-    if (s->n && chance(s, 0.13))
-        cut_out(s);
+    if (s->thumb) {
+        show_thumb(s);
+    } else {
+        if (s->bare)
+            make_texture(s, s->picture);
+        else
+            make_paper(s);
+        if (!s->bare && chance(s, 0.3))
+            lay_on_desk(s);
+        lens(s);
+        if (chance(s, 0.1))
+            lose_resolution(s);
+        if (s->n && chance(s, 0.1))
+            cut_out(s);
+    }
     if (chance(s, 0.3))
         jpeg(s->picture, SIDE, SIDE, 20 + below(s, 76));
 }

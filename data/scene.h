@@ -40,12 +40,16 @@ struct scene {
     float *back;     /* the same: what shines through from the other side */
     float *picture;  /* 0 black .. 1 white */
     float *spare;
-    bool lit;        /* the picture is there: not what ink on paper makes */
+    bool bare;       /* no page: nothing but a surface */
+    bool thumb;      /* a small file of one digit, drawn or cut out before */
+    double contrast; /* of ink on its paper, 0..1 */
     double tall;     /* of a digit */
     double pen;      /* width of a stroke, in heights of a digit; 0: as each glyph has it */
     double lean, slope, wide; /* of the hand: slant, angle, proportion */
     double unsteady; /* how much its writings differ: 1 as usual */
     double wall, wall_ink; /* width of lines, and how dark they are, 0..1 */
+    double dash;           /* length of the dashes that lines are made of; 0: none */
+    double strike;         /* how often a digit is struck out */
     struct box boxes[MAX_BOXES];
     int n;
 };
@@ -70,6 +74,7 @@ void draw_glyph(struct scene *s, float *layer, const struct glyph *g, struct poi
 void draw_path(struct scene *s, float *layer, const struct point *p, int n, double width, double gain);
 void draw_line(struct scene *s, float *layer, double x0, double y0, double x1, double y1, double width,
                double gain);
+/* With dashes, where the scene's lines have them. */
 void draw_rectangle(struct scene *s, float *layer, double x0, double y0, double x1, double y1,
                     double width, double gain);
 /* What is inside of a polygon of n points of the picture, convex or not, blurred edges: to value. */
@@ -79,14 +84,18 @@ void path_box(struct scene *s, const struct point *p, int n, double width, int c
 
 /* write.c */
 void write_digit(struct scene *s, double x, double y, double h, double gain);
-/* Write a text of digits and signs from x on, its digits' feet at y; returns where it ends. */
+/* Write a text of digits and signs from x on, its digits' feet at y; where it ends. */
 double write_number(struct scene *s, const char *text, double x, double y, double gap);
 double number_width(const struct scene *s, const char *text, double gap);
+/* A letter, scribble, spot, tick or bracket. */
 void write_other(struct scene *s, double x, double y, double h);
-void write_scribble(struct scene *s, double x, double y, double h);
+/* Words from x on, their line at y; where they end. Joined writing; letters of a face, printed or
+ * written, of which `digits` are digits. What shines through from behind has no boxes. */
 double write_cursive(struct scene *s, double x, double y, double h, int letters);
-double print_word(struct scene *s, float *layer, double x, double y, double h, int letters,
-                  double digits, double gain);
+double write_word(struct scene *s, float *layer, const char *face, double x, double y, double h, int letters,
+                  double digits);
+/* Signs and letters alone. */
+void write_mark(struct scene *s, double x, double y, double h);
 void make_text(struct scene *s, char text[32]);
 
 /* layout.c */

@@ -51,7 +51,7 @@ static void clear(struct scene *s)
     for (int i = 0; i < 3; i++)
         memset(layers[i], 0, PIXELS * sizeof(float));
     s->n = 0;
-    s->lit = false;
+    s->bare = s->thumb = false;
 }
 
 static void to_gray(const struct scene *s, uint8_t *gray)

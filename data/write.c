@@ -14,11 +14,48 @@ static double stroke_width(const struct scene *s, double h)
     return fmax(0.6, (s->pen > 0 ? s->pen : 0.09) * h);
 }
 
+static void write_scribble(struct scene *s, double x, double y, double h);
+
 /* Whether some of what is h tall at (x, y) may be seen. */
 static bool in_sight(const struct scene *s, double x, double y, double h)
 {
     struct point at = seen(s, x, y);
     return at.x > -2 * h && at.y > -2 * h && at.x < SIDE + 2 * h && at.y < SIDE + 2 * h;
+}
+
+static void join_boxes(struct box *a, const struct box *b)
+{
+    a->x0 = b->x0 < a->x0 ? b->x0 : a->x0, a->y0 = b->y0 < a->y0 ? b->y0 : a->y0;
+    a->x1 = b->x1 > a->x1 ? b->x1 : a->x1, a->y1 = b->y1 > a->y1 ? b->y1 : a->y1;
+}
+
+/* Strike the last digit out, or through a nought, as some write it. Boxes from `first` on are it. */
+static void strike(struct scene *s, int first, double x, double y, double h, bool slash)
+{
+    int class = slash ? s->boxes[first].class : OTHER;
+    if (slash || chance(s, 0.4)) {
+        double up = slash ? 0.5 : range(s, -0.3, 0.5), reach = slash ? 0.35 : range(s, 0.4, 0.7);
+        struct point p[2] = {{x - reach * h, y + up * h}, {x + reach * h, y - up * h}};
+        draw_path(s, s->ink, p, 2, stroke_width(s, h), 1);
+        path_box(s, p, 2, stroke_width(s, h), OTHER);
+    } else {
+        write_scribble(s, x, y, h);
+    }
+    if (s->n > first + 1)
+        join_boxes(&s->boxes[first], &s->boxes[s->n - 1]);
+    if (s->n > first) {
+        s->n = first + 1;
+        s->boxes[first].class = s->boxes[first].class == ANY ? ANY : class;
+    }
+}
+
+static void write_glyph(struct scene *s, const struct glyph *g, double x, double y, double h, double gain)
+{
+    int before = s->n;
+    draw_glyph(s, s->ink, g, (struct point){x, y}, h, gain, g->label[0] - '0');
+    bool slash = g->label[0] == '0' && chance(s, 0.03);
+    if (s->n > before && (slash || chance(s, s->strike)))
+        strike(s, before, x, y, h, slash);
 }
 
 void write_digit(struct scene *s, double x, double y, double h, double gain)
@@ -30,7 +67,7 @@ void write_digit(struct scene *s, double x, double y, double h, double gain)
         return;
     const struct glyph *g = stock_draw(s->stock, label, &s->r);
     if (g)
-        draw_glyph(s, s->ink, g, (struct point){x, y}, h, gain, label[0] - '0');
+        write_glyph(s, g, x, y, h, gain);
 }
 
 /* Strokes of a sign in a box of height 1 whose foot is at 0, y upwards; 9,9 lifts the pen. */
@@ -123,7 +160,7 @@ static double write_one(struct scene *s, char c, double x, double y, double gap)
     double gw = g->w - 2 * GLYPH_MARGIN, gh = g->h - 2 * GLYPH_MARGIN;
     double w = s->wide * gw * (gh >= 0.4 * gw ? h / gh : h / (0.8 * gw));
     double rise = normal(s, 0.05 * s->unsteady) * s->tall;
-    draw_glyph(s, s->ink, g, (struct point){x + w / 2, y - h / 2 + rise}, h, 1, c - '0');
+    write_glyph(s, g, x + w / 2, y - h / 2 + rise, h, 1);
     return x + w + s->tall * (gap + normal(s, 0.02));
 }
 
@@ -208,7 +245,7 @@ double write_cursive(struct scene *s, double x, double y, double h, int count)
     return x;
 }
 
-void write_scribble(struct scene *s, double x, double y, double h)
+static void write_scribble(struct scene *s, double x, double y, double h)
 {
     struct point p[24];
     int n = 3 + below(s, 14), back = below(s, 2);
@@ -244,31 +281,60 @@ void write_other(struct scene *s, double x, double y, double h)
     else if (u < 0.8)
         write_cursive(s, x - h, y + h / 3, h, 1 + below(s, 5));
     else
-        write_sign(s, &signs[8 + below(s, SIGNS - 8)], x - 0.3 * h, y + h / 2, h);
+        write_sign(s, find_sign("xd()[]%v#~$"[below(s, 11)]), x - 0.3 * h, y + h / 2, h);
 }
 
-/* Until letters of their own are read: the letters of frames labelled none. */
-double print_word(struct scene *s, float *layer, double x, double y, double h, int count,
-                  double digits, double gain)
+void write_mark(struct scene *s, double x, double y, double h)
 {
-    double pen = s->pen, lean = s->lean, wide = s->wide, slope = s->slope, unsteady = s->unsteady;
-    s->pen = 0, s->lean = 0, s->wide = 1, s->slope = 0, s->unsteady = 0;
-    bool foreign = layer == s->back;
+    double tall = s->tall;
+    s->tall = h;
+    write_sign(s, find_sign("-:+=x="[below(s, 6)]), x - 0.3 * h, y + h / 2, h);
+    s->tall = tall;
+}
+
+/* A letter with its left at x on the line at y, its capitals h tall; where it ends. */
+static double write_letter(struct scene *s, float *layer, const struct glyph *g, double x, double y, double h,
+                           int class)
+{
+    double gw = g->w - 2 * GLYPH_MARGIN, gh = g->h - 2 * GLYPH_MARGIN;
+    bool digit = class >= 0 && class < SIGN; /* as tall as a capital, whatever its frame says */
+    double scale = h / (digit ? gh : g->capital), rise = digit ? 0 : g->rise;
+    double tall = gh >= 0.4 * gw ? gh * scale : 0.8 * gw * scale, w = gw * scale * s->wide;
+    struct point middle = {x + w / 2, y - (rise + gh / 2) * scale};
+    draw_glyph(s, layer, g, middle, tall, 1, class);
+    return x + w;
+}
+
+static double write_letters(struct scene *s, float *layer, const char *face, double x, double y, double h,
+                            int count, double digits)
+{
+    double space = h * range(s, 0.08, 0.25);
     for (int i = 0; i < count; i++) {
-        bool digit = chance(s, digits);
-        char label[8] = "none";
-        if (digit)
-            label[0] = (char)('0' + below(s, 10)), label[1] = '\0';
-        const struct glyph *g = stock_draw(s->stock, label, &s->r);
+        bool mute = layer == s->back, digit = !mute && chance(s, digits);
+        char label[2] = {(char)('0' + below(s, 10))};
+        if (!in_sight(s, x, y, h)) {
+            x += 0.7 * h;
+            continue;
+        }
+        const struct glyph *g =
+            digit ? stock_draw(s->stock, label, &s->r) : stock_letter(s->stock, face, &s->r);
         if (!g)
             break;
-        double gw = g->w - 2 * GLYPH_MARGIN, gh = g->h - 2 * GLYPH_MARGIN, w = gw * h / gh;
-        w = gh < 0.4 * gw ? h : w;
-        draw_glyph(s, layer, g, (struct point){x + w / 2, y - h / 2}, h, gain,
-                   foreign ? -1 : digit ? label[0] - '0' : OTHER);
-        x += w + 0.15 * h;
+        x = write_letter(s, layer, g, x, y, h, digit ? label[0] - '0' : mute ? -1 : OTHER) + space;
     }
-    s->pen = pen, s->lean = lean, s->wide = wide, s->slope = slope, s->unsteady = unsteady;
+    return x;
+}
+
+double write_word(struct scene *s, float *layer, const char *face, double x, double y, double h, int count,
+                  double digits)
+{
+    double pen = s->pen, lean = s->lean, slope = s->slope, unsteady = s->unsteady, wide = s->wide;
+    if (!face)
+        return x;
+    if (!strncmp(face, "print", 5))
+        s->pen = s->lean = s->slope = s->unsteady = 0, s->wide = 1;
+    x = write_letters(s, layer, face, x, y, h, count, digits);
+    s->pen = pen, s->lean = lean, s->slope = slope, s->unsteady = unsteady, s->wide = wide;
     return x;
 }
 
