@@ -343,7 +343,7 @@ static void draw_view(struct scene *s)
 
 static void draw_hand(struct scene *s)
 {
-    s->tall = log_range(s, 10, 46);
+    s->tall = chance(s, 0.3) ? log_range(s, 26, 58) : log_range(s, 10, 46);
     s->pen = chance(s, 0.4) ? 0 : log_range(s, 0.035, 0.22);
     s->lean = normal(s, 0.12);
     s->slope = normal(s, 0.03);
