@@ -20,7 +20,7 @@ SANDBOX = yes
 
 # make sanitize: the same programs and tests under build/asan, watched; the fuzz targets in
 # build/libfuzzer. (The unrolled kernels have their checks in calls: they compile in a quarter of the time.)
-SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZE = -O1 -g -Wno-frame-larger-than -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZE_KERNELS = -mllvm -asan-instrumentation-with-call-threshold=500
 
 # The ONNX project's schema.

@@ -291,14 +291,16 @@ static int parse_json(char *line, struct answer *a, struct err *e)
 
 int answer_parse(const char *line, struct answer *a, struct err *e)
 {
-    char text[ANSWER_LINE];
     size_t len = strcspn(line, "\n");
     answer_clear(a);
     if (!len)
         return err_set(e, "not an answer: an empty line");
-    if (len >= sizeof text)
+    if (len >= ANSWER_LINE)
         return err_set(e, "not an answer: a line of %zu bytes", len);
-    memcpy(text, line, len);
-    text[len] = '\0';
-    return text[0] == '{' ? parse_json(text, a, e) : parse_text(text, a, e);
+    char *text = strndup(line, len);
+    if (!text)
+        return err_set(e, "out of memory");
+    int status = text[0] == '{' ? parse_json(text, a, e) : parse_text(text, a, e);
+    free(text);
+    return status;
 }

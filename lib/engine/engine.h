@@ -143,8 +143,8 @@ struct train_options {
 struct trainer;
 
 /* Fill image i (0..n-1) of the batch at hand: x [C][H][W], scaled as the net wants it. Called from
- * several threads at once. */
-typedef void train_fill(void *arg, int i, float *x);
+ * several threads at once, each with its own number `thread`, 0..threads_count - 1. */
+typedef void train_fill(void *arg, int i, int thread, float *x);
 
 struct train_result {
     double loss;  /* mean cross-entropy over the batch (with label smoothing) */

@@ -691,7 +691,7 @@ static void fill(struct trainer *t, int item, int thread)
 {
     const struct value *x = &t->value[t->input];
     float *chw = t->scratch[thread] + t->spare;
-    t->fill(t->fill_arg, item, chw);
+    t->fill(t->fill_arg, item, thread, chw);
     layout_put(&x->act, chw, act_of(t, x, item));
 }
 

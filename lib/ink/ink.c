@@ -166,7 +166,7 @@ int ink_make_digit(struct ink *k, int id, enum turn turn, struct ink_digit *d, s
     *d = (struct ink_digit){.x = box.x0 * s, .y = box.y0 * s, .w = w * s, .h = h * s};
     if (turn != TURN_NONE && ink_turn_cut(k, w, h, turn, e))
         return -1;
-    normalise(k->cut, turn ? h : w, turn ? w : h, d->pixels);
+    normalise(&k->easel, k->cut, turn ? h : w, turn ? w : h, d->pixels);
     return 0;
 }
 

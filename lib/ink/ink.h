@@ -15,8 +15,19 @@
 #define DIGIT_BOX 20
 #define DIGIT_PIXELS (DIGIT_SIDE * DIGIT_SIDE)
 
+/* Working memory of normalise: a digit is drawn EASEL_FINE times finer than it comes out, and its strokes
+ * are widened or thinned there. */
+#define EASEL_FINE 4
+#define EASEL_SIDE (DIGIT_SIDE * EASEL_FINE)
+struct easel {
+    uint8_t canvas[EASEL_SIDE * EASEL_SIDE]; /* the digit */
+    uint8_t old[EASEL_SIDE * EASEL_SIDE];    /* as it was before the step at hand */
+    uint8_t before[EASEL_SIDE * EASEL_SIDE]; /* as it was before it was thinned */
+    uint8_t opened[EASEL_SIDE * EASEL_SIDE]; /* thinned, and widened again */
+};
+
 /* cut [h][w]: ink 0 none .. 255 full, used as scratch. Fills out [28][28]. */
-void normalise(uint8_t *cut, int w, int h, uint8_t *out);
+void normalise(struct easel *e, uint8_t *cut, int w, int h, uint8_t *out);
 
 /* True when pixels [28][28] is normalised already, as every frame of MNIST and everything
  * normalise has made is: 19 or 20 pixels long, centred, strokes not too thin. */

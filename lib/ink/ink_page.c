@@ -183,7 +183,7 @@ static int judge_turn(struct ink *k, enum turn turn, struct looks *l, struct err
         uint8_t pixels[DIGIT_PIXELS];
         if (look_at(k, s->glyph[i].id, turn, &w, &h, &whole, e))
             return -1;
-        normalise(k->cut, w, h, pixels);
+        normalise(&k->easel, k->cut, w, h, pixels);
         turn_likelihood(pixels, log_p);
         for (long p = 0; p < (long)w * h; p++)
             ink += k->cut[p];

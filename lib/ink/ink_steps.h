@@ -25,6 +25,7 @@ struct ink {
     size_t digit_room;
     uint8_t *cut; /* a digit's box cut out of the picture: ink 0 none .. 255 full */
     size_t cut_room;
+    struct easel easel;
     uint8_t *saved; /* the map's ink before a turn is tried */
     size_t saved_room;
     int seen;

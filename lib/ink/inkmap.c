@@ -32,8 +32,29 @@ static int grow(uint8_t **p, size_t size, struct err *e)
     return 0;
 }
 
+/* One of INKMAP_LINES working lines, of as many numbers of 16 bits as the map is wide and four more. */
+static void *working_line(const struct inkmap *m, int i)
+{
+    return m->lines + i * m->line_size;
+}
+
+static int reserve_lines(struct inkmap *m, struct err *e)
+{
+    size_t size = (size_t)m->width + 4;
+    if (size <= m->line_size)
+        return 0;
+    uint16_t *lines = realloc(m->lines, INKMAP_LINES * size * sizeof *lines);
+    if (!lines)
+        return err_set(e, "out of memory");
+    m->lines = lines;
+    m->line_size = size;
+    return 0;
+}
+
 static int reserve(struct inkmap *m, struct err *e)
 {
+    if (reserve_lines(m, e))
+        return -1;
     size_t size = (size_t)m->width * m->height;
     if (size > m->size) {
         if (grow(&m->gray, size, e) || grow(&m->ink, size, e))
@@ -120,6 +141,7 @@ void inkmap_free(struct inkmap *m)
     free(m->mean);
     free(m->scratch);
     free(m->sums);
+    free(m->lines);
     *m = (struct inkmap){0};
 }
 
@@ -145,7 +167,7 @@ static void raise(uint8_t *restrict out, const uint8_t *restrict in, int n, uint
 
 /* A shape to dilate by: costs[d], for a distance of d cells; as many as cost less than 255. */
 struct shape {
-    uint8_t cost[INKMAP_MAX];
+    const uint8_t *cost;
     int reach;
 };
 
@@ -174,9 +196,11 @@ static void close_paper(struct inkmap *m)
 {
     int side = min_int(m->gw, m->gh);
     float bend = (m->cell == 1 ? BEND_SMALL : BEND) * 255 / (float)(side * side);
-    struct shape s = {.reach = 0};
-    for (int d = 0; d < INKMAP_MAX && bend * (float)d * (float)d < 255; d++) {
-        s.cost[d] = (uint8_t)(bend * (float)d * (float)d);
+    uint8_t *cost = working_line(m, 0);
+    struct shape s = {.cost = cost};
+    /* A cost reaches 255 within half the shorter side. */
+    for (int d = 0; d <= m->width && bend * (float)d * (float)d < 255; d++) {
+        cost[d] = (uint8_t)(bend * (float)d * (float)d);
         s.reach = d;
     }
     size_t n = (size_t)m->gw * m->gh;
@@ -204,7 +228,7 @@ static void smooth(uint8_t *grid, uint8_t *scratch, int gw, int gh)
 /* The mean of each cell. */
 static void cell_means(struct inkmap *m)
 {
-    uint16_t sum[INKMAP_MAX];
+    uint16_t *restrict sum = working_line(m, 0);
     for (int cy = 0; cy < m->gh; cy++) {
         int y0 = cy * m->cell, y1 = min_int(y0 + m->cell, m->height);
         memset(sum, 0, (size_t)m->width * sizeof *sum);
@@ -232,8 +256,8 @@ static void spread(const struct inkmap *m, const uint8_t *cells, uint8_t *row)
 /* The mean of what is not darker than each cell's mean. */
 static void upper_means(struct inkmap *m)
 {
-    uint16_t sum[INKMAP_MAX], count[INKMAP_MAX];
-    uint8_t mean[INKMAP_MAX];
+    uint16_t *restrict sum = working_line(m, 0), *restrict count = working_line(m, 1);
+    uint8_t *restrict mean = working_line(m, 2);
     for (int cy = 0; cy < m->gh; cy++) {
         int y0 = cy * m->cell, y1 = min_int(y0 + m->cell, m->height);
         memset(sum, 0, (size_t)m->width * sizeof *sum);
@@ -327,7 +351,7 @@ float inkmap_polarity(struct inkmap *m)
 {
     int step = m->cell > 4 ? 2 : 1;
     struct skew skew = {0, 0};
-    uint8_t near[INKMAP_MAX];
+    uint8_t *near = working_line(m, 0);
     cell_means(m);
     local_means(m);
     for (int y = 0; y < m->height; y += step) {
@@ -396,10 +420,16 @@ static void between(const uint16_t *restrict a, const uint16_t *restrict b, int1
 /* A grid's values for pixels, row after row from the top. */
 struct rows {
     const uint8_t *grid;
-    int cell_row; /* of `above`; -1 at first */
-    uint16_t above[INKMAP_MAX], below[INKMAP_MAX]; /* at the centres of two rows of cells */
-    uint16_t at[INKMAP_MAX];                       /* of the row asked for, times 16 */
+    int cell_row;            /* of `above`; -1 at first */
+    uint16_t *above, *below; /* at the centres of two rows of cells */
+    uint16_t *at;            /* of the row asked for, times 16 */
 };
+
+/* They take the first three working lines. */
+static struct rows rows_of(const struct inkmap *m, const uint8_t *grid)
+{
+    return (struct rows){grid, -1, working_line(m, 0), working_line(m, 1), working_line(m, 2)};
+}
 
 static void rows_seek(struct rows *r, const struct inkmap *m, int y)
 {
@@ -454,10 +484,10 @@ static void paper_row(const struct inkmap *m, struct rows *r, const uint8_t *clo
 /* Contrast of every pixel to the paper, and the strongest of every cell. */
 static void contrasts(struct inkmap *m, const uint8_t *closed)
 {
-    struct rows paper = {.grid = m->paper, .cell_row = -1};
-    uint16_t factor[INKMAP_MAX + 4];
+    struct rows paper = rows_of(m, m->paper);
+    uint16_t *factor = working_line(m, 3);
     uint64_t inverse[256]; /* four times the same */
-    uint8_t top[INKMAP_MAX];
+    uint8_t *top = working_line(m, 4);
     for (int i = 0; i < 256; i++)
         inverse[i] = (255u << 12) / (uint32_t)(i + DARK) * 0x0001000100010001u;
     for (int cy = 0; cy < m->gh; cy++) {
@@ -487,7 +517,7 @@ static void cut_row(uint8_t *restrict ink, const uint16_t *restrict peak, int n,
 
 static void cut(struct inkmap *m)
 {
-    struct rows peak = {.grid = m->peak, .cell_row = -1};
+    struct rows peak = rows_of(m, m->peak);
     for (int y = 0; y < m->height; y++) {
         rows_seek(&peak, m, y);
         cut_row(m->ink + (long)y * m->width, peak.at, m->width, (uint16_t)(PEAK_PART * 65536 / 16),
@@ -534,7 +564,7 @@ static float grain(const struct inkmap *m)
 static void blur(struct inkmap *m)
 {
     int w = m->width;
-    uint8_t above[INKMAP_MAX], here[INKMAP_MAX];
+    uint8_t *restrict above = working_line(m, 0), *restrict here = working_line(m, 1);
     memcpy(above, m->gray, (size_t)w);
     for (int y = 0; y < m->height; y++) {
         uint8_t *row = m->gray + (long)y * w;
@@ -560,7 +590,10 @@ static float texture(const struct inkmap *m)
 static void mark(struct inkmap *m)
 {
     int side = min_int(m->gw, m->gh);
-    struct shape flat = {.reach = max_int(1, m->cell == 1 ? side * 3 / 10 : side * 3 / 20)};
+    int reach = max_int(1, m->cell == 1 ? side * 3 / 10 : side * 3 / 20);
+    uint8_t *cost = working_line(m, 0);
+    memset(cost, 0, (size_t)reach + 1);
+    struct shape flat = {cost, reach};
     dilate(m->peak, m->scratch, m->gw, m->gh, &flat);
     if (m->cell > 1)
         smooth(m->peak, m->scratch, m->gw, m->gh);
@@ -710,7 +743,8 @@ void inkmap_find_again(struct inkmap *m)
     size_t n = (size_t)m->gw * m->gh;
     int before = quantile(m->peak, n, 0.5);
     for (int cy = 0; cy < m->gh; cy++) {
-        uint8_t top[INKMAP_MAX] = {0};
+        uint8_t *top = working_line(m, 0);
+        memset(top, 0, (size_t)m->width);
         int y1 = min_int((cy + 1) * m->cell, m->height);
         for (int y = cy * m->cell; y < y1; y++)
             raise(top, m->ink + (long)y * m->width, m->width, 0);

@@ -43,8 +43,12 @@ struct inkmap {
     uint8_t *peak;     /* [gh][gw] strongest contrast in the cell, then near it */
     uint8_t *mean, *scratch;
     uint32_t *sums;    /* [gh + 1][gw + 1] */
+    uint16_t *lines;   /* [INKMAP_LINES][line_size], working memory of a pass over the rows */
+    size_t line_size;  /* numbers allocated for each line: the widest map's width and four more */
     size_t size, grid_size; /* bytes allocated for gray and ink; for each of the grids */
 };
+
+#define INKMAP_LINES 5 /* working lines that a pass has at once, at most */
 
 /* The shorter side, in map pixels. */
 static inline int inkmap_side(const struct inkmap *m)

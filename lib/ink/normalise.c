@@ -14,9 +14,8 @@
 #define THICK 4.2f
 #define THICK_TARGET 3.6f
 
-/* The digit is drawn FINE times finer than it comes out, and widened or thinned there. */
-#define FINE 4
-#define CANVAS (DIGIT_SIDE * FINE)
+#define FINE EASEL_FINE
+#define CANVAS EASEL_SIDE
 #define LONGEST 16384 /* of a cut's sides */
 
 /* Unlike fminf and fmaxf these are one instruction each. */
@@ -131,40 +130,50 @@ static void draw_row(const uint8_t *row, const struct columns *c, float *line, i
     }
 }
 
+/* The last two rows of the cut that were drawn: neighbouring rows of the canvas share them. */
+struct drawn {
+    int row[2]; /* of the cut, -1 at first */
+    float line[2][CANVAS];
+};
+
+static const float *drawn_row(struct drawn *d, const uint8_t *cut, int w, int y,
+                              const struct columns *c, int tw)
+{
+    if (d->row[y & 1] != y)
+        draw_row(cut + (long)y * w, c, d->line[y & 1], tw);
+    d->row[y & 1] = y;
+    return d->line[y & 1];
+}
+
 /* Draw cut [h][w], scaled, into the middle of the canvas [CANVAS][CANVAS]. */
 static void draw(const uint8_t *cut, int w, int h, float scale, uint8_t *canvas)
 {
-    float drawn[CANVAS][CANVAS], line[CANVAS];
+    struct drawn drawn = {.row = {-1, -1}};
     struct columns columns;
     int tw = min_int((int)ceilf((float)w * scale), CANVAS);
     int th = min_int((int)ceilf((float)h * scale), CANVAS);
-    memset(drawn, 0, sizeof drawn);
+    int left = (CANVAS - tw) / 2, top = (CANVAS - th) / 2;
     plan_columns(w, scale, tw, &columns);
-    for (int y = 0; y < h; y++) {
-        draw_row(cut + (long)y * w, &columns, line, tw);
-        int first = (int)floorf(((float)y - 1) * scale) - 1;
-        for (int t = first < 0 ? 0 : first; t < th; t++) {
-            struct span s = source_span(t, h, scale);
-            if (s.from >= (float)(y + 1))
-                break;
+    memset(canvas, 0, CANVAS * CANVAS);
+    for (int t = 0; t < th; t++) {
+        float sum[CANVAS] = {0};
+        struct span s = source_span(t, h, scale);
+        for (int y = (int)s.from; y < h && (float)y < s.to; y++) {
+            const float *line = drawn_row(&drawn, cut, w, y, &columns, tw);
             float part = share(s, y);
             for (int x = 0; x < tw; x++)
-                drawn[t][x] += line[x] * part;
+                sum[x] += line[x] * part;
         }
-    }
-    int left = (CANVAS - tw) / 2, top = (CANVAS - th) / 2;
-    memset(canvas, 0, CANVAS * CANVAS);
-    for (int y = 0; y < th; y++)
         for (int x = 0; x < tw; x++)
-            canvas[(top + y) * CANVAS + left + x] = (uint8_t)lesser(255, drawn[y][x] + 0.5f);
+            canvas[(top + t) * CANVAS + left + x] = (uint8_t)lesser(255, sum[x] + 0.5f);
+    }
 }
 
 /* One step of widening (or thinning): each pixel the most (least) of its neighbours, four and
  * eight of them in turn, which makes octagons. */
-static void step(uint8_t *canvas, bool widen, bool eight)
+static void step(uint8_t *canvas, uint8_t *old, bool widen, bool eight)
 {
-    uint8_t old[CANVAS * CANVAS];
-    memcpy(old, canvas, sizeof old);
+    memcpy(old, canvas, CANVAS * CANVAS);
     static const int by[8] = {-1, 1, -CANVAS, CANVAS, -CANVAS - 1, -CANVAS + 1, CANVAS - 1,
                               CANVAS + 1};
     for (int i = 0; i < (eight ? 8 : 4); i++) {
@@ -180,15 +189,15 @@ static void step(uint8_t *canvas, bool widen, bool eight)
 }
 
 /* Thin by n steps, but keep what is too thin to survive that. */
-static void thin(uint8_t *canvas, int n)
+static void thin(struct easel *e, int n)
 {
-    uint8_t before[CANVAS * CANVAS], opened[CANVAS * CANVAS];
-    memcpy(before, canvas, sizeof before);
+    uint8_t *canvas = e->canvas, *before = e->before, *opened = e->opened;
+    memcpy(before, canvas, CANVAS * CANVAS);
     for (int i = 0; i < n; i++)
-        step(canvas, false, i & 1);
-    memcpy(opened, canvas, sizeof opened);
+        step(canvas, e->old, false, i & 1);
+    memcpy(opened, canvas, CANVAS * CANVAS);
     for (int i = 0; i < n + 1; i++)
-        step(opened, true, i & 1);
+        step(opened, e->old, true, i & 1);
     for (int k = 0; k < CANVAS * CANVAS; k++)
         if (before[k] > opened[k] + 64 && before[k] > canvas[k])
             canvas[k] = before[k];
@@ -271,18 +280,18 @@ static void shift(uint8_t *pixels, int dx, int dy)
 }
 
 /* Draw the cut so that after widening by `steps` its box is DIGIT_BOX long. */
-static struct box draw_widened(const uint8_t *cut, int w, int h, int steps, uint8_t *canvas)
+static struct box draw_widened(const uint8_t *cut, int w, int h, int steps, struct easel *e)
 {
     int longer = max_int(w, h), want = DIGIT_BOX * FINE;
     float scale = (float)(want - 2 * steps) / (float)longer;
     struct box b = {0, 0, 0, 0};
     for (int i = 0; i < 3; i++) {
-        draw(cut, w, h, scale, canvas);
+        draw(cut, w, h, scale, e->canvas);
         for (int k = 0; k < steps; k++)
-            step(canvas, true, k & 1);
+            step(e->canvas, e->old, true, k & 1);
         if (steps < 0)
-            thin(canvas, -steps);
-        b = ink_box(canvas, CANVAS);
+            thin(e, -steps);
+        b = ink_box(e->canvas, CANVAS);
         int got = box_longer(b);
         if (got <= want && got > want - FINE)
             break;
@@ -298,9 +307,8 @@ static int frame_start(int a, int b)
     return a - FINE * ((CANVAS - (b - a)) / (2 * FINE));
 }
 
-void normalise(uint8_t *cut, int w, int h, uint8_t *out)
+void normalise(struct easel *e, uint8_t *cut, int w, int h, uint8_t *out)
 {
-    uint8_t canvas[CANVAS * CANVAS];
     float width = stroke_width(cut, w, h);
     int longer = max_int(w, h);
     while (longer > 8 * DIGIT_BOX && width * DIGIT_BOX < 0.6f * (float)longer) {
@@ -310,8 +318,8 @@ void normalise(uint8_t *cut, int w, int h, uint8_t *out)
     }
     width *= DIGIT_BOX / (float)longer;
     float more = width < THIN ? THIN_TARGET - width : width > THICK ? THICK_TARGET - width : 0;
-    struct box b = draw_widened(cut, w, h, (int)lrintf(more / 2 * FINE), canvas);
-    shrink(canvas, frame_start(b.x0, b.x1), frame_start(b.y0, b.y1), out);
+    struct box b = draw_widened(cut, w, h, (int)lrintf(more / 2 * FINE), e);
+    shrink(e->canvas, frame_start(b.x0, b.x1), frame_start(b.y0, b.y1), out);
     float cx, cy;
     centre_of_mass(out, &cx, &cy);
     shift(out, (int)lrintf(DIGIT_SIDE / 2 - cx), (int)lrintf(DIGIT_SIDE / 2 - cy));

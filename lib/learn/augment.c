@@ -7,10 +7,8 @@
 
 #include "base/rng.h"
 
-/* A picture with a border: one pixel before and two after, so that a warp that is held within
- * -1..side never reads outside. */
-#define PAD 1
-#define STRIDE (AUGMENT_MAX_SIDE + 3)
+#define PAD 1 /* pixels of border before a row's first; AUGMENT_PADDED has two behind its last */
+#define STRIDE AUGMENT_PADDED
 
 const struct augment_options augment_none = {0};
 
@@ -132,26 +130,27 @@ static float min_of(float a, float b)
 }
 
 /* Move the pen's edge out (amount > 0) or in by up to one pixel: the picture mixed with the largest
- * or smallest of each pixel's four neighbours. */
-static void move_edge(const struct augment *a, float (*in)[STRIDE], float amount)
+ * or smallest of each pixel's four neighbours, which stand in result [H][W] for a moment. */
+static void move_edge(const struct augment *a, float (*in)[STRIDE], float amount, float *result)
 {
-    float out[AUGMENT_MAX_SIDE][AUGMENT_MAX_SIDE];
-    for (int y = 0; y < a->height; y++) {
+    float *out = result;
+    for (int y = 0; y < a->height; y++, out += a->width) {
         const float *up = in[y] + PAD, *row = in[y + 1] + PAD, *down = in[y + 2] + PAD;
         if (amount > 0)
             for (int x = 0; x < a->width; x++)
-                out[y][x] = max_of(max_of(max_of(row[x - 1], row[x + 1]), max_of(up[x], down[x])),
+                out[x] = max_of(max_of(max_of(row[x - 1], row[x + 1]), max_of(up[x], down[x])),
                                    row[x]);
         else
             for (int x = 0; x < a->width; x++)
-                out[y][x] = min_of(min_of(min_of(row[x - 1], row[x + 1]), min_of(up[x], down[x])),
+                out[x] = min_of(min_of(min_of(row[x - 1], row[x + 1]), min_of(up[x], down[x])),
                                    row[x]);
     }
     float t = fabsf(amount);
-    for (int y = 0; y < a->height; y++) {
+    out = result;
+    for (int y = 0; y < a->height; y++, out += a->width) {
         float *row = in[y + PAD] + PAD;
         for (int x = 0; x < a->width; x++)
-            row[x] += t * (out[y][x] - row[x]);
+            row[x] += t * (out[x] - row[x]);
     }
 }
 
@@ -256,13 +255,13 @@ static void scale_only(const struct augment *a, const uint8_t *pixels, float *x)
 }
 
 void augment_image(const struct augment *a, uint64_t epoch, uint64_t index, const uint8_t *pixels,
-                   float *x)
+                   struct augment_room *room, float *x)
 {
     if (a->off) {
         scale_only(a, pixels, x);
         return;
     }
-    float padded[AUGMENT_MAX_SIDE + 3][STRIDE];
+    float(*padded)[STRIDE] = room->padded;
     memset(padded, 0, (size_t)(a->height + 3) * sizeof *padded);
     for (int i = 0; i < a->height; i++)
         for (int j = 0; j < a->width; j++)
@@ -271,7 +270,7 @@ void augment_image(const struct augment *a, uint64_t epoch, uint64_t index, cons
     struct rng r = rng_seed(a->seed, rng_mix(epoch) + index);
     double stroke = spread(&r, a->options.stroke);
     for (double left = fabs(stroke); left > 0; left -= 1)
-        move_edge(a, padded, (float)copysign(fmin(left, 1), stroke));
+        move_edge(a, padded, (float)copysign(fmin(left, 1), stroke), x);
 
     struct affine m = draw_affine(a, &r);
     nodes grid;

@@ -32,6 +32,7 @@ struct fit {
     uint32_t *order;       /* [train]: the epoch's images */
     const uint32_t *batch; /* of them, the batch at hand */
     const struct augment *look;
+    struct augment_room *room; /* [threads] */
     uint8_t *labels;  /* [train.batch] */
     double busy;      /* seconds spent in steps since the run began or went on */
     long busy_images; /* and images */
@@ -48,10 +49,11 @@ static long batch_start(const struct fit *f, long b)
     return (long)((int64_t)f->s->train * b / batches(f));
 }
 
-static void fill(void *arg, int i, float *x)
+static void fill(void *arg, int i, int thread, float *x)
 {
     struct fit *f = arg;
-    augment_image(f->look, f->state.epoch, f->batch[i], dataset_pixels(f->d, f->batch[i]), x);
+    augment_image(f->look, f->state.epoch, f->batch[i], dataset_pixels(f->d, f->batch[i]),
+                  &f->room[thread], x);
 }
 
 static void tell_progress(const struct fit *f)
@@ -190,7 +192,7 @@ static int validate(struct fit *f, struct err *e)
         int n = left < VALIDATE_BATCH ? (int)left : VALIDATE_BATCH;
         for (int i = 0; i < n; i++)
             augment_image(&f->plain, 0, 0,
-                          dataset_pixels(f->d, f->s->validation_index[from + i]),
+                          dataset_pixels(f->d, f->s->validation_index[from + i]), f->room,
                           x + (size_t)i * size);
         infer_run(plan, x, n, f->logits + from * f->d->classes);
     }
@@ -451,9 +453,10 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
     f->array = calloc(arrays, sizeof *f->array);
     f->order = calloc(n, sizeof *f->order);
     f->labels = calloc((size_t)o->train.batch, 1);
+    f->room = calloc((size_t)threads_count(f->threads), sizeof *f->room);
     f->logits = calloc((size_t)(f->s->validation + TRAIN_SHARDS) * (size_t)f->d->classes,
                        sizeof *f->logits);
-    if (!f->array || !f->order || !f->labels || !f->logits)
+    if (!f->array || !f->order || !f->labels || !f->room || !f->logits)
         return err_set(e, "out of memory");
     f->arrays = trainer_arrays(f->trainer, f->array, (int)arrays);
     identify(f, net);
@@ -493,6 +496,7 @@ int fit_run(struct net *net, const struct dataset *d, const struct split *s,
     free(f.array);
     free(f.order);
     free(f.labels);
+    free(f.room);
     free(f.logits);
     free(f.state.record);
     return status;

@@ -125,10 +125,17 @@ struct augment {
 void augment_init(struct augment *a, const struct augment_options *o, uint64_t seed, int height,
                   int width, double scale, double mean, double std);
 
+/* Working memory of a thread: a picture with a border of one pixel before and two after, so that a warp
+ * that is held within -1..side never reads outside. */
+#define AUGMENT_PADDED (AUGMENT_MAX_SIDE + 3)
+struct augment_room {
+    float padded[AUGMENT_PADDED][AUGMENT_PADDED];
+};
+
 /* Picture `index` as it looks in `epoch`: pixels [H][W] -> x [H][W]. May be called from several
- * threads at once. */
+ * threads at once, each with its own room. */
 void augment_image(const struct augment *a, uint64_t epoch, uint64_t index, const uint8_t *pixels,
-                   float *x);
+                   struct augment_room *room, float *x);
 
 /* The learning rate, step by step. */
 

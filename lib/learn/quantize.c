@@ -72,7 +72,8 @@ static int run_batch(const struct writer *w, struct seen *v, int i)
 
 static int see(const struct writer *w, struct seen *v)
 {
-    *v = (struct seen){.size = net_outputs(w->net)};
+    memset(v, 0, sizeof *v);
+    v->size = net_outputs(w->net);
     v->plan = infer_new(w->net, BATCH, w->threads, kernel_best(), w->e);
     if (!v->plan)
         return -1;

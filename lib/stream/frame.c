@@ -276,9 +276,11 @@ int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, s
 
 int frame_write(int fd, const struct frame *f, struct err *e)
 {
-    char header[FRAME_MAX_HEADER];
     if (check_writable(f, e) < 0)
         return -1;
+    char *header = malloc(header_bound(f));
+    if (!header)
+        return err_set(e, "out of memory for a %dx%d frame", f->width, f->height);
     size_t pixels = (size_t)f->width * (size_t)f->height;
     size_t head = (size_t)(put_header(header, f) - header);
     struct iovec parts[2] = {{header, head}, {f->gray, pixels}};
@@ -296,6 +298,7 @@ int frame_write(int fd, const struct frame *f, struct err *e)
         status = write_all(fd, f->gray + (done - head), pixels - (done - head));
     if (status < 0)
         err_errno(e, "cannot write");
+    free(header);
     return status;
 }
 

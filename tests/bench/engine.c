@@ -18,8 +18,9 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void fill(void *arg, int i, float *x)
+static void fill(void *arg, int i, int thread, float *x)
 {
+    (void)thread;
     memcpy(x, (float *)arg + i * 784L, 784 * sizeof *x);
 }
 

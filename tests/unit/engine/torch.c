@@ -90,8 +90,9 @@ static bool is_statistic(const struct param *p)
     return strstr(p->name, "running") != NULL;
 }
 
-static void fill(void *arg, int i, float *x)
+static void fill(void *arg, int i, int thread, float *x)
 {
+    (void)thread;
     memcpy(x, (const float *)arg + i * 144, 144 * sizeof *x);
 }
 

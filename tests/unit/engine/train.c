@@ -18,8 +18,9 @@ struct batch {
     uint8_t label[64];
 };
 
-static void fill_from(void *arg, int i, float *x)
+static void fill_from(void *arg, int i, int thread, float *x)
 {
+    (void)thread;
     const struct batch *b = arg;
     memcpy(x, b->x + i * b->pixels, (size_t)b->pixels * sizeof *x);
 }
