@@ -1,4 +1,5 @@
-# What make accuracy counts: tests/bench/accuracy.py on a folder whose answers are known.
+# What make accuracy counts: tests/bench/accuracy.py on a folder whose answers are known; and that no
+# condition is read worse than tests/floors.tsv says.
 load helper
 bats_require_minimum_version 1.5.0
 
@@ -59,4 +60,34 @@ row() {
     [ "$(grep -A 1 'sheets by' out | grep one | tr -s ' ')" = " one 1 3 100.00 % 0.00 % 100.00 % 0.00 %
  one 1 10 30.00 % 0.00 % 100.00 % 0.00 %" ]
     [ "$(grep -A 1 'without a digit' out | tr -s ' ' | tail -n 1)" = " one 1 1 100.00 % 0.00 % -" ]
+}
+
+# bats test_tags=once
+@test "no condition of synthetic paper is read worse than its floor" {
+    # About 200 pictures of each; a run of scripts/paper ends when the thousand digits are used up.
+    for seed in 1001 1002 1003; do
+        "$TREE/scripts/paper" -s $seed -n 67 $seed "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
+        tail -n +2 $seed/labels.tsv | sed "s,^,../$seed/," >>folder/labels.tsv
+    done
+    run python3 -I "$TREE/tests/bench/accuracy.py" -f "$TREE/tests/floors.tsv" folder
+    echo "$output"
+    [ "$status" = 0 ]
+}
+
+@test "a condition under its floor is named, and one that has none" {
+    label() { grep -a '^# label=' digits | sed -n "$(($1 + 1))s/.*=//p"; }
+    picture a.pgm 0
+    picture b.pgm 1
+    picture c.pgm 2
+    truth a.pgm single "$(label 0)" one
+    truth b.pgm single $((($(label 1) + 1) % 10)) one
+    truth c.pgm single "$(label 2)" two
+    printf '# floors\nsingle\tone\t50.5\nsingle\tthree\t99\n' >floors
+    run python3 -I "$TREE/tests/bench/accuracy.py" -f floors folder
+    [ "$status" = 1 ]
+    [ "$(tail -n 3 <<<"$output")" = "single digits, one: 50.00 %, the floor is 50.5 %
+single digits, three: no picture
+single digits, two: no floor" ]
+    printf 'single\tone\t50\nsingle\ttwo\t100\n' >floors
+    python3 -I "$TREE/tests/bench/accuracy.py" -f floors folder
 }

@@ -1,10 +1,13 @@
-"""The tables of `make accuracy`; tests/bench/accuracy starts it. usage: accuracy.py FOLDER...
+"""The tables of `make accuracy`; tests/bench/accuracy starts it. usage: accuracy.py [-f FLOORS] FOLDER...
 
 A single digit is right when the answer is that digit. Numbers and sheets are compared as one string,
 lines joined: digits right = length - edits, or those in common where the order is `any`. Pages that
 lie on their side (rot90 in the notes) have a table of their own. `-t 0.9` is the share of the
 pictures that are answered when what is under 0.9 is refused (of a sheet, any number on it), `of them`
-the share of these answers that are wholly right."""
+the share of these answers that are wholly right.
+
+-f names a file of floors, lines of kind, condition and percent: the status is 1 when a share of the
+column `inkpipe` is below its floor, or a condition that was measured has none."""
 import collections
 import csv
 import importlib.util
@@ -85,7 +88,23 @@ def print_table(title, rows, single):
         print_row("all", sum(rows.values(), collections.Counter()), columns)
 
 
+def below(tables, file):
+    """What is wrong with the tables by a file of floors, a line each."""
+    with open(file, encoding="utf-8") as lines:
+        floors = {(TITLES[kind], condition): float(percent) for kind, condition, percent in
+                  (line.split() for line in lines if line.strip() and not line.startswith("#"))}
+    rows = {(title, name): sums for title, table in tables.items() for name, sums in table.items()}
+    wrong = [f"{title}, {name}: no floor" for title, name in rows.keys() - floors.keys()]
+    wrong += [f"{title}, {name}: no picture" for title, name in floors.keys() - rows.keys()]
+    for row in rows.keys() & floors.keys():
+        share = 100 * rows[row]["right"] / rows[row]["n"]
+        if share < floors[row]:
+            wrong.append(f"{', '.join(row)}: {share:.2f} %, the floor is {floors[row]:g} %")
+    return sorted(wrong)
+
+
 def main(folder):
+    """Print the folder's tables, and return them: title -> condition -> sums."""
     with open(os.path.join(folder, "labels.tsv"), encoding="utf-8") as file:
         pictures = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     tables = collections.defaultdict(lambda: collections.defaultdict(collections.Counter))
@@ -102,8 +121,16 @@ def main(folder):
     for title in sorted(tables, key=lambda t: [t.startswith(known) for known in TITLES.values()],
                         reverse=True):
         print_table(title, tables[title], "by edit distance" not in title)
+    return tables
 
 
-for argument in sys.argv[1:]:
+arguments, floors_file, wrong = sys.argv[1:], None, []
+if arguments[:1] == ["-f"]:
+    floors_file, arguments = arguments[1], arguments[2:]
+for argument in arguments:
     print(f"\n\n{os.path.basename(argument.rstrip('/'))}")
-    main(argument)
+    measured = main(argument)
+    if floors_file:
+        wrong += below(measured, floors_file)
+print(*wrong, sep="\n", end="\n" if wrong else "")
+sys.exit(bool(wrong))
