@@ -11,6 +11,7 @@ UNIT = $(patsubst %.c,$(B)/unit/%,$(notdir $(wildcard tests/unit/*/*.c))) $(pats
 DRAW = $(addprefix $(B)/tool/,hands paper scenes)
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 CORPUS = $(FUZZ:$(B)/fuzz/%=$(B)/corpus/%)
+LEVEL = $(B)/level/cnn-predict $(B)/level/cnn-train
 BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
@@ -52,7 +53,7 @@ LINK = $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.c %.o,$^) $(filter %.a,$^
 
 PUBLIC = $(B)/public/libinkpipe.a $(B)/public/libinkpipe.so.0 $(B)/public/inkpipe.pc
 all: $(PROGRAMS:%=$(B)/%)
-unit: $(UNIT) $(DRAW) $(CORPUS)
+unit: $(UNIT) $(DRAW) $(CORPUS) $(LEVEL)
 fuzz: $(FUZZ)
 
 $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/libinkpipe.a
@@ -143,6 +144,11 @@ $(CORPUS): $(B)/corpus/%: tests/fuzz/%.c tests/corpus.c $(B)/libinkpipe.a
 	@mkdir -p $(@D)
 	$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup $(LIBS_base)
 
+# Programs whose kernels are of the level that LEVEL names in the environment (tests/golden).
+$(LEVEL): $(B)/level/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/lib/engine/ranks/alone.o tests/level.c $(B)/libinkpipe.a
+	@mkdir -p $(@D)
+	$(LINK) -Wl,--wrap=kernel_best $(LIBS_base)
+
 # Compiler and flags as they were last time: other ones, and everything is made again.
 export FLAGS = $(CC) $(SANDBOX) $(ALL_CFLAGS) $(LOOPS) $(LDFLAGS) $(foreach l,$(LEVELS) $(LEVELS8) $(LEVELS16),$l $(FLAGS_$l))
 $(B)/flags: FORCE
@@ -194,6 +200,10 @@ bench: all $(BENCH)
 	B=$(B) tests/bench/run
 record: all
 	B=$(B) tests/bench/record
+# Frames, answers and models are not what they were, and shall not be: tests/golden.bats says which.
+golden: all unit
+	B=$(B) tests/golden frames floats >$(B)/golden.tsv
+	mv $(B)/golden.tsv tests/
 accuracy: all unit
 	B=$(B) tests/bench/accuracy $(PHOTOS)
 profile: $(B)/bench/profile
@@ -255,5 +265,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: deb-test portability all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
+.PHONY: golden deb-test portability all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/lib/*/*/*.d)
