@@ -407,8 +407,8 @@ static int predict_stream(struct predict *p, const char *name, struct err *e)
 static int finish(const struct predict *p, int status)
 {
     char report[EVALUATE_TEXT];
-    if (p->o->evaluate && p->frames)
-        fwrite(report, 1, evaluation_text(&p->evaluation, report), stdout);
+    size_t len = p->o->evaluate && p->frames ? evaluation_text(&p->evaluation, report) : 0;
+    fwrite(report, 1, len, stdout);
     if (status != EXIT_OK || !p->frames || p->digits || ferror(stdout))
         return status;
     tool_warn("no digit in %ld frame%s: is the ink dark enough, the picture sharp, the digit "
