@@ -123,6 +123,7 @@ static void lines_of(struct scene *s, double words, bool sums)
     double lead = s->tall * range(s, 1.3, 2.8), gap = chance(s, 0.4) ? range(s, -0.12, 0.1) : range(s, 0.05, 0.6);
     double first = FROM + range(s, 0, lead), margin = chance(s, 0.4) ? range(s, 0, 90) : FROM, full = range(s, 0.5, 1);
     char text[32];
+    bool under = chance(s, 0.07);
     const char *hand = chance(s, 0.5) ? stock_face(s->stock, "hand", &s->r) : NULL;
     rule_page(s, first + 0.1 * s->tall, lead);
     for (double y = first; y < TO + s->tall; y += lead) {
@@ -137,7 +138,10 @@ static void lines_of(struct scene *s, double words, bool sums)
                 do
                     make_text(s, text);
                 while (sums && strspn(text, "0123456789") == strlen(text) && chance(s, 0.8));
-                x = write_number(s, text, x, y + normal(s, s->tall * 0.04), gap);
+                double from = x, foot = y + normal(s, s->tall * 0.04);
+                x = write_number(s, text, x, foot, gap);
+                if (under)
+                    draw_line(s, s->ink, from, foot + 0.12 * s->tall, x, foot + s->tall * range(s, 0.1, 0.2), s->wall, 1);
             }
             x += s->tall * range(s, 0.4, 3);
             if (chance(s, 0.06)) {
@@ -270,6 +274,49 @@ static void clutter(struct scene *s)
         blur(s->ink, SIDE, SIDE, range(s, 0.7, 5));
 }
 
+static void add_dust(struct scene *s, int n)
+{
+    for (; n > 0; n--) {
+        double x = range(s, 0, SIDE), y = range(s, 0, SIDE), w = range(s, 0.5, fmin(4, 0.2 * s->tall));
+        draw_line(s, s->ink, x, y, x + normal(s, 1.5), y + normal(s, 1.5), w, range(s, 0.2, 1));
+    }
+}
+
+/* Folds, scratches, hairs, threads: lines that belong to nothing. */
+static void add_folds(struct scene *s, int n)
+{
+    for (; n > 0; n--) {
+        double x = range(s, 0, SIDE), y = range(s, 0, SIDE), reach = log_range(s, 10, 400), angle = range(s, 0, 6.28);
+        draw_line(s, chance(s, 0.5) ? s->rule : s->ink, x, y, x + reach * cos(angle), y + reach * sin(angle),
+                  log_range(s, 0.5, fmin(5, 0.2 * s->tall)), range(s, 0.15, 1));
+    }
+}
+
+/* Whether a box of those drawn lies in these bounds. */
+static bool taken(const struct scene *s, double x0, double y0, double x1, double y1)
+{
+    for (int i = 0; i < s->n; i++) {
+        const struct box *b = &s->boxes[i];
+        if (b->x1 > x0 && b->x0 < x1 && b->y1 > y0 && b->y0 < y1)
+            return true;
+    }
+    return false;
+}
+
+/* Printed words where nothing is written. */
+static void add_print(struct scene *s, double digits)
+{
+    const char *face = stock_face(s->stock, "print", &s->r);
+    double h = s->tall * range(s, 0.3, 1);
+    for (int n = 1 + below(s, 12); n > 0; n--) {
+        double x = range(s, -40, SIDE), y = range(s, h, SIDE);
+        int letters = 1 + below(s, 9);
+        struct point a = seen(s, x, y - h), b = seen(s, x + letters * h, y);
+        if (!taken(s, fmin(a.x, b.x) - 2, fmin(a.y, b.y) - 2, fmax(a.x, b.x) + 2, fmax(a.y, b.y) + h))
+            write_word(s, s->rule, face, x, y, h, letters, chance(s, digits));
+    }
+}
+
 /* Paper or a surface without writing: specks, dust, lines at most. */
 static void empty(struct scene *s)
 {
@@ -278,13 +325,8 @@ static void empty(struct scene *s)
     if (s->bare)
         return;
     rule_page(s, FROM, s->tall * range(s, 1, 3));
-    for (int n = below(s, 30); n > 0; n--) {
-        double x = range(s, 0, SIDE), y = range(s, 0, SIDE), w = range(s, 0.5, 4);
-        draw_line(s, s->ink, x, y, x + normal(s, 1.5), y + normal(s, 1.5), w, range(s, 0.2, 1));
-    }
-    for (int n = chance(s, 0.3) ? 1 + below(s, 4) : 0; n > 0; n--)
-        draw_line(s, s->ink, range(s, -99, 400), range(s, -99, 400), range(s, -99, 400), range(s, -99, 400),
-                  log_range(s, 0.5, 9), range(s, 0.2, 1));
+    add_dust(s, below(s, 30));
+    add_folds(s, chance(s, 0.3) ? 1 + below(s, 4) : 0);
 }
 
 /* A file of one digit of some 16 to 30 pixels, enlarged. */
@@ -398,9 +440,11 @@ static void print(struct scene *s)
 static const struct {
     void (*draw)(struct scene *s);
     int often;
+    bool digits; /* there may be some */
 } kinds[] = {
-    {grid, 15},  {comb, 5}, {row, 8},   {framed, 5}, {numbers, 14}, {sums, 8},    {table, 5}, {scatter, 11}, {few, 5},
-    {thumb, 4},  {large, 6}, {words, 6}, {print, 4},  {clutter, 3},  {barcode, 1}, {maze, 1},  {empty, 3},
+    {grid, 15, true},    {comb, 5, true}, {row, 8, true},     {framed, 5, true}, {numbers, 14, true}, {sums, 8, true},
+    {table, 5, true},    {few, 5, true},  {scatter, 11, true}, {thumb, 4, true}, {words, 6, true},    {print, 4, true},
+    {large, 6, false},   {empty, 3, false}, {clutter, 3, false}, {barcode, 1, false}, {maze, 1, false},
 };
 #define KINDS ((int)(sizeof kinds / sizeof *kinds))
 
@@ -416,4 +460,12 @@ void lay_out(struct scene *s)
     for (int left = below(s, all); left >= kinds[kind].often; kind++)
         left -= kinds[kind].often;
     kinds[kind].draw(s);
+    if (s->thumb || s->bare)
+        return;
+    if (chance(s, 0.12))
+        add_dust(s, 1 + below(s, 20));
+    if (chance(s, 0.12))
+        add_folds(s, 1 + below(s, 4));
+    if (chance(s, 0.12))
+        add_print(s, kinds[kind].digits ? 0.1 : 0);
 }

@@ -346,6 +346,23 @@ static void show_thumb(struct scene *s)
         cut_out(s);
 }
 
+/* What light, shadow or noise have made invisible counts for nothing. */
+static void drop_unseen(struct scene *s)
+{
+    static const float least = 7 / 255.0f; /* from the darkest to the lightest of a box */
+    for (int i = 0; i < s->n; i++) {
+        struct box *b = &s->boxes[i];
+        float low = 1, high = 0;
+        for (int y = b->y0; y < b->y1; y++)
+            for (int x = b->x0; x < b->x1; x++) {
+                float v = clamp(s->picture[y * SIDE + x]);
+                low = v < low ? v : low, high = v > high ? v : high;
+            }
+        if (high - low < least)
+            b->class = ANY;
+    }
+}
+
 void show(struct scene *s)
 {
     s->contrast = chance(s, 0.35) ? range(s, 0.08, 0.5) : range(s, 0.5, 0.97);
@@ -367,4 +384,5 @@ void show(struct scene *s)
     }
     if (chance(s, 0.3))
         jpeg(s->picture, SIDE, SIDE, 20 + below(s, 76));
+    drop_unseen(s);
 }
