@@ -42,6 +42,7 @@ WARN = -Wall -Wextra -Wpedantic
 ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
 	-Ilib -I$(B)/gen -pthread -MMD -MP -ffp-contract=off '-fdebug-prefix-map=$(CURDIR)=.' $(CFLAGS)
 LIBS_camgrab = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil -lX11
+LIBS_inkpipe-read = $(LIBS_camgrab)
 LIBS_xcanvas = -lX11 -lXext
 LIBS_xview = -lX11 -lXext
 LIBS_xclose = -lX11

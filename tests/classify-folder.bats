@@ -46,7 +46,7 @@ expect() {
     run classify-folder photos
     [ "$status" -eq 1 ]
     grep -qx -- '-	-	photos/002.png	-	-' <<<"$output"
-    grep -q '^camgrab: ./002.png: ' <<<"$output"
+    grep -q '^classify-folder: photos/002.png: ' <<<"$output"
     grep -q 'not readable: 1$' <<<"$output"
 }
 
@@ -96,7 +96,7 @@ expect() {
     [ "$output" = "classify-folder: -j x: not a number of jobs" ]
     INKPIPE_MODEL=missing.onnx run classify-folder photos
     [ "$status" -eq 1 ]
-    [[ "$output" = "classify-folder: cnn-predict: missing.onnx: "* ]]
+    [[ "$output" = "inkpipe-read: missing.onnx: "* ]]
     classify-folder -h | grep -q '^usage: classify-folder'
 }
 
@@ -112,46 +112,180 @@ expect() {
     [[ "$output" = *"none"*"No such file or directory"* ]]
 }
 
-@test "pictures that say themselves where they are from are found again" {
-    mnist2pgm -d digits -r 0:9 "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
-    classify-folder -R -s sorted digits >got
-    for file in digits/*/*.pgm; do
-        printf '%s\t%s\t0\t%s\n' "$(preproc "$file" | cnn-predict | cut -f 1,2)" "$file" \
-            "$(preproc "$file" | cnn-predict | cut -f 5)"
+@test "answers belong to the picture they came from, whatever its facts say" {
+    mkdir all
+    mnist2pgm -d all/one -r 0:3 "$DATA/digits-images.gz"
+    mnist2pgm -d all/two -r 3:6 "$DATA/digits-images.gz"
+    # Two folders say the same of themselves; a stream claims to be the other pictures.
+    for n in 0 1 2 3; do
+        printf 'P5\n# source=all/one/0000%s.pgm\n# source=./two/0000%s.pgm\n# frame=0\n28 28 255\n' $n $n
+        head -c 784 /dev/zero
+    done >all/liar.pgm
+    classify-folder -R -s sorted all >got
+    camgrab -l -R all | while read -r file; do
+        preproc "$file" | cnn-predict 2>/dev/null |
+            awk -F'\t' -v OFS='\t' -v file="$file" '{ print $1, $2, file, NR - 1, $5 }'
     done >expected
     cmp expected got
-    [ ! -e sorted/bad ]
+    [ "$(grep -c 'all/liar.pgm' got)" -eq 4 ]
+    [ -f sorted/none/liar.pgm ]
 }
 
-@test "work that cannot begin makes no picture a bad one" {
-    photos 3
-    mkdir -p state/joblog
-    run classify-folder -d state -s sorted photos
+@test "names are data: none is a command, an option or a pattern" {
+    photos 1
+    # shellcheck disable=SC2016
+    for name in '{= system("touch PWNED") =}' '{=1 system("touch PWNED"); =}' '{}' '{#}' '{1}' '{.}' \
+        -d '$(touch PWNED)' '`touch PWNED`' "a'b" 'a"b' '|touch PWNED' '*' : ' ' '%41'; do
+        mkdir -p -- "odd/$name"
+        cp photos/001.png "odd/$name/$name.png"
+    done
+    classify-folder -R -d 'st{= system("touch PWNED") =}' -s 'out|touch PWNED' odd >got
+    camgrab -R odd | preproc | cnn-predict | cmp - got
+    for folder in odd/*; do
+        [ "$(classify-folder "$folder" 2>/dev/null | cut -f 1)" = "$(cut -f 1 got | head -n 1)" ]
+    done
+    [ -z "$(find . -name PWNED)" ]
+    [ "$(find out* -type f | wc -l)" -eq 16 ]
+}
+
+@test "one bad picture, one folder that cannot be read, or a full disk do not end the rest" {
+    bats_require_minimum_version 1.5.0
+    photos 6
+    mkdir photos/locked
+    mkfifo photos/pipe.png
+    ln -s nowhere photos/dangling.png
+    # (root may read everything.)
+    if [ "$(id -u)" -ne 0 ]; then
+        chmod 000 photos/locked photos/002.png
+        run classify-folder -R -s sorted photos
+        chmod 755 photos/locked photos/002.png
+        [ "$status" -eq 1 ]
+        [ "$(grep -c '^camgrab: photos/locked: ' <<<"$output")" -eq 1 ]
+        [ "$(grep -c 'photos/002.png' <<<"$output")" -eq 3 ] # its line, why, and why there is no copy
+        [ "$(grep -c '	photos/' <<<"$output")" -eq 6 ]
+    fi
+    mkdir blocked
+    kind=$(expect photos/001.png | cut -f 1)
+    touch "blocked/$kind" # a folder that cannot be made is as a full disk
+    run classify-folder -s blocked photos
     [ "$status" -eq 1 ]
-    [ "${lines[-1]}" = "classify-folder: parallel could not do the work" ]
-    [ ! -e sorted/bad ]
+    [ "$(grep -c '	photos/' <<<"$output")" -eq 6 ]
+    [[ "$output" = *"classify-folder: blocked/$kind: "* ]]
+    [[ "${lines[-1]}" = *"; not copied: "* ]]
+    [ "$(find blocked -name '*.png' | wc -l)" -ge 3 ]
+    run -1 bash -c 'classify-folder photos >/dev/full'
+    [[ "$output" = *"classify-folder: standard output: No space left on device"* ]]
+}
+
+@test "a second run into the same folder replaces no copy" {
+    photos 2
+    mkdir other
+    cp photos/001.png other/001.png
+    echo another >>other/001.png # the same digit, other bytes
+    kind=$(classify-folder -s sorted photos | sed -n '1s/\t.*//p')
+    cp -r sorted before
+    classify-folder -s sorted other >/dev/null
+    [ "$(find sorted -type f | wc -l)" -eq 3 ]
+    cmp other/001.png "sorted/$kind/001~2.png"
+    for file in before/*/*; do cmp "$file" "sorted/${file#before/}"; done
+    # What is there already is not copied again, and nothing is written through a link.
+    ln -s "$PWD/precious" "sorted/$kind/002.png"
+    cp photos/001.png photos/002.png
+    classify-folder -s sorted photos >/dev/null
+    classify-folder -s sorted other >/dev/null
+    [ "$(find sorted -type f | wc -l)" -eq 4 ]
+    cmp photos/002.png "sorted/$kind/002~2.png"
+    [ ! -e precious ]
+}
+
+@test "a picture that its reader dies of three times is not readable; the rest is read" {
+    photos 5
+    mkdir bin
+    cp "$TREE/scripts/classify-folder" bin
+    ln -s "$B/camgrab" bin
+    cat >bin/inkpipe-read <<'END'
+#!/usr/bin/perl
+# The reader, but that a picture called 003.png kills it.
+use IPC::Open2;
+my $pid = open2(my $from, my $to, $ENV{READER}, @ARGV);
+$| = 1;
+print scalar <$from>;
+while (my $head = <STDIN>) {
+    kill 'KILL', $pid, $$ if $head =~ /003/;
+    read STDIN, my $bytes, $head;
+    print $to $head, $bytes;
+    $to->flush;
+    while (<$from>) { print; last if $_ eq ".\n" }
+}
+END
+    chmod +x bin/inkpipe-read
+    READER=$B/inkpipe-read PATH=$PWD/bin:$PATH run bin/classify-folder -j 2 photos
+    [ "$status" -eq 1 ]
+    [ "$(grep -c '^[0-9].*	photos/00[1245].png' <<<"$output")" -eq 4 ]
+    grep -qx -- '-	-	photos/003.png	-	-' <<<"$output"
+    [[ "$output" = *"classify-folder: photos/003.png: the program that read it died 3 times"* ]]
+}
+
+# begin ARGUMENT...: classify-folder with one job in the background; three pictures are in its state.
+begin() {
+    background "$TREE/scripts/classify-folder" -j 1 -d state "$@" >first 2>err
+    some_done() { [ -e state/answers ] && [ "$(grep -c '^\.$' state/answers)" -ge 3 ]; }
+    wait_for some_done
 }
 
 @test "killed in the middle and started again, it goes on: the same table" {
-    photos 60
+    photos 300
     expect photos >expected
-    setsid "$TREE/scripts/classify-folder" -j 1 -d state photos >first 2>/dev/null 3>&- &
-    run_pid=$!
-    jobs_done() { [ -e state/joblog ] && [ "$(wc -l <state/joblog)" -ge 3 ]; }
-    wait_for jobs_done
-    kill -9 -- -$run_pid
-    before=$(tail -n +2 state/joblog | wc -l)
+    begin photos
+    kill -9 "${BACKGROUND[0]}"
+    before=$(grep -c '^\.$' state/answers)
+    [ "$before" -lt 300 ]
+    printf '%s' '123 456' >>state/answers # half a record
     run classify-folder -d state photos
     [ "$status" -eq 0 ]
     grep -a '	photos/' <<<"$output" | cmp expected -
-    # What was done was not done again.
-    [ "$(tail -n +2 state/joblog | cut -f1 | sort | uniq -d | wc -l)" -eq 0 ]
-    [ "$before" -ge 2 ] && [ "$(tail -n +2 state/joblog | wc -l)" -gt "$before" ]
-    # Other pictures than it was begun with: not mixed up.
-    rm photos/001.png
+    # What was done was not done again; half a record is none.
+    [ "$(grep -c '^\.$' state/answers)" -eq 300 ]
+    [ -z "$(grep '^[0-9]* [0-9.]* /' state/answers | sort | uniq -d)" ]
+    [ "$(grep -c '^123 456' state/answers)" -eq 0 ]
+}
+
+@test "SIGTERM to it alone ends its readers, and nothing stays" {
+    photos 300
+    mkdir tmp
+    TMPDIR=$PWD/tmp begin photos
+    readers=$(pgrep -P "${BACKGROUND[0]}")
+    [ "$readers" ]
+    kill "${BACKGROUND[0]}"
+    status=0
+    wait "${BACKGROUND[0]}" || status=$?
+    [ "$status" -eq $((128 + 15)) ]
+    for reader in $readers; do
+        gone() { ! kill -0 "$reader" 2>/dev/null; }
+        wait_for gone
+    done
+    [ -z "$(ls -A tmp)" ]
+}
+
+@test "the state is tied to the model and to each picture's size and time" {
+    photos 3
+    classify-folder -d state photos >first
+    run classify-folder -d state -m "$TREE/models/seed.onnx" photos
+    [ "$status" -eq 1 ]
+    [ "$output" = "classify-folder: state: begun with another model or version: remove it to begin again" ]
+    # A picture that was replaced is read again, one that is new is read, one that went is not told.
+    cp photos/001.png photos/003.png
+    cp photos/002.png photos/004.png
+    rm photos/002.png
+    classify-folder -d state photos >second
+    expect photos | cmp - second
+    # Two at once with one state: the second says so.
+    background flock state/answers sleep 60
+    locked() { ! flock -n state/answers true; }
+    wait_for locked
     run classify-folder -d state photos
     [ "$status" -eq 1 ]
-    [[ "$output" = *"begun with other pictures"* ]]
+    [ "$output" = "classify-folder: state: another run is at work with it" ]
 }
 
 # server NAME: an ssh server on the loopback which `ssh -F config NAME` reaches; its process in $PID. Its
@@ -196,7 +330,7 @@ EOF
     server two
     classify-folder -H hosts -d state -m model.onnx photos >got 2>err || { cat err; return 1; }
     cmp expected got
-    [ "$(tail -n +2 state/joblog | cut -f2 | sort -u | wc -l)" -eq 2 ]
+    for host in one two; do grep -q '^Accepted publickey' "log.$host"; done
 }
 
 @test "the manual's examples" {
@@ -231,17 +365,29 @@ EOF
 }
 
 @test "a host that dies in the middle: its pictures go to the other, none lost, none twice" {
-    photos 60
+    photos 300
     expect photos >expected
     server one
     server two
     dying=$PID
     classify-folder -H hosts -d state -m model.onnx photos >got 2>err 3>&- &
     run_pid=$!
-    two_works() { [ -e state/joblog ] && cut -f2 state/joblog | grep -q two; }
-    wait_for two_works
+    some_done() { [ -e state/answers ] && [ "$(grep -c '^\.$' state/answers)" -ge 5 ]; }
+    wait_for some_done
     kill_tree "$dying"
     wait $run_pid || { cat err; return 1; }
     cmp expected got
-    [ "$(cut -f2 state/joblog | grep -c one)" -ge 2 ]
+    grep -q '^classify-folder: two: inkpipe-read cannot be started there' err
+}
+
+@test "a host with another model is not asked" {
+    photos 4
+    # A command that reaches this machine, with the model that is there.
+    printf '#!/bin/sh\nINKPIPE_MODEL=%s exec sh -c "$2"\n' "$TREE/models/seed.onnx" >reach
+    chmod +x reach
+    printf '1/%s there\n' "$PWD/reach" >hosts
+    run classify-folder -H hosts photos
+    [ "$status" -eq 1 ]
+    [ "${lines[0]}" = 'classify-folder: there: its model or its version is another than here' ]
+    [ "${lines[1]}" = 'classify-folder: no job is left that works' ]
 }

@@ -28,8 +28,8 @@ offers() {
 taken() {
     case $1 in
     inkpipe-draw) printf '%s\n' h l p z ;;
-    inkpipe-classify) sed -n 's/^while getopts \([^ ]*\) option.*/\1/p' "$TREE/scripts/classify-folder" ;;
-    inkpipe-*) sed -n 's/^while getopts \([^ ]*\) option.*/\1/p' "$TREE/scripts/${1#inkpipe-}" ;;
+    inkpipe-classify) sed -n "s/^getopts('\(.*\)', .*/\1/p" "$TREE/scripts/classify-folder" ;;
+    inkpipe-camera) sed -n 's/^while getopts \([^ ]*\) option.*/\1/p' "$TREE/scripts/${1#inkpipe-}" ;;
     *) sed -n 's/.*getopt(argc, argv, "\(.*\)").*/\1/p' "$TREE/cmd/$1.c" ;;
     esac | tr -d ':\n' | fold -w 1 | sort
 }

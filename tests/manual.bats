@@ -3,7 +3,7 @@ load helper
 
 # Windows have no screen here, cameras and other hosts are not there: pages of programs that need them are
 # run in xcanvas.bats, camgrab.bats, camera.bats and classify-folder.bats, inkpipe.3's in Makefile.bats.
-PAGES="cnn-predict.1 cnn-train.1 mnist2pgm.1 preproc.1 inkpipe.7 pgm-stream.5 net.5"
+PAGES="cnn-predict.1 cnn-train.1 inkpipe-read.1 mnist2pgm.1 preproc.1 inkpipe.7 pgm-stream.5 net.5"
 
 # A scratch directory that looks like the tree's root.
 setup() {

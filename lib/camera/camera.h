@@ -23,6 +23,8 @@ struct capture_options {
     int width, height;          /* size asked of a device; 0: 640x480 of a camera, else the device's
                                    own */
     double rate;                /* frames a second asked of a device; 0: 30 of a camera */
+    int fd;                     /* a file that is open and read from where it stands, whatever
+                                   source is opened; 0: none */
     int threads;                /* decoder threads for videos; 0: as many as there are CPUs */
 };
 

@@ -396,7 +396,8 @@ static int open_fd(struct capture *c, struct err *e)
 {
     struct stat st;
     bool standard = !strcmp(c->source, "-");
-    c->fd = standard ? 0 : open(c->source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    c->fd = standard ? 0 : c->o.fd > 0 ? dup(c->o.fd)
+                                 : open(c->source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (c->fd < 0 || fstat(c->fd, &st))
         return err_set(e, "%s", strerror(errno));
     if (S_ISDIR(st.st_mode))
@@ -479,6 +480,8 @@ static int open_device(struct capture *c, const AVInputFormat *format, struct er
 static int open_source(struct capture *c, struct err *e)
 {
     const AVInputFormat *format = NULL;
+    if (c->o.fd > 0)
+        return open_file(c, e);
     if (c->o.format && !(format = av_find_input_format(c->o.format)))
         return err_set(e, "this FFmpeg has no input format %s", c->o.format);
     if (!format && (!strncmp(c->source, "/dev/video", 10) || !strncmp(c->source, "/dev/v4l/", 9)))
