@@ -405,6 +405,24 @@ def hostile():
     bad_graph("kernel-shape", [node("Conv", ["x", "w"], kernel_shape=[5, 5])], [kernel])
     bad_graph("conv-1d", [conv], [floats("w", 1, 1, 3)])
     bad_graph("short-bias", [node("Conv", ["x", "w", "b"])], [kernel, floats("b", 3)])
+    # What would cost gigabytes or days, of a few hundred bytes.
+    def costly(name, consts, *nodes):
+        bad_graph(name, list(nodes) + [node("GlobalAveragePool", ["y"], ["z"])], consts, output="z")
+    costly("wide-border", [kernel], node("Conv", ["x", "w"], auto_pad="SAME_UPPER", dilations=[30000] * 2))
+    costly("wide-pads", [kernel], node("Conv", ["x", "w"], dilations=[12000] * 2, pads=[12100] * 4))
+    costly("wide-pool", [], node("MaxPool", ["x"], kernel_shape=[4000] * 2, pads=[3999] * 4))
+    costly("slow-pool", [], node("MaxPool", ["x"], kernel_shape=[400] * 2, pads=[399] * 4))
+    costly("slow-average", [], node("AveragePool", ["x"], kernel_shape=[500] * 2, pads=[499] * 4))
+    shape = tensor("shape", [4], T.INT64, raw=np.array([8192, 1, 3, 3]).tobytes())
+    costly("depthwise", [floats("k", 8192, 1, 1, 1), shape], node("Conv", ["x", "k"], ["a"]),
+           node("ConstantOfShape", ["shape"], ["w"]), node("Conv", ["a", "w"], group=8192))
+    bad_graph("large-input", [node("MaxPool", ["x"], kernel_shape=[5792] * 2)],
+              inputs=[("x", T.FLOAT, ["N", 2, 5792, 5792])])
+    none = tensor("none", [1 << 26, 0])
+    bad_graph("much-of-nothing", [node("Concat", ["none"] * 2000, ["a"], axis=1),
+                                  node("Gemm", ["x", "a"])], [none])
+    sides = tensor("none", [0, 1 << 26, 1 << 26, 1 << 26, 1 << 26])
+    bad_graph("sides-of-nothing", [node("Transpose", ["none"], ["a"]), node("Add", ["x", "a"])], [sides])
     bad_graph("no-window", [node("MaxPool", ["x"])])
     bad_graph("padded-pool", [node("MaxPool", ["x"], kernel_shape=[2, 2], pads=[2, 2, 2, 2])])
     bad_graph("maxima", [node("MaxPool", ["x"], ["y", "at"], kernel_shape=[2, 2])])

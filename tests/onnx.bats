@@ -85,7 +85,7 @@ compare() {
 
 @test "a small model that asks for much memory is not given it" {
     printf 'P5 8 8 255\n%064d' 0 >frame.pgm
-    for name in bomb huge-side overflow deep; do
+    for name in bomb huge-side overflow deep wide-border depthwise large-input much-of-nothing; do
         [ "$(peak cnn-predict -m "$MODELS/bad/$name.onnx" frame.pgm)" -lt 100 ]
     done
 }

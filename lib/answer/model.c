@@ -131,6 +131,8 @@ static int add_voter(struct model *m, const struct net *net, const struct scalin
                        in.w, in.h, m->width, m->height);
     m->width = in.w;
     m->height = in.h;
+    if (m->batch > NET_MAX_TOTAL / net_floats(net))
+        m->batch = (int)(NET_MAX_TOTAL / net_floats(net));
     if (read_labels(m, v, net, e) || read_numbers(m, v, net, given, file, e))
         return -1;
     v->infer = infer_new(net, m->batch, t, kernel_best(), e);
@@ -165,8 +167,8 @@ struct model *model_load(const char *const *files, int n, const struct scaling *
             return NULL;
         }
     size_t pixels = (size_t)m->width * (size_t)m->height;
-    m->x = malloc((size_t)batch * pixels * sizeof *m->x);
-    m->logits = malloc((size_t)batch * ANSWER_MAX_CLASSES * sizeof *m->logits);
+    m->x = malloc((size_t)m->batch * pixels * sizeof *m->x);
+    m->logits = malloc((size_t)m->batch * ANSWER_MAX_CLASSES * sizeof *m->logits);
     if (!m->x || !m->logits) {
         err_set(e, "out of memory");
         model_free(m);

@@ -635,6 +635,8 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
     p->threads = t;
     int share = (batch + threads_count(t) - 1) / threads_count(t);
     p->chunk = share < CHUNK ? share : CHUNK;
+    if (p->chunk > NET_MAX_TOTAL / net_floats(net))
+        p->chunk = (int)(NET_MAX_TOTAL / net_floats(net));
     p->group = p->chunk < GROUP ? p->chunk : GROUP;
     p->outputs = net_outputs(net);
     p->input_size = (long)net_input(net).c * net_input(net).h * net_input(net).w;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+_Static_assert(BLOCK == NET_BLOCK, "what net_infer_shapes bounds is what lies in memory");
+
 static int blocks_of(int channels)
 {
     return (channels + BLOCK - 1) / BLOCK;

@@ -71,6 +71,12 @@ struct trainer *trainer_new(const struct net *net, const struct train_options *o
     t->o = *o;
     t->k = k;
     t->threads = threads;
+    long most = (long)(4 * NET_MAX_TOTAL / net_floats(net)); /* so that places fit an int */
+    if (o->batch > most) {
+        err_set(e, "batches of %d images are too large for this net: at most %ld", o->batch, most);
+        trainer_free(t);
+        return NULL;
+    }
     t->net = net_copy(net, e);
     if (!t->net || train_plan(t, e)) {
         trainer_free(t);

@@ -44,7 +44,11 @@ enum op {
 #define NET_MAX_LAYERS 1024
 #define NET_MAX_DIM 65536          /* any one of C H W K R S */
 #define NET_MAX_TENSOR (1L << 26)  /* floats in any weight or activation of one image */
-#define NET_MAX_TOTAL (1L << 27)   /* floats in all weights, or all activations of one image */
+#define NET_MAX_TOTAL (1L << 27)   /* floats that all weights, or all activations of one image, take up
+                                      in memory: with their padding, channels in blocks of NET_BLOCK,
+                                      groups spread over all channels. So places fit an int. */
+#define NET_MAX_WORK (1L << 33)    /* multiplications and comparisons an image, in all layers */
+#define NET_BLOCK 16               /* channels that lie side by side in memory */
 
 struct shape {
     int c, h, w;
@@ -122,6 +126,7 @@ long net_weight_count(const struct net *net, int layer);
 long net_channels(const struct net *net, int layer); /* K: floats in bias, scale, shift, mean, var */
 long net_param_count(const struct net *net);  /* of the whole net, as trained */
 int64_t net_multiplies(const struct net *net); /* multiply-adds an image forward */
+int64_t net_floats(const struct net *net); /* that all activations of one image take up in memory */
 
 /* The net's input and number of outputs. */
 struct shape net_input(const struct net *net);

@@ -161,19 +161,81 @@ int net_infer_layer(struct net *net, int i, struct err *e)
     return 0;
 }
 
-/* The sums over the whole net. Each term is bounded by net_infer_layer, and the count of layers too,
- * so that they fit. */
+/* ---- What a net costs ---- */
+
+static int64_t in_blocks(int channels)
+{
+    return ((int64_t)channels + NET_BLOCK - 1) / NET_BLOCK * NET_BLOCK;
+}
+
+/* Floats of an activation in memory with a border. A single channel may lie without a block. */
+static int64_t kept(struct shape s, const struct layer *border)
+{
+    int64_t h = s.h, w = s.w;
+    if (border) {
+        h += border->pad_top + border->pad_bottom;
+        w += border->pad_left + border->pad_right;
+    }
+    return (s.c == 1 ? 1 : in_blocks(s.c)) * h * w;
+}
+
+/* Floats of layer i's output, and of what it reads with its padding. */
+static int64_t activation(const struct net *net, int i)
+{
+    const struct layer *l = &net->layer[i];
+    int64_t n = kept(l->out, NULL);
+    bool padded = l->pad_top || l->pad_left || l->pad_bottom || l->pad_right;
+    return padded && l->in[0] >= 0 ? n + kept(net->layer[l->in[0]].out, l) : n;
+}
+
+/* Floats of layer i's weights as the kernels read them. */
+static int64_t packed(const struct net *net, int i)
+{
+    const struct layer *l = &net->layer[i];
+    if (l->op != OP_CONV && l->op != OP_DENSE)
+        return 4 * net_channels(net, i);
+    struct shape in = net->layer[l->in[0]].out;
+    int64_t inputs = l->op == OP_DENSE ? in_blocks(in.c) * in.h * in.w
+                     : (in.c < NET_BLOCK ? in.c : in_blocks(in.c)) * l->r;
+    if (inputs > NET_MAX_TOTAL)
+        return NET_MAX_TOTAL + 1;
+    return in_blocks(l->out.c) * (l->op == OP_DENSE ? inputs : inputs * l->s);
+}
+
+/* Multiplications, or comparisons of a window, an image. */
+static int64_t work(const struct net *net, int i)
+{
+    const struct layer *l = &net->layer[i];
+    if (l->op == OP_CONV || l->op == OP_DENSE)
+        return packed(net, i) * l->out.h * l->out.w;
+    return kept(l->out, NULL) * (l->op == OP_MAXPOOL || l->op == OP_AVGPOOL ? (int64_t)l->r * l->s : 1);
+}
+
+/* The sums over the whole net are bounded here, once, before anyone asks for memory. Each term is below
+ * 2^63, and work is asked for only where packed is within its bound. */
 static int check_totals(const struct net *net, struct err *e)
 {
     int64_t values = 0, weights = 0;
+    double operations = 0;
     for (int i = 0; i < net->layers; i++) {
-        values += shape_size(net->layer[i].out);
-        weights += net_weight_count(net, i) + 4 * net_channels(net, i);
+        values += activation(net, i);
+        weights += packed(net, i);
+        if (values > NET_MAX_TOTAL || weights > NET_MAX_TOTAL)
+            return err_set(e, "the net is too large: more than %ld %s", NET_MAX_TOTAL,
+                           values > NET_MAX_TOTAL ? "values an image" : "weights");
+        operations += (double)work(net, i);
     }
-    if (values > NET_MAX_TOTAL || weights > NET_MAX_TOTAL)
-        return err_set(e, "the net is too large: more than %ld %s", NET_MAX_TOTAL,
-                       values > NET_MAX_TOTAL ? "values an image" : "weights");
+    if (operations > (double)NET_MAX_WORK)
+        return err_set(e, "the net is too slow: more than %ld operations an image", NET_MAX_WORK);
     return 0;
+}
+
+int64_t net_floats(const struct net *net)
+{
+    int64_t n = 0;
+    for (int i = 0; i < net->layers; i++)
+        n += activation(net, i);
+    return n;
 }
 
 int net_infer_shapes(struct net *net, struct err *e)

@@ -371,7 +371,7 @@ static int fold_gather(struct call *c)
         inner *= dims.dim[at->dims.rank + i - 1] = x->dims.dim[i];
     if (tensor_new(c, c->out, x->type, &dims))
         return -1;
-    for (long o = 0, to = 0; o < outer; o++)
+    for (long o = 0, to = 0; c->out->count && o < outer; o++)
         for (long i = 0; i < at->count; i++, to += inner) {
             double from = at->data[i] < 0 ? at->data[i] + (double)n : at->data[i];
             if (!(from >= 0 && from < n))
@@ -448,13 +448,13 @@ static int fold_concat(struct call *c)
         *(d < axis ? &outer : &inner) *= d == axis ? 1 : dims.dim[d];
     if (tensor_new(c, c->out, first->type, &dims))
         return -1;
-    double *to = c->out->data;
-    for (long o = 0; o < outer; o++)
-        for (size_t i = 0; i < c->node->n_input; i++) {
-            long run = c->in[i]->dims.dim[axis] * inner;
-            memcpy(to, c->in[i]->data + o * run, (size_t)run * sizeof *to);
-            to += run;
-        }
+    long row = dims.dim[axis] * inner, at = 0;
+    for (size_t i = 0; i < c->node->n_input; i++) {
+        long run = c->in[i]->dims.dim[axis] * inner;
+        for (long o = 0; run && o < outer; o++)
+            memcpy(c->out->data + o * row + at, c->in[i]->data + o * run, (size_t)run * sizeof(double));
+        at += run;
+    }
     return 0;
 }
 

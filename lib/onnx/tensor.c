@@ -164,18 +164,21 @@ void tensor_free(struct tensor *t)
     *t = (struct tensor){0};
 }
 
-/* The number of values of a constant, or -1 when there are too many. */
+/* The number of values of a constant, or -1 when there are too many. The product of some of its sides is
+ * no larger: a side of 0 counts as 1 there. */
 static long count_values(struct call *c, const struct dims *dims)
 {
     long count = 1;
+    bool none = false;
     for (int i = 0; i < dims->rank; i++) {
         if (dims->dim[i] < 0 || dims->dim[i] > NET_MAX_TENSOR)
             return call_fail(c, "a constant with a side of %ld", dims->dim[i]);
-        count *= dims->dim[i];
+        count *= dims->dim[i] ? dims->dim[i] : 1;
+        none |= dims->dim[i] == 0;
         if (count > NET_MAX_TENSOR)
             return call_fail(c, "a constant of more than %ld values", NET_MAX_TENSOR);
     }
-    return count;
+    return none ? 0 : count;
 }
 
 int tensor_new(struct call *c, struct tensor *t, int type, const struct dims *dims)
