@@ -96,7 +96,7 @@ $(B)/%.o: %.c $(B)/flags
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # A thread has 128 KiB of stack where musl is the C library, or under ulimit -s 128.
-$(filter-out $(B)/lib/program/%,$(OBJ)): WARN += -Wframe-larger-than=16384
+$(OBJ): WARN += -Wframe-larger-than=16384
 $(B)/lib/base/privilege.o: ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 
 # Loops over pixels that run in the shadow of the training.
