@@ -24,7 +24,7 @@ static const char usage[] =
     "  -q        do not train: make the model of -i one in 8 bits, if that costs nothing\n"
     "  -r        go on from FILE.ckpt, if it is there\n"
     "  -e N      epochs (10)\n"
-    "  -b N      images a step (64)\n"
+    "  -b N      images a step (64; a finder's 16)\n"
     "  -l RATE   learning rate, at its peak (by -O: 0.002, 0.001, 0.05)\n"
     "  -O NAME   optimizer: adamw, adam or sgd (adamw)\n"
     "  -p NAME   precision of products: fp32 or bf16 (fp32)\n"
@@ -34,6 +34,8 @@ static const char usage[] =
     "  -L PART   label smoothing (0)\n"
     "  -E PART   of the run at whose end the weights are averaged (0.05; 0: not)\n"
     "  -a LIST   augmentation: none, default or rotate=10,shear=10,zoom=.1,shift=.1,...\n"
+    "  -g PART   augmentation of a finder's frames: contrast of 1 - PART to 1 + PART (0.15)\n"
+    "  -N NOISE  and noise, of deviations of the local contrast (0.15)\n"
     "  -A N      train the last N epochs without augmentation (0)\n"
     "  -v N      frames set aside for validation, a count or a part (1/12)\n"
     "  -s SEED   of everything drawn at random (1)\n"
@@ -45,6 +47,7 @@ struct options {
     char checkpoint[4096];   /* the file that holds the run until then; "": none */
     bool resume, quantize;
     int threads; /* 0: not said */
+    char digits_only, finder_only; /* an option that was given and means something to those alone; 0 */
     struct recipe recipe;
 };
 
@@ -84,6 +87,8 @@ static void parse_option(struct options *o, int option, const char *value)
         break;
     case 'W': f->warmup = tool_real('W', value, 0, 1); break;
     case 'w': f->train.weight_decay = tool_real('w', value, 0, 10); break;
+    case 'g': f->tone.gain = tool_real('g', value, 0, 0.9); break;
+    case 'N': f->tone.noise = tool_real('N', value, 0, 4); break;
     case 'L': f->train.label_smoothing = tool_real('L', value, 0, 0.9); break;
     case 'E': f->average = tool_real('E', value, 0, 0.2); break;
     case 'a':
@@ -104,8 +109,13 @@ static void parse(struct options *o, int argc, char **argv)
 {
     int option;
     *o = (struct options){.recipe = recipe_default};
-    while ((option = getopt(argc, argv, "n:i:o:qre:b:l:O:p:S:W:w:L:E:a:A:v:s:j:hV")) != -1)
+    while ((option = getopt(argc, argv, "n:i:o:qre:b:g:N:l:O:p:S:W:w:L:E:a:A:v:s:j:hV")) != -1) {
         parse_option(o, option, optarg);
+        if (option == 'a' || option == 'L')
+            o->digits_only = (char)option;
+        if (option == 'g' || option == 'N')
+            o->finder_only = (char)option;
+    }
     if (!o->net == !o->start)
         tool_usage("one of -n and -i says what to train");
     if (o->quantize && (!o->start || o->resume))
@@ -115,7 +125,6 @@ static void parse(struct options *o, int argc, char **argv)
     size_t size = sizeof o->checkpoint;
     if ((size_t)snprintf(o->checkpoint, size, "%s.ckpt", o->model) >= size)
         tool_usage("-o: the name is too long");
-    recipe_complete(&o->recipe, o->start);
 }
 
 /* Whether this process is the one that prints and writes, of those that work together. */
@@ -151,10 +160,23 @@ static void catch_signals(void)
 
 /* ---- before the work ---- */
 
+/* Whether the options mean something to this net. */
+static int check_options(const struct options *o, const struct net *net, struct err *e)
+{
+    bool finder = net_is_finder(net);
+    char letter = finder ? o->digits_only : o->finder_only;
+    if (finder && o->quantize)
+        return err_set(e, "a finder is not made one in 8 bits");
+    if (letter)
+        return err_set(e, "-%c means nothing to a network that %s", letter,
+                       finder ? "ends in boxes" : "does not end in boxes");
+    return 0;
+}
+
 static struct net *load(const struct options *o, struct err *e)
 {
     struct net *net = o->start ? onnx_load(o->start, e) : net_load(o->net, e);
-    if (net && recipe_check_net(net, e)) {
+    if (net && (recipe_check_net(net, e) || check_options(o, net, e))) {
         err_at(e, o->start ? o->start : o->net, -1);
         net_free(net);
         return NULL;
@@ -223,9 +245,28 @@ static int print_line(const char *line, struct err *e)
 
 static int print_epoch(void *arg, const struct epoch_record *r, struct err *e)
 {
-    (void)arg;
+    const struct dataset *d = arg;
     char line[256];
-    return print_line(fit_line(r, line, sizeof line), e);
+    return print_line(fit_line(r, d->finder, line, sizeof line), e);
+}
+
+static void print_score(const char *group, const struct score *s)
+{
+    char line[256];
+    printf("%s\n", score_line(group, s, line, sizeof line));
+}
+
+/* By size of digit and by kind of scene. What cannot be printed, the end of the program finds. */
+static void print_scores(void *arg, const struct scores *s)
+{
+    const struct dataset *d = arg;
+    printf("%s\n", score_header);
+    print_score("all", &s->all);
+    for (int i = 0; i < SCORE_SIZES; i++)
+        print_score(score_size_name[i], &s->size[i]);
+    for (int i = 0; i < d->kinds; i++)
+        if (i || s->kind[i].digits || s->kind[i].wrong)
+            print_score(d->kind_name[i], &s->kind[i]);
 }
 
 /* Ten times a second, where a person watches. */
@@ -253,7 +294,7 @@ static void tell_source(void *arg, const char *name, long right, long images)
 }
 
 /* Train and save. */
-static int train(struct options *o, struct net *net, const struct dataset *d,
+static int train(struct options *o, struct net *net, struct dataset *d,
                  struct threads *t, struct err *e)
 {
     struct split s;
@@ -261,15 +302,16 @@ static int train(struct options *o, struct net *net, const struct dataset *d,
     if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, e))
         return -1;
     o->recipe.fit.command = recipe_command(&o->recipe, o->start ? o->start : o->net, o->start,
-                                           s.validation, text, sizeof text);
-    struct fit_watch watch = {.stop = &stop};
+                                           d->finder, s.validation, text, sizeof text);
+    struct fit_watch watch = {.arg = d, .stop = &stop};
     bool first = is_first(o);
     int status = 0;
     if (first) {
         watch.epoch = print_epoch;
         watch.progress = isatty(STDERR_FILENO) ? print_progress : NULL;
         watch.source = d->sources > 1 ? tell_source : NULL;
-        status = print_line(fit_header, e);
+        watch.scores = print_scores;
+        status = print_line(fit_header(d->finder), e);
     }
     catch_signals();
     const char *checkpoint = first && o->checkpoint[0] ? o->checkpoint : NULL;
@@ -313,11 +355,16 @@ static int teach(struct options *o, char **names, struct err *e)
     struct threads *t = NULL;
     struct net *net = load(o, e);
     int status = -1;
+    bool finder = net && net_is_finder(net);
+    recipe_complete(&o->recipe, o->start, finder);
     if (net && (!is_first(o) || !check_output(o, names, e)))
         t = threads_new(o->threads, e);
     if (t) {
         struct shape in = net_input(net);
-        dataset_init(&d, in.h, in.w, net_outputs(net));
+        if (finder)
+            dataset_init_finder(&d, in.h, in.w, map_shape_of(net).classes);
+        else
+            dataset_init(&d, in.h, in.w, net_outputs(net));
         if (!ranks || ranks->here == 1)
             threads_spin(t);
     }

@@ -121,6 +121,8 @@ static int add_voter(struct model *m, const struct net *net, const struct scalin
     struct voter *v = &m->voter[m->voters];
     struct shape in = net_input(net);
     v->outputs = net_outputs(net);
+    if (net_is_finder(net))
+        return err_set(e, "a finder, which says where digits are: preproc uses it, on pictures");
     if (in.c != 1)
         return err_set(e, "its input has %d channels: frames are gray, of 1", in.c);
     if (v->outputs < 2 || v->outputs > ANSWER_MAX_CLASSES)

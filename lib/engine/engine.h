@@ -111,6 +111,52 @@ void infer_scale(const uint8_t *pixels, long count, double scale, double mean, d
 /* p[i] = softmax(logits / temperature), k of them, in double. */
 void softmax(const float *logits, int k, double temperature, double *p);
 
+/* A finder's map: what a network that ends in `boxes` answers of a picture, [1 + classes + 4][rows]
+ * [columns] of raw outputs; a cell covers stride x stride pixels. Channels, in order: the logit of "a
+ * box has its centre in this cell"; the logits of the classes; the centre's place in the cell, x and
+ * y, 0..1; log(width / 24) and log(height / 24), in pixels. */
+struct map_shape {
+    int classes, rows, columns, stride;
+};
+
+/* A box of a picture, in pixels. */
+#define MAP_IGNORE (-1) /* what is under it counts for nothing, true or not */
+struct map_box {
+    float x, y, w, h; /* left, top, width, height */
+    int class;        /* 0..classes-1, or MAP_IGNORE */
+};
+
+/* What is true of a picture. */
+struct map_truth {
+    const struct map_box *box;
+    int boxes;
+};
+
+/* A box that a map says, with the probability of its centre; its class is the most probable one. */
+struct map_found {
+    struct map_box box;
+    float score;
+};
+
+/* The shape of the map of a finder (net_is_finder). */
+struct map_shape map_shape_of(const struct net *net);
+
+/* The cells whose centre is more probable than `threshold` and than that of the eight around them,
+ * from the top: at most `max` of them. Returns how many. */
+int map_boxes(const struct map_shape *s, const float *map, float threshold, struct map_found *found,
+              int max);
+
+/* How much two boxes are one: the area of both over the area of either. */
+float map_overlap(const struct map_box *a, const struct map_box *b);
+
+/* Losses, each a mean over boxes. */
+struct map_loss {
+    double centre, class, box;
+};
+
+/* What is minimised. */
+double map_loss_total(const struct map_loss *l);
+
 /* Training a network: forward, backward, optimiser. Data-parallel over a fixed number of shards of
  * the batch; sums over the batch (gradients, batch-norm statistics) are folded by a fixed binary
  * tree over the shards, so that any number of threads gives the same bits, and so does any number of
@@ -134,6 +180,7 @@ struct train_options {
     double weight_decay;    /* on conv and dense weights only, never on biases or batch norm */
     double label_smoothing; /* 0..1: target = (1 - s) * onehot + s / K */
     double ema;             /* decay of the weights' moving average a step; 0: none */
+    double clip;            /* the gradient's norm, at most; 0: as it is */
     uint64_t seed;          /* of dropout */
     const struct kernels16 *bf16; /* products in bf16 by these kernels; NULL: all in fp32. Sums, batch
                                      norm, weights and optimiser are fp32 either way */
@@ -152,7 +199,8 @@ struct train_result {
 };
 
 /* Prepare to train `net` (weights are copied in; the net is not changed until trainer_export). The
- * net must end in dense or conv/globalpool and softmax. Returns NULL on failure. */
+ * net must end in dense or conv/globalpool and softmax, or, a finder, in a map and boxes, and is then
+ * trained by one process. Returns NULL on failure. */
 struct trainer *trainer_new(const struct net *net, const struct train_options *o,
                             struct threads *t, const struct kernels *k, struct err *e);
 void trainer_free(struct trainer *t);
@@ -162,6 +210,10 @@ void trainer_free(struct trainer *t);
  * this one's images only, and the result means nothing once ranks->failed. */
 struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
                                  const uint8_t *labels, int n, double rate);
+
+/* The same for a finder, from what is true of each picture. */
+struct map_loss trainer_step_map(struct trainer *t, train_fill *fill, void *arg,
+                                 const struct map_truth *truth, int n, double rate);
 
 /* Write the weights and running statistics into net (the one given to trainer_new or a copy of
  * it): the averaged ones when `ema` and there are some, else the current ones. */

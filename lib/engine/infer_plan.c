@@ -419,8 +419,9 @@ static int plan_layer(struct planner *b, int i)
         b->value_of[i] = b->value_of[l->in[0]];
         return i;
     case OP_SOFTMAX:
+    case OP_BOXES:
         if (i != b->net->layers - 1)
-            return err_set(b->e, "layer %d: softmax before the end is not run", i);
+            return err_set(b->e, "layer %d: %s before the end is not run", i, op_name(l->op));
         b->value_of[i] = b->value_of[l->in[0]];
         return i;
     case OP_LEAKYRELU:

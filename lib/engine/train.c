@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "map_loss.h"
 #include "train_plan.h"
-
-#define UPDATE_CHUNK 16384 /* floats that one item of the update takes */
 
 /* ---- Weights in and out of the net ---- */
 
@@ -109,7 +108,7 @@ void trainer_free(struct trainer *t)
                      t->average_mean, t->average_var, t->mean, t->inverse, t->a, t->b, t->c,
                      t->image_sum, t->image_dot, t->memory, t->restat_sum, t->restat_square,
                      t->scratch, t->exchange, t->shard_sum, t->weights16, t->memory16,
-                     t->scratch16, t->transformed};
+                     t->scratch16, t->transformed, t->square, t->map_loss, t->map_boxes, t->marks};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     net_free(t->net);
@@ -243,6 +242,47 @@ static void softmax_loss(struct trainer *t, int i, struct train_result *r)
     r->correct += best == t->labels[i];
 }
 
+/* Item: what is true of a picture. */
+static void mark_item(void *arg, int item, int thread)
+{
+    struct trainer *t = arg;
+    (void)thread;
+    t->map_boxes[item] = map_mark(&t->map, &t->truth[item],
+                                  t->marks + (long)item * t->map.rows * t->map.columns);
+}
+
+/* Item: loss and the gradient of a picture's map. */
+static void map_item(void *arg, int item, int thread)
+{
+    struct trainer *t = arg;
+    const struct value *y = &t->value[t->output];
+    long size = (long)y->shape.c * y->shape.h * y->shape.w;
+    float *map = t->scratch[thread] + t->map_place, *grad = map + size;
+    t->map_loss[item] = (struct map_loss){0};
+    layout_get(&y->act, t->memory + y->act_place + item * y->act.size, map);
+    map_loss(&t->map, map, &t->truth[item], t->marks + (long)item * t->map.rows * t->map.columns,
+             t->map_total, grad, &t->map_loss[item]);
+    layout_put(&y->grad, grad, t->memory + y->grad_place + item * y->grad.size);
+}
+
+/* Loss of the batch, added up picture by picture, and the gradient of its maps. */
+static struct map_loss map_losses(struct trainer *t)
+{
+    struct map_loss sum = {0};
+    long boxes = 0;
+    threads_run(t->threads, t->n, mark_item, t);
+    for (int i = 0; i < t->n; i++)
+        boxes += t->map_boxes[i];
+    t->map_total = boxes > 0 ? (double)boxes : 1;
+    threads_run(t->threads, t->n, map_item, t);
+    for (int i = 0; i < t->n; i++) {
+        sum.centre += t->map_loss[i].centre;
+        sum.class += t->map_loss[i].class;
+        sum.box += t->map_loss[i].box;
+    }
+    return sum;
+}
+
 /* Sum `count` floats of `shards` gradients, which are t->sharded apart, by a tree into `sum` (which
  * may be the first of them). */
 static void fold_gradients(const struct trainer *t, const float *first, int shards, long count,
@@ -294,6 +334,7 @@ struct update_job {
     struct update numbers;
     float decay;
     int gradients; /* to be folded */
+    float factor;  /* of the gradient, which is folded already where it is clipped */
 };
 
 static long chunks_of(const struct segment *s)
@@ -301,22 +342,60 @@ static long chunks_of(const struct segment *s)
     return (s->count + UPDATE_CHUNK - 1) / UPDATE_CHUNK;
 }
 
-/* Item: a chunk of a segment, counted through all of them. */
+/* The segment that chunk `item`, counted through all of them, is of; its place and count. */
+static const struct segment *find_chunk(const struct trainer *t, int item, long *place, long *count)
+{
+    const struct segment *s = t->segment;
+    for (; item >= chunks_of(s); s++)
+        item -= (int)chunks_of(s);
+    *place = s->place + (long)item * UPDATE_CHUNK;
+    long left = s->place + s->count - *place;
+    *count = left < UPDATE_CHUNK ? left : UPDATE_CHUNK;
+    return s;
+}
+
+/* Item: a chunk of the gradient is folded and measured. */
+static void measure_item(void *arg, int item, int thread)
+{
+    const struct update_job *job = arg;
+    const struct trainer *t = job->t;
+    long place, count;
+    double square = 0;
+    (void)thread;
+    if (find_chunk(t, item, &place, &count)->sharded)
+        fold_gradients(t, t->shard_grad + place, job->gradients, count, t->g + place);
+    for (long i = place; i < place + count; i++)
+        square += (double)t->g[i] * t->g[i];
+    t->square[item] = square;
+}
+
+/* The factor that keeps the gradient's norm to the limit. */
+static float clip_factor(struct update_job *job)
+{
+    const struct trainer *t = job->t;
+    double square = 0;
+    threads_run(t->threads, (int)t->chunks, measure_item, job);
+    for (long i = 0; i < t->chunks; i++)
+        square += t->square[i];
+    double norm = sqrt(square);
+    return norm > t->o.clip ? (float)(t->o.clip / norm) : 1;
+}
+
+/* Item: a chunk of the parameters. */
 static void update_item(void *arg, int item, int thread)
 {
     const struct update_job *job = arg;
     struct trainer *t = job->t;
-    const struct segment *s = t->segment;
+    long place, count;
     (void)thread;
-    for (; item >= chunks_of(s); s++)
-        item -= (int)chunks_of(s);
-    long place = s->place + (long)item * UPDATE_CHUNK, left = s->place + s->count - place;
-    long count = left < UPDATE_CHUNK ? left : UPDATE_CHUNK;
+    const struct segment *s = find_chunk(t, item, &place, &count);
     float *average = t->average ? t->average + place : NULL;
     struct update u = job->numbers;
     u.decay = s->decay ? job->decay : 0;
-    if (s->sharded)
+    if (s->sharded && !t->square)
         fold_gradients(t, t->shard_grad + place, job->gradients, count, t->g + place);
+    for (long i = place; job->factor != 1 && i < place + count; i++)
+        t->g[i] *= job->factor;
     if (t->o.optimizer == OPT_ADAMW)
         t->k->adamw(count, &u, t->w + place, t->g + place, t->m + place, t->v + place, average);
     else
@@ -334,10 +413,8 @@ static void update_params(struct trainer *t, double rate)
                                   .correct2 = (float)(1 / (1 - pow(o->beta2, steps))),
                                   .ema = (float)o->ema};
     job.decay = (float)((o->optimizer == OPT_ADAMW ? rate : 1) * o->weight_decay);
-    long items = 0;
-    for (int i = 0; i < t->segments; i++)
-        items += chunks_of(&t->segment[i]);
-    threads_run(t->threads, (int)items, update_item, &job);
+    job.factor = t->square ? clip_factor(&job) : 1;
+    threads_run(t->threads, (int)t->chunks, update_item, &job);
 }
 
 /* Shards without an image write no gradient: theirs is 0. */
@@ -362,6 +439,16 @@ static void forward(struct trainer *t, const float *weights, bool frozen, train_
     run_phases(t, 0, t->forward_phases);
 }
 
+/* From the gradient of the output to new weights. */
+static void backward_and_update(struct trainer *t, double rate)
+{
+    turn_weights(t);
+    clear_empty_shards(t);
+    run_phases(t, t->forward_phases, t->phases);
+    update_params(t, rate);
+    t->steps++;
+}
+
 struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
                                  const uint8_t *labels, int n, double rate)
 {
@@ -370,12 +457,18 @@ struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
     forward(t, t->w, false, fill, arg, n);
     for (int i = 0; i < n; i++)
         softmax_loss(t, i, &r);
-    turn_weights(t);
-    clear_empty_shards(t);
-    run_phases(t, t->forward_phases, t->phases);
-    update_params(t, rate);
-    t->steps++;
+    backward_and_update(t, rate);
     return r;
+}
+
+struct map_loss trainer_step_map(struct trainer *t, train_fill *fill, void *arg,
+                                 const struct map_truth *truth, int n, double rate)
+{
+    t->truth = truth;
+    forward(t, t->w, false, fill, arg, n);
+    struct map_loss loss = map_losses(t);
+    backward_and_update(t, rate);
+    return loss;
 }
 
 void trainer_set_steps(struct trainer *t, long steps)

@@ -203,10 +203,12 @@ static int plan_layer(struct planner *b, int i)
         return plan_pool(b, i);
     case OP_FLATTEN:
     case OP_SOFTMAX:
+    case OP_BOXES:
         b->value_of[i] = b->value_of[l->in[0]];
         return l->op == OP_FLATTEN || i == b->t->net->layers - 1
                    ? i
-                   : err_set(b->e, "layer %d: softmax before the end cannot be trained", i);
+                   : err_set(b->e, "layer %d: %s before the end cannot be trained", i,
+                             op_name(l->op));
     default:
         return err_set(b->e, "layer %d: %s cannot be trained", i, op_name(l->op));
     }
@@ -216,6 +218,19 @@ static bool flat_input(const struct planner *b)
 {
     const struct net *net = b->t->net;
     return net_input(net).c == 1 && only_reader(b, 0, OP_CONV) >= 0;
+}
+
+/* A finder's output stays a picture. */
+static int plan_map(struct planner *b)
+{
+    struct trainer *t = b->t;
+    t->output = b->value_of[t->net->layers - 1];
+    t->map = map_shape_of(t->net);
+    if (t->value[t->output].rows)
+        return err_set(b->e, "boxes after a dense layer cannot be trained");
+    if (t->o.ranks)
+        return err_set(b->e, "a finder is trained by one process, not by several ranks");
+    return 0;
 }
 
 static int plan_operations(struct planner *b)
@@ -241,6 +256,8 @@ static int plan_operations(struct planner *b)
             if (plan_layer(b, i) < 0)
                 return -1;
         }
+    if (net_is_finder(net))
+        return plan_map(b);
     t->output = gathered(b, net->layers - 1);
     t->classes = net_outputs(net);
     return 0;
@@ -456,6 +473,8 @@ static void place_values(struct trainer *t)
         if (!t->value[i].rows && size > spare)
             spare = size;
     }
+    struct shape map = t->value[t->output].shape;
+    t->map_place = take(&t->scratch_size, t->map.rows ? 2L * map.c * map.h * map.w : 0);
     t->spare = take(&t->scratch_size, spare);
     t->winograd = take(&t->scratch_size, t->winograd_size);
     t->tile = take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
@@ -508,6 +527,15 @@ static int alloc_memory(struct trainer *t, struct err *e)
     t->image_dot = floats(slots * t->stats, &ok);
     t->memory = floats(t->memory_size, &ok);
     t->exchange = floats(t->exchange_size, &ok);
+    for (int i = 0; i < t->segments; i++)
+        t->chunks += (t->segment[i].count + UPDATE_CHUNK - 1) / UPDATE_CHUNK;
+    if (t->o.clip > 0)
+        t->square = numbers(t->chunks, sizeof *t->square, &ok);
+    if (t->map.rows) {
+        t->map_loss = numbers(t->o.batch, sizeof *t->map_loss, &ok);
+        t->map_boxes = numbers(t->o.batch, sizeof *t->map_boxes, &ok);
+        t->marks = floats((long)t->o.batch * t->map.rows * t->map.columns, &ok);
+    }
     t->shard_sum = calloc(2 * TRAIN_SHARDS * ((size_t)t->stats + 1), sizeof *t->shard_sum);
     t->restat_sum = calloc((size_t)t->stats + 1, sizeof *t->restat_sum);
     t->restat_square = calloc((size_t)t->stats + 1, sizeof *t->restat_square);

@@ -126,6 +126,8 @@ struct trainer {
     float *running_mean, *running_var, *average_mean, *average_var; /* [stats] */
     float *mean, *inverse, *a, *b, *c; /* [stats] of the batch: mean, 1 / deviation, coefficients */
     float *image_sum, *image_dot;      /* [batch][stats] */
+    double *square;                    /* [chunks of the update] sums of squares, where o.clip */
+    long chunks;
     double *shard_sum;                 /* [TRAIN_SHARDS][2][channels] of the batch norm at hand */
     double *restat_sum, *restat_square; /* [stats] */
     double restat_count;               /* images seen since trainer_restat_begin */
@@ -134,6 +136,7 @@ struct trainer {
     float **scratch; /* [threads] the thread's memory */
     float *exchange; /* rows on their way between ranks: [ranks][images][blocks][BLOCK] */
     long memory_size, scratch_size, exchange_size;
+    long map_place;   /* in scratch: a finder's map and its gradient, [channels][rows][columns] each */
     long spare, tile; /* in scratch: a gradient to be added, and sums of dense gradients */
     long winograd, winograd_size; /* in scratch: the tiles of a convolution at hand */
 
@@ -150,9 +153,17 @@ struct trainer {
     train_fill *fill;
     void *fill_arg;
     const uint8_t *labels;
+    const struct map_truth *truth;
+    struct map_shape map;     /* of a finder's output */
+    struct map_loss *map_loss; /* [batch] of each picture */
+    long *map_boxes;           /* [batch] boxes learnt from */
+    float *marks;              /* [batch][rows][columns] */
+    double map_total;          /* boxes of the batch */
     const struct phase *now;
     int base; /* the first item of the phase that is this rank's */
 };
+
+#define UPDATE_CHUNK 16384 /* floats that one item of the update takes */
 
 /* Make the plan for t->net and t->o, and all its memory. Returns 0 or -1; trainer_free releases what
  * there is in both cases. */

@@ -6,11 +6,11 @@
 
 #include "base/files.h"
 
-static const char magic[8] = {'I', 'N', 'K', 'C', 'K', 'P', 'T', '1'};
+static const char magic[8] = {'I', 'N', 'K', 'C', 'K', 'P', 'T', '2'};
 
 #define FIELDS 6 /* unsigned numbers of the head */
 #define RECORD (sizeof(struct epoch_record) / sizeof(double))
-#define HEAD (sizeof magic + SHA256_SIZE + 8 * FIELDS + 8 * 2)
+#define HEAD (sizeof magic + SHA256_SIZE + 8 * FIELDS + 8 * 5)
 
 static uint8_t *put(uint8_t *p, uint64_t x, int bytes)
 {
@@ -81,7 +81,9 @@ int checkpoint_save(const char *name, const struct checkpoint *c, const struct t
     const uint64_t field[FIELDS] = {c->epoch, c->batch, c->steps, c->correct, c->seen, c->records};
     for (int i = 0; i < FIELDS; i++)
         p = put(p, field[i], 8);
-    p = put_double(put_double(p, c->loss), c->seconds);
+    const double sum[] = {c->loss, c->seconds, c->map.centre, c->map.class, c->map.box};
+    for (size_t i = 0; i < sizeof sum / sizeof *sum; i++)
+        p = put_double(p, sum[i]);
     for (uint64_t i = 0; i < c->records; i++) {
         double value[RECORD];
         memcpy(value, &c->record[i], sizeof value);
@@ -111,6 +113,9 @@ static void parse_head(const uint8_t *p, struct checkpoint *c)
     c->records = get(&p, 8);
     c->loss = get_double(&p);
     c->seconds = get_double(&p);
+    c->map.centre = get_double(&p);
+    c->map.class = get_double(&p);
+    c->map.box = get_double(&p);
 }
 
 /* Whether the arrays at p, up to end, are of the sizes of list. */

@@ -11,9 +11,20 @@ void dataset_init(struct dataset *d, int height, int width, int classes)
     sha256_init(&d->content);
 }
 
+void dataset_init_finder(struct dataset *d, int height, int width, int classes)
+{
+    dataset_init(d, height, width, classes);
+    d->finder = true;
+    d->kinds = 1;
+    strcpy(d->kind_name[0], "-");
+}
+
 void dataset_free(struct dataset *d)
 {
     free(d->pixels);
+    free(d->box);
+    free(d->box_end);
+    free(d->kind);
     free(d->labels);
     free(d->source);
     for (int i = 0; i < d->sources; i++)
@@ -33,6 +44,15 @@ static void *resize(void *block, size_t n, size_t size)
     return __builtin_mul_overflow(n, size, &bytes) ? NULL : realloc(block, bytes);
 }
 
+static int make_room_for_boxes(struct dataset *d, size_t images)
+{
+    long *box_end = resize(d->box_end, images, sizeof *box_end);
+    d->box_end = box_end ? box_end : d->box_end;
+    uint8_t *kind = resize(d->kind, images, 1);
+    d->kind = kind ? kind : d->kind;
+    return box_end && kind ? 0 : -1;
+}
+
 static int make_room(struct dataset *d, struct err *e)
 {
     if (d->images < d->size)
@@ -47,6 +67,8 @@ static int make_room(struct dataset *d, struct err *e)
     d->labels = labels ? labels : d->labels;
     uint16_t *source = resize(d->source, n, sizeof *source);
     d->source = source ? source : d->source;
+    if (d->finder && make_room_for_boxes(d, n))
+        return err_set(e, "out of memory after %ld frames", d->images);
     if (!pixels || !labels || !source)
         return err_set(e, "out of memory after %ld frames", d->images);
     d->size = size;
@@ -71,11 +93,16 @@ static int find_source(struct dataset *d, const char *name, struct err *e)
     return d->sources++;
 }
 
-static int check_frame(const struct dataset *d, const struct frame *f, struct err *e)
+static int check_size(const struct dataset *d, const struct frame *f, struct err *e)
 {
-    if (f->width != d->width || f->height != d->height)
-        return err_set(e, "the frame is %dx%d, the network reads %dx%d: preproc makes such frames",
-                       f->width, f->height, d->width, d->height);
+    if (f->width == d->width && f->height == d->height)
+        return 0;
+    return err_set(e, "the frame is %dx%d, the network reads %dx%d%s", f->width, f->height,
+                   d->width, d->height, d->finder ? "" : ": preproc makes such frames");
+}
+
+static int check_label(const struct dataset *d, const struct frame *f, struct err *e)
+{
     int label = frame_label(f);
     if (label == -1)
         return err_set(e, "no label: a filter in between may have dropped `label`");
@@ -91,9 +118,66 @@ static int check_frame(const struct dataset *d, const struct frame *f, struct er
     return 0;
 }
 
+/* The number of a kind of scene; further ones than there is room for are not told apart. */
+static int find_kind(struct dataset *d, const struct frame *f)
+{
+    char name[DATASET_KIND];
+    if (!frame_fact(f, "kind", name, sizeof name) || !name[0])
+        return 0;
+    for (char *p = name; *p; p++)
+        *p = *p == ' ' ? '_' : *p;
+    for (int i = 0; i < d->kinds; i++)
+        if (!strcmp(d->kind_name[i], name))
+            return i;
+    if (d->kinds == DATASET_MAX_KINDS)
+        return 0;
+    strcpy(d->kind_name[d->kinds], name);
+    return d->kinds++;
+}
+
+/* A frame's pixels, its source and what it was found to say: its label or its boxes. */
+static void add_image(struct dataset *d, const struct frame *f, int source, uint8_t label)
+{
+    size_t size = image_size(d);
+    memcpy(d->pixels + (size_t)d->images * size, f->gray, size);
+    d->labels[d->images] = label;
+    d->source[d->images] = (uint16_t)source;
+    d->images++;
+    sha256_add(&d->content, f->gray, size);
+}
+
+static int add_scene(struct dataset *d, const struct frame *f, int source, struct err *e)
+{
+    struct map_box *box = NULL;
+    int size = 0, boxes = boxes_read(f, d->classes, &box, &size, e), failed = boxes < 0;
+    if (!failed && d->boxes + boxes > d->boxes_size) {
+        long room = 2 * (d->boxes + boxes);
+        struct map_box *more = resize(d->box, (size_t)room, sizeof *more);
+        d->box = more ? more : d->box;
+        d->boxes_size = more ? room : d->boxes_size;
+        failed = !more && err_set(e, "out of memory after %ld frames", d->images);
+    }
+    if (!failed && !(failed = make_room(d, e))) {
+        if (boxes)
+            memcpy(d->box + d->boxes, box, (size_t)boxes * sizeof *box);
+        d->boxes += boxes;
+        d->box_end[d->images] = d->boxes;
+        d->kind[d->images] = (uint8_t)find_kind(d, f);
+        add_image(d, f, source, 0);
+        if (boxes)
+            sha256_add(&d->content, box, (size_t)boxes * sizeof *box);
+    }
+    free(box);
+    return failed ? -1 : 0;
+}
+
 static int add_frame(struct dataset *d, const struct frame *f, int source, struct err *e)
 {
-    if (check_frame(d, f, e))
+    if (check_size(d, f, e))
+        return -1;
+    if (d->finder)
+        return add_scene(d, f, source, e);
+    if (check_label(d, f, e))
         return -1;
     size_t size = image_size(d);
     if (!memcmp(f->gray, f->gray + 1, size - 1)) {
@@ -103,11 +187,7 @@ static int add_frame(struct dataset *d, const struct frame *f, int source, struc
     if (make_room(d, e))
         return -1;
     uint8_t label = (uint8_t)frame_label(f);
-    memcpy(d->pixels + (size_t)d->images * size, f->gray, size);
-    d->labels[d->images] = label;
-    d->source[d->images] = (uint16_t)source;
-    d->images++;
-    sha256_add(&d->content, f->gray, size);
+    add_image(d, f, source, label);
     sha256_add(&d->content, &label, 1);
     return 0;
 }

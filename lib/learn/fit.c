@@ -1,4 +1,4 @@
-#include "learn.h"
+#include "fit_run.h"
 
 #include <errno.h>
 #include <math.h>
@@ -11,32 +11,8 @@
 #include "engine/engine.h"
 
 #define RESTAT_IMAGES 10000 /* for the batch-norm statistics of averaged weights */
+#define RESTAT_SCENES 512   /* the same of a finder, whose pictures have more pixels */
 #define VALIDATE_BATCH 256
-
-/* A run. */
-struct fit {
-    const struct fit_options *o;
-    const struct dataset *d;
-    const struct split *s;
-    const struct fit_watch *w;
-    struct threads *threads;
-    const char *file; /* of the checkpoint */
-    struct trainer *trainer;
-    struct train_array *array;
-    int arrays;
-    struct checkpoint state;
-    struct augment augment, plain;
-    struct net *net;       /* what the trainer's weights are exported to */
-    float *logits;         /* [validation][outputs] of it */
-    bool exported;         /* both are those of the trainer's last step */
-    uint32_t *order;       /* [train]: the epoch's images */
-    const uint32_t *batch; /* of them, the batch at hand */
-    const struct augment *look;
-    struct augment_room *room; /* [threads] */
-    uint8_t *labels;  /* [train.batch] */
-    double busy;      /* seconds spent in steps since the run began or went on */
-    long busy_images; /* and images */
-};
 
 static long batches(const struct fit *f)
 {
@@ -47,6 +23,18 @@ static long batches(const struct fit *f)
 static long batch_start(const struct fit *f, long b)
 {
     return (long)((int64_t)f->s->train * b / batches(f));
+}
+
+static long steps_an_epoch(const struct fit *f)
+{
+    return batches(f) * f->passes;
+}
+
+/* Images met before step s of an epoch. */
+static long seen_before(const struct fit *f, long s)
+{
+    long b = s / f->passes, n = batch_start(f, b + 1) - batch_start(f, b);
+    return f->passes * batch_start(f, b) + s % f->passes * n;
 }
 
 static void fill(void *arg, int i, int thread, float *x)
@@ -62,13 +50,14 @@ static void tell_progress(const struct fit *f)
         return;
     const struct checkpoint *c = &f->state;
     double rate = f->busy > 0 ? (double)f->busy_images / f->busy : 0;
-    double left = (double)(f->o->epochs - (long)c->epoch) * (double)f->s->train - (double)c->seen;
+    long images = f->passes * f->s->train;
+    double left = (double)(f->o->epochs - (long)c->epoch) * (double)images - (double)c->seen;
     struct fit_progress p = {.epoch = (int)c->epoch + 1,
                              .epochs = f->o->epochs,
                              .done = (long)c->seen,
-                             .images = f->s->train,
+                             .images = images,
                              .loss = c->loss / (double)c->seen,
-                             .accuracy = (double)c->correct / (double)c->seen,
+                             .accuracy = f->d->finder ? NAN : (double)c->correct / (double)c->seen,
                              .rate = rate,
                              .left = rate > 0 ? left / rate : 0};
     f->w->progress(f->w->arg, &p);
@@ -77,13 +66,13 @@ static void tell_progress(const struct fit *f)
 static double rate_now(const struct fit *f, uint64_t step)
 {
     return schedule_rate(f->o->schedule, f->o->rate, f->o->warmup, (long)step,
-                         batches(f) * f->o->epochs);
+                         steps_an_epoch(f) * f->o->epochs);
 }
 
 /* The decay whose moving average spans that part of the run's steps; 0 is for no average. */
 static double moving_average(const struct fit *f)
 {
-    double span = f->o->average * (double)batches(f) * f->o->epochs;
+    double span = f->o->average * (double)steps_an_epoch(f) * f->o->epochs;
     return f->o->average > 0 ? 1 - 1 / fmax(span, 1.01) : 0;
 }
 
@@ -101,17 +90,29 @@ static bool lost(const struct fit *f, struct err *e)
     return r && r->failed;
 }
 
+/* A step on the n pictures of f->batch. */
+static void label_step(struct fit *f, int n, double rate)
+{
+    struct checkpoint *c = &f->state;
+    for (int i = 0; i < n; i++)
+        f->labels[i] = f->d->labels[f->batch[i]];
+    struct train_result r = trainer_step(f->trainer, fill, f, f->labels, n, rate);
+    c->loss += r.loss * n;
+    c->correct += (uint64_t)r.correct;
+}
+
 static int do_step(struct fit *f, struct err *e)
 {
     struct checkpoint *c = &f->state;
     double start = clock_now();
-    long from = batch_start(f, (long)c->batch);
-    int n = (int)(batch_start(f, (long)c->batch + 1) - from);
+    long b = (long)c->batch / f->passes, from = batch_start(f, b);
+    int n = (int)(batch_start(f, b + 1) - from);
     f->batch = f->order + from;
-    for (int i = 0; i < n; i++)
-        f->labels[i] = f->d->labels[f->batch[i]];
-    struct train_result r =
-        trainer_step(f->trainer, fill, f, f->labels, n, rate_now(f, c->steps));
+    f->turned = (long)c->batch % f->passes;
+    if (f->d->finder)
+        fit_finder_step(f, n, rate_now(f, c->steps));
+    else
+        label_step(f, n, rate_now(f, c->steps));
     if (lost(f, e))
         return -1;
     double seconds = clock_now() - start;
@@ -119,8 +120,6 @@ static int do_step(struct fit *f, struct err *e)
     f->busy += seconds;
     f->busy_images += n;
     c->seconds += seconds;
-    c->loss += r.loss * n;
-    c->correct += (uint64_t)r.correct;
     c->seen += (uint64_t)n;
     c->steps++;
     c->batch++;
@@ -144,8 +143,9 @@ static int do_epoch(struct fit *f, struct err *e)
     struct checkpoint *c = &f->state;
     bool plain = (long)c->epoch >= f->o->epochs - f->o->plain_epochs;
     f->look = plain ? &f->plain : &f->augment;
+    f->bare = plain;
     dataset_shuffle(f->s->train_index, f->s->train, f->o->train.seed, c->epoch, f->order);
-    while ((long)c->batch < batches(f)) {
+    while ((long)c->batch < steps_an_epoch(f)) {
         if (stopped(f))
             return 1;
         if (do_step(f, e))
@@ -157,14 +157,17 @@ static int do_epoch(struct fit *f, struct err *e)
 /* Batch-norm statistics for the averaged weights, from the images as they are. */
 static void restat(struct fit *f)
 {
-    long n = f->s->train < RESTAT_IMAGES ? f->s->train : RESTAT_IMAGES;
+    long most = f->d->finder ? RESTAT_SCENES : RESTAT_IMAGES;
+    long n = f->s->train < most ? f->s->train : most;
     dataset_shuffle(f->s->train_index, f->s->train, f->o->train.seed, UINT64_MAX, f->order);
     f->look = &f->plain;
+    f->bare = true;
+    f->turned = false;
     trainer_restat_begin(f->trainer);
     for (long from = 0; from < n; from += f->o->train.batch) {
         long left = n - from;
         f->batch = f->order + from;
-        trainer_restat_batch(f->trainer, fill, f,
+        trainer_restat_batch(f->trainer, f->d->finder ? fit_finder_fill : fill, f,
                              left < f->o->train.batch ? (int)left : f->o->train.batch);
     }
     trainer_restat_end(f->trainer);
@@ -180,6 +183,8 @@ static long slice(const struct fit *f)
 /* The net's logits for the images set aside. */
 static int validate(struct fit *f, struct err *e)
 {
+    if (f->d->finder)
+        return fit_finder_validate(f, e);
     size_t size = (size_t)f->d->height * (size_t)f->d->width;
     float *x = malloc(VALIDATE_BATCH * size * sizeof *x);
     struct infer *plan = infer_new(f->net, VALIDATE_BATCH, f->threads, kernel_best(), e);
@@ -258,27 +263,41 @@ static int save_checkpoint(struct fit *f, struct err *e)
     return f->file ? checkpoint_save(f->file, &f->state, f->array, f->arrays, e) : 0;
 }
 
+/* What a record says of a network that reads digits. */
+static int label_record(const struct fit *f, struct epoch_record *r, struct err *e)
+{
+    const struct checkpoint *c = &f->state;
+    uint8_t *labels = validation_labels(f, e);
+    if (!labels)
+        return -1;
+    r->accuracy = (double)c->correct / (double)c->seen;
+    r->validation_accuracy = validation_accuracy(f);
+    if (f->s->validation)
+        r->validation_loss = calibrate_loss(f->logits, labels, f->s->validation, f->d->classes, 1);
+    free(labels);
+    return 0;
+}
+
 /* The finished epoch becomes a record, and the next one begins. */
 static int end_epoch(struct fit *f, struct err *e)
 {
     struct checkpoint *c = &f->state;
-    uint8_t *labels = validation_labels(f, e);
-    if (!labels || export(f, e)) {
-        free(labels);
+    if (export(f, e))
         return -1;
-    }
     struct epoch_record r = {.epoch = (double)c->epoch + 1,
                              .loss = c->loss / (double)c->seen,
-                             .accuracy = (double)c->correct / (double)c->seen,
+                             .accuracy = NAN,
                              .validation_loss = NAN,
-                             .validation_accuracy = validation_accuracy(f),
+                             .validation_accuracy = NAN,
+                             .recall = NAN,
+                             .precision = NAN,
                              .rate = rate_now(f, c->steps - 1),
                              .seconds = c->seconds,
                              .images_per_second = (double)c->seen / c->seconds};
-    if (f->s->validation)
-        r.validation_loss =
-            calibrate_loss(f->logits, labels, f->s->validation, f->d->classes, 1);
-    free(labels);
+    if (f->d->finder)
+        fit_finder_record(f, &r);
+    else if (label_record(f, &r, e))
+        return -1;
     struct epoch_record *more = realloc(c->record, (size_t)(c->records + 1) * sizeof *more);
     if (!more)
         return err_set(e, "out of memory");
@@ -287,13 +306,14 @@ static int end_epoch(struct fit *f, struct err *e)
     c->epoch++;
     c->batch = c->correct = c->seen = 0;
     c->loss = c->seconds = 0;
+    c->map = (struct map_loss){0};
     if (save_checkpoint(f, e))
         return -1;
     return f->w->epoch ? f->w->epoch(f->w->arg, &r, e) : 0;
 }
 
-static int set_number(struct net *net, const char *key, const char *format, double value,
-                      struct err *e)
+int fit_set_number(struct net *net, const char *key, const char *format, double value,
+                   struct err *e)
 {
     char text[64];
     snprintf(text, sizeof text, format, value);
@@ -311,26 +331,32 @@ static int set_labels(struct net *net, int classes, struct err *e)
     return net_set_meta(net, "labels", text, e);
 }
 
-static int set_metadata(struct fit *f, struct err *e)
+static int label_metadata(struct fit *f, struct err *e)
 {
     uint8_t *labels = validation_labels(f, e);
-    char data[2 * SHA256_SIZE + 1];
     if (!labels)
         return -1;
     double t = calibrate_temperature(f->logits, labels, f->s->validation, f->d->classes);
     free(labels);
-    sha256_text(&f->d->content, data);
     if (set_labels(f->net, f->d->classes, e) ||
-        set_number(f->net, "temperature", "%.4f", t, e) ||
-        net_set_meta(f->net, "command", f->o->command, e) ||
-        net_set_meta(f->net, "data_sha256", data, e) ||
-        set_number(f->net, "seed", "%.0f", (double)f->o->train.seed, e) ||
-        set_number(f->net, "shards", "%.0f", TRAIN_SHARDS, e))
+        fit_set_number(f->net, "temperature", "%.4f", t, e))
         return -1;
     if (f->s->validation)
-        return set_number(f->net, "validation_accuracy", "%.5f", validation_accuracy(f), e);
+        return fit_set_number(f->net, "validation_accuracy", "%.5f", validation_accuracy(f), e);
     const char *key = "validation_accuracy"; /* not what a starting model said */
     return net_meta(f->net, key) ? net_set_meta(f->net, key, "-", e) : 0;
+}
+
+static int set_metadata(struct fit *f, struct err *e)
+{
+    char data[2 * SHA256_SIZE + 1];
+    sha256_text(&f->d->content, data);
+    if (net_set_meta(f->net, "command", f->o->command, e) ||
+        net_set_meta(f->net, "data_sha256", data, e) ||
+        fit_set_number(f->net, "seed", "%.0f", (double)f->o->train.seed, e) ||
+        fit_set_number(f->net, "shards", "%.0f", TRAIN_SHARDS, e))
+        return -1;
+    return f->d->finder ? fit_finder_metadata(f, e) : label_metadata(f, e);
 }
 
 static void tell_sources(const struct fit *f)
@@ -415,9 +441,9 @@ static int resume_run(struct fit *f, struct err *e)
     struct checkpoint *c = &f->state;
     if (checkpoint_load(f->file, c, f->array, f->arrays, e))
         return -1;
-    if (c->epoch > (uint64_t)f->o->epochs || c->batch >= (uint64_t)batches(f) ||
-        c->steps != c->epoch * (uint64_t)batches(f) + c->batch ||
-        c->seen != (uint64_t)batch_start(f, (long)c->batch)) {
+    if (c->epoch > (uint64_t)f->o->epochs || c->batch >= (uint64_t)steps_an_epoch(f) ||
+        c->steps != c->epoch * (uint64_t)steps_an_epoch(f) + c->batch ||
+        c->seen != (uint64_t)seen_before(f, (long)c->batch)) {
         err_set(e, "the checkpoint's counts cannot be");
         return err_at(e, f->file, -1);
     }
@@ -428,14 +454,11 @@ static int resume_run(struct fit *f, struct err *e)
     return 0;
 }
 
-static int prepare(struct fit *f, struct net *net, struct err *e)
+/* What pictures of digits look like to the network. */
+static int prepare_looks(struct fit *f, struct err *e)
 {
     const struct fit_options *o = f->o;
-    size_t arrays = (size_t)net->layers * 64, n = (size_t)f->s->train;
-    f->net = net_copy(net, e);
-    if (!f->net)
-        return -1;
-    if (!net_meta(net, "input_scale") &&
+    if (!net_meta(f->net, "input_scale") &&
         (net_set_meta(f->net, "input_scale", "0.00392156862745098", e) ||
          net_set_meta(f->net, "input_mean", "0", e) || net_set_meta(f->net, "input_std", "1", e)))
         return -1;
@@ -445,6 +468,16 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
     augment_init(&f->augment, &o->augment, o->train.seed, f->d->height, f->d->width, scale, mean,
                  std);
     augment_init(&f->plain, &augment_none, 0, f->d->height, f->d->width, scale, mean, std);
+    return 0;
+}
+
+static int prepare(struct fit *f, struct net *net, struct err *e)
+{
+    const struct fit_options *o = f->o;
+    size_t arrays = (size_t)net->layers * 64, n = (size_t)f->s->train;
+    f->net = net_copy(net, e);
+    if (!f->net || (f->d->finder ? fit_finder_prepare(f, e) : prepare_looks(f, e)))
+        return -1;
     struct train_options train = o->train;
     train.ema = moving_average(f);
     f->trainer = trainer_new(net, &train, f->threads, kernel_best(), e);
@@ -480,13 +513,17 @@ int fit_run(struct net *net, const struct dataset *d, const struct split *s,
             const struct fit_options *o, struct threads *t, const char *checkpoint, bool resume,
             const struct fit_watch *w, struct err *e)
 {
-    struct fit f = {.o = o, .d = d, .s = s, .w = w, .threads = t, .file = checkpoint};
+    struct fit f = {.o = o, .d = d, .s = s, .w = w, .threads = t, .file = checkpoint,
+                    .passes = d->finder ? 2 : 1};
     int status = -1;
     if (!prepare(&f, net, e) && !agree(&f, e) && !(resume && resume_run(&f, e)) &&
         !(resume && o->train.ranks && share_state(&f, e)))
         status = run(&f, e);
     if (!status) {
-        tell_sources(&f);
+        if (!d->finder)
+            tell_sources(&f);
+        else if (w->scores && s->validation)
+            w->scores(w->arg, &f.scores);
         struct net trained = *f.net;
         *f.net = *net;
         *net = trained;
@@ -497,16 +534,37 @@ int fit_run(struct net *net, const struct dataset *d, const struct split *s,
     free(f.order);
     free(f.labels);
     free(f.room);
+    free(f.truth);
     free(f.logits);
     free(f.state.record);
     return status;
 }
 
-const char fit_header[] = "epoch\tloss\taccuracy\tvalidation_loss\tvalidation_accuracy\trate\t"
-                          "seconds\timages_per_second";
-
-char *fit_line(const struct epoch_record *r, char *text, size_t size)
+const char *fit_header(bool finder)
 {
+    return finder ? "epoch\tloss\tcentre\tclass\tbox\trecall\tprecision\trate\tseconds\t"
+                    "images_per_second"
+                  : "epoch\tloss\taccuracy\tvalidation_loss\tvalidation_accuracy\trate\tseconds\t"
+                    "images_per_second";
+}
+
+static char *finder_line(const struct epoch_record *r, char *text, size_t size)
+{
+    char recall[32] = "-", precision[32] = "-";
+    if (!isnan(r->recall)) {
+        snprintf(recall, sizeof recall, "%.4f", r->recall);
+        snprintf(precision, sizeof precision, "%.4f", r->precision);
+    }
+    snprintf(text, size, "%.0f\t%.5f\t%.5f\t%.5f\t%.5f\t%s\t%s\t%.3g\t%.1f\t%.0f", r->epoch, r->loss,
+             r->centre, r->class, r->box, recall, precision, r->rate, r->seconds,
+             r->images_per_second);
+    return text;
+}
+
+char *fit_line(const struct epoch_record *r, bool finder, char *text, size_t size)
+{
+    if (finder)
+        return finder_line(r, text, size);
     char loss[32] = "-", accuracy[32] = "-";
     if (!isnan(r->validation_accuracy)) {
         snprintf(loss, sizeof loss, "%.5f", r->validation_loss);

@@ -1,7 +1,8 @@
 /* The room of learning: from labelled frames to a trained model. A data set is read, divided and
  * shuffled (dataset), its images are augmented, the rate follows a schedule, an epoch ends with a
  * checkpoint; at the end probabilities are calibrated, and a model may be quantised. fit_run does a
- * whole run. */
+ * whole run. A finder (net_is_finder) learns boxes instead of labels: its frames say them, its
+ * pictures keep their geometry, and it is judged by what it finds. */
 #ifndef INKPIPE_LEARN_H
 #define INKPIPE_LEARN_H
 
@@ -17,11 +18,26 @@
 #include "net/net.h"
 #include "stream/stream.h"
 
+/* The truth of a frame that a finder learns from: its fact `boxes`, X,Y,W,H,LABEL;X,Y,W,H,LABEL;...
+ * in pixels. LABEL is the name of a class, or `?`: what is there counts for nothing. */
+
+/* The classes that a finder can tell, in order; one of fewer has the first of them. */
+#define BOXES_CLASSES 12
+extern const char *const boxes_class[BOXES_CLASSES];
+#define BOXES_DIGITS 10 /* so many of them are digits */
+
+/* Read the boxes of a frame with classes among the first `classes`. *box, of *size, grows as needed
+ * and is the caller's (free). Returns how many there are, none where there is no such fact; -1 where it is
+ * anything else. */
+int boxes_read(const struct frame *f, int classes, struct map_box **box, int *size, struct err *e);
+
 /* Labelled pictures in memory, to train on: all of one size, divided into a part to learn from and
- * a part to judge by, and shuffled anew for every epoch. */
+ * a part to judge by, and shuffled anew for every epoch. For a finder the label is a list of boxes. */
 
 #define DATASET_MAX_IMAGES (1L << 26)
 #define DATASET_MAX_SOURCES 4096
+#define DATASET_MAX_KINDS 64 /* of scenes, the one that is not said among them */
+#define DATASET_KIND 24      /* bytes of a kind's name with its NUL */
 
 struct dataset {
     int height, width, classes; /* labels are 0..classes-1; FRAME_NONE is 10 */
@@ -29,18 +45,30 @@ struct dataset {
     uint8_t *pixels;            /* [images][height][width] */
     uint8_t *labels;            /* [images] */
     uint16_t *source;           /* [images]: which of the sources it came from */
+    bool finder;                /* boxes are learnt, labels mean nothing */
+    long boxes, boxes_size;     /* there, and allocated */
+    struct map_box *box;        /* [boxes] */
+    long *box_end;              /* [images]: where in box those of the next image begin */
+    uint8_t *kind;              /* [images]: of the scene, by its fact `kind` */
+    int kinds;
+    char kind_name[DATASET_MAX_KINDS][DATASET_KIND]; /* [kinds]; the first is "-": not said */
     int sources;
     char **source_name;    /* [sources]: the names of the streams read, each once */
     long blank;            /* frames with nothing in them, left out */
-    struct sha256 content; /* of each image's pixels followed by its label as one byte, in order */
+    struct sha256 content; /* of each image's pixels followed by its label as one byte, or by its
+                              boxes, as they are in memory, in order */
 };
 
 void dataset_init(struct dataset *d, int height, int width, int classes);
+
+/* The same for a finder of so many classes (boxes_class). */
+void dataset_init_finder(struct dataset *d, int height, int width, int classes);
 void dataset_free(struct dataset *d);
 
 /* Add all frames of r. A frame of another size, without a label or with a label that is not
  * one of the classes (digits, and `none` where there are eleven) is an error which names file and frame; frames whose pixels are all equal are
- * counted and left out. Returns 0 or -1; what was added stays. */
+ * counted and left out. For a finder a frame's boxes must be right, and one with nothing in it stays.
+ * Returns 0 or -1; what was added stays. */
 int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e);
 
 /* Rank 0's data (but for the sources' names) becomes that of all ranks, whose d is new. Returns 0 or
@@ -62,6 +90,13 @@ void split_free(struct split *s);
 
 /* order[n] = index[n] shuffled for `epoch` (Fisher & Yates). */
 void dataset_shuffle(const uint32_t *index, long n, uint64_t seed, uint64_t epoch, uint32_t *order);
+
+/* The boxes of an image. */
+static inline struct map_truth dataset_truth(const struct dataset *d, uint32_t image)
+{
+    long first = image ? d->box_end[image - 1] : 0;
+    return (struct map_truth){d->box + first, (int)(d->box_end[image] - first)};
+}
 
 /* The pixels of an image. */
 static inline const uint8_t *dataset_pixels(const struct dataset *d, uint32_t image)
@@ -137,6 +172,27 @@ struct augment_room {
 void augment_image(const struct augment *a, uint64_t epoch, uint64_t index, const uint8_t *pixels,
                    struct augment_room *room, float *x);
 
+/* Pictures of local contrast changed at random while a finder is trained on them: the sign turned
+ * (light ink), gain and noise; nothing moves, so that boxes stay true. What a picture becomes depends on
+ * (seed, epoch, index) alone, never on the thread that does it. */
+
+struct tone_options {
+    double gain;  /* contrast is multiplied by 1 - gain to 1 + gain; 0..0.9 */
+    double noise; /* deviation of the strongest noise, in the network's numbers; 0..4 */
+};
+
+struct tone {
+    struct tone_options options;
+    long pixels;
+    uint64_t seed;
+    float scale, mean; /* x = (pixel - mean) * scale */
+};
+
+/* Picture `index` as it looks in `epoch`, n pixels -> x. Each has a sign drawn for the epoch, and
+ * the other one where `turned`. `plain`: the sign alone. Several threads may call it at once. */
+void tone_image(const struct tone *t, uint64_t epoch, uint64_t index, bool turned, bool plain,
+                const uint8_t *pixels, float *x);
+
 /* The learning rate, step by step. */
 
 enum schedule {
@@ -162,11 +218,11 @@ const char *schedule_name(enum schedule s);
  * arrays are enough.
  *
  * The file, numbers little-endian:
- *   8 bytes  "INKCKPT1"
+ *   8 bytes  "INKCKPT2"
  *   32       identity: SHA-256 of options, data and starting weights; a run resumes only its own
  *   8 x 6    epoch, batch, steps, correct, seen, records (unsigned)
- *   8 x 2    loss, seconds (double)
- *   8 x 8    a record, `records` times: the fields of struct epoch_record (doubles)
+ *   8 x 5    loss, seconds, and a finder's three losses (double)
+ *   8 x 13   a record, `records` times: the fields of struct epoch_record (doubles)
  *   8        arrays; then for each: 8 its count, 4 x count its floats
  *   4        CRC-32 (zlib's) of all bytes before
  * A file that is not exactly this, or whose arrays are not of the run's sizes, is refused before
@@ -175,13 +231,16 @@ const char *schedule_name(enum schedule s);
 #define CHECKPOINT_MAX_EPOCHS 100000
 #define CHECKPOINT_MAX_FILE 0x7fffffffL
 
-/* One epoch's line. Without a validation split its two values are NAN. */
+/* One epoch's line. Without a validation split its values are NAN; a finder's run has its own three
+ * losses, recall and precision, the others have accuracies. */
 struct epoch_record {
     double epoch; /* from 1 */
     double loss, accuracy;
     double validation_loss, validation_accuracy;
     double rate; /* of its last step */
     double seconds, images_per_second;
+    double centre, class, box;
+    double recall, precision;
 };
 
 struct checkpoint {
@@ -190,6 +249,7 @@ struct checkpoint {
     uint64_t steps;         /* taken by the trainer */
     uint64_t correct, seen; /* images of the epoch at hand */
     double loss, seconds;   /* sum over those images; time spent on them */
+    struct map_loss map;    /* sums, of a finder */
     uint64_t records;       /* finished epochs */
     struct epoch_record *record; /* [records], owned by the checkpoint (free) */
 };
@@ -243,6 +303,40 @@ struct net *quantize_net(const struct net *net, const struct dataset *d, const s
                          double max_loss, struct threads *t, struct quantize_report *r,
                          struct err *e);
 
+/* How well a finder finds: the boxes that its maps say against those that are true, by size of
+ * digit and by kind of scene. */
+
+#define SCORE_SIZES 3 /* of digits, by their longer side: under 16 pixels, under 32, and above */
+
+/* Counts of a group. */
+struct score {
+    long digits; /* that are true */
+    long found;  /* of them */
+    long wrong;  /* boxes said to be digits that are none */
+    long right;  /* of those found: their class */
+    double overlap; /* of those found: sum of map_overlap */
+};
+
+/* A finder's scores. */
+struct scores {
+    struct score all, size[SCORE_SIZES], kind[DATASET_MAX_KINDS];
+};
+
+double score_recall(const struct score *s);    /* found / digits; 1 where there are none */
+double score_precision(const struct score *s); /* found / (found + wrong); 1 where nothing is */
+
+/* Add a picture of this kind, its map and its truth. A peak above 0.4 whose class is a digit finds the
+ * true digit that it overlaps most, by 0.4 at least and not found by a better one yet; one whose
+ * middle is in a box that counts for nothing is not counted. */
+void scores_add(struct scores *s, int kind, const struct map_shape *shape, const float *map,
+                const struct map_truth *truth);
+
+/* The header of the groups' lines, and a group's line without newline, tab-separated. line returns
+ * text. */
+extern const char score_header[];
+char *score_line(const char *group, const struct score *s, char *text, size_t size);
+extern const char *const score_size_name[SCORE_SIZES];
+
 /* A training run: epochs of augmented batches, validation, checkpoints, and the finished model with
  * the facts its users need. The same options, data and starting weights give the same model, bit
  * for bit on one kind of CPU, for any number of threads and interruptions. */
@@ -256,6 +350,7 @@ struct fit_options {
     int epochs;    /* 1..CHECKPOINT_MAX_EPOCHS */
     int plain_epochs; /* the last ones, done without augmentation */
     struct augment_options augment;
+    struct tone_options tone; /* a finder's instead */
     const char *command; /* the options as text, for the model's metadata; two runs with the same
                             command, data and starting weights are one run */
 };
@@ -264,7 +359,7 @@ struct fit_options {
 struct fit_progress {
     int epoch, epochs;     /* from 1 */
     long done, images;     /* of this epoch */
-    double loss, accuracy; /* over those done */
+    double loss, accuracy; /* over those done; a finder's accuracy is NAN */
     double rate;           /* images a second, of training, since the run began or went on */
     double left;           /* seconds until the last epoch is done, by that rate */
 };
@@ -280,6 +375,8 @@ struct fit_watch {
     void (*progress)(void *arg, const struct fit_progress *p);
     /* At the end, for each source that has images set aside: how many of them are right. */
     void (*source)(void *arg, const char *name, long right, long images);
+    /* At the end, of a finder that has images set aside. */
+    void (*scores)(void *arg, const struct scores *s);
     const volatile sig_atomic_t *stop; /* when not 0, the run ends after the step at hand */
 };
 
@@ -294,8 +391,8 @@ int fit_run(struct net *net, const struct dataset *d, const struct split *s,
 
 /* The header of the epochs' lines, and a line, without newline: tab-separated fields in the order
  * of struct epoch_record, `-` for what is not there. line returns text. */
-extern const char fit_header[];
-char *fit_line(const struct epoch_record *r, char *text, size_t size);
+const char *fit_header(bool finder);
+char *fit_line(const struct epoch_record *r, bool finder, char *text, size_t size);
 
 /* The line that a person watches while work is long:
  * `epoch 2/10 [=====>    ]  1834 images/s  1:23 left  loss 0.0512  99.12 %`, cut to `columns`.
@@ -310,7 +407,8 @@ char *progress_time(double seconds, char *text, size_t size);
 
 struct recipe {
     int optimizer;          /* recipe_optimizer's */
-    struct fit_options fit; /* rate, warmup and weight decay are -1 until recipe_complete */
+    struct fit_options fit; /* rate, warmup, weight decay, batch and a finder's gain and noise are -1
+                               until recipe_complete */
     double validation;      /* frames set aside: a part when under 1, else a count */
 };
 
@@ -323,20 +421,20 @@ int recipe_optimizer(const char *name);
 /* The precision of products called `fp32` (0) or `bf16` (1); -1 when there is none. */
 int recipe_precision(const char *name);
 
-/* Fill in what is -1 by optimizer and schedule; a run that starts from a model takes a tenth of the
- * usual rate. */
-void recipe_complete(struct recipe *r, bool from_model);
+/* Fill in what is -1 by optimizer, schedule and kind of network; a run that starts from a model takes
+ * a tenth of the usual rate. */
+void recipe_complete(struct recipe *r, bool from_model, bool finder);
 
 /* The frames to set aside of a number of images. */
 long recipe_validation(const struct recipe *r, long images);
 
 /* The recipe as a command line with nothing left to a default: what goes into the model's metadata.
  * `net` is -n's or, when from_model, -i's file, of which the last part is named. Returns text. */
-char *recipe_command(const struct recipe *r, const char *net, bool from_model, long validation,
-                     char *text, size_t size);
+char *recipe_command(const struct recipe *r, const char *net, bool from_model, bool finder,
+                     long validation, char *text, size_t size);
 
 /* Whether frames can train net: gray pictures of at most AUGMENT_MAX_SIDE come in, 2 to 11 outputs
- * go out. Returns 0 or -1. */
+ * go out; or gray squares and a finder's map. Returns 0 or -1. */
 int recipe_check_net(const struct net *net, struct err *e);
 
 #endif

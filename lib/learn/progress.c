@@ -1,5 +1,6 @@
 #include "learn.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,9 +23,10 @@ char *progress_text(const struct fit_progress *p, int columns, char *text, size_
     for (long i = 0; i < BAR; i++)
         bar[i] = i < full ? '=' : i == full ? '>' : ' ';
     bar[BAR] = '\0';
-    snprintf(text, size, "epoch %d/%d [%s] %5.0f images/s  %s left  loss %.4f  %.2f %%", p->epoch,
-             p->epochs, bar, p->rate, progress_time(p->left, left, sizeof left), p->loss,
-             100 * p->accuracy);
+    int len = snprintf(text, size, "epoch %d/%d [%s] %5.0f images/s  %s left  loss %.4f", p->epoch,
+                       p->epochs, bar, p->rate, progress_time(p->left, left, sizeof left), p->loss);
+    if (!isnan(p->accuracy) && (size_t)len < size)
+        snprintf(text + len, size - (size_t)len, "  %.2f %%", 100 * p->accuracy);
     if (columns > 0 && (size_t)columns < strlen(text))
         text[columns] = '\0';
     return text;

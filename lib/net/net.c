@@ -19,6 +19,7 @@ static const char *const op_names[OP_COUNT] = {
     [OP_FLATTEN] = "flatten",
     [OP_ADD] = "add",
     [OP_SOFTMAX] = "softmax",
+    [OP_BOXES] = "boxes",
     [OP_RESHAPE] = "reshape",
     [OP_LEAKYRELU] = "leakyrelu",
     [OP_SIGMOID] = "sigmoid",
@@ -143,6 +144,10 @@ int net_alloc_params(struct net *net, const bool *with_bias, struct err *e)
 
 /* ---- First weights ---- */
 
+/* The logit of a cell that is first believed to be a centre with a probability of 3 %: about as rare
+ * as they are, so that learning does not begin with all cells being wrong (Lin et al. 2017). */
+#define FIRST_CENTRE_LOGIT -3.5f
+
 /* True when layer i's output goes into a relu, at once or after a batch norm. */
 static bool feeds_relu(const struct net *net, int i)
 {
@@ -189,6 +194,9 @@ void net_init(struct net *net, uint64_t seed)
             }
         }
     }
+    float *map = net_is_finder(net) ? net->layer[net->layer[net->layers - 1].in[0]].bias : NULL;
+    if (map)
+        map[0] = FIRST_CENTRE_LOGIT;
 }
 
 /* ---- Metadata ---- */

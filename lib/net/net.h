@@ -27,6 +27,7 @@ enum op {
     OP_FLATTEN,    /* [C][H][W] -> [C*H*W][1][1] */
     OP_ADD,        /* the sum of two inputs of one shape */
     OP_SOFTMAX,    /* last, over C */
+    OP_BOXES,      /* last, of a finder: its input, a map of cells (map_loss.h says of what) */
     /* From foreign models only: infer.h runs them, a .net has no word for them. */
     OP_RESHAPE,   /* the same values in the order C H W under another `out` */
     OP_LEAKYRELU, /* x < 0 ? alpha * x : x */
@@ -76,6 +77,8 @@ struct layer {
 /* A line of metadata: what a user of the model must know. Keys this suite writes and reads:
  *   input_scale input_mean input_std   x = (pixel * scale - mean) / std, pixel 0..255
  *   labels       the outputs' names in order, separated by spaces; "none" is the reject class
+ *   inkpipe_task "boxes": a finder, whose last layer is OP_BOXES; labels are its classes' names, and
+ *                inkpipe_tile is the side of the pictures that it was trained on
  *   temperature  logits are divided by it before softmax
  *   command data_sha256 seed shards validation_accuracy   how it was made, how good it is */
 struct meta {
@@ -106,6 +109,11 @@ struct net *net_copy(const struct net *net, struct err *e);
  * limits. OP_INPUT's out is given. Returns 0 or -1. */
 int net_infer_shapes(struct net *net, struct err *e);
 
+/* Make the net read pictures of height x width instead of its own size, every layer's `out`
+ * following. On failure (a dense layer or a reshape fixes the size, a window does not fit) returns
+ * -1 and the net is as before. */
+int net_resize(struct net *net, int height, int width, struct err *e);
+
 /* The same for layer i, whose inputs have their shapes. OP_CONV's and OP_DENSE's out.c and
  * OP_RESHAPE's out are given. */
 int net_infer_layer(struct net *net, int i, struct err *e);
@@ -131,6 +139,10 @@ int64_t net_floats(const struct net *net); /* that all activations of one image 
 /* The net's input and number of outputs. */
 struct shape net_input(const struct net *net);
 int net_outputs(const struct net *net);
+
+/* A finder: its answer is a map of cells that say where boxes are, not classes. */
+#define NET_BOX_CHANNELS 5 /* of its map beside the classes: centre or not, x, y, width, height */
+bool net_is_finder(const struct net *net);
 
 /* Metadata. get returns NULL when the key is absent; the pointer lives until the next set. */
 const char *net_meta(const struct net *net, const char *key);

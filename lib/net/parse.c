@@ -109,19 +109,19 @@ static int unknown_word(struct parser *p)
     return fail(p, "%s: unknown word '%.40s'", p->word[0], p->word[p->next]);
 }
 
-/* Padding that makes the output ceil(in / stride): half of it before, the odd one after. */
-static void pad_same(int in, int size, int stride, int dilation, int *before, int *after)
+/* Padding by which a window of stride 1 keeps the side: half of it before, the odd one after. With a
+ * stride the output is ceil(in / stride), and windows stand at the same places whatever `in` is. */
+static void pad_same(int size, int dilation, int *before, int *after)
 {
-    long out = (in + stride - 1L) / stride;
-    long total = (out - 1) * stride + (long)(size - 1) * dilation + 1 - in;
-    *before = total > 0 ? (int)(total / 2) : 0;
-    *after = total > 0 ? (int)(total - total / 2) : 0;
+    long total = (long)(size - 1) * dilation;
+    *before = (int)(total / 2 > NET_MAX_DIM ? NET_MAX_DIM + 1 : total / 2);
+    *after = (int)(total - total / 2 > NET_MAX_DIM ? NET_MAX_DIM + 1 : total - total / 2);
 }
 
-static void pad_window(struct shape in, struct layer *l)
+static void pad_window(struct layer *l)
 {
-    pad_same(in.h, l->r, l->stride_h, l->dilation_h, &l->pad_top, &l->pad_bottom);
-    pad_same(in.w, l->s, l->stride_w, l->dilation_w, &l->pad_left, &l->pad_right);
+    pad_same(l->r, l->dilation_h, &l->pad_top, &l->pad_bottom);
+    pad_same(l->s, l->dilation_w, &l->pad_left, &l->pad_right);
 }
 
 static int take_pad(struct parser *p, struct layer *l, bool *same)
@@ -167,7 +167,7 @@ static int parse_window(struct parser *p, struct layer *l, bool *with_bias)
             return -1;
     }
     if (same)
-        pad_window(p->net->layer[p->current].out, l);
+        pad_window(l);
     return 0;
 }
 
@@ -272,17 +272,19 @@ static const struct {
     {OP_BATCHNORM, parse_batchnorm}, {OP_RELU, NULL},           {OP_MAXPOOL, parse_pool},
     {OP_AVGPOOL, parse_pool},    {OP_GLOBALPOOL, NULL},         {OP_DROPOUT, parse_dropout},
     {OP_FLATTEN, NULL},          {OP_ADD, parse_add},           {OP_SOFTMAX, NULL},
+    {OP_BOXES, NULL},
 };
 
-/* What may stand where: input first and once, nothing after softmax. */
+/* What may stand where: input first and once, nothing after softmax or boxes. */
 static int check_order(struct parser *p, bool is_input)
 {
     if (p->current < 0)
         return is_input ? 0 : fail(p, "the first line must be 'input C H W'");
     if (is_input)
         return fail(p, "a second input");
-    if (p->net->layer[p->net->layers - 1].op == OP_SOFTMAX)
-        return fail(p, "nothing may follow softmax");
+    enum op last = p->net->layer[p->net->layers - 1].op;
+    if (last == OP_SOFTMAX || last == OP_BOXES)
+        return fail(p, "nothing may follow %s", op_name(last));
     return 0;
 }
 

@@ -114,6 +114,21 @@ static int infer_reshape(struct shape in, struct shape out, struct err *e)
     return 0;
 }
 
+/* A map of cells, each of which covers as many pixels of the picture down as across. */
+static int infer_boxes(const struct net *net, struct shape in, struct shape *out, struct err *e)
+{
+    struct shape picture = net_input(net);
+    int stride = picture.h / in.h;
+    if (in.c <= NET_BOX_CHANNELS)
+        return err_set(e, "a map of %d channels: 1 for centres, 1 for each class and 4 for a box",
+                       in.c);
+    if (in.h * stride != picture.h || in.w * stride != picture.w)
+        return err_set(e, "a map of %dx%d does not divide a picture of %dx%d into square cells",
+                       in.h, in.w, picture.h, picture.w);
+    *out = in;
+    return 0;
+}
+
 /* The output's shape from those of the inputs. */
 static int infer_op(struct net *net, struct layer *l, struct err *e)
 {
@@ -138,6 +153,8 @@ static int infer_op(struct net *net, struct layer *l, struct err *e)
         return infer_reshape(in, l->out, e);
     case OP_PAD:
         return infer_pad(l, in, &l->out, e);
+    case OP_BOXES:
+        return infer_boxes(net, in, &l->out, e);
     default:
         l->out = in;
         return 0;
@@ -252,6 +269,31 @@ int net_infer_shapes(struct net *net, struct err *e)
     return check_totals(net, e);
 }
 
+/* ---- Another size ---- */
+
+static int resize_layers(struct net *net, int height, int width, struct err *e)
+{
+    net->layer[0].out.h = height;
+    net->layer[0].out.w = width;
+    for (int i = 1; i < net->layers; i++) {
+        const struct layer *l = &net->layer[i];
+        if (l->op == OP_DENSE || l->op == OP_RESHAPE)
+            return err_set(e, "layer %d: %s reads one size only", i, op_name(l->op));
+    }
+    return net_infer_shapes(net, e);
+}
+
+int net_resize(struct net *net, int height, int width, struct err *e)
+{
+    struct err unused = ERR_NONE;
+    struct shape before = net_input(net);
+    if (!resize_layers(net, height, width, e))
+        return 0;
+    net->layer[0].out = before;
+    net_infer_shapes(net, &unused);
+    return -1;
+}
+
 /* ---- Counts ---- */
 
 /* What is beyond NET_MAX_TENSOR is cut off there, so that it fits a long of 32 bits as well. */
@@ -305,4 +347,9 @@ struct shape net_input(const struct net *net)
 int net_outputs(const struct net *net)
 {
     return (int)shape_size(net->layer[net->layers - 1].out);
+}
+
+bool net_is_finder(const struct net *net)
+{
+    return net->layer[net->layers - 1].op == OP_BOXES;
 }

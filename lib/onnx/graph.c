@@ -352,7 +352,8 @@ int import_names(struct import *m)
     return 0;
 }
 
-static int read_dims(const Onnx__TypeProto__Tensor *type, struct dims *dims, bool *open,
+/* Rows and columns that are open are the tile's; 0: they may not be. */
+static int read_dims(const Onnx__TypeProto__Tensor *type, int tile, struct dims *dims, bool *open,
                      struct err *e)
 {
     const Onnx__TensorShapeProto *shape = type->shape;
@@ -364,11 +365,12 @@ static int read_dims(const Onnx__TypeProto__Tensor *type, struct dims *dims, boo
         const Onnx__TensorShapeProto__Dimension *d = shape->dim[i];
         bool known = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
                      d->dim_value > 0;
-        if (i > 0 && !known)
+        bool side = tile && i >= 2;
+        if (i > 0 && !known && !side)
             return err_set(e, "the input's dimension %d is open: export with a fixed size", i);
         if (known && d->dim_value > NET_MAX_DIM)
             return err_set(e, "the input's dimension %d is %lld", i, (long long)d->dim_value);
-        dims->dim[i] = known ? (long)d->dim_value : 1;
+        dims->dim[i] = known ? (long)d->dim_value : side ? tile : 1;
         if (i == 0)
             *open = !known;
     }
@@ -430,7 +432,7 @@ int import_input_layer(struct import *m)
     struct dims dims;
     bool open;
     double low, high;
-    if (read_dims(type, &dims, &open, e))
+    if (read_dims(type, m->tile, &dims, &open, e))
         return -1;
     bool integer = type_range(type->elem_type, &low, &high);
     if (!integer && !type_is_float(type->elem_type))
@@ -447,7 +449,7 @@ int import_input_layer(struct import *m)
     return v->layer < 0 ? -1 : 0;
 }
 
-/* The net's last layer is the output: [N][K]. */
+/* The net's last layer is the output: [N][K], or a finder's map. */
 int import_output_layer(struct import *m, const struct value *y)
 {
     struct net *net = m->net;
@@ -461,8 +463,8 @@ int import_output_layer(struct import *m, const struct value *y)
     int last = y->layer;
     if (last == 0)
         return err_set(e, "the model does nothing");
-    if (!is_flat(import_shape(m, last)))
-        last = import_add(m, OP_FLATTEN, last);
+    if (m->tile || !is_flat(import_shape(m, last)))
+        last = import_add(m, m->tile ? OP_BOXES : OP_FLATTEN, last);
     if (last < 0)
         return -1;
     for (int i = last + 1; i < net->layers; i++)

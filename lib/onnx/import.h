@@ -51,6 +51,7 @@ struct import {
     size_t values;
     long batch;       /* images a run as the shapes have it; 1 when it is left open */
     bool one_image;   /* the file fixes it to 1 */
+    int tile;         /* the side of a finder's pictures, whose size may be open; 0: no finder */
     long constants;   /* constant values that may still be allocated */
     long weights;     /* floats that may still be */
     struct call call; /* the node at hand */

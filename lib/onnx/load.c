@@ -55,9 +55,10 @@ static int import_graph(struct import *m, const char *output)
 
 /* The net that makes one of the graph's outputs. */
 static struct net *import_output(const Onnx__GraphProto *graph, long opset, size_t file_size,
-                                 const char *output, struct err *e)
+                                 int tile, const char *output, struct err *e)
 {
     struct import m = {.graph = graph,
+                       .tile = tile,
                        .constants = COPIES * (long)file_size + SPARE_CONSTANTS,
                        .weights = COPIES * (long)file_size + SPARE_WEIGHTS};
     m.call = (struct call){.opset = opset, .budget = &m.constants, .e = e};
@@ -85,6 +86,34 @@ static int read_opset(const Onnx__ModelProto *model, long *opset, struct err *e)
     if (*opset < OPSET_OLDEST || *opset > OPSET_NEWEST)
         return err_set(e, "operators of version (opset) %ld: %d to %d are read", *opset,
                        OPSET_OLDEST, OPSET_NEWEST);
+    return 0;
+}
+
+static const char *find_meta(const Onnx__ModelProto *model, const char *key)
+{
+    for (size_t i = 0; i < model->n_metadata_props; i++) {
+        const Onnx__StringStringEntryProto *p = model->metadata_props[i];
+        if (p->key && p->value && !strcmp(p->key, key))
+            return p->value;
+    }
+    return NULL;
+}
+
+/* The side of the pictures that a finder was trained on; 0 of any other model. */
+static int read_tile(const Onnx__ModelProto *model, int *tile, struct err *e)
+{
+    const char *task = find_meta(model, "inkpipe_task"), *side = find_meta(model, "inkpipe_tile");
+    char *end = NULL;
+    *tile = 0;
+    if (!task)
+        return 0;
+    if (strcmp(task, "boxes"))
+        return err_set(e, "inkpipe_task: '%.40s' is not boxes", task);
+    long n = side && side[0] >= '0' && side[0] <= '9' ? strtol(side, &end, 10) : 0;
+    if (!end || *end || n < 1 || n > NET_MAX_DIM)
+        return err_set(e, "inkpipe_tile: '%.40s' is not a side of 1 to %d pixels",
+                       side ? side : "", NET_MAX_DIM);
+    *tile = (int)n;
     return 0;
 }
 
@@ -116,11 +145,12 @@ static bool is_answer(const Onnx__ValueInfoProto *output)
 static struct net *import_model(const Onnx__ModelProto *model, size_t file_size, struct err *e)
 {
     long opset;
+    int tile;
     if (!model->graph || model->graph->n_output < 1) {
         err_set(e, "not an ONNX model: no graph with an output");
         return NULL;
     }
-    if (read_opset(model, &opset, e))
+    if (read_opset(model, &opset, e) || read_tile(model, &tile, e))
         return NULL;
     struct net *net = NULL;
     struct err first = ERR_NONE;
@@ -129,7 +159,7 @@ static struct net *import_model(const Onnx__ModelProto *model, size_t file_size,
         const Onnx__ValueInfoProto *output = model->graph->output[i];
         if (model->graph->n_output > 1 && !is_answer(output))
             continue;
-        net = import_output(model->graph, opset, file_size, output->name, &why);
+        net = import_output(model->graph, opset, file_size, tile, output->name, &why);
         if (!net && !first.what[0])
             first = why;
     }

@@ -426,7 +426,7 @@ static void save_layer(struct writer *w, int i)
         w->value[i] = make_text(w, "input");
         return;
     }
-    if (l->op == OP_DROPOUT) {
+    if (l->op == OP_DROPOUT || l->op == OP_BOXES) {
         w->value[i] = w->value[l->in[0]];
         w->flat[i] = w->flat[l->in[0]];
         return;
@@ -446,9 +446,9 @@ static void save_layer(struct writer *w, int i)
 
 /* ---- The model ---- */
 
-/* A graph's input or output: float [N][...]. */
+/* A graph's input or output: float [N][...]; where a size is 0 it is open, with the name beside it. */
 static Onnx__ValueInfoProto *make_value_info(struct writer *w, const char *name, int rank,
-                                             const int *dims)
+                                             const int *dims, const char *const *open)
 {
     Onnx__ValueInfoProto *info = make(w, sizeof *info);
     onnx__value_info_proto__init(info);
@@ -467,9 +467,9 @@ static Onnx__ValueInfoProto *make_value_info(struct writer *w, const char *name,
     for (int i = -1; i < rank; i++) {
         Onnx__TensorShapeProto__Dimension *dim = make(w, sizeof *dim);
         onnx__tensor_shape_proto__dimension__init(dim);
-        if (i < 0) {
+        if (i < 0 || !dims[i]) {
             dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
-            dim->dim_param = make_text(w, "N");
+            dim->dim_param = make_text(w, "%s", i < 0 ? "N" : open[i]);
         } else {
             dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
             dim->dim_value = dims[i];
@@ -479,12 +479,27 @@ static Onnx__ValueInfoProto *make_value_info(struct writer *w, const char *name,
     return info;
 }
 
+/* A finder's output is its map, of a picture of any size. */
+static void save_map(struct writer *w, int last)
+{
+    static const char *const open[] = {"", "rows", "columns"};
+    Onnx__GraphProto *g = w->graph;
+    int dims[3] = {w->net->layer[last].out.c};
+    g->node[g->n_node - 1]->output[0] = make_text(w, "boxes");
+    g->output[g->n_output++] = make_value_info(w, "boxes", 3, dims, open);
+}
+
 /* The last value is the output, [N][outputs]. */
 static void save_output(struct writer *w)
 {
     Onnx__GraphProto *g = w->graph;
     const struct net *net = w->net;
     int last = net->layers - 1;
+    g->output = make(w, sizeof *g->output);
+    if (net_is_finder(net)) {
+        save_map(w, last);
+        return;
+    }
     enum op op = net->layer[last].op;
     const char *name = op == OP_SOFTMAX ? "probabilities" : "logits";
     if (w->flat[last] && op != OP_DROPOUT) {
@@ -493,8 +508,18 @@ static void save_output(struct writer *w)
         Onnx__NodeProto *node = add_node(w, "Reshape", "", w->value[last], name);
         add_longs(w, node, "shape", 2, (const int[]){-1, net_outputs(net)});
     }
-    g->output = make(w, sizeof *g->output);
-    g->output[g->n_output++] = make_value_info(w, name, 1, (const int[]){net_outputs(net)});
+    g->output[g->n_output++] = make_value_info(w, name, 1, (const int[]){net_outputs(net)}, NULL);
+}
+
+static void save_input(struct writer *w)
+{
+    static const char *const open[] = {"", "height", "width"};
+    struct shape in = net_input(w->net);
+    int dims[3] = {in.c, in.h, in.w};
+    if (net_is_finder(w->net))
+        dims[1] = dims[2] = 0;
+    w->graph->input = make(w, sizeof *w->graph->input);
+    w->graph->input[w->graph->n_input++] = make_value_info(w, "input", 3, dims, open);
 }
 
 static Onnx__GraphProto *make_graph(struct writer *w)
@@ -508,9 +533,7 @@ static Onnx__GraphProto *make_graph(struct writer *w)
     g->initializer = make(w, MAX_TENSORS * layers * sizeof *g->initializer);
     w->value = make(w, layers * sizeof *w->value);
     w->flat = make(w, layers * sizeof *w->flat);
-    struct shape in = net_input(net);
-    g->input = make(w, sizeof *g->input);
-    g->input[g->n_input++] = make_value_info(w, "input", 3, (const int[]){in.c, in.h, in.w});
+    save_input(w);
     for (int i = 0; i < net->layers; i++)
         save_layer(w, i);
     save_output(w);

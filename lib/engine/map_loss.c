@@ -1,0 +1,167 @@
+/* The loss of a finder's map. Input: a map and the boxes that are true; output: three losses and their
+ * gradient, for the training step. Source: CenterNet (Zhou et al., arXiv 1904.07850): cells near a
+ * centre are punished less for taking themselves for one, by a Gaussian that grows with the box;
+ * classes and boxes are learnt at the centres alone. */
+#include "map_loss.h"
+
+#include <math.h>
+#include <string.h>
+
+#define CLASS_WEIGHT 0.7     /* of the classes' loss in the total; the other two weigh 1 */
+#define CLASS_SMOOTHING 0.05 /* part of a class's truth that is spread over all classes */
+#define MIN_SPREAD 0.6f      /* cells: the smallest deviation of a Gaussian, of boxes under 14 pixels */
+#define SPREADS_A_SIDE 6     /* deviations of a Gaussian that the box's side is */
+
+double map_loss_total(const struct map_loss *l)
+{
+    return l->centre + CLASS_WEIGHT * l->class + l->box;
+}
+
+/* ---- Marks ---- */
+
+static int clamp(int x, int low, int high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+/* Cells under a box that counts for nothing, and one around. */
+static void mark_ignored(const struct map_shape *s, const struct map_box *b, float *marks)
+{
+    float cell = (float)s->stride;
+    int left = (int)fmaxf(floorf(b->x / cell) - 1, 0);
+    int top = (int)fmaxf(floorf(b->y / cell) - 1, 0);
+    int right = (int)fminf(floorf((b->x + b->w) / cell) + 2, (float)s->columns);
+    int bottom = (int)fminf(floorf((b->y + b->h) / cell) + 2, (float)s->rows);
+    for (int y = top; y < bottom; y++)
+        for (int x = left; x < right; x++)
+            marks[y * s->columns + x] = 1;
+}
+
+/* The cell that holds a box's centre, -1 outside the map. */
+static int centre_cell(const struct map_shape *s, const struct map_box *b)
+{
+    float x = (b->x + b->w / 2) / (float)s->stride, y = (b->y + b->h / 2) / (float)s->stride;
+    if (!(x >= 0 && y >= 0 && x < (float)s->columns && y < (float)s->rows))
+        return -1;
+    return (int)y * s->columns + (int)x;
+}
+
+/* The Gaussian around a centre, where it is more than what is marked already. */
+static void mark_near(const struct map_shape *s, const struct map_box *b, int cell, float *marks)
+{
+    float unit = (float)(SPREADS_A_SIDE * s->stride);
+    float wide = fmaxf(MIN_SPREAD, b->w / unit), high = fmaxf(MIN_SPREAD, b->h / unit);
+    int reach = (int)fminf(3 * fmaxf(wide, high), (float)(s->rows + s->columns)) + 1;
+    int i = cell % s->columns, j = cell / s->columns;
+    int right = clamp(i + reach, 0, s->columns - 1), bottom = clamp(j + reach, 0, s->rows - 1);
+    for (int y = clamp(j - reach, 0, j); y <= bottom; y++)
+        for (int x = clamp(i - reach, 0, i); x <= right; x++) {
+            float dx = (float)(x - i) / wide, dy = (float)(y - j) / high;
+            float *m = &marks[y * s->columns + x];
+            *m = fmaxf(*m, expf(-(dx * dx + dy * dy) / 2));
+        }
+}
+
+long map_mark(const struct map_shape *s, const struct map_truth *t, float *marks)
+{
+    long centres = 0;
+    memset(marks, 0, (size_t)s->rows * (size_t)s->columns * sizeof *marks);
+    for (int k = 0; k < t->boxes; k++)
+        if (t->box[k].class == MAP_IGNORE)
+            mark_ignored(s, &t->box[k], marks);
+        else if (centre_cell(s, &t->box[k]) >= 0)
+            mark_near(s, &t->box[k], centre_cell(s, &t->box[k]), marks);
+    for (int k = 0; k < t->boxes; k++) {
+        int cell = t->box[k].class == MAP_IGNORE ? -1 : centre_cell(s, &t->box[k]);
+        if (cell < 0)
+            continue;
+        centres += marks[cell] < 2;
+        marks[cell] = 2 + (float)k;
+    }
+    return centres;
+}
+
+/* ---- Losses ---- */
+
+/* log(1 + e^x) without overflow. */
+static double softplus(double x)
+{
+    return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+}
+
+/* The focal loss of a cell that is a centre: -(1 - p)^2 log p. Returns it; *slope is by the logit. */
+static double loss_of_centre(double logit, double *slope)
+{
+    double log_p = -softplus(-logit), p = exp(log_p), q = 1 - p;
+    *slope = 2 * p * q * q * log_p - q * q * q;
+    return -q * q * log_p;
+}
+
+/* Of one that is not: -(1 - near)^4 p^2 log(1 - p). */
+static double loss_of_other(double logit, double near, double *slope)
+{
+    double log_q = -softplus(logit), q = exp(log_q), p = 1 - q;
+    double weight = (1 - near) * (1 - near) * (1 - near) * (1 - near);
+    *slope = weight * (p * p * p - 2 * p * p * q * log_q);
+    return -weight * p * p * log_q;
+}
+
+/* The cross-entropy of the classes of a centre; planes of map and grad are `cells` apart. */
+static double loss_of_class(int classes, int cells, const float *map, int truth, double boxes,
+                            float *grad)
+{
+    double most = map[0], sum = 0, loss = 0;
+    for (int k = 1; k < classes; k++)
+        most = fmax(most, map[k * cells]);
+    for (int k = 0; k < classes; k++)
+        sum += exp(map[k * cells] - most);
+    for (int k = 0; k < classes; k++) {
+        double x = map[k * cells] - most;
+        double target = CLASS_SMOOTHING / classes + (k == truth ? 1 - CLASS_SMOOTHING : 0);
+        // cppcheck-suppress invalidFunctionArg ; the largest logit adds 1
+        loss += target * (log(sum) - x);
+        grad[k * cells] = (float)(CLASS_WEIGHT * (exp(x) / sum - target) / boxes);
+    }
+    return loss;
+}
+
+/* The mean distance of a centre's four numbers from those of its box. */
+static double loss_of_box(const struct map_shape *s, int cell, const float *map,
+                          const struct map_box *b, double boxes, float *grad)
+{
+    int cells = s->rows * s->columns;
+    const double truth[4] = {(b->x + b->w / 2) / (float)s->stride - (float)(cell % s->columns),
+                             (b->y + b->h / 2) / (float)s->stride - (float)(cell / s->columns),
+                             log(b->w / MAP_UNIT), log(b->h / MAP_UNIT)};
+    double loss = 0;
+    for (int k = 0; k < 4; k++) {
+        double off = map[k * cells] - truth[k];
+        loss += fabs(off) / 4;
+        grad[k * cells] = (float)((off > 0 ? 1 : off < 0 ? -1 : 0) / (4 * boxes));
+    }
+    return loss;
+}
+
+void map_loss(const struct map_shape *s, const float *map, const struct map_truth *t,
+              const float *marks, double boxes, float *grad, struct map_loss *loss)
+{
+    int cells = s->rows * s->columns;
+    struct map_loss sum = {0};
+    memset(grad, 0, (size_t)(5 + s->classes) * (size_t)cells * sizeof *grad);
+    for (int i = 0; i < cells; i++) {
+        double slope = 0;
+        if (marks[i] < 1)
+            sum.centre += loss_of_other(map[i], marks[i], &slope);
+        if (marks[i] >= 2) {
+            const struct map_box *b = &t->box[(int)marks[i] - 2];
+            long class = i + (long)cells, box = i + (long)cells * (1 + s->classes);
+            sum.centre += loss_of_centre(map[i], &slope);
+            sum.class += loss_of_class(s->classes, cells, map + class, b->class, boxes, grad + class);
+            sum.box += loss_of_box(s, i, map + box, b, boxes, grad + box);
+        }
+        grad[i] = (float)(slope / boxes);
+    }
+    loss->centre += sum.centre / boxes;
+    loss->class += sum.class / boxes;
+    loss->box += sum.box / boxes;
+}

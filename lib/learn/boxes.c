@@ -1,0 +1,91 @@
+/* The truth of a frame that a finder learns from: its fact `boxes`. Input: a frame; output: boxes. */
+#include "learn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const boxes_class[BOXES_CLASSES] = {"0", "1", "2", "3", "4",    "5",
+                                                "6", "7", "8", "9", "sign", "other"};
+
+/* A whole number of at most FRAME_MAX_SIDE either way, and the comma behind it. */
+static bool take_number(const char **p, float *value)
+{
+    const char *text = *p;
+    bool minus = *text == '-';
+    int n = 0;
+    text += minus;
+    if (*text < '0' || *text > '9')
+        return false;
+    for (; *text >= '0' && *text <= '9'; text++)
+        if ((n = n * 10 + (*text - '0')) > FRAME_MAX_SIDE)
+            return false;
+    *p = text + 1;
+    *value = (float)(minus ? -n : n);
+    return *text == ',';
+}
+
+static int find_class(const char *label, size_t len, int classes)
+{
+    for (int i = 0; i < classes; i++)
+        if (strlen(boxes_class[i]) == len && !memcmp(boxes_class[i], label, len))
+            return i;
+    return -1;
+}
+
+/* A box of a class has its centre in the frame; one that counts for nothing may lie anywhere. */
+static int read_box(const struct frame *f, const char *text, int classes, struct map_box *b,
+                    struct err *e)
+{
+    const char *p = text;
+    int shown = (int)strcspn(text, ";");
+    shown = shown < 40 ? shown : 40;
+    if (!take_number(&p, &b->x) || !take_number(&p, &b->y) || !take_number(&p, &b->w) ||
+        !take_number(&p, &b->h) || b->w < 1 || b->h < 1)
+        return err_set(e, "boxes: '%.*s' is not X,Y,W,H,LABEL in pixels", shown, text);
+    size_t len = strcspn(p, ";");
+    b->class = len == 1 && *p == '?' ? MAP_IGNORE : find_class(p, len, classes);
+    if (b->class == MAP_IGNORE && !(len == 1 && *p == '?'))
+        return err_set(e, "boxes: the label '%.*s' is not %s to %s or ?", len < 40 ? (int)len : 40,
+                       p, boxes_class[0], boxes_class[classes - 1]);
+    float x = b->x + b->w / 2, y = b->y + b->h / 2;
+    if (b->class != MAP_IGNORE &&
+        (x < 0 || y < 0 || x >= (float)f->width || y >= (float)f->height))
+        return err_set(e, "boxes: the middle of '%.*s' is not in the frame of %dx%d", shown, text,
+                       f->width, f->height);
+    return 0;
+}
+
+static int make_room(struct map_box **box, int *size, int boxes, struct err *e)
+{
+    if (boxes < *size)
+        return 0;
+    int more = *size ? 2 * *size : 64;
+    struct map_box *grown = realloc(*box, (size_t)more * sizeof *grown);
+    if (!grown)
+        return err_set(e, "out of memory");
+    *box = grown;
+    *size = more;
+    return 0;
+}
+
+/* A header's bytes bound the number of boxes. */
+static int read_text(const struct frame *f, const char *text, int classes, struct map_box **box,
+                     int *size, struct err *e)
+{
+    int boxes = 0;
+    for (const char *p = text; *p; p += strcspn(p, ";"), p += *p == ';', boxes++)
+        if (make_room(box, size, boxes, e) || read_box(f, p, classes, &(*box)[boxes], e))
+            return -1;
+    return boxes;
+}
+
+int boxes_read(const struct frame *f, int classes, struct map_box **box, int *size, struct err *e)
+{
+    char *text = malloc(f->facts_len + 1);
+    if (!text)
+        return err_set(e, "out of memory");
+    bool there = frame_fact(f, "boxes", text, f->facts_len + 1);
+    int boxes = there ? read_text(f, text, classes, box, size, e) : 0;
+    free(text);
+    return boxes;
+}

@@ -1,0 +1,131 @@
+/* A training run of a finder: what is other than with a network that reads digits. Each batch is
+ * learnt from twice, with either sign; a frame's truth are boxes; validation counts what is found. */
+#include "fit_run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VALIDATE_BATCH 32 /* pictures whose maps are in memory at once */
+
+/* A byte of local contrast says (contrast * 32 + 128). */
+#define CONTRAST_MEAN 128
+#define CONTRAST_STD 32
+
+int fit_finder_prepare(struct fit *f, struct err *e)
+{
+    struct net *net = f->net;
+    if (!net_meta(net, "input_scale") &&
+        (net_set_meta(net, "input_scale", "1", e) ||
+         fit_set_number(net, "input_mean", "%.0f", CONTRAST_MEAN, e) ||
+         fit_set_number(net, "input_std", "%.0f", CONTRAST_STD, e)))
+        return -1;
+    double scale = net_meta_number(net, "input_scale", 1);
+    double mean = net_meta_number(net, "input_mean", CONTRAST_MEAN);
+    double std = net_meta_number(net, "input_std", CONTRAST_STD);
+    f->tone = (struct tone){.options = f->o->tone,
+                            .pixels = (long)f->d->height * f->d->width,
+                            .seed = f->o->train.seed,
+                            .scale = (float)(scale / std),
+                            .mean = (float)(mean / scale)};
+    f->truth = calloc((size_t)f->o->train.batch, sizeof *f->truth);
+    return f->truth ? 0 : err_set(e, "out of memory");
+}
+
+void fit_finder_fill(void *arg, int i, int thread, float *x)
+{
+    const struct fit *f = arg;
+    (void)thread;
+    tone_image(&f->tone, f->state.epoch, f->batch[i], f->turned, f->bare,
+               dataset_pixels(f->d, f->batch[i]), x);
+}
+
+void fit_finder_step(struct fit *f, int n, double rate)
+{
+    struct checkpoint *c = &f->state;
+    for (int i = 0; i < n; i++)
+        f->truth[i] = dataset_truth(f->d, f->batch[i]);
+    struct map_loss l = trainer_step_map(f->trainer, fit_finder_fill, f, f->truth, n, rate);
+    c->loss += map_loss_total(&l) * n;
+    c->map.centre += l.centre * n;
+    c->map.class += l.class * n;
+    c->map.box += l.box * n;
+}
+
+/* Pictures from..from + n of those set aside, as they are. */
+static void score_batch(struct fit *f, struct infer *plan, long from, int n, float *x, float *map)
+{
+    struct map_shape shape = map_shape_of(f->net);
+    const uint32_t *index = f->s->validation_index + from;
+    long size = net_outputs(f->net);
+    for (int i = 0; i < n; i++)
+        infer_scale(dataset_pixels(f->d, index[i]), f->tone.pixels, f->tone.scale,
+                    (double)f->tone.scale * f->tone.mean, 1, x + i * f->tone.pixels);
+    infer_run(plan, x, n, map);
+    for (int i = 0; i < n; i++) {
+        struct map_truth truth = dataset_truth(f->d, index[i]);
+        scores_add(&f->scores, f->d->kind[index[i]], &shape, map + i * size, &truth);
+    }
+}
+
+int fit_finder_validate(struct fit *f, struct err *e)
+{
+    size_t maps = (size_t)net_outputs(f->net) * VALIDATE_BATCH;
+    float *x = malloc((size_t)f->tone.pixels * VALIDATE_BATCH * sizeof *x);
+    float *map = malloc(maps * sizeof *map);
+    struct infer *plan = infer_new(f->net, VALIDATE_BATCH, f->threads, kernel_best(), e);
+    bool ready = x && map && plan;
+    if (plan && !ready)
+        err_set(e, "out of memory");
+    memset(&f->scores, 0, sizeof f->scores);
+    for (long from = 0; ready && from < f->s->validation; from += VALIDATE_BATCH) {
+        long left = f->s->validation - from;
+        score_batch(f, plan, from, left < VALIDATE_BATCH ? (int)left : VALIDATE_BATCH, x, map);
+    }
+    infer_free(plan);
+    free(x);
+    free(map);
+    return ready ? 0 : -1;
+}
+
+void fit_finder_record(const struct fit *f, struct epoch_record *r)
+{
+    const struct checkpoint *c = &f->state;
+    double seen = (double)c->seen;
+    r->centre = c->map.centre / seen;
+    r->class = c->map.class / seen;
+    r->box = c->map.box / seen;
+    if (!f->s->validation)
+        return;
+    r->recall = score_recall(&f->scores.all);
+    r->precision = score_precision(&f->scores.all);
+}
+
+/* The names of the first classes. */
+static int set_labels(struct net *net, int classes, struct err *e)
+{
+    char text[128] = "";
+    size_t len = 0;
+    for (int i = 0; i < classes; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", i ? " " : "", boxes_class[i]);
+    return net_set_meta(net, "labels", text, e);
+}
+
+int fit_finder_metadata(struct fit *f, struct err *e)
+{
+    struct net *net = f->net;
+    if (set_labels(net, f->d->classes, e) || net_set_meta(net, "inkpipe_task", "boxes", e) ||
+        fit_set_number(net, "inkpipe_tile", "%.0f", f->d->height, e))
+        return -1;
+    if (f->s->validation)
+        return fit_set_number(net, "validation_recall", "%.4f", score_recall(&f->scores.all), e) ||
+                       fit_set_number(net, "validation_precision", "%.4f",
+                                      score_precision(&f->scores.all), e)
+                   ? -1
+                   : 0;
+    static const char *const stale[] = {"validation_recall", "validation_precision"};
+    for (int i = 0; i < 2; i++) /* not what a starting model said */
+        if (net_meta(net, stale[i]) && net_set_meta(net, stale[i], "-", e))
+            return -1;
+    return 0;
+}
