@@ -45,7 +45,8 @@ def difference(logits, path):
     session = runtime(path)
     info = session.get_inputs()[0]
     fixed = isinstance(info.shape[0], int) and info.shape[0] > 0
-    shape = [d if isinstance(d, int) and d > 0 else BATCH for d in info.shape]
+    tile = int(session.get_modelmeta().custom_metadata_map.get("inkpipe_tile", 0))  # of a finder's open sides
+    shape = [d if isinstance(d, int) and d > 0 else tile if tile and i > 1 else BATCH for i, d in enumerate(info.shape)]
     rng = np.random.default_rng(7)
     x = rng.integers(0, 256, shape).astype(np.float32)
     if "uint8" in info.type:

@@ -114,8 +114,7 @@ static int set_labels(struct net *net, int classes, struct err *e)
 int fit_finder_metadata(struct fit *f, struct err *e)
 {
     struct net *net = f->net;
-    if (set_labels(net, f->d->classes, e) || net_set_meta(net, "inkpipe_task", "boxes", e) ||
-        fit_set_number(net, "inkpipe_tile", "%.0f", f->d->height, e))
+    if (set_labels(net, f->d->classes, e))
         return -1;
     if (f->s->validation)
         return fit_set_number(net, "validation_recall", "%.4f", score_recall(&f->scores.all), e) ||

@@ -78,7 +78,8 @@ struct layer {
  *   input_scale input_mean input_std   x = (pixel * scale - mean) / std, pixel 0..255
  *   labels       the outputs' names in order, separated by spaces; "none" is the reject class
  *   inkpipe_task "boxes": a finder, whose last layer is OP_BOXES; labels are its classes' names, and
- *                inkpipe_tile is the side of the pictures that it was trained on
+ *                inkpipe_tile is the side of the pictures that it was trained on. The onnx room alone
+ *                reads and writes these two
  *   temperature  logits are divided by it before softmax
  *   command data_sha256 seed shards validation_accuracy   how it was made, how good it is */
 struct meta {

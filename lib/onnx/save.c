@@ -540,6 +540,31 @@ static Onnx__GraphProto *make_graph(struct writer *w)
     return g;
 }
 
+static void add_meta(struct writer *w, Onnx__ModelProto *m, const char *key, const char *value)
+{
+    Onnx__StringStringEntryProto *entry = make(w, sizeof *entry);
+    onnx__string_string_entry_proto__init(entry);
+    entry->key = make_utf8(w, key);
+    entry->value = make_utf8(w, value);
+    m->metadata_props[m->n_metadata_props++] = entry;
+}
+
+/* The net's, and what the graph cannot say: that it is a finder, and of pictures of which side. */
+static void save_metas(struct writer *w, Onnx__ModelProto *m)
+{
+    const struct net *net = w->net;
+    char tile[16];
+    m->metadata_props = make(w, ((size_t)net->metas + 3) * sizeof *m->metadata_props);
+    for (int i = 0; i < net->metas; i++)
+        if (strcmp(net->meta[i].key, "inkpipe_task") && strcmp(net->meta[i].key, "inkpipe_tile"))
+            add_meta(w, m, net->meta[i].key, net->meta[i].value);
+    if (!net_is_finder(net))
+        return;
+    snprintf(tile, sizeof tile, "%d", net_input(net).h);
+    add_meta(w, m, "inkpipe_task", "boxes");
+    add_meta(w, m, "inkpipe_tile", tile);
+}
+
 static Onnx__ModelProto *make_model(struct writer *w)
 {
     Onnx__ModelProto *m = make(w, sizeof *m);
@@ -556,14 +581,7 @@ static Onnx__ModelProto *make_model(struct writer *w)
     m->opset_import[0]->version = SAVE_OPSET;
     m->n_opset_import = 1;
     m->graph = make_graph(w);
-    m->metadata_props = make(w, ((size_t)w->net->metas + 1) * sizeof *m->metadata_props);
-    for (int i = 0; i < w->net->metas; i++) {
-        Onnx__StringStringEntryProto *entry = make(w, sizeof *entry);
-        onnx__string_string_entry_proto__init(entry);
-        entry->key = make_utf8(w, w->net->meta[i].key);
-        entry->value = make_utf8(w, w->net->meta[i].value);
-        m->metadata_props[m->n_metadata_props++] = entry;
-    }
+    save_metas(w, m);
     return m;
 }
 

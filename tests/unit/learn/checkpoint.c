@@ -18,10 +18,12 @@ static size_t len;
 
 static struct checkpoint example(void)
 {
-    static struct epoch_record record[2] = {{1, 0.5, 0.9, NAN, NAN, 1e-3, 12.5, 4400},
-                                            {2, 0.25, 0.95, 0.2, 0.96, 1e-4, 12.5, 4400}};
+    static struct epoch_record record[2] = {
+        {1, 0.5, 0.9, NAN, NAN, 1e-3, 12.5, 4400, 0, 0, 0, NAN, NAN},
+        {2, 0.25, NAN, NAN, NAN, 1e-4, 12.5, 4400, 0.2, 0.02, 0.03, 0.9, 0.8}};
     struct checkpoint c = {.epoch = 2, .batch = 17, .steps = 1737, .correct = 100, .seen = 128,
-                           .loss = 31.25, .seconds = 0.75, .records = 2, .record = record};
+                           .loss = 31.25, .seconds = 0.75, .map = {25, 4, 2.25},
+                           .records = 2, .record = record};
     memset(c.identity, 0xab, sizeof c.identity);
     return c;
 }
@@ -44,12 +46,13 @@ static void check_round_trip(void)
     CHECK(!checkpoint_load(name, &back, into, 2, &e), "loaded%s", e.what);
     CHECK(!memcmp(w, weights, sizeof w) && !memcmp(m, moments, sizeof m), "the arrays' bits");
     CHECK(back.epoch == 2 && back.batch == 17 && back.steps == 1737 && back.correct == 100 &&
-              back.seen == 128 && back.loss == 31.25 && back.seconds == 0.75 && back.records == 2,
+              back.seen == 128 && back.loss == 31.25 && back.seconds == 0.75 && back.records == 2 &&
+              back.map.centre == 25 && back.map.class == 4 && back.map.box == 2.25,
           "the place in the run");
     CHECK(!memcmp(back.record, c.record, 2 * sizeof *c.record), "the records' bits");
     free(back.record);
     CHECK(!file_load(name, 1 << 20, &bytes, &len, &e), "the file is %zu bytes", len);
-    CHECK(len == 8 + 32 + 48 + 16 + 128 + 8 + 8 + 20 + 8 + 12 + 4, "as the format says");
+    CHECK(len == 8 + 32 + 48 + 40 + 208 + 8 + 8 + 20 + 8 + 12 + 4, "as the format says");
 }
 
 /* What parsing these bytes says; the arrays and the checkpoint must stay as they were. */
@@ -105,9 +108,9 @@ static void check_refusals(void)
     CHECK(strstr(forged(64, 129), "cannot be"), "more right than seen");
     CHECK(strstr(forged(80, 1), "cannot be"), "fewer records than epochs");
     CHECK(strstr(forged(80, UINT64_MAX), "cannot be"), "records without end");
-    CHECK(strstr(forged(232, UINT64_MAX), "arrays"), "arrays without end");
-    CHECK(strstr(forged(240, UINT64_MAX / 4), "arrays"), "an array without end");
-    CHECK(strstr(forged(240, 6), "arrays"), "an array longer by one");
+    CHECK(strstr(forged(336, UINT64_MAX), "arrays"), "arrays without end");
+    CHECK(strstr(forged(344, UINT64_MAX / 4), "arrays"), "an array without end");
+    CHECK(strstr(forged(344, 6), "arrays"), "an array longer by one");
 }
 
 static void check_files(void)

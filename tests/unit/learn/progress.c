@@ -30,12 +30,19 @@ int main(void)
           "minutes and hours");
     CHECK(times_as(NAN, "0:00") && times_as(-1, "0:00") && times_as(INFINITY, "0:00"), "no time");
 
-    struct epoch_record r = {3, 0.123456, 0.98765, 0.2, 0.96, 1.5e-3, 12.34, 4400.4};
-    CHECK(!strcmp(fit_line(&r, text, sizeof text),
+    p.accuracy = NAN;
+    CHECK(!strchr(progress_text(&p, 0, text, sizeof text), '%'), "a finder's: %s", text);
+
+    struct epoch_record r = {3, 0.123456, 0.98765, 0.2, 0.96, 1.5e-3, 12.34, 4400.4, 0.1, 0.02, 0.01,
+                             0.9, 0.8};
+    CHECK(!strcmp(fit_line(&r, true, text, sizeof text),
+                  "3\t0.12346\t0.10000\t0.02000\t0.01000\t0.9000\t0.8000\t0.0015\t12.3\t4400"),
+          "%s", text);
+    CHECK(!strcmp(fit_line(&r, false, text, sizeof text),
                   "3\t0.12346\t0.98765\t0.20000\t0.96000\t0.0015\t12.3\t4400"),
           "%s", text);
     r.validation_loss = r.validation_accuracy = NAN;
-    CHECK(!strcmp(fit_line(&r, text, sizeof text),
+    CHECK(!strcmp(fit_line(&r, false, text, sizeof text),
                   "3\t0.12346\t0.98765\t-\t-\t0.0015\t12.3\t4400"),
           "%s", text);
     return check_done();

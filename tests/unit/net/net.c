@@ -45,7 +45,9 @@ static void test_windows(void)
     CHECK(net, "every option of a window: %s", e.what);
     CHECK(shape_is(net->layer[1].out, 8, 13, 27), "conv with stride and pad");
     CHECK(shape_is(net->layer[2].out, 8, 7, 14), "conv, same padding, stride 2");
-    CHECK(net->layer[2].pad_top == 1 && net->layer[2].pad_left == 1, "odd padding goes last");
+    CHECK(net->layer[2].pad_top == 1 && net->layer[2].pad_bottom == 1 &&
+              net->layer[2].pad_left == 1 && net->layer[2].pad_right == 1,
+          "as much before as after, whatever the side");
     CHECK(!net->layer[2].bias && net->layer[1].bias, "nobias");
     CHECK(net_weight_count(net, 2) == 8 * 2 * 9, "a group sees its channels only");
     CHECK(shape_is(net->layer[3].out, 6, 7, 14), "dilated conv, same padding");
@@ -65,6 +67,30 @@ static void test_residual(void)
     CHECK(net->layer[4].in[0] == 1, "from continues at the named value");
     CHECK(net->layer[5].op == OP_ADD && net->layer[5].in[0] == 4 && net->layer[5].in[1] == 3,
           "add reads both");
+    net_free(net);
+}
+
+static void test_resize(void)
+{
+    struct err e = ERR_NONE;
+    struct net *net = parse("input 1 64 64\nconv 4 3x3 stride 2 pad same\nrelu\nmaxpool 2x2\nname a\n"
+                            "conv 4 3x3 pad same dilation 2\nadd a\nconv 17 1x1\nboxes\n",
+                            &e);
+    CHECK(net && net_is_finder(net) && shape_is(net->layer[7].out, 17, 16, 16), "a finder: %s", e.what);
+    CHECK(!net_resize(net, 40, 100, &e) && shape_is(net_input(net), 1, 40, 100) &&
+              shape_is(net->layer[7].out, 17, 10, 25),
+          "the same net, another picture%s", e.what);
+    CHECK(net_resize(net, 2, 2, &e) == -1 && strstr(e.what, "layer 3") &&
+              shape_is(net->layer[7].out, 17, 10, 25),
+          "too small: %s", e.what);
+    CHECK(net_resize(net, 42, 100, &e) == -1 && strstr(e.what, "square cells"), "%s", e.what);
+    CHECK(net_resize(net, NET_MAX_DIM, NET_MAX_DIM, &e) == -1 && shape_is(net_input(net), 1, 40, 100),
+          "too large: %s", e.what);
+    net_free(net);
+    net = net_load("models/seed.net", &e);
+    CHECK(net_resize(net, 56, 56, &e) == -1 && strstr(e.what, "dense reads one size only") &&
+              shape_is(net_input(net), 1, 28, 28),
+          "dense: %s", e.what);
     net_free(net);
 }
 
@@ -152,6 +178,11 @@ static void test_bad(void)
         {"input 1 8 8\nname a\nrelu\nname a\n", "line 4: the name 'a' is taken"},
         {"input 1 8 8\nname a\nmaxpool 2x2\nadd a\n", "line 4: cannot add 1x4x4 and 1x8x8"},
         {"input 1 8 8\nsoftmax\nrelu\n", "line 3: nothing may follow softmax"},
+        {"input 1 8 8\nconv 6 1x1\nboxes\nrelu\n", "line 4: nothing may follow boxes"},
+        {"input 1 8 8\nconv 5 1x1\nboxes\n",
+         "line 3: a map of 5 channels: 1 for centres, 1 for each class and 4 for a box"},
+        {"input 1 9 8\nconv 6 2x2 stride 2\nboxes\n",
+         "line 3: a map of 4x4 does not divide a picture of 9x8 into square cells"},
         {"input 1 8 8\nname a\nrelu\nfrom a\nrelu\n", "line 3: no later line reads this value"},
         {"input 1 8 8\nname a\nrelu\nfrom a\n", "line 5: nothing follows 'from'"},
         {"input 256 512 512\nrelu\nrelu\n",
@@ -176,6 +207,7 @@ int main(void)
     test_seed();
     test_windows();
     test_residual();
+    test_resize();
     test_init();
     test_meta();
     test_bad();

@@ -128,6 +128,51 @@ static void test_foreign(void)
     net_free(net);
 }
 
+/* The bytes of a finder with these metadata instead of its own, read again. */
+static struct net *reread_as(const char *from, const char *to, struct err *e)
+{
+    uint8_t *bytes;
+    size_t len, n = strlen(from);
+    *e = (struct err)ERR_NONE;
+    if (file_load(file, ONNX_MAX_FILE, &bytes, &len, e))
+        return NULL;
+    for (size_t i = 0; i + n <= len; i++)
+        if (!memcmp(bytes + i, from, n))
+            memcpy(bytes + i, to, n);
+    struct net *net = onnx_parse(bytes, len, e);
+    free(bytes);
+    return net;
+}
+
+static void test_finder(void)
+{
+    static const char text[] = "input 1 64 64\nconv 4 3x3 stride 4 pad same\nrelu\nconv 17 1x1\nboxes\n";
+    struct err e = ERR_NONE;
+    struct net *net = net_parse(text, sizeof text - 1, "t", &e), *other;
+    draw(net);
+    net_set_meta(net, "inkpipe_tile", "7", &e);
+    CHECK(is_reread(net), "a finder: written and read");
+    other = reread_as("\x02" "64", "\x02" "48", &e);
+    CHECK(other && net_is_finder(other) && net_input(other).h == 48 &&
+              other->layer[other->layers - 1].out.h == 12,
+          "its pictures may be of another size%s", e.what);
+    net_free(other);
+    static const char *const bad[][3] = {
+        {"\x05" "boxes", "\x05" "bowls", "inkpipe_task: 'bowls' is not boxes"},
+        {"\x02" "64", "\x02" "6 ", "inkpipe_tile: '6 ' is not a side of 1 to 65536 pixels"},
+        {"\x02" "64", "\x02" "-4", "inkpipe_tile: '-4' is not"},
+        {"\x02" "64", "\x02" "00", "inkpipe_tile: '00' is not"},
+        {"inkpipe_task", "inkpipe_tusk", "the input's dimension 2 is open"},
+        {"inkpipe_tile", "inkpipe_tale", "inkpipe_tile: '' is not"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        other = reread_as(bad[i][0], bad[i][1], &e);
+        CHECK(!other && strstr(e.what, bad[i][2]), "%s: %s", bad[i][2], e.what);
+        net_free(other);
+    }
+    net_free(net);
+}
+
 static void test_metadata(void)
 {
     struct err e = ERR_NONE;
@@ -196,6 +241,7 @@ int main(void)
     close(mkstemp(file));
     test_round_trip();
     test_foreign();
+    test_finder();
     test_metadata();
     test_wire();
     unlink(file);
