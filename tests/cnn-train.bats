@@ -253,6 +253,81 @@ bf16_net() {
     cmp my.net "$NET"
 }
 
+# tiles COUNT: scenes of 64x64 with up to three digits of the thousand, dark on gray, and their boxes.
+tiles() {
+    perl -e 'open I, "-|", "zcat $ARGV[1]"; open L, "-|", "zcat $ARGV[2]"; read I, $_, 16; read L, $_, 8;
+        while (read I, $d, 784) { read L, $l, 1; push @digit, [$d, ord $l] }
+        $n = 7; sub draw { $n = ($n * 1103515245 + 12345) % 2147483648; int($n / 65536) % $_[0] }
+        for $t (1 .. $ARGV[0]) {
+            @p = map { 124 + draw(9) } 1 .. 4096; @box = ();
+            for $place (0 .. 3) {
+                next if draw(4) == 0;
+                ($d, $l) = @{$digit[draw(1000)]};
+                ($x, $y) = (($place % 2) * 32 + draw(5), int($place / 2) * 32 + draw(5));
+                ($x0, $y0, $x1, $y1) = (28, 28, -1, -1);
+                for $i (0 .. 783) {
+                    $v = ord substr $d, $i, 1 or next;
+                    ($r, $c) = (int($i / 28), $i % 28);
+                    $p[($y + $r) * 64 + $x + $c] -= $v * 0.45;
+                    next if $v < 100;
+                    $x0 = $c if $c < $x0; $x1 = $c if $c > $x1; $y0 = $r if $r < $y0; $y1 = $r if $r > $y1;
+                }
+                push @box, join ",", $x + $x0, $y + $y0, $x1 - $x0 + 1, $y1 - $y0 + 1, $l;
+            }
+            printf "P5\n# boxes=%s\n# kind=%s\n64 64\n255\n", join(";", @box), $t % 2 ? "odd" : "even";
+            print pack "C*", map { $_ < 0 ? 0 : int } @p;
+        }' "$1" "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
+}
+
+# A finder that learns in seconds.
+finder_net() {
+    printf '%s\n' 'input 1 64 64' 'conv 8 3x3 stride 2 pad same nobias' batchnorm relu \
+        'conv 16 3x3 stride 2 pad same nobias' batchnorm relu 'name a' \
+        'conv 16 3x3 pad same nobias' batchnorm relu 'add a' 'conv 16 3x3 pad same dilation 2 nobias' \
+        batchnorm relu 'conv 17 1x1' boxes >f.net
+}
+
+@test "a network that ends in boxes learns where digits are" {
+    finder_net
+    tiles 200 | cnn-train -n f.net -o f.onnx -e 12 -v 40 >log 2>talk
+    [ ! -s talk ]
+    header='epoch loss centre class box recall precision rate seconds images_per_second'
+    [ "$(head -1 log | tr '\t' ' ')" = "$header" ]
+    [ "$(wc -l <log)" -eq 20 ]
+    awk -F'\t' 'NR > 1 && NR < 14 && (NF != 10 || $6 > 1 || $10 <= 0) { exit 1 }
+        NR == 13 { exit !($6 > 0.8 && $7 > 0.8) }' log
+    # At the end: all, by size, by kind of scene.
+    [ "$(sed -n 14p log | tr '\t' ' ')" = 'group digits recall precision overlap class' ]
+    [ "$(tail -n +15 log | cut -f1 | tr '\n' ' ')" = 'all 9-16 16-32 32-60 odd even ' ]
+    awk -F'\t' '$1 == "all" { n = $2 } $1 == "odd" || $1 == "even" { n -= $2 } END { exit n != 0 }' log
+    for key in inkpipe_task boxes '0 1 2 3 4 5 6 7 8 9 sign other' validation_recall ' -g 0.15 -N 0.15'; do
+        grep -aq -- "$key" f.onnx
+    done
+    # It goes on from there, and is no model that reads digits.
+    tiles 50 | cnn-train -i f.onnx -o g.onnx -e 1 >again
+    awk -F'\t' 'NR == 2 && $6 < 0.8 { exit 1 }' again
+    run cnn-predict -m f.onnx digits.pgm
+    [ "$status" -eq 1 ]
+    [ "$output" = 'cnn-predict: f.onnx: a finder, which says where digits are: preproc uses it, on pictures' ]
+}
+
+@test "a finder is the same for any number of threads, interrupted or not" {
+    finder_net
+    tiles 60 >tiles.pgm
+    cnn-train -n f.net -o one.onnx -e 4 -j 1 tiles.pgm | cut -f1-8 >one
+    cnn-train -n f.net -o two.onnx -e 4 -j 2 tiles.pgm | cut -f1-8 >two
+    cmp one.onnx two.onnx
+    cmp one two
+    for signal in TERM KILL; do
+        stopped $signal 2 -n f.net -o m.onnx -e 4 -j 2 tiles.pgm
+        [ ! -e m.onnx ]
+        cnn-train -r -n f.net -o m.onnx -e 4 -j 2 tiles.pgm | cut -f1-8 >log
+        cmp one.onnx m.onnx
+        cmp one log
+        rm m.onnx
+    done
+}
+
 @test "a full disk is an error and leaves no half model" {
     run bash -c "cnn-train -n '$NET' -o m.onnx -e 2000 digits.pgm 2>&1 >/dev/full"
     [ "$status" -eq 1 ]
@@ -284,6 +359,14 @@ bf16_net() {
     (cat good.pgm; head -c 500 good.pgm) >cut.pgm
     head -c 784 /dev/zero | (printf 'P5\n# label=1\n28 28\n255\n'; cat) >blank.pgm
     pgmramp -lr 10 10 >small.pgm
+    finder_net
+    sed 's/conv 17/conv 18/' f.net >classes.net
+    sed 's/64 64/64 32/' f.net >long.net
+    tiles 2 >tiles.pgm
+    sed '0,/boxes=[^;]*/s//boxes=1,2,3,7/' tiles.pgm >four.pgm
+    sed 's/boxes=.*/boxes=1,2,3,4,seven/' tiles.pgm >seven.pgm
+    sed '/boxes=/{x;s/^/x/;/xx/{x;s/=.*/=62,2,9,4,7/;x};x}' tiles.pgm >outside.pgm
+    "$B/tool/logits" -s f.net f.onnx
     ln -s "$NET" tiny.net
     while IFS= read -r name; do
         [[ -n $name && $name != \#* ]] || continue
