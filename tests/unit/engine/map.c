@@ -100,9 +100,10 @@ static const char finder[] = "input 1 36 28\n"
 
 enum { N = 11, PIXELS = 36 * 28 };
 
-static void fill(void *arg, int i, float *x)
+static void fill(void *arg, int i, int thread, float *x)
 {
     const float *from = arg;
+    (void)thread;
     memcpy(x, from + (long)i * PIXELS, PIXELS * sizeof *x);
 }
 
