@@ -1,3 +1,6 @@
+/* Gray frames of decoded pictures. Input is libavcodec's picture in any pixel format: its luma as it is where it
+ * has one, by its range; of anything else libswscale makes RGBA first, and BT.601 weighs the colours. What is
+ * transparent is laid on paper. */
 #include "gray.h"
 
 #include <math.h>
@@ -7,7 +10,10 @@
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 
-/* What black and white are in samples of a luma of `depth` bits. */
+#define WHITE 255
+#define MAX_FAINT 8 /* levels below white that are not seen as ink */
+
+/* The samples that are black and white. */
 struct range {
     int black, white;
 };
@@ -19,192 +25,140 @@ static bool is_full_range(const AVFrame *in, const AVPixFmtDescriptor *d)
     return d->nb_components < 3 || !strncmp(d->name, "yuvj", 4);
 }
 
+static struct range full_range(int depth)
+{
+    return (struct range){0, (1 << depth) - 1};
+}
+
 static struct range luma_range(const AVFrame *in, const AVPixFmtDescriptor *d)
 {
     int depth = d->comp[0].depth;
-    if ((d->flags & AV_PIX_FMT_FLAG_RGB) || depth < 8 || is_full_range(in, d))
-        return (struct range){0, (1 << depth) - 1};
+    if (is_full_range(in, d))
+        return full_range(depth);
     return (struct range){16 << (depth - 8), 235 << (depth - 8)};
 }
 
-static uint8_t to_8_bits(int sample, struct range r)
+/* Component c of every pixel, of 8 to 16 bits, as 8 bits: to [height][width]. */
+static int take_component(uint8_t *to, const AVFrame *in, const AVPixFmtDescriptor *d,
+                          const AVComponentDescriptor *c, struct range r, struct err *e)
 {
-    double v = (sample - r.black) * 255.0 / (r.white - r.black) + 0.5;
-    return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
-}
-
-static uint8_t luma_of_rgb(int r, int g, int b)
-{
-    return (uint8_t)((19595 * r + 38470 * g + 7471 * b + 32768) >> 16);
-}
-
-#define WHITE 255
-#define FAINT 8 /* levels: less is not seen */
-
-/* A colour as it looks on paper of gray `paper`. */
-static uint8_t on_paper(int gray, int alpha, int paper)
-{
-    return (uint8_t)((gray * alpha + paper * (255 - alpha) + 127) / 255);
-}
-
-static void from_luma8(struct frame *out, const AVFrame *in, const AVComponentDescriptor *c,
-                       struct range range)
-{
-    uint8_t table[256];
-    for (int i = 0; i < 256; i++)
-        table[i] = to_8_bits(i, range);
-    bool as_it_is = range.black == 0 && c->step == 1;
-    for (int y = 0; y < out->height; y++) {
-        const uint8_t *from = in->data[c->plane] + (ptrdiff_t)y * in->linesize[c->plane] + c->offset;
-        uint8_t *to = out->gray + (size_t)y * out->width;
-        if (as_it_is)
-            memcpy(to, from, out->width);
-        else
-            for (int x = 0; x < out->width; x++)
-                to[x] = table[from[(ptrdiff_t)x * c->step]];
-    }
-}
-
-/* Little-endian luma of 9 to 16 bits. */
-static void from_luma16(struct frame *out, const AVFrame *in, const AVComponentDescriptor *c,
-                        struct range range)
-{
-    float scale = 255.0f / (range.white - range.black);
-    for (int y = 0; y < out->height; y++) {
-        const uint8_t *from = in->data[c->plane] + (ptrdiff_t)y * in->linesize[c->plane] + c->offset;
-        uint8_t *to = out->gray + (size_t)y * out->width;
-        for (int x = 0; x < out->width; x++, from += c->step) {
-            int sample = (from[0] | from[1] << 8) >> c->shift;
-            float v = (sample - range.black) * scale + 0.5f;
-            to[x] = v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
-        }
-    }
-}
-
-static void from_rgb8(struct frame *out, const AVFrame *in, const AVPixFmtDescriptor *d, int paper)
-{
-    bool alpha = d->flags & AV_PIX_FMT_FLAG_ALPHA;
-    for (int y = 0; y < out->height; y++) {
-        uint8_t *to = out->gray + (size_t)y * out->width;
-        const uint8_t *from[4] = {0};
-        for (int i = 0; i < 3 + alpha; i++) {
-            const AVComponentDescriptor *c = &d->comp[i];
-            from[i] = in->data[c->plane] + (ptrdiff_t)y * in->linesize[c->plane] + c->offset;
-        }
-        ptrdiff_t step = d->comp[0].step;
-        for (ptrdiff_t x = 0; x < out->width; x++) {
-            to[x] = luma_of_rgb(from[0][x * step], from[1][x * step], from[2][x * step]);
-            if (alpha)
-                to[x] = on_paper(to[x], from[3][x * step], paper);
-        }
-    }
-}
-
-static void from_palette(struct frame *out, const AVFrame *in, int paper)
-{
-    uint8_t table[256];
-    for (int i = 0; i < 256; i++) {
-        uint32_t argb;
-        memcpy(&argb, in->data[1] + 4 * i, 4);
-        uint8_t gray = luma_of_rgb(argb >> 16 & 255, argb >> 8 & 255, argb & 255);
-        table[i] = on_paper(gray, argb >> 24, paper);
-    }
-    for (int y = 0; y < out->height; y++) {
-        const uint8_t *from = in->data[0] + (ptrdiff_t)y * in->linesize[0];
-        uint8_t *to = out->gray + (size_t)y * out->width;
-        for (int x = 0; x < out->width; x++)
-            to[x] = table[from[x]];
-    }
-}
-
-/* Any format whose components are whole numbers, one line of each component at a time. */
-static int from_components(struct frame *out, const AVFrame *in, const AVPixFmtDescriptor *d,
-                           struct range range, int paper, struct err *e)
-{
-    bool alpha = d->flags & AV_PIX_FMT_FLAG_ALPHA;
-    bool rgb = d->flags & AV_PIX_FMT_FLAG_RGB;
-    bool inverted = in->format == AV_PIX_FMT_MONOWHITE;
-    int width = out->width, last = d->nb_components - 1;
-    uint16_t *line = calloc((size_t)width * 4, sizeof *line);
-    if (!line)
+    int mask = (1 << c->depth) - 1, low = d->flags & AV_PIX_FMT_FLAG_BE ? 1 : 0;
+    float scale = 255.0f / (r.white - r.black);
+    uint8_t *table = malloc(mask + 1);
+    if (!table)
         return err_set(e, "out of memory");
-    for (int y = 0; y < out->height; y++) {
-        uint8_t *to = out->gray + (size_t)y * width;
-        for (int i = 0; i <= last; i++)
-            if (i == 0 || rgb || (alpha && i == last))
-                av_read_image_line2(line + (size_t)i * width, (const uint8_t **)in->data,
-                                    in->linesize, d, 0, y, i, width, 0, sizeof *line);
-        const uint16_t *a = line + (size_t)last * width;
-        for (int x = 0; x < width; x++) {
-            int c[3];
-            for (int i = 0; i < (rgb ? 3 : 1); i++)
-                c[i] = to_8_bits(line[(size_t)i * width + x],
-                                 rgb ? (struct range){0, (1 << d->comp[i].depth) - 1} : range);
-            int gray = rgb ? luma_of_rgb(c[0], c[1], c[2]) : inverted ? 255 - c[0] : c[0];
-            struct range opaque = {0, (1 << d->comp[last].depth) - 1};
-            to[x] = alpha ? on_paper(gray, to_8_bits(a[x], opaque), paper) : gray;
-        }
+    for (int i = 0; i <= mask; i++)
+        table[i] = fminf(255, fmaxf(0, (i - r.black) * scale + 0.5f));
+    for (int y = 0; y < in->height; y++, to += in->width) {
+        const uint8_t *from = in->data[c->plane] + (ptrdiff_t)y * in->linesize[c->plane] + c->offset;
+        if (c->depth == 8 && r.black == 0 && c->step == 1)
+            memcpy(to, from, in->width);
+        else if (c->depth == 8)
+            for (int x = 0; x < in->width; x++)
+                to[x] = table[from[(ptrdiff_t)x * c->step]];
+        else
+            for (int x = 0; x < in->width; x++, from += c->step)
+                to[x] = table[(from[low] | from[!low] << 8) >> c->shift & mask];
     }
-    free(line);
+    free(table);
     return 0;
 }
 
-/* Floating point, Bayer and the like: by swscale. */
-static int from_anything(struct frame *out, const AVFrame *in, struct err *e)
+/* A picture in RGBA. NULL: e says why; free with av_frame_free. */
+static AVFrame *to_rgba(const AVFrame *in, struct err *e)
 {
+    AVFrame *out = av_frame_alloc();
     struct SwsContext *scaler = NULL;
     if (sws_isSupportedInput(in->format))
         scaler = sws_getContext(in->width, in->height, in->format, in->width, in->height,
-                                AV_PIX_FMT_GRAY8, SWS_POINT, NULL, NULL, NULL);
+                                AV_PIX_FMT_RGBA, SWS_POINT, NULL, NULL, NULL);
     if (!scaler)
-        return err_set(e, "pixel format %s is not supported", av_get_pix_fmt_name(in->format));
-    const int *table = sws_getCoefficients(SWS_CS_DEFAULT);
-    sws_setColorspaceDetails(scaler, table, 1, table, 1, 0, 1 << 16, 1 << 16);
-    uint8_t *to[4] = {out->gray};
-    int stride[4] = {out->width};
-    sws_scale(scaler, (const uint8_t *const *)in->data, in->linesize, 0, in->height, to, stride);
+        err_set(e, "pixel format %s is not supported", av_get_pix_fmt_name(in->format));
+    if (scaler && out) {
+        out->format = AV_PIX_FMT_RGBA;
+        out->width = in->width;
+        out->height = in->height;
+    }
+    if (!scaler || !out || av_frame_get_buffer(out, 0) < 0) {
+        if (scaler)
+            err_set(e, "out of memory");
+        av_frame_free(&out);
+    } else {
+        const int *table = sws_getCoefficients(SWS_CS_DEFAULT);
+        sws_setColorspaceDetails(scaler, table, 1, table, 1, 0, 1 << 16, 1 << 16);
+        sws_scale(scaler, (const uint8_t *const *)in->data, in->linesize, 0, in->height, out->data,
+                  out->linesize);
+    }
     sws_freeContext(scaler);
-    return 0;
+    return out;
 }
 
-static bool is_rgb_bytes(const AVPixFmtDescriptor *d)
+/* Gray, and unless NULL opaque, of any picture: [height][width] each. */
+static int take_colours(uint8_t *gray, uint8_t *opaque, const AVFrame *in, struct err *e)
 {
-    if (!(d->flags & AV_PIX_FMT_FLAG_RGB) || d->nb_components < 3)
-        return false;
-    for (int i = 0; i < d->nb_components; i++)
-        if (d->comp[i].depth != 8 || d->comp[i].shift || d->comp[i].step != d->comp[0].step)
-            return false;
-    return true;
+    AVFrame *rgba = to_rgba(in, e);
+    for (int y = 0; rgba && y < rgba->height; y++) {
+        const uint8_t *from = rgba->data[0] + (ptrdiff_t)y * rgba->linesize[0];
+        for (int x = 0; x < rgba->width; x++) {
+            const uint8_t *p = from + 4 * x;
+            *gray++ = (uint8_t)((19595 * p[0] + 38470 * p[1] + 7471 * p[2] + 32768) >> 16);
+            if (opaque)
+                *opaque++ = p[3];
+        }
+    }
+    int status = rgba ? 0 : -1;
+    av_frame_free(&rgba);
+    return status;
 }
 
-/* Whole numbers of any format, laid on paper of that gray where they are transparent. */
-static int from_numbers(struct frame *out, const AVFrame *in, const AVPixFmtDescriptor *d, int paper,
-                        struct err *e)
+/* How gray a gray looks that is so opaque, on paper of gray `paper`. */
+static int on_paper(int gray, int opaque, int paper)
 {
-    struct range range = luma_range(in, d);
-    const AVComponentDescriptor *luma = &d->comp[0];
-    bool plain = !(d->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL |
-                               AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_BE));
-    if (d->flags & AV_PIX_FMT_FLAG_PAL)
-        from_palette(out, in, paper);
-    else if (plain && luma->depth == 8 && luma->shift == 0)
-        from_luma8(out, in, luma, range);
-    else if (plain && luma->depth > 8)
-        from_luma16(out, in, luma, range);
-    else if (is_rgb_bytes(d))
-        from_rgb8(out, in, d, paper);
-    else
-        return from_components(out, in, d, range, paper, e);
-    return 0;
+    return (gray * opaque + paper * (255 - opaque) + 127) / 255;
 }
 
-/* Are all pixels that gray, but for `play`? */
-static bool all_are(const struct frame *f, int gray, int play)
+/* The darkest and the lightest of n pixels on paper. */
+static struct range range_on_paper(const uint8_t *gray, const uint8_t *opaque, size_t n, int paper)
 {
-    size_t n = (size_t)f->width * f->height, i = 0;
-    while (i < n && abs(f->gray[i] - gray) <= play)
-        i++;
-    return i == n;
+    struct range r = {255, 0};
+    for (size_t i = 0; i < n; i++) {
+        int v = on_paper(gray[i], opaque[i], paper);
+        r.black = v < r.black ? v : r.black;
+        r.white = v > r.white ? v : r.white;
+    }
+    return r;
+}
+
+/* Lay n pixels on white paper. White ink on nothing, as for a dark page, is seen on black. */
+static void lay_on_paper(uint8_t *gray, const uint8_t *opaque, size_t n)
+{
+    int paper = WHITE;
+    if (range_on_paper(gray, opaque, n, WHITE).black >= WHITE - MAX_FAINT) {
+        struct range on_black = range_on_paper(gray, opaque, n, 0);
+        paper = on_black.black < on_black.white ? 0 : WHITE;
+    }
+    for (size_t i = 0; i < n; i++)
+        gray[i] = (uint8_t)on_paper(gray[i], opaque[i], paper);
+}
+
+/* Is the first component a luma of whole numbers? */
+static bool has_luma(const AVPixFmtDescriptor *d)
+{
+    const uint64_t others = AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM |
+                            AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BAYER;
+    return !(d->flags & others) && d->comp[0].depth >= 8 && d->comp[0].depth <= 16 &&
+           strncmp(d->name, "xyz", 3) != 0;
+}
+
+static int convert(struct frame *out, uint8_t *opaque, const AVFrame *in,
+                   const AVPixFmtDescriptor *d, struct err *e)
+{
+    const AVComponentDescriptor *last = &d->comp[d->nb_components - 1];
+    if (!has_luma(d))
+        return take_colours(out->gray, opaque, in, e);
+    if (opaque && take_component(opaque, in, d, last, full_range(last->depth), e))
+        return -1;
+    return take_component(out->gray, in, d, &d->comp[0], luma_range(in, d), e);
 }
 
 int gray_from_picture(struct frame *out, const AVFrame *in, struct err *e)
@@ -214,18 +168,16 @@ int gray_from_picture(struct frame *out, const AVFrame *in, struct err *e)
         return err_set(e, "the decoder gave a picture of an unknown pixel format");
     if (frame_resize(out, in->width, in->height, e))
         return -1;
-    if (d->flags & (AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BAYER) || d->comp[0].depth > 16 ||
-        in->format == AV_PIX_FMT_XYZ12LE || in->format == AV_PIX_FMT_XYZ12BE)
-        return from_anything(out, in, e);
-
-    if (from_numbers(out, in, d, WHITE, e))
-        return -1;
-    if (!(d->flags & (AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL)) || !all_are(out, WHITE, FAINT))
-        return 0;
-    /* White ink on nothing, as for a dark page, is seen on black. */
-    if (from_numbers(out, in, d, 0, e))
-        return -1;
-    return all_are(out, out->gray[0], 0) ? from_numbers(out, in, d, WHITE, e) : 0;
+    size_t n = (size_t)in->width * in->height;
+    bool transparent = d->flags & (AV_PIX_FMT_FLAG_ALPHA | AV_PIX_FMT_FLAG_PAL);
+    uint8_t *opaque = transparent ? malloc(n) : NULL;
+    if (transparent && !opaque)
+        return err_set(e, "out of memory");
+    int status = convert(out, opaque, in, d, e);
+    if (!status && transparent)
+        lay_on_paper(out->gray, opaque, n);
+    free(opaque);
+    return status;
 }
 
 /* Where a source pixel goes: to[y * step_y + x * step_x + start]. */
