@@ -25,15 +25,6 @@
 #include "screen.h"
 #include "tiles.h"
 
-/* Containers that hold their pictures themselves. What is not here cannot be opened by content:
- * hls, dash, concat, sdp, image2 and svg name other files. */
-static const char file_formats[] =
-    "apng,asf,avi,bmp_pipe,cine,dv,flic,flv,gif,gxf,h261,h263,h264,hevc,ivf,j2k_pipe,"
-    "jpeg_pipe,jpegls_pipe,jpegxl_pipe,jpegxl_anim,lavf,m4v,matroska,mjpeg,mjpeg_2000,mov,mpeg,"
-    "mpegts,mpegvideo,mxf,nut,obu,av1,ogg,pam_pipe,pbm_pipe,pcx_pipe,pgm_pipe,png_pipe,ppm_pipe,"
-    "psd_pipe,qoi_pipe,rm,sgi_pipe,sunrast_pipe,swf,tiff_pipe,vc1,vvc,webp_pipe,xbm_pipe,"
-    "xpm_pipe,xwd_pipe,yuv4mpegpipe";
-
 /* A typed URL may also be a stream or a playlist of the network, and nothing else. */
 static const char url_formats[] = "hls,dash,rtsp,rtp,mpjpeg,live_flv";
 static const char url_protocols[] =
@@ -269,7 +260,7 @@ static const AVInputFormat *probe(struct capture *c, struct err *e)
     char name[64];
     snprintf(name, sizeof name, "%s", format->name);
     name[strcspn(name, ",")] = '\0';
-    if (!av_match_name(name, file_formats)) {
+    if (!picture_format(name)) {
         err_set(e, "not a picture or video (%s)", format->long_name);
         return NULL;
     }
@@ -304,16 +295,6 @@ static int refuse_unused(const AVDictionary *options, struct err *e)
     return 0;
 }
 
-static bool is_heif(const struct capture *c)
-{
-    static const char *const brands[] = {"heic", "heix", "heim", "heis", "mif1", "avif"};
-    for (size_t i = 0; i < sizeof brands / sizeof *brands; i++)
-        if (c->head_len >= 12 && !memcmp(c->head + 4, "ftyp", 4) &&
-            !memcmp(c->head + 8, brands[i], 4))
-            return true;
-    return false;
-}
-
 /* Say in words what FFmpeg's status means for this source. */
 static int open_error(struct capture *c, int status, struct err *e)
 {
@@ -325,7 +306,7 @@ static int open_error(struct capture *c, int status, struct err *e)
             snprintf(e->what + at, sizeof e->what - at, "; the camera offers %s", offers);
         return -1;
     }
-    if (status != AVERROR_EXIT && c->io && is_heif(c))
+    if (status != AVERROR_EXIT && c->io && picture_type(c->head, c->head_len) == PICTURE_HEIF)
         return err_set(e, "a HEIF photo that this FFmpeg cannot read (7 can): `heif-convert' makes a "
                           "JPEG of it");
     if (status == AVERROR_EOF)
@@ -349,8 +330,9 @@ static int limit_format(struct capture *c, const AVInputFormat *format, AVDictio
         c->format->io_open = open_nothing;
         av_dict_set(options, "protocol_whitelist", "none", 0);
     } else if (!format) {
-        char list[sizeof file_formats + sizeof url_formats];
-        snprintf(list, sizeof list, "%s,%s", file_formats, url_formats);
+        char list[PICTURE_FORMATS + sizeof url_formats];
+        snprintf(list, sizeof list, "%s", url_formats);
+        picture_formats(list, sizeof list);
         av_dict_set(options, "format_whitelist", list, 0);
         av_dict_set(options, "protocol_whitelist", url_protocols, 0);
     } else if (c->kind != CAPTURE_FILE && device_options(c, options, e)) {
@@ -605,35 +587,27 @@ static int next_picture(struct capture *c, struct err *e)
     }
 }
 
-/* The EXIF orientation that says the same as a display matrix: x' = a x + c y, y' = b x + d y. */
-static int orientation_of_matrix(const int32_t *m)
-{
-    double a = m[0], b = m[1], c = m[3], d = m[4];
-    if (fabs(a) + fabs(d) >= fabs(b) + fabs(c))
-        return a >= 0 ? (d >= 0 ? 1 : 4) : (d >= 0 ? 2 : 3);
-    return c >= 0 ? (b >= 0 ? 5 : 8) : (b >= 0 ? 6 : 7);
-}
-
 static int orientation(const struct capture *c)
 {
     if (c->orientation)
         return c->orientation;
-    const uint8_t *matrix = NULL;
+    const void *bytes = NULL;
     const AVFrameSideData *side = av_frame_get_side_data(c->picture, AV_FRAME_DATA_DISPLAYMATRIX);
     if (side)
-        matrix = side->data;
+        bytes = side->data;
     else if (c->how == CONTAINER || c->how == TILES) {
         const AVStream *stream = c->format->streams[c->stream];
 #if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
         const AVPacketSideData *found = av_packet_side_data_get(
             stream->codecpar->coded_side_data, stream->codecpar->nb_coded_side_data,
             AV_PKT_DATA_DISPLAYMATRIX);
-        matrix = found ? found->data : NULL;
+        bytes = found ? found->data : NULL;
 #else
-        matrix = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, NULL);
+        bytes = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, NULL);
 #endif
     }
-    return matrix ? orientation_of_matrix((const int32_t *)matrix) : 1;
+    const int32_t *m = bytes;
+    return m ? exif_of_matrix(m[0], m[1], m[3], m[4]) : 1;
 }
 
 static double picture_time(struct capture *c)

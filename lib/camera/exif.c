@@ -1,5 +1,8 @@
+/* The orientation of a picture. Input are the bytes of a file, or the matrix that a decoder tells; output the
+ * number that EXIF gives to each of the eight ways a picture can lie. */
 #include "exif.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -14,6 +17,13 @@ static uint32_t number(const uint8_t *p, int bytes, bool big_endian)
     for (int i = 0; i < bytes; i++)
         n = n << 8 | p[big_endian ? i : bytes - 1 - i];
     return n;
+}
+
+int exif_of_matrix(double a, double b, double c, double d)
+{
+    if (fabs(a) + fabs(d) >= fabs(b) + fabs(c))
+        return a >= 0 ? (d >= 0 ? 1 : 4) : (d >= 0 ? 2 : 3);
+    return c >= 0 ? (b >= 0 ? 5 : 8) : (b >= 0 ? 6 : 7);
 }
 
 /* A TIFF file, or the same bytes inside an EXIF block: the first directory's tag 0x0112. */
@@ -143,18 +153,13 @@ static struct span find_box(struct span s, uint32_t wanted)
 /* The orientation that is `first` and then `then`. */
 static int compose(int first, int then)
 {
-    /* x' = a x + c y, y' = b x + d y */
     static const int8_t matrix[9][4] = {[1] = {1, 0, 0, 1},   [2] = {-1, 0, 0, 1},
                                         [3] = {-1, 0, 0, -1}, [4] = {1, 0, 0, -1},
                                         [5] = {0, 1, 1, 0},   [6] = {0, 1, -1, 0},
                                         [7] = {0, -1, -1, 0}, [8] = {0, -1, 1, 0}};
     const int8_t *m = matrix[first], *n = matrix[then];
-    int8_t both[4] = {n[0] * m[0] + n[2] * m[1], n[1] * m[0] + n[3] * m[1],
-                      n[0] * m[2] + n[2] * m[3], n[1] * m[2] + n[3] * m[3]};
-    int found = 1;
-    while (found < 8 && memcmp(both, matrix[found], sizeof both))
-        found++;
-    return found;
+    return exif_of_matrix(n[0] * m[0] + n[2] * m[1], n[1] * m[0] + n[3] * m[1],
+                          n[0] * m[2] + n[2] * m[3], n[1] * m[2] + n[3] * m[3]);
 }
 
 /* What the index-th property (from 1) in ipco does to the picture. */

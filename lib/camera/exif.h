@@ -11,4 +11,7 @@
  * nonsense. Never reads outside the bytes. */
 int exif_orientation(const uint8_t *bytes, size_t len);
 
+/* The orientation nearest to x' = a x + c y, y' = b x + d y, with y downwards. */
+int exif_of_matrix(double a, double b, double c, double d);
+
 #endif

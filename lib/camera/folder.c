@@ -6,27 +6,10 @@
 #include <fts.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "stream/stream.h"
 #include "picture.h"
-
-static const char *const extensions[] = {
-    "jpg", "jpeg", "jpe",  "jfif", "png",  "webp", "bmp",  "dib", "tif", "tiff", "gif", "heic",
-    "heif", "avif", "jxl", "jp2",  "j2k",  "qoi",  "pgm",  "ppm", "pbm", "pnm",  "pam", "mp4",
-    "mov", "m4v",  "mkv",  "webm", "avi",  "mpg",  "mpeg", "mts", "m2ts", "3gp", "wmv", "flv",
-    "ogv", "mjpeg", "mjpg",
-};
-
-static bool named_like_a_picture(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof extensions / sizeof *extensions; i++)
-        if (!strcasecmp(dot + 1, extensions[i]))
-            return true;
-    return false;
-}
 
 static bool begins_like_a_picture(const char *name)
 {
@@ -68,7 +51,7 @@ static int visit(FTS *tree, FTSENT *f, bool recursive, struct name_list *list, s
             fts_set(tree, f, FTS_SKIP);
         return 0;
     case FTS_F:
-        if (!hidden && (named_like_a_picture(f->fts_name) || begins_like_a_picture(f->fts_path)))
+        if (!hidden && (picture_named(f->fts_name) || begins_like_a_picture(f->fts_path)))
             return name_list_add(list, f->fts_path, e);
         return 0;
     case FTS_DNR:

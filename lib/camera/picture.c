@@ -1,43 +1,69 @@
+/* The kinds of files that pictures come in, and pictures decoded from their bytes. Input are names and bytes of
+ * files, output what kind they are and libavcodec's pictures. */
 #include "picture.h"
 
+#include <stdbool.h>
 #include <string.h>
+
+#include <libavformat/avformat.h>
+#include <libavutil/avstring.h>
 
 #include "stream/stream.h"
 
-/* How files begin. A dot in a pattern stands for any byte. */
-static const struct magic {
-    const char *bytes;
+#define BYTES(s) s, sizeof s - 1
+#define NO_BYTES NULL, 0
+
+/* All that is known of kinds of files. What holds its pictures itself is here; hls, dash, concat, sdp, image2
+ * and svg, which name other files, are not. */
+static const struct kind {
+    const char *formats; /* FFmpeg's names for it, with commas */
+    const char *endings; /* of files' names, with commas */
+    const char *bytes;   /* how it begins; a dot stands for any byte */
     size_t len;
     enum picture_type type;
     enum AVCodecID codec;
-} magics[] = {
-    {"\xff\xd8\xff", 3, PICTURE_IMAGE, AV_CODEC_ID_MJPEG},
-    {"\x89PNG\r\n\x1a\n", 8, PICTURE_IMAGE, AV_CODEC_ID_PNG},
-    {"RIFF....WEBP", 12, PICTURE_IMAGE, AV_CODEC_ID_WEBP},
-    {"BM", 2, PICTURE_IMAGE, AV_CODEC_ID_BMP},
-    {"II*\0", 4, PICTURE_IMAGE, AV_CODEC_ID_TIFF},
-    {"MM\0*", 4, PICTURE_IMAGE, AV_CODEC_ID_TIFF},
-    {"\xff\x0a", 2, PICTURE_IMAGE, AV_CODEC_ID_JPEGXL},
-    {"\0\0\0\x0cJXL \r\n\x87\n", 12, PICTURE_IMAGE, AV_CODEC_ID_JPEGXL},
-    {"\0\0\0\x0cjP  \r\n\x87\n", 12, PICTURE_IMAGE, AV_CODEC_ID_JPEG2000},
-    {"\xff\x4f\xff\x51", 4, PICTURE_IMAGE, AV_CODEC_ID_JPEG2000},
-    {"qoif", 4, PICTURE_IMAGE, AV_CODEC_ID_QOI},
-    {"GIF8", 4, PICTURE_VIDEO, AV_CODEC_ID_NONE},
-    {"....ftyp", 8, PICTURE_VIDEO, AV_CODEC_ID_NONE}, /* MP4, MOV, HEIF, AVIF */
-    {"\x1a\x45\xdf\xa3", 4, PICTURE_VIDEO, AV_CODEC_ID_NONE}, /* Matroska, WebM */
-    {"RIFF....AVI ", 12, PICTURE_VIDEO, AV_CODEC_ID_NONE},
+} kinds[] = {
+    {"jpeg_pipe", "jpg,jpeg,jpe,jfif", BYTES("\xff\xd8\xff"), PICTURE_IMAGE, AV_CODEC_ID_MJPEG},
+    {"png_pipe,apng", "png", BYTES("\x89PNG\r\n\x1a\n"), PICTURE_IMAGE, AV_CODEC_ID_PNG},
+    {"webp_pipe", "webp", BYTES("RIFF....WEBP"), PICTURE_IMAGE, AV_CODEC_ID_WEBP},
+    {"bmp_pipe", "bmp,dib", BYTES("BM"), PICTURE_IMAGE, AV_CODEC_ID_BMP},
+    {"tiff_pipe", "tif,tiff", BYTES("II*\0"), PICTURE_IMAGE, AV_CODEC_ID_TIFF},
+    {"", "", BYTES("MM\0*"), PICTURE_IMAGE, AV_CODEC_ID_TIFF},
+    {"jpegxl_pipe,jpegxl_anim", "jxl", BYTES("\xff\x0a"), PICTURE_IMAGE, AV_CODEC_ID_JPEGXL},
+    {"", "", BYTES("\0\0\0\x0cJXL \r\n\x87\n"), PICTURE_IMAGE, AV_CODEC_ID_JPEGXL},
+    {"j2k_pipe", "jp2", BYTES("\0\0\0\x0cjP  \r\n\x87\n"), PICTURE_IMAGE, AV_CODEC_ID_JPEG2000},
+    {"", "j2k", BYTES("\xff\x4f\xff\x51"), PICTURE_IMAGE, AV_CODEC_ID_JPEG2000},
+    {"qoi_pipe", "qoi", BYTES("qoif"), PICTURE_IMAGE, AV_CODEC_ID_QOI},
+    {"pam_pipe,pbm_pipe,pgm_pipe,ppm_pipe", "pgm,ppm,pbm,pnm,pam", NO_BYTES, PICTURE_PNM, 0},
+    {"jpegls_pipe,pcx_pipe,psd_pipe,sgi_pipe", "", NO_BYTES, PICTURE_IMAGE, 0},
+    {"sunrast_pipe,xbm_pipe,xpm_pipe,xwd_pipe", "", NO_BYTES, PICTURE_IMAGE, 0},
+    {"", "heic,heif", BYTES("....ftyphei"), PICTURE_HEIF, 0},
+    {"", "", BYTES("....ftypmif1"), PICTURE_HEIF, 0},
+    {"", "avif", BYTES("....ftypavif"), PICTURE_HEIF, 0},
+    {"mov", "mp4,mov,m4v,3gp", BYTES("....ftyp"), PICTURE_VIDEO, 0},
+    {"gif", "gif", BYTES("GIF8"), PICTURE_VIDEO, 0},
+    {"matroska", "mkv,webm", BYTES("\x1a\x45\xdf\xa3"), PICTURE_VIDEO, 0},
+    {"avi", "avi", BYTES("RIFF....AVI "), PICTURE_VIDEO, 0},
+    {"asf", "wmv", NO_BYTES, PICTURE_VIDEO, 0},
+    {"flv", "flv", NO_BYTES, PICTURE_VIDEO, 0},
+    {"mjpeg,mjpeg_2000", "mjpeg,mjpg", NO_BYTES, PICTURE_VIDEO, 0},
+    {"mpeg,mpegts,mpegvideo", "mpg,mpeg,mts,m2ts", NO_BYTES, PICTURE_VIDEO, 0},
+    {"ogg", "ogv", NO_BYTES, PICTURE_VIDEO, 0},
+    {"av1,h261,h263,h264,hevc,m4v,obu,vc1,vvc,yuv4mpegpipe", "", NO_BYTES, PICTURE_VIDEO, 0},
+    {"cine,dv,flic,gxf,ivf,lavf,mxf,nut,rm,swf", "", NO_BYTES, PICTURE_VIDEO, 0},
 };
+enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static const struct magic *find_magic(const uint8_t *head, size_t len)
+/* The kind of a file that begins with these bytes; NULL: not known. */
+static const struct kind *find_kind(const uint8_t *head, size_t len)
 {
-    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
-        const struct magic *m = &magics[i];
+    for (const struct kind *k = kinds; k < kinds + KINDS; k++) {
         size_t same = 0;
-        while (same < m->len && same < len &&
-               (m->bytes[same] == '.' || head[same] == (uint8_t)m->bytes[same]))
+        while (same < k->len && same < len &&
+               (k->bytes[same] == '.' || head[same] == (uint8_t)k->bytes[same]))
             same++;
-        if (same == m->len)
-            return m;
+        if (k->len > 0 && same == k->len)
+            return k;
     }
     return NULL;
 }
@@ -47,14 +73,37 @@ enum picture_type picture_type(const uint8_t *head, size_t len)
     if (len >= 3 && head[0] == 'P' && head[1] >= '1' && head[1] <= '7' &&
         strchr(" \t\n\v\f\r#", head[2]) && head[2])
         return PICTURE_PNM;
-    const struct magic *m = find_magic(head, len);
-    return m ? m->type : PICTURE_UNKNOWN;
+    const struct kind *k = find_kind(head, len);
+    return k ? k->type : PICTURE_UNKNOWN;
 }
 
 enum AVCodecID picture_codec(const uint8_t *head, size_t len)
 {
-    const struct magic *m = find_magic(head, len);
-    return m ? m->codec : AV_CODEC_ID_NONE;
+    const struct kind *k = find_kind(head, len);
+    return k ? k->codec : AV_CODEC_ID_NONE;
+}
+
+bool picture_named(const char *name)
+{
+    int i = 0;
+    while (i < KINDS && !av_match_ext(name, kinds[i].endings))
+        i++;
+    return i < KINDS;
+}
+
+bool picture_format(const char *name)
+{
+    int i = 0;
+    while (i < KINDS && !av_match_name(name, kinds[i].formats))
+        i++;
+    return i < KINDS;
+}
+
+void picture_formats(char *text, size_t size)
+{
+    for (int i = 0; i < KINDS; i++)
+        if (*kinds[i].formats)
+            av_strlcatf(text, size, "%s%s", *text ? "," : "", kinds[i].formats);
 }
 
 AVCodecContext *picture_decoder(enum AVCodecID id, const AVCodecParameters *par, int threads,

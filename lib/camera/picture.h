@@ -1,7 +1,9 @@
-/* Image files (one picture, or few, in a file) decoded from memory with libavcodec, without a
- * container around them. */
+/* The kinds of files that pictures come in; and image files (one picture, or few, in a file) decoded from
+ * memory with libavcodec, without a container around them. */
 #ifndef INKPIPE_PICTURE_H
 #define INKPIPE_PICTURE_H
+
+#include <stdbool.h>
 
 #include <libavcodec/avcodec.h>
 
@@ -12,7 +14,8 @@ enum picture_type {
     PICTURE_UNKNOWN,
     PICTURE_PNM,   /* P1..P7: lib/frame reads it */
     PICTURE_IMAGE, /* JPEG, PNG, WebP, BMP, TIFF, JPEG XL, ...: picture_decode */
-    PICTURE_VIDEO  /* a container of pictures (an animated GIF or HEIF among them) */
+    PICTURE_HEIF,  /* a container of photos, AVIF too */
+    PICTURE_VIDEO  /* a container of pictures (an animated GIF among them) */
 };
 
 /* Bytes of a file that picture_type and picture_codec look at. */
@@ -22,6 +25,15 @@ enum picture_type picture_type(const uint8_t *head, size_t len);
 
 /* libavcodec's decoder for a PICTURE_IMAGE, AV_CODEC_ID_NONE otherwise. */
 enum AVCodecID picture_codec(const uint8_t *head, size_t len);
+
+/* Does a file's name end as those of pictures and videos do? */
+bool picture_named(const char *name);
+
+/* Is that FFmpeg's name of a format that holds its pictures itself? All of them, with commas between, are added
+ * to text, which has room for size bytes (PICTURE_FORMATS is enough). */
+bool picture_format(const char *name);
+void picture_formats(char *text, size_t size);
+#define PICTURE_FORMATS 1024
 
 /* Open the decoder of codec id (par: what a container knows, or NULL) with FRAME_MAX_PIXELS as
  * its limit. Returns NULL on failure; free with avcodec_free_context. */
