@@ -1,4 +1,4 @@
-/* Rectangles of pixels. */
+/* Rectangles of pixels, half open: a box holds the pixels from (x0, y0) to before (x1, y1). */
 #ifndef INKPIPE_BOX_H
 #define INKPIPE_BOX_H
 
@@ -15,12 +15,11 @@ static inline int max_int(int a, int b)
     return a > b ? a : b;
 }
 
-/* From x0, y0 to before x1, y1. */
 struct box {
     int x0, y0, x1, y1;
 };
 
-/* Holds nothing: joined with a box it is that box. */
+/* The empty box, neutral in box_join: joined with a box it is that box. */
 #define BOX_NONE (struct box){INT_MAX, INT_MAX, INT_MIN, INT_MIN}
 
 static inline int box_width(struct box b)
@@ -33,33 +32,34 @@ static inline int box_height(struct box b)
     return b.y1 - b.y0;
 }
 
+/* The longer side. */
 static inline int box_longer(struct box b)
 {
     return max_int(box_width(b), box_height(b));
 }
 
-/* The smallest that holds both. */
+/* The smallest box that holds both. */
 static inline struct box box_join(struct box a, struct box b)
 {
     return (struct box){min_int(a.x0, b.x0), min_int(a.y0, b.y0), max_int(a.x1, b.x1),
                         max_int(a.y1, b.y1)};
 }
 
-/* `b` widened by so many pixels on all sides, as far as it lies in a picture of w x h. */
+/* `b` widened by `by` pixels on all sides and clipped to a picture of w x h. */
 static inline struct box box_widen(struct box b, int by, int w, int h)
 {
     return (struct box){max_int(b.x0 - by, 0), max_int(b.y0 - by, 0), min_int(b.x1 + by, w),
                         min_int(b.y1 + by, h)};
 }
 
-/* Is `a` within `b`, further from its sides than `margin`? */
+/* True when `a` lies in `b`, more than `margin` pixels away from each of its sides. */
 static inline bool box_inside(struct box a, struct box b, int margin)
 {
     return a.x0 > b.x0 + margin && a.y0 > b.y0 + margin && a.x1 < b.x1 - margin &&
            a.y1 < b.y1 - margin;
 }
 
-/* Are there more than `near` pixels between a and b, across or down? */
+/* True when more than `near` pixels lie between a and b, horizontally or vertically. */
 static inline bool box_apart(struct box a, struct box b, int near)
 {
     return b.y0 > a.y1 + near || b.y1 < a.y0 - near || b.x0 > a.x1 + near || b.x1 < a.x0 - near;

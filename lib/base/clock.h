@@ -1,11 +1,11 @@
-/* The time that passes. */
+/* Time measured on the monotonic clock. */
 #ifndef INKPIPE_CLOCK_H
 #define INKPIPE_CLOCK_H
 
 #include <math.h>
 #include <time.h>
 
-/* Seconds on a clock that never jumps; what it counts from means nothing. */
+/* Seconds since some moment in the past, on a clock that never jumps: only differences mean anything. */
 static inline double clock_now(void)
 {
     struct timespec t;
@@ -13,7 +13,7 @@ static inline double clock_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* So many seconds (0 and more), as system calls take them. */
+/* A duration of `seconds`, at least 0, as system calls take it. */
 static inline struct timespec clock_span(double seconds)
 {
     return (struct timespec){(time_t)seconds, (long)((seconds - floor(seconds)) * 1e9)};

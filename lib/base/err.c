@@ -1,3 +1,4 @@
+/* Errors as values: formatting and completing a struct err. */
 #include "err.h"
 
 #include <errno.h>

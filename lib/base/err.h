@@ -12,7 +12,7 @@ struct err {
     long long frame; /* the frame in that file, from 0; -1 when it is not about a frame */
 };
 
-/* An err with nothing in it. */
+/* An err that says nothing yet. */
 #define ERR_NONE {"", "", -1}
 
 /* Fill e->what from a printf format; file and frame are left for the caller that knows them.
@@ -20,14 +20,15 @@ struct err {
  * e may be NULL. Returns -1, so that `return err_set(e, ...)` reads well. */
 int err_set(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same, followed by ": " and strerror(errno). Returns -1. */
+/* err_set with ": " and strerror(errno) behind it. Returns -1. */
 int err_errno(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Say which file (NULL: unchanged) and frame (-1: unchanged) e is about, unless it already
  * says so: the innermost caller that knows wins. Returns -1. */
 int err_at(struct err *e, const char *file, long long frame);
 
-/* Make a text of names and other people's words safe for a terminal: control characters become ?. */
+/* Make a text from strangers safe for a terminal: each control character (C0, DEL, and C1 in UTF-8) becomes
+ * `?`. */
 void text_make_printable(char *s);
 
 /* Write `file: frame N: what` into text (leaving out what is not known). Returns text. */

@@ -1,3 +1,6 @@
+/* Whole files: bytes to a file and back.
+ *   in   a name and bytes, or a name and a limit
+ *   out  a file replaced at once (temporary file, rename), or its bytes in memory */
 #define _GNU_SOURCE 1 /* realpath */
 #include "files.h"
 
@@ -30,7 +33,8 @@ int write_all(int fd, const void *data, size_t len)
     return 0;
 }
 
-/* Open a new file beside `name`; its own name goes to temp. Returns the descriptor or -1. */
+/* Create a temporary file in the directory of `name`, and put its name into temp. Returns its descriptor, or
+ * -1. */
 static int open_beside(const char *name, char temp[PATH_MAX], struct err *e)
 {
     const char *slash = strrchr(name, '/');
@@ -51,7 +55,7 @@ static int open_beside(const char *name, char temp[PATH_MAX], struct err *e)
     return err_errno(e, "cannot write");
 }
 
-/* Make a rename in the directory of `name` last. Not every file system can: no error. */
+/* Make a rename in the directory of `name` durable (fsync). A file system that cannot is no error. */
 static void sync_directory(const char *name)
 {
     char dir[PATH_MAX];
@@ -81,7 +85,7 @@ static int write_special(const char *name, const void *bytes, size_t len, struct
 }
 
 static int replace(const char *name, const struct stat *old, const void *bytes, size_t len,
-                   bool last, struct err *e)
+                   bool durable, struct err *e)
 {
     char temp[PATH_MAX];
     int fd = open_beside(name, temp, e);
@@ -90,7 +94,7 @@ static int replace(const char *name, const struct stat *old, const void *bytes, 
     int status = write_all(fd, bytes, len);
     if (status == 0 && old)
         status = fchmod(fd, old->st_mode & 07777);
-    if (status == 0 && last)
+    if (status == 0 && durable)
         status = fsync(fd);
     int saved = errno;
     if (close(fd) < 0 && status == 0) {
@@ -105,24 +109,24 @@ static int replace(const char *name, const struct stat *old, const void *bytes, 
         unlink(temp);
         return -1;
     }
-    if (last)
+    if (durable)
         sync_directory(name);
     return 0;
 }
 
-static int save(const char *name, const void *bytes, size_t len, bool last, struct err *e)
+static int save(const char *name, const void *bytes, size_t len, bool durable, struct err *e)
 {
     struct stat st;
     char real[PATH_MAX];
     if (stat(name, &st) < 0)
-        return replace(name, NULL, bytes, len, last, e);
+        return replace(name, NULL, bytes, len, durable, e);
     if (S_ISDIR(st.st_mode))
         return err_set(e, "cannot write: is a directory");
     if (!S_ISREG(st.st_mode))
         return write_special(name, bytes, len, e);
     if (!realpath(name, real))
         return err_errno(e, "cannot write");
-    return replace(real, &st, bytes, len, last, e);
+    return replace(real, &st, bytes, len, durable, e);
 }
 
 int file_save(const char *name, const void *bytes, size_t len, struct err *e)
@@ -140,7 +144,7 @@ static int too_large(size_t limit, struct err *e)
     return err_set(e, "larger than %zu bytes, the limit", limit);
 }
 
-/* Read fd to its end into *bytes; on failure the caller frees what is there. */
+/* Read fd to its end into *bytes, which grows. On failure the caller frees it. */
 static int read_all(int fd, size_t limit, uint8_t **bytes, size_t *len, struct err *e)
 {
     struct stat st;

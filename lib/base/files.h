@@ -13,8 +13,8 @@
  * with e->file = name and no temporary file left. */
 int file_save(const char *name, const void *bytes, size_t len, struct err *e);
 
-/* The same without fsync: for files that are quickly made again. After a power cut the file may be
- * empty, after a killed program it is whole or absent. */
+/* file_save without fsync, for files that are quickly made again. After a power cut the file may be empty;
+ * after the program was killed it is whole, or as it was. */
 int file_replace(const char *name, const void *bytes, size_t len, struct err *e);
 
 /* Read all of a file, a pipe, or standard input (name NULL or "-") of at most `limit` bytes into
@@ -22,12 +22,13 @@ int file_replace(const char *name, const void *bytes, size_t len, struct err *e)
  * Memory grows with what arrives. Returns 0, or -1 with e->file set and *bytes NULL. */
 int file_load(const char *name, size_t limit, uint8_t **bytes, size_t *len, struct err *e);
 
-/* That `name` (NULL or "-": standard input) is no regular file which `out`, a descriptor or a name, writes
- * to: what is read would never end, or be lost. Returns 0, or -1 with e->file = name. */
+/* Check that reading `name` (NULL or "-": standard input) does not read the regular file that is written: the
+ * one open as `out`, or of the name `out`. Reading would never end, or the file be lost. Returns 0, or -1
+ * with e->file = name. */
 int file_not_written(const char *name, int out, struct err *e);
 int file_not_saved(const char *name, const char *out, struct err *e);
 
-/* Make a folder, unless it is there. Returns 0, or -1 with e->file set. */
+/* Make the directory `path` unless it exists. Returns 0, or -1 with e->file set. */
 int file_make_folder(const char *path, struct err *e);
 
 /* Write all of len bytes to fd, over short writes, EINTR and EAGAIN. Returns 0, or -1 with errno

@@ -1,14 +1,15 @@
+/* Arrays that grow by doubling. */
 #include "grow.h"
 
 #include <stdlib.h>
 
-#define LEAST 16 /* items: less is not asked for */
+#define MIN_ROOM 16 /* An array has room for at least so many items. */
 
 void *grow(void *array, size_t n, size_t *room, size_t size, struct err *e)
 {
     if (array && n <= *room)
         return array;
-    size_t more = 2 * *room > LEAST ? 2 * *room : LEAST; /* or adding one by one would copy much */
+    size_t more = 2 * *room > MIN_ROOM ? 2 * *room : MIN_ROOM; /* adding one by one copies O(n) items */
     more = n > more ? n : more;
     void *grown = realloc(array, more * size);
     if (grown)

@@ -6,9 +6,9 @@
 
 #include "err.h"
 
-/* Room for n items of `size` bytes in `array`, which has room for *room of them (NULL: 0). Returns the
- * array, moved perhaps, for the caller to free; what was in it stays. NULL when memory is short, and
- * then the array is as it was. */
+/* Make room for n items of `size` bytes in `array`, which has room for *room (array NULL: for none). Returns
+ * the array, perhaps moved, with its items as they were; the caller owns it. Returns NULL when memory is
+ * short: the array is then as it was. */
 void *grow(void *array, size_t n, size_t *room, size_t size, struct err *e);
 
 #endif

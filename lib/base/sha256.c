@@ -1,3 +1,4 @@
+/* SHA-256: bytes to a digest of 32. Source: FIPS 180-4, whose names K, W and a..h the code has. */
 #include "sha256.h"
 
 #include <stdio.h>

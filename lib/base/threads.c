@@ -1,3 +1,10 @@
+/* A pool of threads: one caller and n - 1 workers that sleep between jobs.
+ *   in   a job: items, or stages of items
+ *   out  work called once for each item
+ * Items are taken from one atomic counter. In a job of stages each thread begins at its own share of a
+ * stage's
+ * items and then claims, in a bit set, what others have not begun; between stages all wait for the last
+ * item. */
 #define _GNU_SOURCE 1 /* sched_getaffinity */
 #include "threads.h"
 
@@ -8,8 +15,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Looks at the counter before one sleeps: about 0.1 ms, what two sleepers' waking takes. */
-#define SPINS 2000
+/* A thread polls for the next job or stage at most so many times before it sleeps: about 0.1 ms, which is
+ * what waking two sleepers takes. */
+#define MAX_SPINS 2000
 
 typedef void work_fn(void *arg, int item, int thread);
 typedef void stage_fn(void *arg, int stage, int item, int thread);
@@ -20,7 +28,7 @@ struct worker {
     int number; /* 1..count-1; the caller is 0 */
 };
 
-/* What the threads are to do: items, or stages of items. */
+/* What the threads do: items (work), or stages of items (work_stage). */
 struct job {
     work_fn *work;
     int items;
@@ -35,15 +43,15 @@ struct threads {
     struct worker *worker; /* [count]; worker[0] is not used */
     pthread_mutex_t lock;
     pthread_cond_t start, done, progress; /* progress: a stage has ended */
-    atomic_ulong number; /* of the job at hand, so that a sleeper knows a new one */
-    bool open;           /* the job still takes workers */
+    atomic_ulong number; /* of the job at hand: a worker that wakes compares it with the last it did */
+    bool open;           /* the caller has not finished its part: workers may still join the job */
     bool quit;
     atomic_int busy;     /* workers in the job */
-    atomic_int spins;    /* how often to look before sleeping: asked for by threads_spin */
+    atomic_int spins;    /* polls before sleeping: 0, or MAX_SPINS after threads_spin */
     int stage_spins;     /* the same in jobs of stages */
     struct job job;
-    atomic_int next;    /* the next item nobody has taken */
-    atomic_int waiting; /* for progress */
+    atomic_int next;    /* the first item that no thread has taken */
+    atomic_int waiting; /* threads asleep on `progress` */
 };
 
 static void relax(void)
@@ -55,7 +63,7 @@ static void relax(void)
 #endif
 }
 
-/* How often to look for what one waits for in a job, before sleeping. */
+/* Polls before sleeping in a job of items (stage NULL) or of stages. */
 static int spins_in(const struct threads *t, const struct stage *stage)
 {
     return stage ? t->stage_spins : atomic_load(&t->spins);
@@ -153,7 +161,7 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-/* Do a job with whoever wakes in time. */
+/* Do a job: the caller takes items until none is left, with every worker that wakes before. */
 static void run_job(struct threads *t, const struct job *job)
 {
     pthread_mutex_lock(&t->lock);
@@ -191,7 +199,7 @@ struct threads *threads_new(int n, struct err *e)
     pthread_cond_init(&t->done, NULL);
     pthread_cond_init(&t->progress, NULL);
     t->worker = worker;
-    t->stage_spins = n <= threads_available() ? SPINS : 0;
+    t->stage_spins = n <= threads_available() ? MAX_SPINS : 0;
     for (t->count = 1; t->count < n; t->count++) {
         struct worker *w = &worker[t->count];
         w->pool = t;
@@ -227,7 +235,7 @@ void threads_free(struct threads *t)
 
 void threads_spin(struct threads *t)
 {
-    atomic_store(&t->spins, t->count <= threads_available() ? SPINS : 0);
+    atomic_store(&t->spins, t->count <= threads_available() ? MAX_SPINS : 0);
 }
 
 int threads_count(const struct threads *t)

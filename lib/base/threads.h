@@ -13,8 +13,8 @@ struct threads;
 struct threads *threads_new(int n, struct err *e);
 void threads_free(struct threads *t);
 
-/* For many short jobs one after another: from now on a thread looks about 0.1 ms for the next job, or
- * for the end of this one, before it sleeps. Not done where there are more threads than CPUs. */
+/* For many short jobs one after another: from now on a thread polls for about 0.1 ms for the next job, or
+ * for the end of this one, before it sleeps. Does nothing where there are more threads than CPUs. */
 void threads_spin(struct threads *t);
 
 /* How many threads t has. */
@@ -26,22 +26,22 @@ int threads_count(const struct threads *t);
 void threads_run(struct threads *t, int items, void (*work)(void *arg, int item, int thread),
                  void *arg);
 
-/* A stage of a job for threads_stages. `claimed` and `done` are its own. */
+/* A stage of a job for threads_stages. The caller sets `items`; the rest is the pool's. */
 struct stage {
-    int items; /* 1..64 */
-    atomic_ullong claimed;
-    atomic_int done;
+    int items;             /* 1..64, the bits of `claimed` */
+    atomic_ullong claimed; /* bit i: item i has been begun */
+    atomic_int done;       /* items finished */
 };
 
 /* Call work(arg, stage, item, thread) for every item of every stage, all of a stage before any of
  * the next, and return when all are done. A thread prefers the same items in every job (what they
  * read may still be in its cache), then takes what others have not begun: nobody waits for a thread
- * that is slow to wake. Meeting between stages, and after the last for a next job, threads look
- * about 0.1 ms before they sleep (not where there are more threads than CPUs). */
+ * that is slow to wake. Waiting between stages, and after the last for a next job, threads poll
+ * for about 0.1 ms before they sleep (not where there are more threads than CPUs). */
 void threads_stages(struct threads *t, int stages, struct stage *stage,
                     void (*work)(void *arg, int stage, int item, int thread), void *arg);
 
-/* The CPUs this process may run on. */
+/* How many CPUs this process may run on. */
 int threads_available(void);
 
 #endif

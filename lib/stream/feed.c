@@ -25,9 +25,9 @@ struct feed {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t taken;
-    int wake[2]; /* a byte lies in it while `state` is not FEED_NOTHING */
+    int wake[2]; /* a pipe that holds one byte while `state` is not FEED_NOTHING */
     enum feed_result state;
-    struct feed_item ready;
+    struct feed_item ready;      /* the mailbox: good while `state` is FEED_FRAME */
     struct err error;
     struct feed_item reading; /* the thread's, kept here so that a stopped thread leaks nothing */
     struct files files;       /* as well */
@@ -38,7 +38,7 @@ static void unlock(void *lock)
     pthread_mutex_unlock(lock);
 }
 
-/* Put something out for the taker, when the last was taken. */
+/* Wait until the mailbox is empty, then put the result of reading into it. */
 static void offer(struct feed *f, enum feed_result what, const struct err *e)
 {
     pthread_mutex_lock(&f->lock);

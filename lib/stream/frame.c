@@ -1,3 +1,7 @@
+/* Frames in memory and on their way out: sizes and facts, the header they make, pipes whose reader is live.
+ *   in   a struct frame
+ *   out  a raw PGM image (pgm-stream(5)) in one writev(2) where the pipe takes it
+ * Reading is in frame_read.c. */
 #define _GNU_SOURCE 1 /* F_SETPIPE_SZ */
 #include "stream.h"
 
@@ -72,7 +76,8 @@ int frame_reserve_facts(struct frame *f, size_t n, struct err *e)
     return 0;
 }
 
-/* The first line of `key` at or after `from`: its offset, or facts_len; *end is behind it. */
+/* Find the first line with `key` at or after offset `from`. Returns its offset, or facts_len when there is
+ * none; *end becomes the offset behind the line. */
 static size_t find_fact(const struct frame *f, size_t from, const char *key, size_t *end)
 {
     size_t key_len = strlen(key);
@@ -201,7 +206,7 @@ char *percent_encode(const char *name, char *text, size_t size)
     return text;
 }
 
-/* Bytes of f's header on the wire, at most. */
+/* An upper bound of the bytes that f's header has in the stream. */
 static size_t header_bound(const struct frame *f)
 {
     size_t lines = 0;
@@ -222,7 +227,7 @@ static char *put_number(char *to, int n)
     return to;
 }
 
-/* Put f's header at `to`; returns behind it. */
+/* Write f's header at `to`. Returns the byte behind it. */
 static char *put_header(char *to, const struct frame *f)
 {
     memcpy(to, "P5\n", 3);
@@ -276,8 +281,10 @@ int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, s
 
 int frame_write(int fd, const struct frame *f, struct err *e)
 {
-    if (check_writable(f, e) < 0)
+    if (check_writable(f, e) < 0) {
+        errno = EINVAL;
         return -1;
+    }
     char *header = malloc(header_bound(f));
     if (!header)
         return err_set(e, "out of memory for a %dx%d frame", f->width, f->height);
@@ -323,7 +330,7 @@ bool pipe_holds(int fd)
 
 bool pipe_wait_taken(int fd)
 {
-    enum { STEP = 2 }; /* ms; no event tells a writer that a pipe is empty */
+    enum { STEP = 2 }; /* Milliseconds between two looks: no event tells a writer that a pipe is empty. */
     bool waited = false;
     for (; pipe_holds(fd); waited = true)
         poll(NULL, 0, STEP);

@@ -1,3 +1,9 @@
+/* Frames on their way in: a file descriptor to frames.
+ *   in   images of any of Netpbm's seven formats, one after another, facts in their headers' comments
+ *   out  8-bit gray pixels and facts, in a struct frame that is used again and again
+ * The header is parsed by pnm_header.c out of one buffer. Raw PGM is read here, straight into the frame where
+ * maxval is 255; other formats are decoded by libnetpbm (pnm.c), which takes its bytes from the same
+ * buffer. */
 #include "stream.h"
 
 #include <errno.h>
@@ -9,8 +15,8 @@
 
 #include "pnm.h"
 
-/* Holds the longest header with room for a pipe's worth behind it. */
-#define BUFFER (2 * FRAME_MAX_HEADER)
+/* Bytes of a reader's buffer: the longest header, and as many bytes behind it as a pipe holds. */
+#define BUFFER_SIZE (2 * FRAME_MAX_HEADER)
 
 struct frame_reader {
     int fd;
@@ -18,16 +24,16 @@ struct frame_reader {
     char *name;
     size_t pos, len;        /* buf[pos..len) has arrived and is not yet used */
     bool ended;             /* read(2) has said end of file */
-    int read_errno;         /* of a failed read(2), or 0 */
-    bool have_header;       /* header is that of the frame at pos, whose bytes are all there */
+    int read_errno;         /* what read(2) failed with, or 0 */
+    bool have_header;       /* `header` is parsed: the whole header of the frame at pos is buffered */
     struct pnm_header header;
     long long frames;       /* read so far */
     bool clipped, failed;
-    struct err failure;     /* given again once failed */
-    uint8_t buf[BUFFER];
+    struct err failure;     /* what a reader that has failed says again at each call */
+    uint8_t buf[BUFFER_SIZE];
 };
 
-/* read(2), once something is there. A failure is kept in r and is the end, like 0. */
+/* read(2), waiting on a nonblocking descriptor too. A failure is kept in r and counts as the end of file. */
 static ssize_t read_some(struct frame_reader *r, void *to, size_t n)
 {
     for (;;) {
@@ -44,7 +50,7 @@ static ssize_t read_some(struct frame_reader *r, void *to, size_t n)
     }
 }
 
-/* Put what can be had in the buffer; false at the end. */
+/* Move what is left to the buffer's beginning and read behind it once. False at the end of file. */
 static bool fill(struct frame_reader *r)
 {
     if (r->ended)
@@ -54,17 +60,17 @@ static bool fill(struct frame_reader *r)
         r->len -= r->pos;
         r->pos = 0;
     }
-    ssize_t got = read_some(r, r->buf + r->len, BUFFER - r->len);
+    ssize_t got = read_some(r, r->buf + r->len, BUFFER_SIZE - r->len);
     r->len += got > 0 ? (size_t)got : 0;
     return got > 0;
 }
 
-/* Take up to n bytes of a raster; long stretches go past the buffer. A pnm_source. */
+/* The pnm_source of this reader: up to n bytes of a raster. Large requests are read past the buffer. */
 static ssize_t take(void *arg, void *to, size_t n)
 {
     struct frame_reader *r = arg;
     if (r->pos == r->len) {
-        if (n >= BUFFER / 2 && !r->ended)
+        if (n >= BUFFER_SIZE / 2 && !r->ended)
             return read_some(r, to, n);
         if (!fill(r))
             return 0;
@@ -89,7 +95,7 @@ static void skip_space(struct frame_reader *r)
         r->pos++;
 }
 
-/* Look at the header at pos with what is buffered: 1 whole, 0 not yet, -1 bad. */
+/* Parse the header at pos from what is buffered. Returns 1, 0 when bytes are missing, -1 when it is bad. */
 static int look(struct frame_reader *r, struct err *e)
 {
     if (r->have_header)
@@ -102,7 +108,7 @@ static int look(struct frame_reader *r, struct err *e)
     return got;
 }
 
-/* Get the next header into the buffer: 1, 0 when the stream ends before it, -1. */
+/* Read until the buffer holds the next header. Returns 1, 0 when the stream ends before it, or -1. */
 static int next_header(struct frame_reader *r, struct err *e)
 {
     for (;;) {
@@ -117,7 +123,7 @@ static int next_header(struct frame_reader *r, struct err *e)
     }
 }
 
-/* One comment, from behind its #: a fact, when it reads key=value. facts has room for it. */
+/* Append the comment from p (behind its #) to end to f's facts when it reads key=value. f->facts has room. */
 static void keep_fact(struct frame *f, const uint8_t *p, const uint8_t *end)
 {
     while (p < end && (*p == ' ' || *p == '\t'))
@@ -159,7 +165,7 @@ static int truncated(size_t got, size_t total, struct err *e)
     return err_set(e, "truncated: %zu of %zu bytes of pixels", got, total);
 }
 
-/* A raster of bytes with maxval 255. */
+/* Read a raster of maxval 255 straight into the frame. */
 static int read_bytes(struct frame_reader *r, struct frame *f, size_t total, struct err *e)
 {
     for (size_t got = 0; got < total;) {
@@ -174,7 +180,8 @@ static int read_bytes(struct frame_reader *r, struct frame *f, size_t total, str
     return 0;
 }
 
-/* Scale n samples to 0..255, rounding; true when one was above maxval. */
+/* Scale n samples of one byte (scale_words: of two, high byte first) to 0..255, rounding to nearest. Returns
+ * true when a sample was above maxval and was clipped. */
 static bool scale_bytes(const uint8_t *from, size_t n, unsigned maxval, uint8_t *to)
 {
     uint8_t table[256];
@@ -200,7 +207,7 @@ static bool scale_words(const uint8_t *from, size_t n, unsigned maxval, uint8_t 
     return largest > maxval;
 }
 
-/* A raster of another maxval, scaled as it arrives. */
+/* Read a raster of another maxval, scaling what is buffered as it arrives. */
 static int read_scaled(struct frame_reader *r, struct frame *f, size_t pixels, struct err *e)
 {
     unsigned maxval = (unsigned)r->header.maxval;
@@ -305,7 +312,7 @@ int frame_read(struct frame_reader *r, struct frame *f, struct err *e)
         int got = read_frame(r, f, &local);
         if (got >= 0)
             return got;
-        if (r->read_errno) { /* that is why it looks truncated */
+        if (r->read_errno) { /* a failed read looks like a truncated stream */
             errno = r->read_errno;
             err_errno(&local, "cannot read");
         }
@@ -318,7 +325,8 @@ int frame_read(struct frame_reader *r, struct frame *f, struct err *e)
     return -1;
 }
 
-/* The frame at pos can be read without waiting. */
+/* Whether frame_read would return without waiting: the frame at pos is buffered whole, or reading has
+ * ended. */
 static bool is_buffered(struct frame_reader *r)
 {
     if (r->failed || r->ended)
@@ -333,7 +341,7 @@ static bool is_buffered(struct frame_reader *r)
 bool frame_would_block(struct frame_reader *r)
 {
     while (!is_buffered(r)) {
-        if (r->len - r->pos == BUFFER)
+        if (r->len - r->pos == BUFFER_SIZE)
             return false;
         struct pollfd ready = {.fd = r->fd, .events = POLLIN};
         if (poll(&ready, 1, 0) <= 0)

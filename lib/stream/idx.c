@@ -1,3 +1,7 @@
+/* MNIST's files: IDX to images and labels, item after item.
+ *   in   an IDX file, plain or gzip, from a file or a pipe (zlib reads both)
+ *   out  images of height x width bytes, labels of one byte
+ * Format: Yann LeCun, The MNIST database of handwritten digits. */
 #include "stream.h"
 
 #include <errno.h>
@@ -7,14 +11,13 @@
 
 #include <zlib.h>
 
-
 struct idx {
     gzFile file;
     char *name;
     bool images;
     uint32_t count, next;
     int width, height;
-    size_t item; /* bytes */
+    size_t item; /* bytes of an image or label */
 };
 
 /* Read n bytes. Returns n, fewer at the end of the file, -1 on a failed read. */
@@ -128,7 +131,7 @@ static const char *items(const struct idx *x)
     return x->images ? "images" : "labels";
 }
 
-/* After the last item the file must end. */
+/* Check that the file ends behind its last item. */
 static int check_end(struct idx *x, struct err *e)
 {
     uint8_t byte;

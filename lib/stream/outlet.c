@@ -1,3 +1,6 @@
+/* Frames on their way out of a program that must not wait for its reader, as one with a window must not.
+ *   in   frames (outlet_add)
+ *   out  their bytes to a descriptor, as many at a time as it takes; the rest is kept in memory */
 #include "stream.h"
 
 #include <errno.h>
@@ -6,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A pipe that polls as writable takes this much at once (PIPE_BUF is at most a page). */
-#define PIECE 4096
+/* A pipe that polls as writable takes at least this many bytes without making the writer wait (pipe(7)). */
+#define MAX_PIECE 4096
 
 void outlet_init(struct outlet *o, int fd)
 {
@@ -46,7 +49,7 @@ static int write_out(struct outlet *o, int wait_ms, struct err *e)
         if (o->piecewise) {
             if (!ready(o, POLLOUT, wait_ms))
                 return 0;
-            n = n < PIECE ? n : PIECE;
+            n = n < MAX_PIECE ? n : MAX_PIECE;
         }
         ssize_t written = write(o->fd, o->data + o->sent, n);
         if (written < 0 && errno != EINTR && errno != EAGAIN)

@@ -1,4 +1,7 @@
-/* The one file that calls libnetpbm. That library reports errors by printing and exiting, or, when
+/* Rasters of the formats that are not raw PGM, decoded by libnetpbm.
+ *   in   a parsed header (pnm_header.c) and a source of the bytes behind it
+ *   out  8-bit gray: luma of ITU-R BT.601, what is transparent on white
+ * This is the only file that calls libnetpbm. That library reports errors by printing and exiting, or, when
  * asked, by a user's function and longjmp through static pointers: both are set only inside
  * pnm_decode, under a lock, and taken back before it returns. It is given a header of our own
  * making, so that what it believes about sizes has been checked. */
@@ -13,8 +16,8 @@
 
 #include <netpbm/pam.h>
 
-static pthread_mutex_t fence = PTHREAD_MUTEX_INITIALIZER;
-static char complaint[160]; /* libnetpbm's last error; under the fence */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held while libnetpbm's statics are ours */
+static char complaint[160]; /* libnetpbm's last error; guarded by `lock` */
 
 static void keep_complaint(const char *message)
 {
@@ -26,8 +29,8 @@ static void ignore_message(const char *message)
     (void)message;
 }
 
-/* The file libnetpbm reads: our header, then the source. */
-struct feed {
+/* The file that libnetpbm reads: a header of our making, then the bytes of the source. */
+struct netpbm_input {
     char header[160];
     size_t pos, len;
     pnm_source *source;
@@ -35,9 +38,9 @@ struct feed {
     bool plain, ended;
 };
 
-static ssize_t feed_read(void *cookie, char *to, size_t n)
+static ssize_t netpbm_input_read(void *cookie, char *to, size_t n)
 {
-    struct feed *f = cookie;
+    struct netpbm_input *f = cookie;
     if (f->pos < f->len) {
         if (n > f->len - f->pos)
             n = f->len - f->pos;
@@ -46,7 +49,7 @@ static ssize_t feed_read(void *cookie, char *to, size_t n)
         return (ssize_t)n;
     }
     ssize_t got = f->source(f->arg, to, n);
-    if (got == 0 && f->plain && !f->ended) { /* the last number may end with the file */
+    if (got == 0 && f->plain && !f->ended) { /* behind the last number white space may be missing */
         *to = '\n';
         got = 1;
         f->ended = true;
@@ -56,7 +59,7 @@ static ssize_t feed_read(void *cookie, char *to, size_t n)
     return got;
 }
 
-static void make_header(const struct pnm_header *h, struct feed *f)
+static void make_header(const struct pnm_header *h, struct netpbm_input *f)
 {
     static const char *const types[] = {"", "GRAYSCALE", "GRAYSCALE_ALPHA", "RGB", "RGB_ALPHA"};
     int n;
@@ -72,7 +75,7 @@ static void make_header(const struct pnm_header *h, struct feed *f)
     f->len = (size_t)n;
 }
 
-/* Rec. 601 luma over white paper, scaled to 0..255. */
+/* Luma of ITU-R BT.601, composed over white by alpha, scaled from maxval to 0..255. */
 static void row_to_gray(const struct pnm_header *h, tuple *row, uint8_t *gray)
 {
     unsigned long maxval = (unsigned long)h->maxval;
@@ -89,7 +92,8 @@ static void row_to_gray(const struct pnm_header *h, tuple *row, uint8_t *gray)
     }
 }
 
-/* The rows of an image, once the error handlers are set; a longjmp may leave it anywhere. */
+/* Read an image row by row. Called between setjmp and the end of its frame: libnetpbm may longjmp out of it,
+ * so that the row it allocates is the caller's. */
 static int read_rows(FILE *file, const struct pnm_header *h, struct frame *f,
                      tuple *volatile *row, struct err *e)
 {
@@ -108,7 +112,7 @@ static int read_rows(FILE *file, const struct pnm_header *h, struct frame *f,
     return 0;
 }
 
-static int decode_fenced(FILE *file, const struct pnm_header *h, struct frame *f, struct err *e)
+static int decode_locked(FILE *file, const struct pnm_header *h, struct frame *f, struct err *e)
 {
     jmp_buf here, *outer;
     tuple *volatile row = NULL;
@@ -134,18 +138,18 @@ static int decode_fenced(FILE *file, const struct pnm_header *h, struct frame *f
 int pnm_decode(const struct pnm_header *h, pnm_source *source, void *arg, struct frame *f,
                struct err *e)
 {
-    struct feed feed = {.source = source, .arg = arg, .plain = h->format <= '3'};
-    make_header(h, &feed);
-    cookie_io_functions_t io = {.read = feed_read};
-    FILE *file = fopencookie(&feed, "r", io);
+    struct netpbm_input input = {.source = source, .arg = arg, .plain = h->format <= '3'};
+    make_header(h, &input);
+    cookie_io_functions_t io = {.read = netpbm_input_read};
+    FILE *file = fopencookie(&input, "r", io);
     if (!file)
         return err_errno(e, "cannot read");
-    setvbuf(file, NULL, _IONBF, 0); /* the next frame's bytes are not ours to take */
-    pthread_mutex_lock(&fence);
-    int status = decode_fenced(file, h, f, e);
-    pthread_mutex_unlock(&fence);
+    setvbuf(file, NULL, _IONBF, 0); /* a buffer would take bytes of the next frame */
+    pthread_mutex_lock(&lock);
+    int status = decode_locked(file, h, f, e);
+    pthread_mutex_unlock(&lock);
     fclose(file);
-    if (status < 0 && feed.ended)
+    if (status < 0 && input.ended)
         err_set(e, "truncated: the stream ends inside a %dx%d P%c image", h->width, h->height,
                 h->format);
     return status;

@@ -1,5 +1,5 @@
 /* The headers of Netpbm's seven formats, and the rasters of those six that are not raw PGM.
- * lib/stream/frame.c reads streams with it; programs use frame.h. */
+ * frame_read.c reads streams with it; programs use stream.h. */
 #ifndef INKPIPE_PNM_H
 #define INKPIPE_PNM_H
 
@@ -13,7 +13,7 @@
 
 struct pnm_header {
     char format;       /* '1'..'7' of P1..P7 */
-    int width, height; /* within the limits of frame.h */
+    int width, height; /* within FRAME_MAX_SIDE and FRAME_MAX_PIXELS */
     int maxval;        /* 1..65535; 1 for P1 and P4 */
     int depth;         /* samples a pixel: 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha */
     size_t length;     /* bytes of the header, with the one whitespace byte that ends it */

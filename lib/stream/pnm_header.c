@@ -1,21 +1,25 @@
+/* Headers of Netpbm's seven formats: bytes to sizes.
+ *   in   bytes of a stream, as many as have arrived
+ *   out  struct pnm_header, checked against the limits of frames; or "bytes are missing"; or an error
+ * Grammar: pbm(5), pgm(5), ppm(5) and pam(5). */
 #include "pnm.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The bytes of a header that are at hand. */
+/* The bytes of a header that have arrived and are not parsed. */
 struct scan {
     const uint8_t *p, *end;
 };
 
-enum { MORE = -1 }; /* next(): the header goes on beyond the bytes at hand */
+enum { MORE = -1 }; /* What next returns when the header goes on behind the bytes that have arrived. */
 
 static bool is_space(int c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* The next byte; a comment counts as the end of its line, as Netpbm reads it. */
+/* The next byte, or MORE. A comment is skipped up to the newline that ends it, as Netpbm does. */
 static int next(struct scan *s)
 {
     if (s->p == s->end)
@@ -31,7 +35,8 @@ static int next(struct scan *s)
     return MORE;
 }
 
-/* A decimal number and the one whitespace byte behind it. Returns 1, 0 (more) or -1. */
+/* Parse a decimal number, 1 to limit, and the one whitespace byte behind it. Returns 1, 0 when bytes are
+ * missing, or -1. */
 static int number(struct scan *s, const char *what, long limit, int *value, struct err *e)
 {
     int c;
@@ -57,7 +62,7 @@ static int number(struct scan *s, const char *what, long limit, int *value, stru
     return 1;
 }
 
-/* Say what the bytes are instead, when it is easy to tell. */
+/* Fail with a message that names the format whose magic number the bytes begin with, if it is a known one. */
 static int not_an_image(const uint8_t *p, size_t n, struct err *e)
 {
     static const struct {
@@ -77,7 +82,7 @@ static int not_an_image(const uint8_t *p, size_t n, struct err *e)
     return err_set(e, "not a PGM frame: begins with bytes 0x%02x 0x%02x", p[0], p[1]);
 }
 
-/* Depth by the tuple type; without one by the number of samples. */
+/* Check that the tuple type is a known one of as many samples as DEPTH says. Returns 1 or -1. */
 static int check_tuple(struct pnm_header *h, const char *type, struct err *e)
 {
     static const struct {
@@ -98,7 +103,7 @@ static int check_tuple(struct pnm_header *h, const char *type, struct err *e)
     return err_set(e, "PAM tuple type %.40s is not known", type);
 }
 
-/* One line of a PAM header: its key and value; the key is cut at 15 letters. */
+/* Split a line of a PAM header into its key, cut to 15 bytes, and its value, cut to 63. */
 static void split_line(const uint8_t *p, const uint8_t *end, char key[16], char value[64])
 {
     while (p < end && is_space(*p))

@@ -1,3 +1,7 @@
+/* Frames put away into files.
+ *   in   a frame
+ *   out  a new numbered file, or one more frame at the end of a file; what cannot be written whole is
+ * undone */
 #include "stream.h"
 
 #include <errno.h>
@@ -6,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LAST_NUMBER 9999
+#define MAX_NUMBER 9999 /* The largest number in a file's name: it has four digits. */
 
 static int write_and_close(int fd, const struct frame *f, struct err *e)
 {
@@ -20,7 +24,7 @@ int save_numbered(const char *prefix, const struct frame *f, char *name, size_t 
                   struct err *e)
 {
     int fd = -1;
-    for (int i = 1; fd < 0 && i <= LAST_NUMBER; i++) {
+    for (int i = 1; fd < 0 && i <= MAX_NUMBER; i++) {
         snprintf(name, size, "%s-%04d.pgm", prefix, i);
         fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd < 0 && errno != EEXIST)

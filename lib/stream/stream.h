@@ -17,10 +17,10 @@
  * A frame is 8-bit gray: 0 black, 255 white, rows from the top, no padding between rows.
  * Samples of another maxval (1..65535) are scaled to 0..255 by maxval when read. */
 
-/* Beyond these a frame is an error, before anything is allocated. */
-#define FRAME_MAX_SIDE 16384
-#define FRAME_MAX_PIXELS (1L << 28)
-#define FRAME_MAX_HEADER 65536
+/* Limits, checked before memory is allocated: a frame beyond one of them is an error. */
+#define FRAME_MAX_SIDE 16384        /* A side has at most so many pixels. */
+#define FRAME_MAX_PIXELS (1L << 28) /* A frame has at most so many pixels in all. */
+#define FRAME_MAX_HEADER 65536      /* A header has at most so many bytes, facts included. */
 
 /* A frame owns its pixels and facts; all-zero is an empty frame. Reading into a frame again
  * reuses its memory. */
@@ -33,7 +33,7 @@ struct frame {
     size_t facts_len, facts_size; /* bytes used (without the final NUL) and allocated */
 };
 
-/* The one checked multiply, for every reader: *product = a * b, false when it overflows. */
+/* Multiply sizes that a file claims: *product = a * b. Returns false when that overflows. */
 static inline bool size_mul(size_t a, size_t b, size_t *product)
 {
     return !__builtin_mul_overflow(a, b, product);
@@ -51,7 +51,7 @@ int frame_reserve(struct frame *f, size_t n, size_t total, struct err *e);
 /* Make room for n bytes at f->facts, the final NUL among them. Returns 0 or -1. */
 int frame_reserve_facts(struct frame *f, size_t n, struct err *e);
 
-/* Make f width x height with undefined pixels and no facts removed. Returns 0, or -1 when the
+/* Make f width x height. Its pixels are undefined afterwards, its facts stay. Returns 0, or -1 when the
  * size is beyond the limits or memory is short. */
 int frame_resize(struct frame *f, int width, int height, struct err *e);
 
@@ -78,12 +78,12 @@ static inline bool fact_value_byte(int c)
 /* Make to's facts those of from. Returns 0 or -1. */
 int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e);
 
-/* The truth about a frame, its fact `label`: a digit 0..9; FRAME_NONE for "none", a frame without a
- * digit; -1 when there is no such fact, -2 when it is anything else. */
+/* The ground truth of a frame, its fact `label`: 0..9; FRAME_NONE for "none", a frame without a digit; -1
+ * when the fact is missing, -2 when its value is any other. */
 #define FRAME_NONE 10
 int frame_label(const struct frame *f);
 
-/* How the label 0..FRAME_NONE is written: "0".."9", "none". */
+/* The text of label 0..FRAME_NONE: "0".."9", "none". */
 const char *frame_label_text(int label);
 
 /* A file name or device as it may stand in a fact or an answer: bytes outside printable ASCII,
@@ -130,8 +130,8 @@ const char *frame_source(const struct frame_reader *r, const struct frame *f, ch
                          size_t size);
 long long frame_number(const struct frame_reader *r, const struct frame *f);
 
-/* Write a frame with its facts to fd in as few write calls as possible (one, when it fits).
- * Returns 0; -1 with errno as write(2) left it (EPIPE: the reader is gone). */
+/* Write a frame with its facts to fd, in one call where fd takes it whole. Returns 0; or -1, with errno as
+ * write(2) left it (EPIPE: the reader has gone), EINVAL for a frame that cannot be written. */
 int frame_write(int fd, const struct frame *f, struct err *e);
 
 /* Append the frame as it stands on the wire to a growing buffer (*buf of *len bytes, *size
@@ -142,8 +142,8 @@ int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, s
  * can wait in it. Does nothing where fd is no pipe or the system cannot. */
 void pipe_shrink(int fd);
 
-/* True when fd is such a pipe: what comes from it is live, and a reader that is late may pass over
- * what is old. A recorded stream, or a video file's, never comes from one. */
+/* True when fd is a pipe of one page, as pipe_shrink makes it: its stream is live, and a reader that is late
+ * may skip old frames. A recorded stream, or a video file's, never comes from one. */
 bool pipe_is_live(int fd);
 
 /* True when fd is a pipe whose reader is there and has not taken all that was written to it. */
@@ -166,7 +166,8 @@ bool pipe_wait_taken(int fd);
 struct idx;
 
 /* Open a file, NULL or "-" for standard input, and read its header. Returns NULL when it is not an
- * IDX file of bytes in one or three dimensions, or its images are beyond the limits of frame.h.
+ * IDX file of bytes in one or three dimensions, or its images are beyond FRAME_MAX_SIDE or
+ * FRAME_MAX_PIXELS.
  * Close with idx_close. */
 struct idx *idx_open(const char *name, struct err *e);
 void idx_close(struct idx *x);
@@ -205,11 +206,11 @@ void idx_transpose(const uint8_t *from, int width, int height, uint8_t *to);
 /* Frames read by a thread of their own, so that a window never waits for a writer that stops in the
  * middle of one, nor a camera for a reader. Exactly one frame is read ahead. */
 
-#define FEED_SOURCE 4096
+#define FEED_SOURCE 4096 /* Bytes that hold a source, percent-encoded, with its NUL. */
 
 struct feed;
 
-/* What comes out. All-zero is empty; release with frame_free(&.frame). */
+/* A frame and where it is from. All-zero is empty; release it with frame_free(&.frame). */
 struct feed_item {
     struct frame frame;
     char source[FEED_SOURCE]; /* of files: percent-encoded, the frame's fact or the stream's name */
@@ -218,10 +219,10 @@ struct feed_item {
 };
 
 enum feed_result {
-    FEED_FRAME,  /* an item was taken */
-    FEED_NOTHING, /* not yet: poll feed_fd */
-    FEED_ERROR,  /* a stream was bad (e says how); the next one is read */
-    FEED_END     /* of the last stream */
+    FEED_FRAME,   /* an item was taken */
+    FEED_NOTHING, /* none has arrived: poll feed_fd */
+    FEED_ERROR,   /* a stream was bad (e says how); the next one is read */
+    FEED_END      /* the last stream has ended */
 };
 
 /* Read the named files one after another; none: standard input. A taker that takes none holds the writer
@@ -229,7 +230,7 @@ enum feed_result {
  * none of them may be. NULL when no thread can be started. */
 struct feed *feed_new(char *const *names, int count, int out, struct err *e);
 
-/* Reads the next frame into item, in the feed's thread. Returns 1; 0 at the end; -1 when something was bad,
+/* Read the next frame into item, in the feed's thread. Returns 1; 0 at the end; -1 when something was bad,
  * and is then called again. */
 typedef int feed_source(void *from, struct feed_item *item, struct err *e);
 
@@ -237,13 +238,14 @@ typedef int feed_source(void *from, struct feed_item *item, struct err *e);
  * instead of an old one. `from` must outlive the feed. NULL when no thread can be started. */
 struct feed *feed_newest(feed_source *read, void *from, struct err *e);
 
-/* Stops reading, wherever the thread is: it is cancelled (pthread_cancel). */
+/* Stop reading, wherever the thread is (it is cancelled, pthread_cancel), and release the feed. NULL is
+ * none. */
 void feed_free(struct feed *f);
 
-/* Readable while feed_take would not say FEED_NOTHING. */
+/* A descriptor that is readable while feed_take would not return FEED_NOTHING. Owned by the feed. */
 int feed_fd(const struct feed *f);
 
-/* Take what was read: the item is exchanged for the taker's, whose memory is used again. */
+/* Take what was read. The feed's item and the caller's are exchanged, so that their memory is used again. */
 enum feed_result feed_take(struct feed *f, struct feed_item *item, struct err *e);
 
 /* Frames on their way out of a program that must not wait: a window's. What the reader has no room
@@ -251,9 +253,9 @@ enum feed_result feed_take(struct feed *f, struct feed_item *item, struct err *e
 
 struct outlet {
     int fd;
-    bool piecewise; /* fd may make a writer wait (not a file): written in pieces that fit a page */
+    bool piecewise; /* fd is no regular file and may make a writer wait: it gets pieces of a page */
     char *data;
-    size_t len, size, sent; /* bytes held, allocated, written */
+    size_t len, size, sent; /* bytes held, allocated; of those held, bytes written */
 };
 
 /* Write to fd, which stays the caller's. */
@@ -263,17 +265,17 @@ void outlet_free(struct outlet *o);
 /* Add a frame. Returns 0, or -1 when memory is short. */
 int outlet_add(struct outlet *o, const struct frame *f, struct err *e);
 
-/* Is anything left to write? */
+/* True when bytes are left to write. */
 bool outlet_busy(const struct outlet *o);
 
 /* Write what can be written without waiting. Returns 0, or -1 with errno set (EPIPE: the reader
  * has gone). */
 int outlet_work(struct outlet *o, struct err *e);
 
-/* Write the rest, however long it takes. Returns as outlet_work. */
+/* Write all that is held, waiting for the reader. Returns as outlet_work. */
 int outlet_flush(struct outlet *o, struct err *e);
 
-/* True when the reader of a pipe has gone, found out without writing. */
+/* True when fd is a pipe whose reader has gone. Writes nothing to find out. */
 bool outlet_is_closed(const struct outlet *o);
 
 /* Frames put away into files by a key press. */
