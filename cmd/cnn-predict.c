@@ -105,7 +105,7 @@ static int find_model(struct options *o)
         return EXIT_OK;
     const char *named = getenv("INKPIPE_MODEL");
     bool use = named && *named;
-    if (!use && !model_find(found, sizeof found)) {
+    if (!use && !model_find("default.onnx", found, sizeof found)) {
         tool_warn("no model: name one with -m or INKPIPE_MODEL; neither " PREFIX
                   "/share/inkpipe/default.onnx nor the tree's models/default.onnx is there");
         return EXIT_FAILED;

@@ -170,7 +170,7 @@ static const char *find_model(void)
     const char *named = getenv("INKPIPE_MODEL");
     if (named && *named)
         return named;
-    if (model_find(found, sizeof found))
+    if (model_find("default.onnx", found, sizeof found))
         return found;
     tool_warn("no model is installed: name one with -m or INKPIPE_MODEL");
     return NULL;

@@ -1,11 +1,14 @@
 /* preproc: frames of any size -> 28x28 frames as MNIST makes them.
  * Frames are read until the input pauses or each thread has its share; lib/ink finds the digits of them
  * all at once; what comes out of them is written in order. */
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "answer/answer.h"
 #include "base/files.h"
 #include "base/privilege.h"
 #include "base/threads.h"
@@ -25,20 +28,49 @@ struct options {
     bool many;     /* every digit, not only the most prominent one */
     int threads;   /* so many frames are worked on at once */
     int region[4]; /* x, y, w, h of the part of a frame to look in; w 0: all of it */
+    const char *finder; /* the ONNX file of the network to find digits with; NULL: by thresholds */
+    int sight;     /* the file for pictures of what the finder saw; -1: none */
 };
+
+/* The finder's network where none is named: the one that is installed. */
+static const char *find_finder(void)
+{
+    static char found[PATH_MAX];
+    if (model_find("find.onnx", found, sizeof found))
+        return found;
+    tool_warn("no finder: name one with -M; neither " PREFIX
+              "/share/inkpipe/find.onnx nor the tree's models/find.onnx is there");
+    exit(EXIT_FAILED);
+}
+
+static int open_sight(const char *name)
+{
+    struct err e = ERR_NONE;
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        return fd;
+    err_errno(&e, name);
+    exit(tool_error(&e));
+}
 
 static struct options parse(int argc, char **argv)
 {
-    struct options o = {.threads = 1};
-    for (int c; (c = getopt(argc, argv, "hj:mr:V")) != -1;)
+    bool by_network = false;
+    struct options o = {.threads = 1, .sight = -1};
+    for (int c; (c = getopt(argc, argv, "F:hj:M:mr:Vx:")) != -1;)
         switch (c) {
+        case 'F': by_network = !strcmp(optarg, "new"); break;
         case 'h': tool_help();
         case 'j': o.threads = (int)tool_int(c, optarg, 1, 256); break;
+        case 'M': o.finder = optarg; break;
         case 'm': o.many = true; break;
         case 'r': tool_box(c, optarg, o.region); break;
         case 'V': tool_version();
+        case 'x': o.sight = open_sight(optarg); break;
         default: tool_usage(NULL);
         }
+    if (by_network && !o.finder)
+        o.finder = find_finder();
     return o;
 }
 
@@ -58,6 +90,7 @@ struct job {
 struct preproc {
     const struct options *o;
     struct threads *threads;
+    struct ink_finder *finder; /* or NULL */
     struct job *job;
     int jobs;
     int status;  /* EXIT_FAILED: something was wrong, and was reported */
@@ -73,8 +106,10 @@ static int preproc_init(struct preproc *p, const struct options *o, struct err *
         return err_set(e, "out of memory");
     if (!(p->threads = threads_new(o->threads, e)))
         return -1;
+    if (o->finder && !(p->finder = ink_finder_load(o->finder, e)))
+        return -1;
     for (; p->jobs < jobs; p->jobs++)
-        if (!(p->job[p->jobs].ink = ink_new(e)))
+        if (!(p->job[p->jobs].ink = ink_new(p->finder, e)))
             return -1;
     return 0;
 }
@@ -88,6 +123,7 @@ static void preproc_free(struct preproc *p)
         free(p->job[i].wire);
     }
     free(p->job);
+    ink_finder_free(p->finder);
     threads_free(p->threads);
 }
 
@@ -193,6 +229,27 @@ static void tell_more(struct preproc *p, const char *name)
     p->told = true;
 }
 
+/* Write a picture of what the finder saw in a frame. */
+static int show_sight(const struct preproc *p, const struct job *j, struct err *e)
+{
+    char head[64];
+    int box[4], w = j->in.width, h = j->in.height;
+    int len = snprintf(head, sizeof head, "P6\n%d %d\n255\n", w, h);
+    size_t size = 3 * (size_t)w * (size_t)h;
+    struct err outside = ERR_NONE;
+    if (clip(&j->in, p->o->region, box, &outside))
+        return 0;
+    uint8_t *rgb = malloc(size);
+    if (!rgb)
+        return err_set(e, "out of memory");
+    for (size_t i = 0; i < size / 3; i++)
+        memset(rgb + 3 * i, j->in.gray[i], 3);
+    ink_draw_sight(j->ink, box[0], box[1], rgb, w, h);
+    int failed = write_all(p->o->sight, head, (size_t)len) || write_all(p->o->sight, rgb, size);
+    free(rgb);
+    return failed ? err_errno(e, "the picture of what was seen") : 0;
+}
+
 /* Work on the first n jobs and write what comes out of them, in order. */
 static int flush(struct preproc *p, int n, const char *name)
 {
@@ -205,6 +262,8 @@ static int flush(struct preproc *p, int n, const char *name)
             p->closed = true;
             return report(p, &e);
         }
+        if (p->o->sight >= 0 && show_sight(p, j, &e))
+            return report(p, &e);
         if (j->failed) {
             err_at(&j->e, name, -1);
             report(p, &j->e);
@@ -274,6 +333,18 @@ static void read_stream(struct preproc *p, const char *name)
     frame_close(r);
 }
 
+/* Models and frames are from strangers: from here on nothing but them is opened. */
+static void drop_privileges(const struct options *o, char **files, int n)
+{
+    const char **file = calloc((size_t)n + 1, sizeof *file);
+    for (int i = 0; file && i < n; i++)
+        file[i] = files[i];
+    if (file && o->finder)
+        file[n++] = o->finder;
+    privilege_drop(&(struct privilege){.file = file, .files = file ? (size_t)n : 0});
+    free(file);
+}
+
 int main(int argc, char **argv)
 {
     static char *input[] = {NULL, NULL};
@@ -282,8 +353,7 @@ int main(int argc, char **argv)
     tool_init("preproc", usage);
     struct options o = parse(argc, argv);
     char **file = optind < argc ? argv + optind : input;
-    privilege_drop(&(struct privilege){.file = (const char *const *)argv + optind,
-                                       .files = (size_t)(argc - optind)});
+    drop_privileges(&o, argv + optind, argc - optind);
     if (preproc_init(&p, &o, &e))
         report(&p, &e);
     else

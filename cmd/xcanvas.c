@@ -278,7 +278,7 @@ static int start(struct canvas *c, struct err *e)
 {
     int width, height, least_width, least_height;
     if (loop_open(&c->loop, c->o->command, STDOUT_FILENO, c->o->scale, e) < 0 ||
-        !(c->sketch = sketch_new(c->o->pen, e)) || (c->o->command && !(c->ink = ink_new(e))))
+        !(c->sketch = sketch_new(c->o->pen, e)) || (c->o->command && !(c->ink = ink_new(NULL, e))))
         return -1;
     board_size(c->loop.scale, c->loop.child, &width, &height);
     board_least(c->loop.scale, c->loop.child, &least_width, &least_height);

@@ -32,12 +32,12 @@ const char *inkpipe_version(void)
 
 static int load(struct inkpipe *r, const char *file, struct err *e)
 {
-    if (!file && !model_find(r->file, sizeof r->file))
+    if (!file && !model_find("default.onnx", r->file, sizeof r->file))
         return err_set(e, "no model is installed");
     if (file && snprintf(r->file, sizeof r->file, "%s", file) >= (int)sizeof r->file)
         return err_set(e, "the model's name is too long");
     r->files[0] = r->file;
-    if (!(r->threads = threads_new(1, e)) || !(r->ink = ink_new(e)) ||
+    if (!(r->threads = threads_new(1, e)) || !(r->ink = ink_new(NULL, e)) ||
         !(r->model = model_load(r->files, 1, NULL, BATCH, r->threads, e)))
         return -1;
     if (r->model->width == DIGIT_SIDE && r->model->height == DIGIT_SIDE)

@@ -164,10 +164,10 @@ void model_free(struct model *m);
 /* Probabilities of n frames (1..batch): gray [n][height][width] -> p [n][classes]. */
 void model_run(struct model *m, const uint8_t *gray, int n, double *p);
 
-/* The model to use when none is named: default.onnx in share/inkpipe beside the program's bin, in
- * PREFIX/share/inkpipe, or in models beside the tree's build. Writes its name into path and returns
+/* The model `name` (default.onnx) that is installed: in share/inkpipe beside the program's bin, in
+ * PREFIX/share/inkpipe, or in models beside the tree's build. Writes where it is into path and returns
  * true; false when there is none. */
-bool model_find(char *path, size_t size);
+bool model_find(const char *name, char *path, size_t size);
 
 /* What is unlike a frame that preproc made, where a digit is light on black, in a box of 20/28 of
  * the side, its centre of mass in the middle. */

@@ -207,10 +207,9 @@ void model_run(struct model *m, const uint8_t *gray, int n, double *p)
     }
 }
 
-bool model_find(char *path, size_t size)
+bool model_find(const char *name, char *path, size_t size)
 {
-    static const char *const beside[] = {"../share/inkpipe/default.onnx", "",
-                                         "../models/default.onnx", "../../models/default.onnx"};
+    static const char *const beside[] = {"../share/inkpipe/", "", "../models/", "../../models/"};
     char program[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     program[n > 0 ? n : 0] = '\0';
@@ -218,9 +217,10 @@ bool model_find(char *path, size_t size)
     for (int i = 0; i < 4; i++) {
         int len;
         if (!*beside[i])
-            len = snprintf(path, size, "%s", PREFIX "/share/inkpipe/default.onnx");
+            len = snprintf(path, size, "%s%s", PREFIX "/share/inkpipe/", name);
         else if (slash)
-            len = snprintf(path, size, "%.*s/%s", (int)(slash - program), program, beside[i]);
+            len = snprintf(path, size, "%.*s/%s%s", (int)(slash - program), program, beside[i],
+                           name);
         else
             continue;
         if (len > 0 && (size_t)len < size && access(path, R_OK) == 0)

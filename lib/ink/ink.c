@@ -5,6 +5,7 @@
 
 #include "edges.h"
 #include "base/grow.h"
+#include "look.h"
 #include "reading.h"
 
 #define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
@@ -15,11 +16,15 @@
 #define LONGER 1.6f      /* times as long: no digit grows so much by its faint ink */
 #define GROWTH 2.2f      /* the same for its area */
 
-struct ink *ink_new(struct err *e)
+struct ink *ink_new(const struct ink_finder *finder, struct err *e)
 {
     struct ink *k = calloc(1, sizeof *k);
     if (!k)
         err_set(e, "out of memory");
+    if (k && finder && !(k->look = look_new(finder, e))) {
+        ink_free(k);
+        return NULL;
+    }
     return k;
 }
 
@@ -27,6 +32,7 @@ void ink_free(struct ink *k)
 {
     if (!k)
         return;
+    look_free(k->look);
     inkmap_free(&k->map);
     inkmap_free(&k->first);
     parts_free(&k->parts);
@@ -37,6 +43,12 @@ void ink_free(struct ink *k)
     free(k->cut);
     free(k->saved);
     free(k);
+}
+
+const struct ink_candidate *ink_candidates(const struct ink *k, int *n)
+{
+    *n = 0;
+    return k->look ? look_candidates(k->look, n) : NULL;
 }
 
 int ink_seen(const struct ink *k)
@@ -300,6 +312,11 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
     struct source s = {gray, stride, w, h};
     k->digits = k->seen = 0;
     k->many = many;
+    if (k->look) {
+        k->digits = look_find(k->look, &(struct cut_source){gray, stride, w, h}, many, digits, e);
+        k->seen = look_seen(k->look);
+        return k->digits;
+    }
     int passed = w == DIGIT_SIDE && h == DIGIT_SIDE ? pass_through(k, &s, e) : 0;
     if (passed < 0 || (!passed && (many ? ink_find_many(k, &s, e) : find_single(k, &s, e))))
         return -1;

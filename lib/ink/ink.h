@@ -44,16 +44,34 @@ float stroke_width(const uint8_t *gray, int w, int h);
  * makes them. A pure function of the pixels: inkmap.h says what is ink, parts.h what hangs
  * together, normalise.h how a digit is made 28x28. */
 
+/* What the finder takes a thing for: a digit 0..9, or one of these. */
+enum { INK_SIGN = 10, INK_LETTER };
+
+/* What the finder saw. */
+struct ink_candidate {
+    float x, y, w, h; /* its box in pixels of the picture: left, top, width, height */
+    float score;      /* how probable it is that writing is centred here, 0..1 */
+    int class;
+};
+
 struct ink_digit {
     int x, y, w, h;  /* its box in the source's pixels */
     int line, word;  /* place in reading order, from 0; both count through the frame */
+    int class;       /* what the finder takes it for, or -1 */
     uint8_t pixels[DIGIT_PIXELS]; /* white ink on black */
 };
+
+/* The network that finds digits, read only: any number of workspaces share it. Load it from an ONNX file;
+ * NULL with a message when there is none, or it is another network. */
+struct ink_finder;
+struct ink_finder *ink_finder_load(const char *file, struct err *e);
+void ink_finder_free(struct ink_finder *f);
 
 /* Workspace for pictures of any size, reused from one to the next; one thread at a time. */
 struct ink;
 
-struct ink *ink_new(struct err *e);
+/* finder: what digits are found with; must outlive the workspace. NULL: by thresholds. */
+struct ink *ink_new(const struct ink_finder *finder, struct err *e);
 void ink_free(struct ink *k);
 
 /* Find the digit (many: all digits, in reading order) in `gray`, w x h pixels (1..16384 a side),
@@ -61,6 +79,13 @@ void ink_free(struct ink *k);
  * call; 0 when there is none; -1 when memory is short. */
 int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
              struct ink_digit **digits, struct err *e);
+
+/* What the finder saw in the last picture, in no order: *n candidates, good until the next call. */
+const struct ink_candidate *ink_candidates(const struct ink *k, int *n);
+
+/* Draw their boxes on a picture rgb [height][width][3] whose pixel x, y was the first that was looked at:
+ * digits green, signs blue, other writing red, the brighter the surer. */
+void ink_draw_sight(const struct ink *k, int x, int y, uint8_t *rgb, int width, int height);
 
 /* How many things as prominent as a digit the last picture held, whether asked for or not. */
 int ink_seen(const struct ink *k);

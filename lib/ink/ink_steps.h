@@ -14,7 +14,9 @@
 
 #define INK_FORM 8 /* lines and more are a form's or a ruled sheet's */
 
+struct look;
 struct ink {
+    struct look *look; /* or NULL: by thresholds */
     struct inkmap map;
     struct inkmap first; /* the picture's as it was first looked at, kept while it is seen otherwise */
     struct parts parts;

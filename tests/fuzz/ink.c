@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct ink_digit *digit;
     uint8_t *gray = malloc((size_t)(w * zoom) * (size_t)(h * zoom));
     if (!ink)
-        ink = ink_new(&e);
+        ink = ink_new(NULL, &e);
     if (!ink || !gray) {
         free(gray);
         return 0;

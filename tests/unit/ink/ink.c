@@ -46,7 +46,7 @@ static void seven(struct picture *p, float x, float y, float size, float width)
 static int find(const struct picture *p, bool many, struct ink_digit *copy, int copies)
 {
     struct err e = ERR_NONE;
-    struct ink *k = ink_new(&e);
+    struct ink *k = ink_new(NULL, &e);
     struct ink_digit *d = NULL;
     int n = ink_find(k, p->gray, p->w, p->w, p->h, many, &d, &e);
     for (int i = 0; i < n && i < copies; i++)
@@ -592,7 +592,7 @@ static void test_noise(void)
 static void test_after_another(void)
 {
     struct err e = ERR_NONE;
-    struct ink *k = ink_new(&e);
+    struct ink *k = ink_new(NULL, &e);
     struct ink_digit *d = NULL;
     struct picture tall = paper(100, 2500, 220), dots = paper(2500, 100, 220);
     seven(&tall, 30, 2400, 80, 8);

@@ -1,0 +1,395 @@
+/* The finder (finder.h): the second step of preproc, after the frame is read.
+ *
+ * Input: gray pixels. Output: candidates. Each level of the pyramid (pyramid.h) becomes local contrast
+ * (contrast.h); a fully convolutional network makes of that a map of cells, STRIDE x STRIDE pixels each,
+ * that tells for each cell whether writing is centred in it, of which class, and its box; the maxima of the
+ * map are the candidates (CenterNet: Zhou et al., "Objects as points", arXiv 1904.07850).
+ *
+ * Large levels are run in tiles. A tile has as much around it as the network looks at, so that a cell's
+ * value does not depend on where tiles are cut. */
+#include "finder.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/box.h"
+#include "base/grow.h"
+#include "contrast.h"
+#include "engine/engine.h"
+#include "onnx/onnx.h"
+#include "pyramid.h"
+
+#define STRIDE 4       /* pixels a side of a cell of the map */
+#define UNIT 24        /* pixels: a box's size is told as the logarithm of its ratio to this */
+#define MARGIN 16      /* pixels that each level is continued by on all sides */
+#define MIN_SIZE 8     /* pixels: a box whose longer side is below this is noise of its level, */
+#define MAX_SIZE 64    /* and above this is seen better on the next one */
+#define MAX_TILE 512   /* pixels: no tile is wider or higher, which bounds the memory of the network's maps */
+#define MAX_REACH 128  /* pixels: a network that looks further around a cell leaves too little of a tile */
+#define PLANS 16       /* sizes of tile whose plans are kept */
+#define MAX_CLASSES 32
+
+/* The map's channels. */
+enum { CENTRE, CLASS };
+enum { DX, DY, LOG_W, LOG_H, SIZES }; /* after the classes */
+
+struct ink_finder {
+    struct net *net;
+    float input[256];          /* what it reads for a level of contrast */
+    int reach;                 /* pixels around a cell that its value depends on, a multiple of STRIDE */
+    int classes;
+    int class[MAX_CLASSES];    /* what a candidate holds by the network's own order */
+};
+
+/* The network planned for one size of tile. */
+struct plan {
+    int width, height;
+    struct infer *infer;
+    long used; /* when, by search.time */
+};
+
+struct search {
+    const struct ink_finder *finder;
+    struct threads *threads; /* one */
+    struct plan plan[PLANS];
+    long time;
+    struct pyramid level;
+    int width, height;       /* of the level with its margin, multiples of STRIDE */
+    uint8_t *padded, *contrast; /* [height][width] */
+    uint32_t *scratch;
+    float *tile, *map;       /* the network's input and output */
+    size_t padded_room, contrast_room, scratch_room, tile_room, map_room;
+    struct ink_candidate *found;
+    int founds;
+    size_t found_room;
+};
+
+/* ---- The network ---- */
+
+/* The class a label names, or -1. */
+static int class_named(const char *label, size_t len)
+{
+    if (len == 1 && *label >= '0' && *label <= '9')
+        return *label - '0';
+    if (len == 4 && !memcmp(label, "sign", len))
+        return INK_SIGN;
+    return len == 5 && !memcmp(label, "other", len) ? INK_LETTER : -1;
+}
+
+static int read_labels(struct ink_finder *f, struct err *e)
+{
+    unsigned seen = 0;
+    const char *labels = net_meta(f->net, "labels");
+    for (const char *p = labels ? labels : ""; *(p += strspn(p, " "));) {
+        size_t len = strcspn(p, " ");
+        int class = class_named(p, len);
+        if (class < 0 || f->classes == MAX_CLASSES || seen & 1u << class)
+            return err_set(e, "not a finder: its labels are \"%.60s\"", labels);
+        seen |= 1u << class;
+        f->class[f->classes++] = class;
+        p += len;
+    }
+    return (seen & 0x3ff) == 0x3ff ? 0 : err_set(e, "not a finder: its labels are not the digits");
+}
+
+/* How far around a cell the network looks, in pixels; -1 where it has layers that look at the whole. */
+static int reach_of(const struct net *net)
+{
+    long reach = 0, apart = 1; /* pixels between neighbouring values of a layer */
+    for (int i = 1; i < net->layers; i++) {
+        const struct layer *l = &net->layer[i];
+        if (l->op == OP_DENSE || l->op == OP_GLOBALPOOL || l->op == OP_RESHAPE)
+            return -1;
+        if (l->op != OP_CONV && l->op != OP_MAXPOOL && l->op != OP_AVGPOOL)
+            continue;
+        int above = max_int(l->pad_top, (l->r - 1) * l->dilation_h - l->pad_top);
+        int beside = max_int(l->pad_left, (l->s - 1) * l->dilation_w - l->pad_left);
+        reach += apart * max_int(above, beside);
+        apart *= max_int(l->stride_h, l->stride_w);
+        if (reach > MAX_REACH || apart > STRIDE)
+            return -1;
+    }
+    return (int)(reach + STRIDE - 1) / STRIDE * STRIDE;
+}
+
+/* A copy of the network that reads width x height pixels; NULL when it is no finder, too. */
+static struct net *resized(const struct ink_finder *f, int width, int height, struct err *e)
+{
+    struct net *net = net_copy(f->net, e);
+    if (!net)
+        return NULL;
+    if (!net_resize(net, height, width, e)) {
+        struct shape out = net->layer[net->layers - 1].out;
+        if (out.c == 1 + f->classes + SIZES && out.h == height / STRIDE && out.w == width / STRIDE)
+            return net;
+        err_set(e, "not a finder: of %dx%d pixels it makes %dx%dx%d values, not %dx%dx%d", width, height,
+                out.c, out.h, out.w, 1 + f->classes + SIZES, height / STRIDE, width / STRIDE);
+    }
+    net_free(net);
+    return NULL;
+}
+
+static int read_scaling(struct ink_finder *f, struct err *e)
+{
+    uint8_t levels[256];
+    double scale = net_meta_number(f->net, "input_scale", 1.0 / CONTRAST_STEP);
+    double mean = net_meta_number(f->net, "input_mean", CONTRAST_PAPER * scale);
+    double std = net_meta_number(f->net, "input_std", 1);
+    if (!isfinite(scale) || !isfinite(mean) || !isfinite(std) || std == 0)
+        return err_set(e, "not a finder: its input scaling cannot be");
+    for (int i = 0; i < 256; i++)
+        levels[i] = (uint8_t)i;
+    infer_scale(levels, 256, scale, mean, std, f->input);
+    return 0;
+}
+
+static int check_net(struct ink_finder *f, struct err *e)
+{
+    if (net_input(f->net).c != 1)
+        return err_set(e, "not a finder: its input has %d channels, not 1", net_input(f->net).c);
+    f->reach = reach_of(f->net);
+    if (f->reach < 0)
+        return err_set(e, "not a finder: it does not look at each part of a picture alike");
+    struct net *tried = read_scaling(f, e) || read_labels(f, e) ? NULL : resized(f, MAX_TILE, MAX_TILE, e);
+    net_free(tried);
+    return tried ? 0 : -1;
+}
+
+struct ink_finder *ink_finder_load(const char *file, struct err *e)
+{
+    struct ink_finder *f = calloc(1, sizeof *f);
+    if (!f) {
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    f->net = onnx_load(file, e);
+    if (f->net && !check_net(f, e))
+        return f;
+    err_at(e, file, -1);
+    ink_finder_free(f);
+    return NULL;
+}
+
+void ink_finder_free(struct ink_finder *f)
+{
+    if (!f)
+        return;
+    net_free(f->net);
+    free(f);
+}
+
+/* ---- The search ---- */
+
+struct search *search_new(const struct ink_finder *finder, struct err *e)
+{
+    struct search *s = calloc(1, sizeof *s);
+    if (!s) {
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    s->finder = finder;
+    s->threads = threads_new(1, e);
+    if (s->threads)
+        return s;
+    search_free(s);
+    return NULL;
+}
+
+void search_free(struct search *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < PLANS; i++)
+        infer_free(s->plan[i].infer);
+    threads_free(s->threads);
+    pyramid_free(&s->level);
+    free(s->padded);
+    free(s->contrast);
+    free(s->scratch);
+    free(s->tile);
+    free(s->map);
+    free(s->found);
+    free(s);
+}
+
+/* The plan for a size of tile, which is made unless it is there; the one not used for the longest time
+ * makes room for it. */
+static struct infer *plan_for(struct search *s, int width, int height, struct err *e)
+{
+    struct plan *p = s->plan;
+    for (int i = 0; i < PLANS; i++) {
+        if (s->plan[i].infer && s->plan[i].width == width && s->plan[i].height == height) {
+            s->plan[i].used = ++s->time;
+            return s->plan[i].infer;
+        }
+        if (s->plan[i].used < p->used)
+            p = &s->plan[i];
+    }
+    infer_free(p->infer);
+    *p = (struct plan){width, height, NULL, 0};
+    struct net *net = resized(s->finder, width, height, e);
+    if (net)
+        p->infer = infer_new(net, 1, s->threads, kernel_best(), e);
+    net_free(net);
+    p->used = ++s->time;
+    return p->infer;
+}
+
+static int reserve(void *array, size_t n, size_t *room, size_t size, struct err *e)
+{
+    void **p = array;
+    void *q = grow(*p, n, room, size, e);
+    if (!q)
+        return -1;
+    *p = q;
+    return 0;
+}
+
+/* Continue the level by its outermost pixels on all sides. */
+static int pad(struct search *s, struct err *e)
+{
+    const struct pyramid *l = &s->level;
+    s->width = (l->width + 2 * MARGIN + STRIDE - 1) / STRIDE * STRIDE;
+    s->height = (l->height + 2 * MARGIN + STRIDE - 1) / STRIDE * STRIDE;
+    size_t n = (size_t)s->width * (size_t)s->height;
+    if (reserve(&s->padded, n, &s->padded_room, 1, e) || reserve(&s->contrast, n, &s->contrast_room, 1, e) ||
+        reserve(&s->scratch, CONTRAST_SCRATCH(s->width), &s->scratch_room, sizeof *s->scratch, e))
+        return -1;
+    for (int y = 0; y < s->height; y++) {
+        const uint8_t *row = l->gray + (size_t)min_int(max_int(y - MARGIN, 0), l->height - 1) * l->width;
+        uint8_t *out = s->padded + (size_t)y * s->width;
+        memset(out, row[0], MARGIN);
+        memcpy(out + MARGIN, row, (size_t)l->width);
+        memset(out + MARGIN + l->width, row[l->width - 1], (size_t)(s->width - l->width - MARGIN));
+    }
+    return 0;
+}
+
+/* A line of the level cut into tiles: their size and how far they are apart. */
+struct cuts {
+    int size, step, count;
+};
+
+static struct cuts cut_line(int length, int reach)
+{
+    if (length <= MAX_TILE)
+        return (struct cuts){length, length, 1};
+    int inner = length - 2 * reach, most = MAX_TILE - 2 * reach, count = (inner + most - 1) / most;
+    int step = (inner + count * STRIDE - 1) / (count * STRIDE) * STRIDE;
+    return (struct cuts){step + 2 * reach, step, count};
+}
+
+/* Where tile i begins. The last one ends where the line does. */
+static int tile_start(const struct cuts *c, int i, int length)
+{
+    return min_int(i * c->step, length - c->size);
+}
+
+/* The cells of a tile that are its own: the others are another's, or outside of the level. */
+static struct box own_cells(const struct search *s, struct box tile)
+{
+    int reach = s->finder->reach;
+    struct box own = {tile.x0 ? tile.x0 + reach : 0, tile.y0 ? tile.y0 + reach : 0,
+                      tile.x1 < s->width ? tile.x1 - reach : tile.x1,
+                      tile.y1 < s->height ? tile.y1 - reach : tile.y1};
+    return (struct box){(own.x0 - tile.x0) / STRIDE, (own.y0 - tile.y0) / STRIDE,
+                        (own.x1 - tile.x0) / STRIDE, (own.y1 - tile.y0) / STRIDE};
+}
+
+/* Is no neighbour of the cell greater? */
+static bool is_peak(const float *map, int w, int h, int x, int y)
+{
+    float here = map[(long)y * w + x];
+    for (int j = max_int(y - 1, 0); j <= min_int(y + 1, h - 1); j++)
+        for (int i = max_int(x - 1, 0); i <= min_int(x + 1, w - 1); i++)
+            if (map[(long)j * w + i] > here)
+                return false;
+    return true;
+}
+
+/* The candidate centred in cell x, y of a tile. cells: of the tile's map. */
+static struct ink_candidate decode(const struct search *s, struct box tile, long cells, long cell, int x, int y)
+{
+    const struct ink_finder *f = s->finder;
+    const float *class = s->map + CLASS * cells + cell, *size = class + f->classes * cells;
+    int best = 0;
+    for (int k = 1; k < f->classes; k++)
+        if (class[k * cells] > class[best * cells])
+            best = k;
+    float scale = (float)s->level.scale;
+    float cx = (float)(tile.x0 - MARGIN) + STRIDE * ((float)x + size[DX * cells]);
+    float cy = (float)(tile.y0 - MARGIN) + STRIDE * ((float)y + size[DY * cells]);
+    float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]);
+    return (struct ink_candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
+                              1 / (1 + expf(-s->map[CENTRE * cells + cell])), f->class[best]};
+}
+
+static int take_peaks(struct search *s, struct box tile, float least, struct err *e)
+{
+    int w = box_width(tile) / STRIDE, h = box_height(tile) / STRIDE;
+    struct box own = own_cells(s, tile);
+    for (int y = own.y0; y < own.y1; y++)
+        for (int x = own.x0; x < own.x1; x++) {
+            long cell = (long)y * w + x;
+            if (!(s->map[cell] >= least) || !is_peak(s->map, w, h, x, y))
+                continue;
+            struct ink_candidate c = decode(s, tile, (long)w * h, cell, x, y);
+            float size = fmaxf(c.w, c.h) / (float)s->level.scale;
+            if (!(size >= MIN_SIZE && size <= MAX_SIZE && isfinite(c.x) && isfinite(c.y)))
+                continue;
+            if (reserve(&s->found, (size_t)s->founds + 1, &s->found_room, sizeof *s->found, e))
+                return -1;
+            s->found[s->founds++] = c;
+        }
+    return 0;
+}
+
+static int run_tile(struct search *s, struct box tile, float least, struct err *e)
+{
+    const struct ink_finder *f = s->finder;
+    int w = box_width(tile), h = box_height(tile);
+    size_t cells = (size_t)(w / STRIDE) * (size_t)(h / STRIDE);
+    struct infer *plan = plan_for(s, w, h, e);
+    if (!plan || reserve(&s->tile, (size_t)w * (size_t)h, &s->tile_room, sizeof *s->tile, e) ||
+        reserve(&s->map, (size_t)(1 + f->classes + SIZES) * cells, &s->map_room, sizeof *s->map, e))
+        return -1;
+    for (int y = 0; y < h; y++) {
+        const uint8_t *row = s->contrast + (size_t)(tile.y0 + y) * s->width + tile.x0;
+        for (int x = 0; x < w; x++)
+            s->tile[(size_t)y * w + x] = f->input[row[x]];
+    }
+    infer_run(plan, s->tile, 1, s->map);
+    return take_peaks(s, tile, least, e);
+}
+
+static int search_level(struct search *s, float least, struct err *e)
+{
+    if (pad(s, e))
+        return -1;
+    ink_local_contrast(s->padded, s->width, s->height, s->contrast, s->scratch);
+    struct cuts across = cut_line(s->width, s->finder->reach);
+    struct cuts down = cut_line(s->height, s->finder->reach);
+    for (int j = 0; j < down.count; j++)
+        for (int i = 0; i < across.count; i++) {
+            int x = tile_start(&across, i, s->width), y = tile_start(&down, j, s->height);
+            if (run_tile(s, (struct box){x, y, x + across.size, y + down.size}, least, e))
+                return -1;
+        }
+    return 0;
+}
+
+int search_run(struct search *s, const uint8_t *gray, long stride, int w, int h, int side, float least,
+               struct ink_candidate **found, struct err *e)
+{
+    float logit = logf(least / (1 - least));
+    s->founds = 0;
+    if (pyramid_start(&s->level, gray, stride, w, h, side, e))
+        return -1;
+    do {
+        if (search_level(s, logit, e))
+            return -1;
+    } while (pyramid_next(&s->level));
+    *found = s->found;
+    return s->founds;
+}
