@@ -1,5 +1,5 @@
-/* Ink on a scene's page (scene.h). All is drawn through the view: a line remains one, a glyph is turned
- * and stretched as the page is at its place. */
+/* Ink on a scene's page (scene.h). All is drawn through the view: a line remains one, a glyph is
+ * turned and stretched as the page is at its place. */
 #include "scene.h"
 
 #include <math.h>
@@ -43,8 +43,8 @@ static void add_box(struct scene *s, struct box b)
         s->boxes[s->n++] = b;
 }
 
-/* The class under which a box of that size is told, -1 when not at all. `cut`: how much of the ink lies
- * beyond the picture, 0..1. */
+/* The class under which a box of that size is told, -1 when not at all. `cut`: how much of the ink
+ * lies beyond the picture, 0..1. */
 static int class_of(int class, int longest, double cut)
 {
     bool fits = longest >= MIN_TALL && longest <= MAX_TALL;
@@ -66,9 +66,11 @@ static struct placing place(struct scene *s, const struct glyph *g, struct point
 {
     double gw = g->w - 2 * GLYPH_MARGIN, gh = g->h - 2 * GLYPH_MARGIN;
     double scale = gh >= 0.4 * gw ? h / gh : h / (0.8 * gw);
-    double angle = s->slope + normal(s, 0.06 * s->unsteady), lean = s->lean + normal(s, 0.08 * s->unsteady);
+    double angle = s->slope + normal(s, 0.06 * s->unsteady),
+           lean = s->lean + normal(s, 0.08 * s->unsteady);
     double wide = s->wide * range(s, 0.9, 1.1), co = cos(angle), si = sin(angle);
-    struct point o = seen(s, at.x, at.y), px = seen(s, at.x + 1, at.y), py = seen(s, at.x, at.y + 1);
+    struct point o = seen(s, at.x, at.y), px = seen(s, at.x + 1, at.y),
+                 py = seen(s, at.x, at.y + 1);
     /* page difference = scale (turn) (slant) (points) */
     double m00 = scale * wide * co, m01 = scale * (-si - lean * co);
     double m10 = scale * wide * si, m11 = scale * (co - lean * si);
@@ -80,13 +82,14 @@ static struct placing place(struct scene *s, const struct glyph *g, struct point
     return (struct placing){t11 / det, -t01 / det, -t10 / det, t00 / det, o, sqrt(fabs(det))};
 }
 
-/* How much wider than it is the stroke becomes on each side, in points, so that it is the scene's pen. */
+/* How much wider than it is the stroke becomes on each side, in points, so that it is the scene's
+ * pen. */
 static double pen_change(const struct scene *s, const struct glyph *g, double h)
 {
     double gh = g->h - 2 * GLYPH_MARGIN, wanted = 0.5 * s->pen * gh;
     if (s->pen <= 0)
         return 0;
-    wanted = fmax(wanted, 0.3 * gh / h); /* no pen is thinner than 0.6 pixels */
+    wanted = fmax(wanted, 0.3 * gh / h);  /* no pen is thinner than 0.6 pixels */
     wanted = fmax(wanted, 0.4 * g->half); /* what is thinner falls into pieces */
     return fmin(wanted - g->half, GLYPH_MARGIN - 3);
 }
@@ -105,12 +108,14 @@ void draw_glyph(struct scene *s, float *layer, const struct glyph *g, struct poi
     double change = pen_change(s, g, h), half = (g->half + change) * p.scale;
     double reach = 0.5 * hypot(g->w, g->h) * p.scale * 1.3 + 2, all = 0, within = 0;
     struct box b = {SIDE, SIDE, 0, 0, class};
-    if (p.middle.x < -reach || p.middle.y < -reach || p.middle.x > SIDE + reach || p.middle.y > SIDE + reach)
+    if (p.middle.x < -reach || p.middle.y < -reach || p.middle.x > SIDE + reach ||
+        p.middle.y > SIDE + reach)
         return;
     for (int y = (int)(p.middle.y - reach); y <= (int)(p.middle.y + reach); y++)
         for (int x = (int)(p.middle.x - reach); x <= (int)(p.middle.x + reach); x++) {
             double dx = x + 0.5 - p.middle.x, dy = y + 0.5 - p.middle.y;
-            double gx = p.a * dx + p.b * dy + 0.5 * g->w - 0.5, gy = p.c * dx + p.d * dy + 0.5 * g->h - 0.5;
+            double gx = p.a * dx + p.b * dy + 0.5 * g->w - 0.5,
+                   gy = p.c * dx + p.d * dy + 0.5 * g->h - 0.5;
             if (gx < -1 || gy < -1 || gx > g->w || gy > g->h)
                 continue;
             float ink = cover((glyph_depth(g, (float)gx, (float)gy) + change) * p.scale, half);
@@ -136,7 +141,8 @@ void draw_glyph(struct scene *s, float *layer, const struct glyph *g, struct poi
 static void draw_segment(float *layer, struct point a, struct point b, double width, double gain)
 {
     double dx = b.x - a.x, dy = b.y - a.y, length = hypot(dx, dy) + 1e-9, reach = width / 2 + 1;
-    int top = (int)fmax(0, fmin(a.y, b.y) - reach), bottom = (int)fmin(SIDE - 1, fmax(a.y, b.y) + reach);
+    int top = (int)fmax(0, fmin(a.y, b.y) - reach),
+        bottom = (int)fmin(SIDE - 1, fmax(a.y, b.y) + reach);
     double left = fmin(a.x, b.x) - reach, right = fmax(a.x, b.x) + reach, steep = fabs(dy) / length;
     float most = (float)fmin(1, width);
     for (int y = top; y <= bottom; y++) {
@@ -159,7 +165,8 @@ static void draw_segment(float *layer, struct point a, struct point b, double wi
     }
 }
 
-void draw_path(struct scene *s, float *layer, const struct point *p, int n, double width, double gain)
+void draw_path(struct scene *s, float *layer, const struct point *p, int n, double width,
+               double gain)
 {
     for (int i = 0; i + 1 < n; i++)
         draw_segment(layer, seen(s, p[i].x, p[i].y), seen(s, p[i + 1].x, p[i + 1].y), width, gain);
@@ -187,8 +194,8 @@ void path_box(struct scene *s, const struct point *p, int n, double width, int c
         add_box(s, b);
 }
 
-void draw_line(struct scene *s, float *layer, double x0, double y0, double x1, double y1, double width,
-               double gain)
+void draw_line(struct scene *s, float *layer, double x0, double y0, double x1, double y1,
+               double width, double gain)
 {
     double length = hypot(x1 - x0, y1 - y0), dx = (x1 - x0) / length, dy = (y1 - y0) / length;
     double step = s->dash > 0 ? s->dash : length;

@@ -1,7 +1,7 @@
-/* From frames of writing to depths (glyph.h). A frame is made finer where it is small, by Catmull-Rom
- * splines, and split at half of its brightest level; depths are chamfer distances of 5, 7 and 11
- * (Borgefors, "Distance transformations in digital images", 1986), smoothed. A glyph is worked out
- * when it is drawn for the first time. */
+/* From frames of writing to depths (glyph.h). A frame is made finer where it is small, by
+ * Catmull-Rom splines, and split at half of its brightest level; depths are chamfer distances of 5,
+ * 7 and 11 (Borgefors, "Distance transformations in digital images", 1986), smoothed. A glyph is
+ * worked out when it is drawn for the first time. */
 #include "glyph.h"
 
 #include "stream/stream.h"
@@ -166,14 +166,17 @@ struct fine {
     float gray[MAX_FINE][MAX_FINE];
     int left, top, right, bottom; /* of its ink, the last two beyond it */
     int wide, high;               /* of the ink with its edge */
-    int in[MAX_WIDE * MAX_WIDE], out[MAX_WIDE * MAX_WIDE]; /* distances to ink, to no ink, in fifths */
+    int in[MAX_WIDE * MAX_WIDE],
+        out[MAX_WIDE * MAX_WIDE]; /* distances to ink, to no ink, in fifths */
     float depth[MAX_WIDE * MAX_WIDE];
 };
 
 static float cubic(const float p[4], float t)
 {
-    return p[1] + 0.5f * t * (p[2] - p[0] + t * (2 * p[0] - 5 * p[1] + 4 * p[2] - p[3] +
-                                                 t * (3 * (p[1] - p[2]) + p[3] - p[0])));
+    return p[1] + 0.5f * t *
+                      (p[2] - p[0] +
+                       t * (2 * p[0] - 5 * p[1] + 4 * p[2] - p[3] +
+                            t * (3 * (p[1] - p[2]) + p[3] - p[0])));
 }
 
 /* The value at `at` of n values, step apart, that are 0 beyond their ends. */
@@ -198,12 +201,12 @@ static void make_finer(const struct entry *en, struct fine *f)
         plain[i] = en->gray[i] / 255.0f;
     for (int y = 0; y < en->h; y++)
         for (int x = 0; x < f->w; x++)
-            rows[y][x] = between(plain + y * en->w, en->w, 1,
-                                 ((float)x + 0.5f) / (float)times - 0.5f);
+            rows[y][x] =
+                between(plain + y * en->w, en->w, 1, ((float)x + 0.5f) / (float)times - 0.5f);
     for (int y = 0; y < f->h; y++)
         for (int x = 0; x < f->w; x++)
-            f->gray[y][x] = between(&rows[0][x], en->h, MAX_FINE,
-                                    ((float)y + 0.5f) / (float)times - 0.5f);
+            f->gray[y][x] =
+                between(&rows[0][x], en->h, MAX_FINE, ((float)y + 0.5f) / (float)times - 0.5f);
 }
 
 static int least(int a, int b)
@@ -211,7 +214,8 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-/* d [h][w] holds 0 where the distance is 0, else a large number, of which two at each side stay so. */
+/* d [h][w] holds 0 where the distance is 0, else a large number, of which two at each side stay so.
+ */
 static void chamfer(int *d, int w, int h)
 {
     const int to[8] = {-w - 1, -w, -w + 1, -1, -w - 2, -2 * w - 1, -2 * w + 1, -w + 2};
@@ -364,7 +368,8 @@ float glyph_depth(const struct glyph *g, float x, float y)
     int ix = (int)cx, iy = (int)cy;
     float fx = cx - (float)ix, fy = cy - (float)iy;
     const int8_t *a = g->depth + iy * g->w + ix, *b = a + g->w;
-    float top = (float)a[0] + fx * (float)(a[1] - a[0]), bottom = (float)b[0] + fx * (float)(b[1] - b[0]);
+    float top = (float)a[0] + fx * (float)(a[1] - a[0]),
+          bottom = (float)b[0] + fx * (float)(b[1] - b[0]);
     float beyond = fabsf(x - cx) + fabsf(y - cy);
     return (top + fy * (bottom - top)) / GLYPH_STEP - beyond;
 }

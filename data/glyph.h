@@ -1,5 +1,5 @@
-/* The writings that scenes are made of: frames of labelled streams, as the depth of each point in the
- * ink, so that they can be drawn in any size with any pen. */
+/* The writings that scenes are made of: frames of labelled streams, as the depth of each point in
+ * the ink, so that they can be drawn in any size with any pen. */
 #ifndef GLYPH_H
 #define GLYPH_H
 
@@ -28,16 +28,17 @@ struct stock;
 struct stock *stock_new(void);
 void stock_free(struct stock *s);
 
-/* Read the frames of a labelled stream, white on black; those without ink are left out. A letter of a face
- * has the facts face, a word, and line: the rows where a capital begins and ends. Returns 0 or
- * -1. */
+/* Read the frames of a labelled stream, white on black; those without ink are left out. A letter of
+ * a face has the facts face, a word, and line: the rows where a capital begins and ends. Returns 0
+ * or -1. */
 int stock_read(struct stock *s, const char *name, struct err *e);
 
-/* One of those with that label at random, NULL when there is none: of a stream as often as the root of
- * its frames says, so that a large stream does not drown the small ones. */
+/* One of those with that label at random, NULL when there is none: of a stream as often as the root
+ * of its frames says, so that a large stream does not drown the small ones. */
 const struct glyph *stock_draw(struct stock *s, const char *label, struct rng *r);
 
-/* Faces, fonts whose letters make words, of a kind ("print", "hand") at random: NULL when there is none. */
+/* Faces, fonts whose letters make words, of a kind ("print", "hand") at random: NULL when there is
+ * none. */
 const char *stock_face(struct stock *s, const char *kind, struct rng *r);
 /* A letter of a face. */
 const struct glyph *stock_letter(struct stock *s, const char *face, struct rng *r);

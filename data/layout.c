@@ -1,5 +1,5 @@
-/* Where on a page what is written (scene.h). Pages reach beyond the picture, so that nothing ends at
- * its edge by chance. */
+/* Where on a page what is written (scene.h). Pages reach beyond the picture, so that nothing ends
+ * at its edge by chance. */
 #include "scene.h"
 
 #include <math.h>
@@ -17,8 +17,10 @@ static void draw_walls(struct scene *s, double x0, double y0, double x1, double 
 /* Cells as forms have them, most with a digit. */
 static void grid(struct scene *s)
 {
-    double ch = s->tall * range(s, 1.1, 2.2), cw = ch * range(s, 0.7, 1.6), full = rng_uniform(&s->r);
-    double loose = range(s, 0, 0.12), apart = chance(s, 0.3) ? range(s, 0.05, 0.3) * cw : 0;
+    double ch = s->tall * range(s, 1.1, 2.2), cw = ch * range(s, 0.7, 1.6),
+           full = rng_uniform(&s->r);
+    double loose = chance(s, 0.15) ? range(s, 0.1, 0.22) : range(s, 0, 0.12),
+           apart = chance(s, 0.3) ? range(s, 0.05, 0.3) * cw : 0;
     double size = range(s, 0.8, 1.1);
     bool boxed = chance(s, 0.85), words = chance(s, 0.2);
     s->kind = "grid";
@@ -32,16 +34,20 @@ static void grid(struct scene *s)
             if (words && chance(s, 0.2))
                 write_other(s, cx, cy, s->tall * range(s, 0.6, 1.1));
             else
-                write_digit(s, cx, cy, s->tall * size * range(s, 0.8, 1.1), chance(s, 0.7) ? 1 : range(s, 0.4, 1));
+                write_digit(s, cx, cy, s->tall * size * range(s, 0.8, 1.1),
+                            chance(s, 0.7) ? 1 : range(s, 0.4, 1));
         }
 }
 
 /* A row of n cells from (x, y): boxes, or a base line with ticks. */
 static void row_of_cells(struct scene *s, double x, double y, int n, bool comb)
 {
-    double ch = s->tall * range(s, 1.15, 2.2), cw = comb ? s->tall * range(s, 0.8, 1.8) : ch * range(s, 0.6, 1.3);
-    double apart = !comb && chance(s, 0.3) ? range(s, 0.1, 0.5) * cw : 0, tick = range(s, 0.12, 1) * ch;
-    double full = chance(s, 0.6) ? 1 : range(s, 0.3, 1), loose = range(s, 0.02, 0.14), size = range(s, 0.75, 1.05);
+    double ch = s->tall * range(s, 1.15, 2.2),
+           cw = comb ? s->tall * range(s, 0.8, 1.8) : ch * range(s, 0.6, 1.3);
+    double apart = !comb && chance(s, 0.3) ? range(s, 0.1, 0.5) * cw : 0,
+           tick = range(s, 0.12, 1) * ch;
+    double full = chance(s, 0.6) ? 1 : range(s, 0.3, 1), loose = range(s, 0.02, 0.14),
+           size = range(s, 0.75, 1.05);
     int filled = (int)ceil(n * full);
     if (comb)
         draw_line(s, s->rule, x, y + ch, x + n * cw, y + ch, s->wall, 1);
@@ -53,7 +59,8 @@ static void row_of_cells(struct scene *s, double x, double y, int n, bool comb)
         if (!comb)
             draw_walls(s, x, y, x + cw, y + ch);
         if (i < filled)
-            write_digit(s, x + cw / 2 + normal(s, cw * loose), y + ch * (comb ? 0.45 : 0.5) + normal(s, ch * loose),
+            write_digit(s, x + cw / 2 + normal(s, cw * loose),
+                        y + ch * (comb ? 0.45 : 0.5) + normal(s, ch * loose),
                         s->tall * size * range(s, 0.88, 1.08), 1);
     }
 }
@@ -68,7 +75,8 @@ static void rows_of_cells(struct scene *s, bool comb)
     for (int rows = 1 + below(s, 4); rows > 0 && y < SIDE; rows--) {
         double x = range(s, -60, 90);
         if (labels && chance(s, 0.7))
-            write_word(s, s->rule, face, range(s, -30, 20), y - 0.3 * print, print, 3 + below(s, 9), 0);
+            write_word(s, s->rule, face, range(s, -30, 20), y - 0.3 * print, print, 3 + below(s, 9),
+                       0);
         row_of_cells(s, x, y, 3 + below(s, 18), comb);
         y += s->tall * range(s, 2.4, 6);
     }
@@ -80,21 +88,26 @@ static void framed(struct scene *s)
     char text[32];
     s->kind = "frame";
     for (int n = 1 + below(s, 4); n > 0; n--) {
-        double x = range(s, 0, SIDE * 0.7), y = range(s, s->tall, SIDE), h = s->tall, gap = range(s, -0.04, 0.3);
+        double x = range(s, 0, SIDE * 0.7), y = range(s, s->tall, SIDE), h = s->tall,
+               gap = range(s, -0.04, 0.3);
         double m = range(s, 0.1, 0.8) * h;
         make_text(s, text);
         double end = write_number(s, text, x, y, gap);
         int how = below(s, 4);
         float *layer = chance(s, 0.5) ? s->rule : s->ink;
         if (how < 2)
-            draw_rectangle(s, layer, x - m, y - h - m * range(s, 0.4, 1), end + m * range(s, 0.3, 1), y + m, s->wall, 1);
+            draw_rectangle(s, layer, x - m, y - h - m * range(s, 0.4, 1),
+                           end + m * range(s, 0.3, 1), y + m, s->wall, 1);
         else if (how == 2)
-            draw_line(s, layer, x - m, y + 0.1 * h + m / 3, end + m, y + 0.1 * h + m / 3 + normal(s, 2), s->wall, 1);
+            draw_line(s, layer, x - m, y + 0.1 * h + m / 3, end + m,
+                      y + 0.1 * h + m / 3 + normal(s, 2), s->wall, 1);
         else
             for (int k = 0; k < 40; k++) {
-                double a = 6.2832 * k / 40, b = 6.2832 * (k + 1) / 40, cx = (x + end) / 2, cy = y - h / 2;
+                double a = 6.2832 * k / 40, b = 6.2832 * (k + 1) / 40, cx = (x + end) / 2,
+                       cy = y - h / 2;
                 double rx = (end - x) / 2 + m + 0.3 * h, ry = h / 2 + m;
-                draw_line(s, s->ink, cx + rx * cos(a), cy + ry * sin(a), cx + rx * cos(b), cy + ry * sin(b), s->wall, 1);
+                draw_line(s, s->ink, cx + rx * cos(a), cy + ry * sin(a), cx + rx * cos(b),
+                          cy + ry * sin(b), s->wall, 1);
             }
     }
 }
@@ -120,8 +133,10 @@ static void rule_page(struct scene *s, double y, double lead)
 /* Lines of numbers, with words between; words: mostly words. */
 static void lines_of(struct scene *s, double words, bool sums)
 {
-    double lead = s->tall * range(s, 1.3, 2.8), gap = chance(s, 0.4) ? range(s, -0.12, 0.1) : range(s, 0.05, 0.6);
-    double first = FROM + range(s, 0, lead), margin = chance(s, 0.4) ? range(s, 0, 90) : FROM, full = range(s, 0.5, 1);
+    double lead = s->tall * range(s, 1.3, 2.8),
+           gap = chance(s, 0.4) ? range(s, -0.12, 0.1) : range(s, 0.05, 0.6);
+    double first = FROM + range(s, 0, lead), margin = chance(s, 0.4) ? range(s, 0, 90) : FROM,
+           full = range(s, 0.5, 1);
     char text[32];
     bool under = chance(s, 0.07);
     const char *hand = chance(s, 0.5) ? stock_face(s->stock, "hand", &s->r) : NULL;
@@ -131,7 +146,8 @@ static void lines_of(struct scene *s, double words, bool sums)
             continue;
         for (double x = margin + range(s, 0, 40); x < TO;) {
             if (hand && chance(s, words)) {
-                x = write_word(s, s->ink, hand, x, y, s->tall * range(s, 0.7, 1.1), 2 + below(s, 8), 0);
+                x = write_word(s, s->ink, hand, x, y, s->tall * range(s, 0.7, 1.1), 2 + below(s, 8),
+                               0);
             } else if (chance(s, words)) {
                 x = write_cursive(s, x, y, s->tall * range(s, 0.7, 1.2), 2 + below(s, 8));
             } else {
@@ -141,7 +157,8 @@ static void lines_of(struct scene *s, double words, bool sums)
                 double from = x, foot = y + normal(s, s->tall * 0.04);
                 x = write_number(s, text, x, foot, gap);
                 if (under)
-                    draw_line(s, s->ink, from, foot + 0.12 * s->tall, x, foot + s->tall * range(s, 0.1, 0.2), s->wall, 1);
+                    draw_line(s, s->ink, from, foot + 0.12 * s->tall, x,
+                              foot + s->tall * range(s, 0.1, 0.2), s->wall, 1);
             }
             x += s->tall * range(s, 0.4, 3);
             if (chance(s, 0.06)) {
@@ -178,7 +195,8 @@ static void large(struct scene *s)
 /* A table with printed heads and written numbers. */
 static void table(struct scene *s)
 {
-    double ch = s->tall * range(s, 1.4, 2.6), cw = s->tall * range(s, 1.5, 5), print = s->tall * range(s, 0.35, 0.8);
+    double ch = s->tall * range(s, 1.4, 2.6), cw = s->tall * range(s, 1.5, 5),
+           print = s->tall * range(s, 0.35, 0.8);
     double x0 = range(s, FROM, 60), y0 = range(s, FROM, 60);
     int rows = 2 + below(s, 7), columns = 2 + below(s, 6);
     char text[32];
@@ -189,8 +207,8 @@ static void table(struct scene *s)
             double x = x0 + i * cw, y = y0 + j * ch;
             draw_walls(s, x, y, x + cw, y + ch);
             if (!i || (!j && chance(s, 0.8))) {
-                write_word(s, s->rule, face, x + 0.2 * print, y + ch * 0.65, print, 1 + below(s, (int)(cw / print)),
-                           chance(s, 0.2));
+                write_word(s, s->rule, face, x + 0.2 * print, y + ch * 0.65, print,
+                           1 + below(s, (int)(cw / print)), chance(s, 0.2));
                 continue;
             }
             int n = 1 + below(s, 3);
@@ -198,7 +216,8 @@ static void table(struct scene *s)
                 text[k] = (char)('0' + below(s, 10));
             text[n] = '\0';
             if (chance(s, 0.75))
-                write_number(s, text, x + range(s, 0.05, 0.4) * cw, y + ch * range(s, 0.7, 0.95), 0.05);
+                write_number(s, text, x + range(s, 0.05, 0.4) * cw, y + ch * range(s, 0.7, 0.95),
+                             0.05);
         }
 }
 
@@ -226,12 +245,13 @@ static void words(struct scene *s)
         lettered(s, s->ink, "hand", s->tall, 0.03);
     else
         for (int n = 1 + below(s, 16); n > 0; n--)
-            (what == 2 ? write_other : write_mark)(s, range(s, 0, SIDE), range(s, 0, SIDE), range(s, 8, 90));
+            (what == 2 ? write_other : write_mark)(s, range(s, 0, SIDE), range(s, 0, SIDE),
+                                                   range(s, 8, 90));
 }
 
 /* A ring of n corners round (cx, cy), rx by ry, as uneven as that. */
-static void make_ring(struct scene *s, struct point *p, int n, double cx, double cy, double rx, double ry,
-                      double uneven)
+static void make_ring(struct scene *s, struct point *p, int n, double cx, double cy, double rx,
+                      double ry, double uneven)
 {
     double turn = range(s, 0, 6.28), c = cos(turn), si = sin(turn);
     for (int i = 0; i < n; i++) {
@@ -260,15 +280,16 @@ static void clutter(struct scene *s)
     s->kind = "clutter";
     for (int n = 2 + below(s, 16); n > 0; n--) {
         struct point p[24];
-        double cx = range(s, -20, SIDE + 20), cy = range(s, -20, SIDE + 20), size = log_range(s, 6, 200);
+        double cx = range(s, -20, SIDE + 20), cy = range(s, -20, SIDE + 20),
+               size = log_range(s, 6, 200);
         int corners = soft ? 24 : 3 + below(s, 3);
         make_ring(s, p, corners, cx, cy, size, size * range(s, 0.2, 1), soft ? 0.1 : 0.5);
         fill_polygon(s->ink, p, corners, (float)rng_uniform(&s->r));
         if (chance(s, 0.15))
             draw_wheel(s, range(s, 0, SIDE), range(s, 0, SIDE), log_range(s, 4, 110));
         if (chance(s, 0.4))
-            draw_line(s, s->ink, range(s, 0, SIDE), range(s, 0, SIDE), range(s, 0, SIDE), range(s, 0, SIDE),
-                      log_range(s, 0.7, 12), rng_uniform(&s->r));
+            draw_line(s, s->ink, range(s, 0, SIDE), range(s, 0, SIDE), range(s, 0, SIDE),
+                      range(s, 0, SIDE), log_range(s, 0.7, 12), rng_uniform(&s->r));
     }
     if (soft)
         blur(s->ink, SIDE, SIDE, range(s, 0.7, 5));
@@ -277,7 +298,8 @@ static void clutter(struct scene *s)
 static void add_dust(struct scene *s, int n)
 {
     for (; n > 0; n--) {
-        double x = range(s, 0, SIDE), y = range(s, 0, SIDE), w = range(s, 0.5, fmin(4, 0.2 * s->tall));
+        double x = range(s, 0, SIDE), y = range(s, 0, SIDE),
+               w = range(s, 0.5, fmin(4, 0.2 * s->tall));
         draw_line(s, s->ink, x, y, x + normal(s, 1.5), y + normal(s, 1.5), w, range(s, 0.2, 1));
     }
 }
@@ -286,9 +308,11 @@ static void add_dust(struct scene *s, int n)
 static void add_folds(struct scene *s, int n)
 {
     for (; n > 0; n--) {
-        double x = range(s, 0, SIDE), y = range(s, 0, SIDE), reach = log_range(s, 10, 400), angle = range(s, 0, 6.28);
-        draw_line(s, chance(s, 0.5) ? s->rule : s->ink, x, y, x + reach * cos(angle), y + reach * sin(angle),
-                  log_range(s, 0.5, fmin(5, 0.2 * s->tall)), range(s, 0.15, 1));
+        double x = range(s, 0, SIDE), y = range(s, 0, SIDE), reach = log_range(s, 10, 400),
+               angle = range(s, 0, 6.28);
+        draw_line(s, chance(s, 0.5) ? s->rule : s->ink, x, y, x + reach * cos(angle),
+                  y + reach * sin(angle), log_range(s, 0.5, fmin(5, 0.2 * s->tall)),
+                  range(s, 0.15, 1));
     }
 }
 
@@ -312,7 +336,8 @@ static void add_print(struct scene *s, double digits)
         double x = range(s, -40, SIDE), y = range(s, h, SIDE);
         int letters = 1 + below(s, 9);
         struct point a = seen(s, x, y - h), b = seen(s, x + letters * h, y);
-        if (!taken(s, fmin(a.x, b.x) - 2, fmin(a.y, b.y) - 2, fmax(a.x, b.x) + 2, fmax(a.y, b.y) + h))
+        if (!taken(s, fmin(a.x, b.x) - 2, fmin(a.y, b.y) - 2, fmax(a.x, b.x) + 2,
+                   fmax(a.y, b.y) + h))
             write_word(s, s->rule, face, x, y, h, letters, chance(s, digits));
     }
 }
@@ -341,7 +366,8 @@ static void thumb(struct scene *s)
 
 static void barcode(struct scene *s)
 {
-    double unit = log_range(s, 1, 6), x = range(s, -20, 60), end = range(s, 120, TO), y = range(s, -60, 120), h = range(s, 30, 240);
+    double unit = log_range(s, 1, 6), x = range(s, -20, 60), end = range(s, 120, TO),
+           y = range(s, -60, 120), h = range(s, 30, 240);
     s->kind = "barcode";
     for (; x < end; x += unit * (1 + below(s, 3))) {
         double w = unit * (1 + below(s, 3));
@@ -442,9 +468,11 @@ static const struct {
     int often;
     bool digits; /* there may be some */
 } kinds[] = {
-    {grid, 15, true},    {comb, 5, true}, {row, 8, true},     {framed, 5, true}, {numbers, 14, true}, {sums, 8, true},
-    {table, 5, true},    {few, 5, true},  {scatter, 11, true}, {thumb, 4, true}, {words, 6, true},    {print, 4, true},
-    {large, 6, false},   {empty, 3, false}, {clutter, 3, false}, {barcode, 1, false}, {maze, 1, false},
+    {grid, 15, true},    {comb, 5, true},   {row, 8, true},      {framed, 5, true},
+    {numbers, 14, true}, {sums, 8, true},   {table, 5, true},    {few, 5, true},
+    {scatter, 11, true}, {thumb, 4, true},  {words, 6, true},    {print, 4, true},
+    {large, 6, false},   {empty, 3, false}, {clutter, 3, false}, {barcode, 1, false},
+    {maze, 1, false},
 };
 #define KINDS ((int)(sizeof kinds / sizeof *kinds))
 

@@ -1,25 +1,31 @@
-/* Ink on a page becomes a picture (scene.h): paper, what shines through, what is printed on it, ink;
- * the desk it lies on; light and shadow; lens, sensor, JPEG; what is cut out of it. */
+/* Ink on a page becomes a picture (scene.h): paper, what shines through, what is printed on it,
+ * ink; the desk it lies on; light and shadow; lens, sensor, JPEG; what is cut out of it. */
 #include "scene.h"
 
 #include <math.h>
 #include <string.h>
 
+/* A row of n values, -1..1. */
+static void draw_row(uint64_t seed, int row, float *to, int n)
+{
+    struct rng r = rng_seed(seed, (uint64_t)row);
+    for (int i = 0; i < n; i++)
+        to[i] = (float)(rng_uniform(&r) * 2 - 1);
+}
+
 /* Add smooth noise of n by n cells, +-size, stretched along y by `tall`. */
 static void add_noise(struct scene *s, float *layer, int n, double tall, double size)
 {
     uint64_t seed = rng_bits(&s->r);
-    float grid[66], next[66], row[SIDE];
+    float grid[66] = {0}, next[66] = {0}, row[66] = {0}; /* n is at most 64 */
     int last = -2;
     double step = (double)n / SIDE;
     for (int y = 0; y < SIDE; y++) {
         double at = y * step / tall;
         int iy = (int)at;
         if (iy != last) {
-            for (int i = 0; i <= n + 1; i++) {
-                struct rng a = rng_seed(seed, (uint64_t)(iy * 4096 + i)), b = rng_seed(seed, (uint64_t)((iy + 1) * 4096 + i));
-                grid[i] = (float)(rng_uniform(&a) * 2 - 1), next[i] = (float)(rng_uniform(&b) * 2 - 1);
-            }
+            draw_row(seed, iy, grid, n + 2);
+            draw_row(seed, iy + 1, next, n + 2);
             last = iy;
         }
         float f = (float)(at - iy);
@@ -62,7 +68,8 @@ static void transpose(float *layer)
 /* Waves of that length, crossed by others at `weave`, as cloth has them. */
 static void add_waves(struct scene *s, float *layer, double length, double size)
 {
-    double angle = range(s, 0, 6.28), c = cos(angle) * 6.28 / length, n = sin(angle) * 6.28 / length;
+    double angle = range(s, 0, 6.28), c = cos(angle) * 6.28 / length,
+           n = sin(angle) * 6.28 / length;
     double weave = chance(s, 0.5) ? range(s, 0.5, 1) : 0;
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
@@ -131,10 +138,22 @@ static void drop_outside(struct scene *s, const float *mask)
     s->n = n;
 }
 
+/* Where the mask in spare is 0 something else lies there. */
+static void lay_beside(struct scene *s)
+{
+    blur(s->spare, SIDE, SIDE, range(s, 0.4, 1.8));
+    float *other = s->rule; /* what was on it is in the picture */
+    make_texture(s, other);
+    for (int i = 0; i < PIXELS; i++)
+        s->picture[i] = s->picture[i] * s->spare[i] + other[i] * (1 - s->spare[i]);
+    drop_outside(s, s->spare);
+}
+
+/* One side of the page, two or all are to be seen. */
 static void lay_on_desk(struct scene *s)
 {
     struct point p[4] = {{0, 0}, {SIDE, 0}, {SIDE, SIDE}, {0, SIDE}};
-    int side = below(s, 4); /* how many sides of the page are to be seen */
+    int side = below(s, 4);
     for (int i = 0; i < 4; i++) {
         bool in = side == 3 || i == side || i == (side + 1) % 4;
         double far = in ? range(s, -20, 90) : range(s, -160, -40);
@@ -144,19 +163,37 @@ static void lay_on_desk(struct scene *s)
     }
     memset(s->spare, 0, PIXELS * sizeof(float));
     fill_polygon(s->spare, p, 4, 1);
-    blur(s->spare, SIDE, SIDE, range(s, 0.4, 1.8));
-    float *desk = s->rule; /* what was on it is in the picture */
-    make_texture(s, desk);
+    lay_beside(s);
+}
+
+/* Fingers, a pen, a cup, a clip: round things that reach over the edge. */
+static void lay_on_page(struct scene *s)
+{
     for (int i = 0; i < PIXELS; i++)
-        s->picture[i] = s->picture[i] * s->spare[i] + desk[i] * (1 - s->spare[i]);
-    drop_outside(s, s->spare);
+        s->spare[i] = 1;
+    int side = below(s, 4);
+    double along = range(s, 0, SIDE), turn = range(s, -0.5, 0.5), step = range(s, 20, 60);
+    for (int n = 1 + below(s, 4); n > 0; n--, along += step) {
+        struct point p[24];
+        double reach = range(s, 20, 120), wide = step * range(s, 0.3, 0.55);
+        for (int i = 0; i < 24; i++) {
+            double x = wide * cos(6.2832 * i / 24), y = reach * sin(6.2832 * i / 24),
+                   across = side % 2 ? SIDE : 0;
+            double u = along + x * cos(turn) - y * sin(turn),
+                   v = across + x * sin(turn) + y * cos(turn);
+            p[i] = side < 2 ? (struct point){u, v} : (struct point){v, u};
+        }
+        fill_polygon(s->spare, p, 24, 0);
+    }
+    lay_beside(s);
 }
 
 /* Paper with what is printed and written on it. */
 static void make_paper(struct scene *s)
 {
     float base = (float)(chance(s, 0.75) ? range(s, 0.6, 0.98) : range(s, 0.3, 0.7));
-    float dark = base * (float)(1 - s->contrast), back = (float)(range(s, 0.05, 0.35) * s->contrast);
+    float dark = base * (float)(1 - s->contrast),
+          back = (float)(range(s, 0.05, 0.35) * s->contrast);
     float wall = (float)(s->wall_ink * fmax(s->contrast, 0.3));
     for (int i = 0; i < PIXELS; i++)
         s->picture[i] = base;
@@ -193,7 +230,8 @@ static void add_shadow(struct scene *s)
 {
     struct point p[5];
     int n = 3 + below(s, 3);
-    double cx = range(s, -0.2, 1.2) * SIDE, cy = range(s, -0.2, 1.2) * SIDE, turn = range(s, 0, 6.28);
+    double cx = range(s, -0.2, 1.2) * SIDE, cy = range(s, -0.2, 1.2) * SIDE,
+           turn = range(s, 0, 6.28);
     for (int i = 0; i < n; i++) {
         double angle = turn + 6.28 * i / n, far = range(s, 30, 260);
         p[i] = (struct point){cx + far * cos(angle), cy + far * sin(angle)};
@@ -207,7 +245,8 @@ static void add_shadow(struct scene *s)
 
 static void add_sensor_noise(struct scene *s)
 {
-    double size = (chance(s, 0.85) ? range(s, 0, 0.02) : range(s, 0, 0.06)) * fmin(1, 2 * s->contrast);
+    double size =
+        (chance(s, 0.85) ? range(s, 0, 0.02) : range(s, 0, 0.06)) * fmin(1, 2 * s->contrast);
     double soft = chance(s, 0.5) ? range(s, 0.4, 2) : 0;
     if (!soft) {
         add_grain(s, s->picture, size);
@@ -239,8 +278,8 @@ static void keep_inside(struct scene *s, struct box in)
     s->n = n;
 }
 
-/* A small picture: what is beyond a rectangle is as its nearest pixel is. Mostly around a digit, tight,
- * or with one side near to it. */
+/* A small picture: what is beyond a rectangle is as its nearest pixel is. Mostly around a digit,
+ * tight, or with one side near to it. */
 static void cut_out(struct scene *s)
 {
     struct box in = {0, 0, SIDE, SIDE, 0}, b;
@@ -297,14 +336,16 @@ static void lose_resolution(struct scene *s)
         }
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
-            float ax = ((float)x + 0.5f) / (float)times - 0.5f, ay = ((float)y + 0.5f) / (float)times - 0.5f;
+            float ax = ((float)x + 0.5f) / (float)times - 0.5f,
+                  ay = ((float)y + 0.5f) / (float)times - 0.5f;
             if (blocks)
                 ax = (float)(x / times), ay = (float)(y / times);
             ax = ax < 0 ? 0 : ax > (float)n - 1.01f ? (float)n - 1.01f : ax;
             ay = ay < 0 ? 0 : ay > (float)n - 1.01f ? (float)n - 1.01f : ay;
             int ix = (int)ax, iy = (int)ay;
             const float *a = small + iy * n + ix, *b = a + n;
-            float top = a[0] + (ax - (float)ix) * (a[1] - a[0]), low = b[0] + (ax - (float)ix) * (b[1] - b[0]);
+            float top = a[0] + (ax - (float)ix) * (a[1] - a[0]),
+                  low = b[0] + (ax - (float)ix) * (b[1] - b[0]);
             s->picture[y * SIDE + x] = top + (ay - (float)iy) * (low - top);
         }
 }
@@ -316,6 +357,28 @@ static void invert(struct scene *s)
         s->picture[i] = 1 - s->picture[i] * gain;
 }
 
+/* As phones and scanners sharpen: what differs from its surroundings differs more. */
+static void sharpen(struct scene *s)
+{
+    float much = (float)range(s, 0.3, 2);
+    memcpy(s->spare, s->picture, PIXELS * sizeof(float));
+    blur(s->spare, SIDE, SIDE, range(s, 0.6, 2.5));
+    for (int i = 0; i < PIXELS; i++)
+        s->picture[i] += much * (s->picture[i] - s->spare[i]);
+}
+
+/* A scan in black and white, or nearly: split at a level between ink and paper. */
+static void make_hard(struct scene *s)
+{
+    double sum = 0;
+    for (int i = 0; i < PIXELS; i++)
+        sum += s->picture[i];
+    float level = (float)(sum / PIXELS * (1 - s->contrast * range(s, 0.2, 0.6)));
+    float steep = (float)log_range(s, 4, 400);
+    for (int i = 0; i < PIXELS; i++)
+        s->picture[i] = clamp((s->picture[i] - level) * steep + 0.5f);
+}
+
 static void lens(struct scene *s)
 {
     if (chance(s, 0.5))
@@ -324,10 +387,15 @@ static void lens(struct scene *s)
         add_shadow(s);
     if (chance(s, 0.5))
         blur(s->picture, SIDE, SIDE, range(s, 0.4, fmin(2, 0.06 * s->tall) + 0.41));
+    bool hard = chance(s, 0.05);
+    if (hard)
+        make_hard(s);
     if (chance(s, 0.2))
         invert(s);
-    if (chance(s, 0.8))
+    if (!hard && chance(s, 0.8))
         add_sensor_noise(s);
+    if (!hard && chance(s, 0.12))
+        sharpen(s);
 }
 
 /* A drawn or scanned digit, small and without a camera's faults: even paper, any contrast. */
@@ -376,6 +444,8 @@ void show(struct scene *s)
             make_paper(s);
         if (!s->bare && chance(s, 0.3))
             lay_on_desk(s);
+        if (!s->bare && chance(s, 0.04))
+            lay_on_page(s);
         lens(s);
         if (chance(s, 0.1))
             lose_resolution(s);

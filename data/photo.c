@@ -58,7 +58,8 @@ struct transform {
     float cosine[8][8], step[8][8];
 };
 
-/* The steps of the standard's luminance table (ITU-T T.81, table K.1), scaled as libjpeg scales them. */
+/* The steps of the standard's luminance table (ITU-T T.81, table K.1), scaled as libjpeg scales
+ * them. */
 static void make_transform(struct transform *t, int quality)
 {
     static const uint8_t table[8][8] = {

@@ -1,5 +1,5 @@
-/* What a camera does to a picture of floats, 0 black .. 1 white: paper.c and scenes.c photograph their
- * pages with it. */
+/* What a camera does to a picture of floats, 0 black .. 1 white: paper.c and scenes.c photograph
+ * their pages with it. */
 #ifndef PHOTO_H
 #define PHOTO_H
 

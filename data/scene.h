@@ -1,10 +1,8 @@
-/* A scene of SIDE x SIDE pixels: a page as somebody may have written on it, and where its digits are.
- *   draw.c    ink on the page: glyphs, lines, and their boxes
- *   write.c   what people write: digits, signs, words, scribbles
- *   layout.c  where: forms, rows, tables, scattered; pages without a digit
- *   page.c    paper, desk, light, camera: ink becomes a picture
- *   scenes.c  the program
- * All lengths are pixels of the picture; layouts lie on a page that the view puts into it. */
+/* A scene of SIDE x SIDE pixels: a page as somebody may have written on it, and where its digits
+ * are. draw.c    ink on the page: glyphs, lines, and their boxes write.c   what people write:
+ * digits, signs, words, scribbles layout.c  where: forms, rows, tables, scattered; pages without a
+ * digit page.c    paper, desk, light, camera: ink becomes a picture scenes.c  the program All
+ * lengths are pixels of the picture; layouts lie on a page that the view puts into it. */
 #ifndef SCENE_H
 #define SCENE_H
 
@@ -19,7 +17,11 @@
 #define MAX_TALL 60 /* the same, at most */
 #define MAX_NEAR 72 /* up to here a digit may be found or not */
 
-enum { SIGN = 10, OTHER = 11, ANY = 12 }; /* classes after 0..9; ANY: a box that counts for nothing */
+enum {
+    SIGN = 10,
+    OTHER = 11,
+    ANY = 12
+}; /* classes after 0..9; ANY: a box that counts for nothing */
 
 /* Left, top, right, bottom, the last two beyond it. */
 struct box {
@@ -34,11 +36,11 @@ struct scene {
     struct rng r;
     struct stock *stock;
     const char *kind;
-    double view[9];  /* from the page to the picture: a homography, by rows */
-    float *ink;      /* [SIDE][SIDE], 0..1: what is written */
-    float *rule;     /* the same: what is printed on the paper, walls and lines */
-    float *back;     /* the same: what shines through from the other side */
-    float *picture;  /* 0 black .. 1 white */
+    double view[9]; /* from the page to the picture: a homography, by rows */
+    float *ink;     /* [SIDE][SIDE], 0..1: what is written */
+    float *rule;    /* the same: what is printed on the paper, walls and lines */
+    float *back;    /* the same: what shines through from the other side */
+    float *picture; /* 0 black .. 1 white */
     float *spare;
     bool bare;       /* no page: nothing but a surface */
     bool thumb;      /* a small file of one digit, drawn or cut out before */
@@ -46,10 +48,10 @@ struct scene {
     double tall;     /* of a digit */
     double pen;      /* width of a stroke, in heights of a digit; 0: as each glyph has it */
     double lean, slope, wide; /* of the hand: slant, angle, proportion */
-    double unsteady; /* how much its writings differ: 1 as usual */
-    double wall, wall_ink; /* width of lines, and how dark they are, 0..1 */
-    double dash;           /* length of the dashes that lines are made of; 0: none */
-    double strike;         /* how often a digit is struck out */
+    double unsteady;          /* how much its writings differ: 1 as usual */
+    double wall, wall_ink;    /* width of lines, and how dark they are, 0..1 */
+    double dash;              /* length of the dashes that lines are made of; 0: none */
+    double strike;            /* how often a digit is struck out */
     struct box boxes[MAX_BOXES];
     int n;
 };
@@ -64,20 +66,22 @@ int below(struct scene *s, int n);
 /* draw.c */
 struct point seen(const struct scene *s, double x, double y);
 
-/* A glyph with the middle of its box at (x, y), h tall, turned and slanted. Its box, with class, is added
- * unless class is -1. */
+/* A glyph with the middle of its box at (x, y), h tall, turned and slanted. Its box, with class, is
+ * added unless class is -1. */
 void draw_glyph(struct scene *s, float *layer, const struct glyph *g, struct point at, double h,
                 double gain, int class);
 
-/* A line with round ends through n points. Its box, with class, is added unless class is -1; `tall` is
- * the height of the digits that it belongs with. */
-void draw_path(struct scene *s, float *layer, const struct point *p, int n, double width, double gain);
-void draw_line(struct scene *s, float *layer, double x0, double y0, double x1, double y1, double width,
+/* A line with round ends through n points. Its box, with class, is added unless class is -1; `tall`
+ * is the height of the digits that it belongs with. */
+void draw_path(struct scene *s, float *layer, const struct point *p, int n, double width,
                double gain);
+void draw_line(struct scene *s, float *layer, double x0, double y0, double x1, double y1,
+               double width, double gain);
 /* With dashes, where the scene's lines have them. */
 void draw_rectangle(struct scene *s, float *layer, double x0, double y0, double x1, double y1,
                     double width, double gain);
-/* What is inside of a polygon of n points of the picture, convex or not, blurred edges: to value. */
+/* What is inside of a polygon of n points of the picture, convex or not, blurred edges: to value.
+ */
 void fill_polygon(float *layer, const struct point *p, int n, float value);
 /* The box of what a path has drawn. */
 void path_box(struct scene *s, const struct point *p, int n, double width, int class);
@@ -86,14 +90,13 @@ void path_box(struct scene *s, const struct point *p, int n, double width, int c
 void write_digit(struct scene *s, double x, double y, double h, double gain);
 /* Write a text of digits and signs from x on, its digits' feet at y; where it ends. */
 double write_number(struct scene *s, const char *text, double x, double y, double gap);
-double number_width(const struct scene *s, const char *text, double gap);
 /* A letter, scribble, spot, tick or bracket. */
 void write_other(struct scene *s, double x, double y, double h);
 /* Words from x on, their line at y; where they end. Joined writing; letters of a face, printed or
  * written, of which `digits` are digits. What shines through from behind has no boxes. */
-double write_cursive(struct scene *s, double x, double y, double h, int letters);
-double write_word(struct scene *s, float *layer, const char *face, double x, double y, double h, int letters,
-                  double digits);
+double write_cursive(struct scene *s, double x, double y, double h, int count);
+double write_word(struct scene *s, float *layer, const char *face, double x, double y, double h,
+                  int count, double digits);
 /* Signs and letters alone. */
 void write_mark(struct scene *s, double x, double y, double h);
 void make_text(struct scene *s, char text[32]);

@@ -1,13 +1,14 @@
 /* scenes [-h] [-s seed] [-n count] [-g gray|contrast] FRAMES...: draw what the finder learns from.
  *
- * Input: labelled streams of writing. Output: pages that were written on with it and photographed, and in
- * the fact boxes where. Each scene has a generator of random numbers of its own.
+ * Input: labelled streams of writing. Output: pages that were written on with it and photographed,
+ * and in the fact boxes where. Each scene has a generator of random numbers of its own.
  *
- * No page is turned by a quarter or upside down yet. How it could be learnt: turn one scene in eight, boxes
- * and all, as its last step; tell it in a fact turn=90, 180 or 270, and the digits of it as a class each
- * turn, `turned`, with their boxes. The finder then sees no digits on such a page but `turned` ones, and
- * preproc looks again at the page turned to where most of its boxes are digits. (6 and 9, 0, 8 and 1 look
- * alike upside down: there the other digits of the page decide.) */
+ * No page is turned by a quarter or upside down yet. How it could be learnt: turn one scene in
+ * eight, boxes and all, as its last step; tell it in a fact turn=90, 180 or 270, and the digits of
+ * it as a class each turn, `turned`, with their boxes. The finder then sees no digits on such a
+ * page but `turned` ones, and preproc looks again at the page turned to where most of its boxes are
+ * digits. (6 and 9, 0, 8 and 1 look alike upside down: there the other digits of the page decide.)
+ */
 #include "scene.h"
 
 #include "stream/stream.h"
@@ -19,13 +20,17 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usage_text[] = "usage: scenes [-h] [-s seed] [-n count] [-g gray|contrast] frames ...\n";
+static const char usage_text[] =
+    "usage: scenes [-h] [-s seed] [-n count] [-g gray|contrast] frames ...\n";
 
 static const char help_text[] =
     "Draw scenes of 256x256 pixels: pages as somebody may have written on them, photographed.\n"
-    "frames: labelled streams, white on black, whose writings are put on the pages: digits, and frames\n"
-    "labelled none. The fact kind tells what a scene is (grid, row, table, words, ...), the fact boxes what\n"
-    "is to be found there: X,Y,W,H,CLASS;... in pixels. CLASS is 0 to 9, sign, other, or ?: a box that\n"
+    "frames: labelled streams, white on black, whose writings are put on the pages: digits, and "
+    "frames\n"
+    "labelled none. The fact kind tells what a scene is (grid, row, table, words, ...), the fact "
+    "boxes what\n"
+    "is to be found there: X,Y,W,H,CLASS;... in pixels. CLASS is 0 to 9, sign, other, or ?: a box "
+    "that\n"
     "counts for nothing, since its digit is cut, hidden, too small or too large.\n"
     "A scene depends on seed, number and the frames read alone.\n"
     "  -g gray      pixels as a camera gives them\n"
@@ -33,7 +38,8 @@ static const char help_text[] =
     "  -n count     of scenes (10)\n"
     "  -s seed      others (1)\n";
 
-static const char *const names[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "sign", "other", "?"};
+static const char *const names[] = {"0", "1", "2", "3",    "4",     "5", "6",
+                                    "7", "8", "9", "sign", "other", "?"};
 
 /* The fact boxes; text is long enough for MAX_BOXES. */
 static void tell_boxes(const struct scene *s, char *text)
@@ -41,8 +47,8 @@ static void tell_boxes(const struct scene *s, char *text)
     *text = '\0';
     for (int i = 0; i < s->n; i++) {
         const struct box *b = &s->boxes[i];
-        text += sprintf(text, "%s%d,%d,%d,%d,%s", i ? ";" : "", b->x0, b->y0, b->x1 - b->x0, b->y1 - b->y0,
-                        names[b->class]);
+        text += sprintf(text, "%s%d,%d,%d,%d,%s", i ? ";" : "", b->x0, b->y0, b->x1 - b->x0,
+                        b->y1 - b->y0, names[b->class]);
     }
 }
 
@@ -117,7 +123,8 @@ int main(int argc, char **argv)
             return printf("%s%s", usage_text, help_text) < 0;
         else if (option == 'g' && (!strcmp(optarg, "gray") || !strcmp(optarg, "contrast")))
             contrast = !strcmp(optarg, "contrast");
-        else if ((option != 'n' || !number(optarg, &count)) && (option != 's' || !number(optarg, &seed)))
+        else if ((option != 'n' || !number(optarg, &count)) &&
+                 (option != 's' || !number(optarg, &seed)))
             return usage();
     if (optind == argc)
         return usage();

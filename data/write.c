@@ -2,6 +2,7 @@
 #include "scene.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static double jitter(struct scene *s, double v)
@@ -29,7 +30,8 @@ static void join_boxes(struct box *a, const struct box *b)
     a->x1 = b->x1 > a->x1 ? b->x1 : a->x1, a->y1 = b->y1 > a->y1 ? b->y1 : a->y1;
 }
 
-/* Strike the last digit out, or through a nought, as some write it. Boxes from `first` on are it. */
+/* Strike the last digit out, or through a nought, as some write it. Boxes from `first` on are it.
+ */
 static void strike(struct scene *s, int first, double x, double y, double h, bool slash)
 {
     int class = slash ? s->boxes[first].class : OTHER;
@@ -49,7 +51,8 @@ static void strike(struct scene *s, int first, double x, double y, double h, boo
     }
 }
 
-static void write_glyph(struct scene *s, const struct glyph *g, double x, double y, double h, double gain)
+static void write_glyph(struct scene *s, const struct glyph *g, double x, double y, double h,
+                        double gain)
 {
     int before = s->n;
     draw_glyph(s, s->ink, g, (struct point){x, y}, h, gain, g->label[0] - '0');
@@ -70,33 +73,34 @@ void write_digit(struct scene *s, double x, double y, double h, double gain)
         write_glyph(s, g, x, y, h, gain);
 }
 
-/* Strokes of a sign in a box of height 1 whose foot is at 0, y upwards; 9,9 lifts the pen. */
+/* Strokes of signs: points x,y of a box of height 100 whose foot is at 0, y upwards; / lifts the
+ * pen. */
 static const struct sign {
     char sign;
     double width; /* of its place, in heights */
-    int class, n;
-    struct point p[16];
+    int class;
+    const char *strokes;
 } signs[] = {
-    {'.', 0.25, SIGN, 2, {{0.1, 0.02}, {0.12, 0.03}}},
-    {',', 0.25, SIGN, 3, {{0.14, 0.08}, {0.13, -0.04}, {0.05, -0.18}}},
-    {'\'', 0.25, SIGN, 2, {{0.14, 1.05}, {0.08, 0.85}}},
-    {'-', 0.55, SIGN, 2, {{0.1, 0.45}, {0.48, 0.47}}},
-    {'/', 0.5, SIGN, 2, {{0.45, 1.12}, {0.02, -0.15}}},
-    {':', 0.3, SIGN, 5, {{0.12, 0.12}, {0.13, 0.13}, {9, 9}, {0.12, 0.58}, {0.13, 0.59}}},
-    {'+', 0.7, SIGN, 5, {{0.1, 0.45}, {0.62, 0.46}, {9, 9}, {0.36, 0.75}, {0.35, 0.16}}},
-    {'=', 0.7, SIGN, 5, {{0.1, 0.58}, {0.6, 0.6}, {9, 9}, {0.1, 0.34}, {0.6, 0.35}}},
-    {'x', 0.65, OTHER, 5, {{0.1, 0.7}, {0.55, 0.15}, {9, 9}, {0.55, 0.7}, {0.1, 0.14}}},
-    {'d', 0.7, OTHER, 8, {{0.1, 0.45}, {0.6, 0.45}, {9, 9}, {0.35, 0.75}, {0.36, 0.74}, {9, 9}, {0.35, 0.16}, {0.36, 0.15}}},
-    {'(', 0.4, OTHER, 5, {{0.35, 1.1}, {0.16, 0.85}, {0.08, 0.5}, {0.14, 0.12}, {0.34, -0.15}}},
-    {')', 0.4, OTHER, 5, {{0.06, 1.1}, {0.25, 0.85}, {0.32, 0.5}, {0.26, 0.12}, {0.05, -0.15}}},
-    {'[', 0.4, OTHER, 4, {{0.35, 1.1}, {0.1, 1.1}, {0.1, -0.12}, {0.35, -0.12}}},
-    {']', 0.4, OTHER, 4, {{0.05, 1.1}, {0.3, 1.1}, {0.3, -0.12}, {0.05, -0.12}}},
-    {'|', 0.3, OTHER, 2, {{0.15, 1.25}, {0.15, -0.3}}},
-    {'%', 0.8, OTHER, 13, {{0.7, 1}, {0.1, 0}, {9, 9}, {0.1, 0.8}, {0.2, 0.98}, {0.3, 0.8}, {0.2, 0.65}, {0.1, 0.8}, {9, 9}, {0.5, 0.2}, {0.6, 0.36}, {0.7, 0.2}, {0.6, 0.03}}},
-    {'v', 0.7, OTHER, 3, {{0.05, 0.45}, {0.25, 0.05}, {0.75, 1.05}}},
-    {'#', 0.8, OTHER, 11, {{0.25, 1}, {0.2, 0}, {9, 9}, {0.55, 1}, {0.5, 0}, {9, 9}, {0.05, 0.65}, {0.7, 0.68}, {9, 9}, {0.05, 0.32}, {0.7, 0.35}}},
-    {'~', 0.7, OTHER, 4, {{0.05, 0.4}, {0.22, 0.55}, {0.42, 0.4}, {0.6, 0.55}}},
-    {'$', 0.6, OTHER, 11, {{0.5, 0.85}, {0.25, 0.95}, {0.1, 0.75}, {0.28, 0.52}, {0.48, 0.3}, {0.3, 0.05}, {0.05, 0.15}, {9, 9}, {0.3, 1.12}, {0.29, 0.5}, {0.28, -0.1}}},
+    {'.', 0.25, SIGN, "10,2 12,3"},
+    {',', 0.25, SIGN, "14,8 13,-4 5,-18"},
+    {'\'', 0.25, SIGN, "14,105 8,85"},
+    {'-', 0.55, SIGN, "10,45 48,47"},
+    {'/', 0.5, SIGN, "45,112 2,-15"},
+    {':', 0.3, SIGN, "12,12 13,13 / 12,58 13,59"},
+    {'+', 0.7, SIGN, "10,45 62,46 / 36,75 35,16"},
+    {'=', 0.7, SIGN, "10,58 60,60 / 10,34 60,35"},
+    {'x', 0.65, OTHER, "10,70 55,15 / 55,70 10,14"},
+    {'d', 0.7, OTHER, "10,45 60,45 / 35,75 36,74 / 35,16 36,15"},
+    {'(', 0.4, OTHER, "35,110 16,85 8,50 14,12 34,-15"},
+    {')', 0.4, OTHER, "6,110 25,85 32,50 26,12 5,-15"},
+    {'[', 0.4, OTHER, "35,110 10,110 10,-12 35,-12"},
+    {']', 0.4, OTHER, "5,110 30,110 30,-12 5,-12"},
+    {'|', 0.3, OTHER, "15,125 15,-30"},
+    {'%', 0.8, OTHER, "70,100 10,0 / 10,80 20,98 30,80 20,65 10,80 / 50,20 60,36 70,20 60,3"},
+    {'v', 0.7, OTHER, "5,45 25,5 75,105"},
+    {'#', 0.8, OTHER, "25,100 20,0 / 55,100 50,0 / 5,65 70,68 / 5,32 70,35"},
+    {'~', 0.7, OTHER, "5,40 22,55 42,40 60,55"},
+    {'$', 0.6, OTHER, "50,85 25,95 10,75 28,52 48,30 30,5 5,15 / 30,112 29,50 28,-10"},
 };
 #define SIGNS ((int)(sizeof signs / sizeof *signs))
 
@@ -108,27 +112,45 @@ static const struct sign *find_sign(char c)
     return NULL;
 }
 
-/* A sign with its left at x and its foot at y; small and large, bold and thin as hands make them. */
+/* Read the next of the points that *strokes says, in heights; false when there is none. *lift: the
+ * pen goes up before it. */
+static bool next_point(const char **strokes, struct point *p, bool *lift)
+{
+    char *end;
+    const char *at = *strokes + strspn(*strokes, " /");
+    *lift = at - *strokes > 1;
+    p->x = (double)strtol(at, &end, 10) / 100;
+    if (*end != ',')
+        return false;
+    p->y = (double)strtol(end + 1, &end, 10) / 100;
+    *strokes = end;
+    return true;
+}
+
+#define MAX_SIGN 16 /* points of a sign, at most */
+
+/* A sign with its left at x and its foot at y; small and large, bold and thin as hands make them.
+ */
 static void write_sign(struct scene *s, const struct sign *g, double x, double y, double h)
 {
-    struct point all[16], part[16];
+    struct point all[MAX_SIGN], p;
+    bool lift, dotted = strchr(".:", g->sign);
     double size = range(s, 0.75, 1.2), width = stroke_width(s, h) * range(s, 0.8, 1.2);
     double rise = g->class == SIGN ? normal(s, 0.05) : 0;
-    int n = 0, m = 0;
+    const char *strokes = g->strokes;
+    int n = 0, first = 0;
     if (strchr(".:d", g->sign))
         width *= range(s, 1, 1.8);
-    for (int i = 0; i <= g->n; i++) {
-        if (i == g->n || g->p[i].x > 8) {
-            draw_path(s, s->ink, part, m, width, 1);
-            m = 0;
-            continue;
+    while (n < MAX_SIGN && next_point(&strokes, &p, &lift)) {
+        double gx = dotted ? p.x + normal(s, 0.01) : jitter(s, p.x) * size;
+        double gy = rise + (dotted ? p.y : jitter(s, p.y) * size);
+        if (lift) {
+            draw_path(s, s->ink, all + first, n - first, width, 1);
+            first = n;
         }
-        double gx = jitter(s, g->p[i].x) * size, gy = jitter(s, g->p[i].y) * (gx > 0 ? size : 1) + rise;
-        gx = strchr(".:", g->sign) ? g->p[i].x + normal(s, 0.01) : gx;
-        gy = strchr(".:", g->sign) ? g->p[i].y + rise : gy;
-        struct point at = {x + h * (gx + s->lean * gy), y - h * gy};
-        part[m++] = all[n++] = at;
+        all[n++] = (struct point){x + h * (gx + s->lean * gy), y - h * gy};
     }
+    draw_path(s, s->ink, all + first, n - first, width, 1);
     path_box(s, all, n, width, g->class);
 }
 
@@ -136,14 +158,6 @@ static double advance(const struct scene *s, char c)
 {
     const struct sign *g = find_sign(c);
     return g ? g->width : c == ' ' ? 0.5 : c == '1' ? 0.35 : 0.6 * s->wide;
-}
-
-double number_width(const struct scene *s, const char *text, double gap)
-{
-    double w = 0;
-    for (; *text; text++)
-        w += s->tall * (advance(s, *text) + gap);
-    return w;
 }
 
 static double write_one(struct scene *s, char c, double x, double y, double gap)
@@ -205,25 +219,24 @@ static void draw_curve(struct scene *s, const struct point *p, int n, double wid
         path_box(s, round, m, width, class);
 }
 
-/* Letters that join, as they go through a word: x in heights of a small letter, y upwards. */
+/* Letters that join, as they go through a word: a small letter is 100 tall, y upwards. */
 static const struct letter {
     double width;
-    int n;
-    struct point p[8];
+    const char *strokes;
 } letters[] = {
-    {0.8, 6, {{0.25, 1}, {0.2, 0.1}, {0.4, 0.1}, {0.6, 1}, {0.62, 0.1}, {0.8, 0.1}}},      /* u */
-    {0.9, 7, {{0.1, 1}, {0.15, 0}, {0.3, 0.9}, {0.5, 0.9}, {0.55, 0.05}, {0.7, 0}, {0.9, 0.2}}}, /* n */
-    {0.7, 6, {{0.35, 0.5}, {0.4, 0.95}, {0.2, 0.9}, {0.15, 0.3}, {0.4, 0}, {0.7, 0.2}}},   /* e */
-    {0.6, 5, {{0.35, 1.2}, {0.3, 2}, {0.15, 1.6}, {0.2, 0.1}, {0.6, 0.1}}},                /* l */
-    {0.5, 4, {{0.25, 0.95}, {0.2, 0.3}, {0.3, 0.02}, {0.5, 0.15}}},                        /* i */
-    {0.9, 7, {{0.55, 0.9}, {0.25, 0.9}, {0.1, 0.4}, {0.3, 0}, {0.55, 0.9}, {0.6, 0.1}, {0.9, 0.2}}}, /* a */
-    {0.9, 8, {{0.5, 0.9}, {0.15, 0.8}, {0.2, 0.2}, {0.5, 0.3}, {0.55, 0.9}, {0.5, -0.9}, {0.2, -0.8}, {0.9, 0.2}}}, /* g */
-    {0.8, 6, {{0.4, 0.95}, {0.15, 0.6}, {0.3, 0.05}, {0.55, 0.4}, {0.4, 0.95}, {0.8, 0.8}}}, /* o */
-    {0.7, 6, {{0.3, 1}, {0.35, 1.1}, {0.5, 0.4}, {0.35, 0}, {0.15, 0.15}, {0.7, 0.2}}},    /* s */
-    {0.7, 6, {{0.3, 1.7}, {0.25, 0.2}, {0.4, 0}, {0.55, 0.3}, {0.4, 1.1}, {0.7, 1}}},      /* t */
-    {1.2, 8, {{0.1, 1}, {0.12, 0}, {0.35, 0.95}, {0.42, 0}, {0.65, 0.95}, {0.8, 0.8}, {0.8, 0.05}, {1.2, 0.2}}}, /* m */
-    {0.9, 7, {{0.3, 1.4}, {0.35, 2}, {0.15, 1.5}, {0.15, 0}, {0.4, 0.9}, {0.55, 0.1}, {0.9, 0.2}}}, /* h */
-    {0.6, 5, {{0.15, 0.9}, {0.25, 1}, {0.4, 0.85}, {0.42, 0.1}, {0.6, 0.1}}},              /* r */
+    {0.8, "25,100 20,10 40,10 60,100 62,10 80,10"},             /* u */
+    {0.9, "10,100 15,0 30,90 50,90 55,5 70,0 90,20"},           /* n */
+    {0.7, "35,50 40,95 20,90 15,30 40,0 70,20"},                /* e */
+    {0.6, "35,120 30,200 15,160 20,10 60,10"},                  /* l */
+    {0.5, "25,95 20,30 30,2 50,15"},                            /* i */
+    {0.9, "55,90 25,90 10,40 30,0 55,90 60,10 90,20"},          /* a */
+    {0.9, "50,90 15,80 20,20 50,30 55,90 50,-90 20,-80 90,20"}, /* g */
+    {0.8, "40,95 15,60 30,5 55,40 40,95 80,80"},                /* o */
+    {0.7, "30,100 35,110 50,40 35,0 15,15 70,20"},              /* s */
+    {0.7, "30,170 25,20 40,0 55,30 40,110 70,100"},             /* t */
+    {1.2, "10,100 12,0 35,95 42,0 65,95 80,80 80,5 120,20"},    /* m */
+    {0.9, "30,140 35,200 15,150 15,0 40,90 55,10 90,20"},       /* h */
+    {0.6, "15,90 25,100 40,85 42,10 60,10"},                    /* r */
 };
 #define LETTERS ((int)(sizeof letters / sizeof *letters))
 
@@ -235,8 +248,10 @@ double write_cursive(struct scene *s, double x, double y, double h, int count)
     for (int i = 0; i < count && n + 8 < MAX_WORD; i++) {
         const struct letter *l = &letters[below(s, LETTERS)];
         double big = i == 0 && chance(s, 0.5) ? 1.7 : 1;
-        for (int k = 0; k < l->n; k++) {
-            double lx = (l->p[k].x + normal(s, 0.05)) * squeeze, ly = (l->p[k].y + normal(s, 0.07)) * big;
+        const char *strokes = l->strokes;
+        bool lift;
+        for (struct point at; n < MAX_WORD && next_point(&strokes, &at, &lift);) {
+            double lx = (at.x + normal(s, 0.05)) * squeeze, ly = (at.y + normal(s, 0.07)) * big;
             p[n++] = (struct point){x + size * (lx * big + s->lean * ly), y - size * ly};
         }
         x += size * l->width * squeeze * big;
@@ -252,7 +267,8 @@ static void write_scribble(struct scene *s, double x, double y, double h)
     double wide = range(s, 0.4, 1.6);
     for (int i = 0; i < n; i++) {
         double t = (double)i / n;
-        p[i].x = x + h * (back ? wide * (i % 2 ? 0.5 : -0.5) : range(s, -0.5, 0.5) * wide) + normal(s, 0.05 * h);
+        p[i].x = x + h * (back ? wide * (i % 2 ? 0.5 : -0.5) : range(s, -0.5, 0.5) * wide) +
+                 normal(s, 0.05 * h);
         p[i].y = y + h * (back ? t - 0.5 : range(s, -0.5, 0.5)) + normal(s, 0.03 * h);
     }
     draw_curve(s, p, n, stroke_width(s, h) * range(s, 0.7, 2), OTHER);
@@ -293,8 +309,8 @@ void write_mark(struct scene *s, double x, double y, double h)
 }
 
 /* A letter with its left at x on the line at y, its capitals h tall; where it ends. */
-static double write_letter(struct scene *s, float *layer, const struct glyph *g, double x, double y, double h,
-                           int class)
+static double write_letter(struct scene *s, float *layer, const struct glyph *g, double x, double y,
+                           double h, int class)
 {
     double gw = g->w - 2 * GLYPH_MARGIN, gh = g->h - 2 * GLYPH_MARGIN;
     bool digit = class >= 0 && class < SIGN; /* as tall as a capital, whatever its frame says */
@@ -305,8 +321,8 @@ static double write_letter(struct scene *s, float *layer, const struct glyph *g,
     return x + w;
 }
 
-static double write_letters(struct scene *s, float *layer, const char *face, double x, double y, double h,
-                            int count, double digits)
+static double write_letters(struct scene *s, float *layer, const char *face, double x, double y,
+                            double h, int count, double digits)
 {
     double space = h * range(s, 0.08, 0.25);
     for (int i = 0; i < count; i++) {
@@ -325,8 +341,8 @@ static double write_letters(struct scene *s, float *layer, const char *face, dou
     return x;
 }
 
-double write_word(struct scene *s, float *layer, const char *face, double x, double y, double h, int count,
-                  double digits)
+double write_word(struct scene *s, float *layer, const char *face, double x, double y, double h,
+                  int count, double digits)
 {
     double pen = s->pen, lean = s->lean, slope = s->slope, unsteady = s->unsteady, wide = s->wide;
     if (!face)
@@ -340,10 +356,11 @@ double write_word(struct scene *s, float *layer, const char *face, double x, dou
 
 /* A number as people write them: plain, with a point or comma, a date, a time, a sum. */
 static const char *const forms[] = {
-    "n", "n", "n", "n", "n,n", "n.n", "nn.nn", "nn,nn", "-n", "nn/nn/nnnn", "nn.nn.nn", "nn-nn-nnnn",
-    "nn:nn", "n.nnn", "n,nnn", "n'nnn", "n/n", "+nn nnn nnn", "n:n", "n-n", "n%", "$n", "#n", "n.", "n)", "(n)",
-    "n+n", "n-n", "n + n = n", "n+n=n", "nn-nn=n", "nxn=nn", "n x n", "(n+n)xn", "n-nx(n+n)", "nndn=n", "n=n",
-    "[n,n]", "|n|", "n~n",
+    "n",     "n",           "n",         "n",          "n,n",       "n.n",   "nn.nn",   "nn,nn",
+    "-n",    "nn/nn/nnnn",  "nn.nn.nn",  "nn-nn-nnnn", "nn:nn",     "n.nnn", "n,nnn",   "n'nnn",
+    "n/n",   "+nn nnn nnn", "n:n",       "n-n",        "n%",        "$n",    "#n",      "n.",
+    "n)",    "(n)",         "n+n",       "n-n",        "n + n = n", "n+n=n", "nn-nn=n", "nxn=nn",
+    "n x n", "(n+n)xn",     "n-nx(n+n)", "nndn=n",     "n=n",       "[n,n]", "|n|",     "n~n",
 };
 
 void make_text(struct scene *s, char text[32])
