@@ -180,15 +180,19 @@ static void scattered(struct scene *s, int n, double low, double high)
     }
 }
 
-/* Digits too large for this level: what they are made of is no digit. */
+/* Digits too large for this level: what they are made of is no digit. Half of them are lines as thin as a
+ * mouse or a stylus draws, whose parts look most like small digits. */
 static void large(struct scene *s)
 {
+    double h = log_range(s, 75, 330);
     s->kind = "large";
+    if (chance(s, 0.5))
+        s->pen = log_range(s, 1.2, 6) / h;
     for (int n = 1 + below(s, 3); n > 0; n--)
         if (chance(s, 0.75))
-            write_digit(s, range(s, 0, SIDE), range(s, 0, SIDE), log_range(s, 75, 330), 1);
+            write_digit(s, range(s, 0, SIDE), range(s, 0, SIDE), h * range(s, 0.8, 1.2), 1);
         else
-            write_other(s, range(s, 0, SIDE), range(s, 0, SIDE), log_range(s, 75, 330));
+            write_other(s, range(s, 0, SIDE), range(s, 0, SIDE), h);
     s->tall = 90;
 }
 
@@ -444,6 +448,8 @@ static void scatter(struct scene *s)
 static void few(struct scene *s)
 {
     s->kind = "few";
+    if (chance(s, 0.3))
+        s->pen = log_range(s, 1, 3) / s->tall;
     scattered(s, 1 + below(s, 4), 12, 56);
 }
 
@@ -469,9 +475,9 @@ static const struct {
     bool digits; /* there may be some */
 } kinds[] = {
     {grid, 15, true},    {comb, 5, true},   {row, 8, true},      {framed, 5, true},
-    {numbers, 14, true}, {sums, 8, true},   {table, 5, true},    {few, 5, true},
-    {scatter, 11, true}, {thumb, 4, true},  {words, 6, true},    {print, 4, true},
-    {large, 6, false},   {empty, 3, false}, {clutter, 3, false}, {barcode, 1, false},
+    {numbers, 14, true}, {sums, 8, true},   {table, 5, true},    {few, 8, true},
+    {scatter, 11, true}, {thumb, 8, true},  {words, 6, true},    {print, 4, true},
+    {large, 16, false},   {empty, 3, false}, {clutter, 3, false}, {barcode, 1, false},
     {maze, 1, false},
 };
 #define KINDS ((int)(sizeof kinds / sizeof *kinds))
