@@ -68,7 +68,7 @@ struct canvas {
     uint8_t seen[DIGIT_PIXELS];
     bool has_seen;
     struct frame frame;
-    struct rect paper;  /* where the drawing is in the window */
+    struct box paper;  /* where the drawing is in the window */
     long long frames;   /* made so far; the newest is frames - 1 */
     long long answered; /* frame that `answer` is about; -1: none since the last clear */
     struct answer answer;
@@ -245,7 +245,7 @@ static void show(struct canvas *c)
             b.panel = &panel;
         }
         board_paint(s, &b);
-        window_put(c->loop.window, (struct rect){0, 0, s->width, s->height});
+        window_put(c->loop.window, box_at(0, 0, s->width, s->height));
     } else {
         board_paint_paper(s, c->paper, c->sketch);
         window_put(c->loop.window, c->paper);

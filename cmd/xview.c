@@ -41,7 +41,7 @@ static const char usage[] =
 struct options {
     const char *command;  /* gets the region's frames, gives answers; NULL: none */
     const char *labelled; /* file that digit keys append to */
-    struct rect region;   /* that is read, in the frame's pixels; w = 0: all of it */
+    struct box region;   /* that is read, in the frame's pixels; empty: all of it */
     double scale;         /* of the text; 0: as the screen has it */
     double hold, least;   /* seconds an answer must hold; that a frame is shown at least */
     bool pass;            /* all frames go on to standard output */
@@ -68,7 +68,7 @@ static struct options parse(int argc, char **argv)
         case 'V': tool_version();
         default: tool_usage(NULL);
         }
-    o.region = (struct rect){region[0], region[1], region[2], region[3]};
+    o.region = box_at(region[0], region[1], region[2], region[3]);
     if (o.pass && isatty(1))
         tool_usage("-p: frames are not for a terminal");
     if (optind == argc && isatty(0))
@@ -113,18 +113,18 @@ static void say(struct viewer *v, bool failed, const char *format, ...)
 static int cut_region(struct viewer *v, struct err *e)
 {
     const struct frame *f = &v->item.frame;
-    struct rect r = view_region(v->o->region, f->width, f->height);
+    struct box r = view_region(v->o->region, f->width, f->height);
     char number[32];
-    if (r.w == 0)
+    int w = box_width(r), h = box_height(r);
+    if (box_empty(r))
         return 0;
     snprintf(number, sizeof number, "%lld", v->item.number);
-    if (frame_resize(&v->cut, r.w, r.h, e) < 0 || frame_copy_facts(&v->cut, f, e) < 0 ||
+    if (frame_resize(&v->cut, w, h, e) < 0 || frame_copy_facts(&v->cut, f, e) < 0 ||
         frame_set_fact(&v->cut, "source", v->item.source, e) < 0 ||
         frame_set_fact(&v->cut, "frame", number, e) < 0)
         return -1;
-    for (int y = 0; y < r.h; y++)
-        memcpy(v->cut.gray + (size_t)y * r.w, f->gray + (size_t)(r.y + y) * f->width + r.x,
-               (size_t)r.w);
+    for (int y = 0; y < h; y++)
+        memcpy(v->cut.gray + (size_t)y * w, f->gray + (size_t)(r.y0 + y) * f->width + r.x0, w);
     return 1;
 }
 
@@ -304,7 +304,7 @@ static void show(struct viewer *v)
                         .source = v->item.source,
                         .number = v->item.number};
     view_paint(s, &look);
-    window_put(v->loop.window, (struct rect){0, 0, s->width, s->height});
+    window_put(v->loop.window, box_at(0, 0, s->width, s->height));
     v->painted |= v->has_frame && t >= v->due;
     v->loop.dirty = false;
 }

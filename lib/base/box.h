@@ -22,6 +22,11 @@ struct box {
 /* The empty box, neutral in box_join: joined with a box it is that box. */
 #define BOX_NONE (struct box){INT_MAX, INT_MAX, INT_MIN, INT_MIN}
 
+static inline struct box box_at(int x, int y, int w, int h)
+{
+    return (struct box){x, y, x + w, y + h};
+}
+
 static inline int box_width(struct box b)
 {
     return b.x1 - b.x0;
@@ -50,6 +55,24 @@ static inline struct box box_widen(struct box b, int by, int w, int h)
 {
     return (struct box){max_int(b.x0 - by, 0), max_int(b.y0 - by, 0), min_int(b.x1 + by, w),
                         min_int(b.y1 + by, h)};
+}
+
+/* `b` larger by so many pixels on all sides. */
+static inline struct box box_around(struct box b, int by)
+{
+    return (struct box){b.x0 - by, b.y0 - by, b.x1 + by, b.y1 + by};
+}
+
+/* The part of `b` that lies in a picture of w x h; empty when none does. */
+static inline struct box box_clip(struct box b, int w, int h)
+{
+    return box_widen(b, 0, w, h);
+}
+
+/* Has it no pixels? */
+static inline bool box_empty(struct box b)
+{
+    return b.x1 <= b.x0 || b.y1 <= b.y0;
 }
 
 /* True when `a` lies in `b`, more than `margin` pixels away from each of its sides. */

@@ -22,22 +22,22 @@ void board_least(double scale, bool panel, int *width, int *height)
     size(scale, panel, LEAST_SIDE, width, height);
 }
 
-struct rect board_paper(double scale, bool panel, int width, int height)
+struct box board_paper(double scale, bool panel, int width, int height)
 {
     int margin = (int)(MARGIN * scale), foot = (int)(FOOT * scale);
     int beside = panel ? (int)(PANEL_WIDTH * scale) + margin : 0;
     int w = width - 2 * margin - beside, h = height - 2 * margin - foot;
-    return paint_fit((struct rect){margin, margin, w > 1 ? w : 1, h > 1 ? h : 1}, 1, 1);
+    return paint_fit(box_at(margin, margin, w > 1 ? w : 1, h > 1 ? h : 1), 1, 1);
 }
 
-bool board_point(struct rect paper, int x, int y, double *frame_x, double *frame_y)
+bool board_point(struct box paper, int x, int y, double *frame_x, double *frame_y)
 {
-    *frame_x = (x + 0.5 - paper.x) * SKETCH_SIDE / paper.w;
-    *frame_y = (y + 0.5 - paper.y) * SKETCH_SIDE / paper.h;
+    *frame_x = (x + 0.5 - paper.x0) * SKETCH_SIDE / box_width(paper);
+    *frame_y = (y + 0.5 - paper.y0) * SKETCH_SIDE / box_height(paper);
     return *frame_x >= 0 && *frame_y >= 0 && *frame_x < SKETCH_SIDE && *frame_y < SKETCH_SIDE;
 }
 
-void board_paint_paper(struct surface *s, struct rect paper, const struct sketch *sketch)
+void board_paint_paper(struct surface *s, struct box paper, const struct sketch *sketch)
 {
     paint_gray(s, paper, sketch_ink(sketch), SKETCH_RASTER, SKETCH_RASTER, false);
 }
@@ -46,13 +46,12 @@ void board_paint(struct surface *s, const struct board *b)
 {
     const char *keys = "c clear    u undo    0-9 label    q quit";
     double z = b->scale;
-    struct rect paper = board_paper(z, b->panel, s->width, s->height);
-    struct rect edge = {paper.x - 1, paper.y - 1, paper.w + 2, paper.h + 2};
-    paint_fill(s, (struct rect){0, 0, s->width, s->height}, INK_BACKGROUND);
-    paint_outline(s, edge, 1, INK_EDGE);
+    struct box paper = board_paper(z, b->panel, s->width, s->height);
+    paint_fill(s, box_at(0, 0, s->width, s->height), INK_BACKGROUND);
+    paint_outline(s, box_around(paper, 1), 1, INK_EDGE);
     board_paint_paper(s, paper, b->sketch);
-    panel_text(s, paper.x, s->height - MARGIN * z, 10 * z, paper.w,
+    panel_text(s, paper.x0, s->height - MARGIN * z, 10 * z, box_width(paper),
                b->note[0] ? INK_TEXT : INK_QUIET, b->note[0] ? b->note : keys);
     if (b->panel)
-        panel_paint(s, s->width - (int)((PANEL_WIDTH + MARGIN) * z), paper.y, z, b->panel);
+        panel_paint(s, s->width - (int)((PANEL_WIDTH + MARGIN) * z), paper.y0, z, b->panel);
 }

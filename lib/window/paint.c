@@ -7,34 +7,27 @@
 #include "base/box.h"
 #include "font.h"
 
-struct rect paint_clip(struct rect r, int width, int height)
+void paint_fill(struct surface *s, struct box r, uint32_t color)
 {
-    int x1 = min_int(r.x + r.w, width), y1 = min_int(r.y + r.h, height);
-    int x = max_int(r.x, 0), y = max_int(r.y, 0);
-    return (struct rect){x, y, x1 - x, y1 - y};
-}
-
-void paint_fill(struct surface *s, struct rect r, uint32_t color)
-{
-    r = paint_clip(r, s->width, s->height);
-    for (int y = r.y; y < r.y + r.h; y++)
-        for (int x = r.x; x < r.x + r.w; x++)
+    r = box_clip(r, s->width, s->height);
+    for (int y = r.y0; y < r.y1; y++)
+        for (int x = r.x0; x < r.x1; x++)
             s->pixels[(size_t)y * s->width + x] = color;
 }
 
-void paint_outline(struct surface *s, struct rect r, int thick, uint32_t color)
+void paint_outline(struct surface *s, struct box r, int thick, uint32_t color)
 {
-    paint_fill(s, (struct rect){r.x, r.y, r.w, thick}, color);
-    paint_fill(s, (struct rect){r.x, r.y + r.h - thick, r.w, thick}, color);
-    paint_fill(s, (struct rect){r.x, r.y, thick, r.h}, color);
-    paint_fill(s, (struct rect){r.x + r.w - thick, r.y, thick, r.h}, color);
+    paint_fill(s, box_at(r.x0, r.y0, box_width(r), thick), color);
+    paint_fill(s, box_at(r.x0, r.y1 - thick, box_width(r), thick), color);
+    paint_fill(s, box_at(r.x0, r.y0, thick, box_height(r)), color);
+    paint_fill(s, box_at(r.x1 - thick, r.y0, thick, box_height(r)), color);
 }
 
-struct rect paint_fit(struct rect room, int width, int height)
+struct box paint_fit(struct box room, int width, int height)
 {
-    double scale = fmin((double)room.w / width, (double)room.h / height);
+    double scale = fmin((double)box_width(room) / width, (double)box_height(room) / height);
     int w = (int)fmax(1, width * scale), h = (int)fmax(1, height * scale);
-    return (struct rect){room.x + (room.w - w) / 2, room.y + (room.h - h) / 2, w, h};
+    return box_at(room.x0 + (box_width(room) - w) / 2, room.y0 + (box_height(room) - h) / 2, w, h);
 }
 
 uint32_t paint_mix(uint32_t a, uint32_t b, double part)
@@ -83,14 +76,14 @@ static uint8_t *shrink(const uint8_t *gray, int width, int height, int block)
     return small;
 }
 
-static void paint_rows(struct surface *s, struct rect c, const uint8_t *gray, int width,
+static void paint_rows(struct surface *s, struct box c, const uint8_t *gray, int width,
                        const struct tap *tx, const struct tap *ty)
 {
-    for (int y = 0; y < c.h; y++) {
+    for (int y = 0; y < box_height(c); y++) {
         const uint8_t *a = gray + (size_t)ty[y].low * width, *b = gray + (size_t)ty[y].high * width;
-        uint32_t *out = s->pixels + (size_t)(c.y + y) * s->width + c.x;
+        uint32_t *out = s->pixels + (size_t)(c.y0 + y) * s->width + c.x0;
         int q = ty[y].part;
-        for (int x = 0; x < c.w; x++) {
+        for (int x = 0; x < box_width(c); x++) {
             struct tap t = tx[x];
             int top = a[t.low] * (256 - t.part) + a[t.high] * t.part;
             int low = b[t.low] * (256 - t.part) + b[t.high] * t.part;
@@ -100,38 +93,39 @@ static void paint_rows(struct surface *s, struct rect c, const uint8_t *gray, in
     }
 }
 
-static void paint_straight(struct surface *s, struct rect r, struct rect c, const uint8_t *gray)
+static void paint_straight(struct surface *s, struct box r, struct box c, const uint8_t *gray)
 {
-    for (int y = 0; y < c.h; y++) {
-        const uint8_t *in = gray + (size_t)(c.y - r.y + y) * r.w + (c.x - r.x);
-        uint32_t *out = s->pixels + (size_t)(c.y + y) * s->width + c.x;
-        for (int x = 0; x < c.w; x++)
+    for (int y = 0; y < box_height(c); y++) {
+        const uint8_t *in = gray + (size_t)(c.y0 - r.y0 + y) * box_width(r) + (c.x0 - r.x0);
+        uint32_t *out = s->pixels + (size_t)(c.y0 + y) * s->width + c.x0;
+        for (int x = 0; x < box_width(c); x++)
             out[x] = in[x] * 0x010101u;
     }
 }
 
-void paint_gray(struct surface *s, struct rect r, const uint8_t *gray, int width, int height,
+void paint_gray(struct surface *s, struct box r, const uint8_t *gray, int width, int height,
                 bool blocks)
 {
-    struct rect c = paint_clip(r, s->width, s->height);
-    if (c.w <= 0 || c.h <= 0)
+    struct box c = box_clip(r, s->width, s->height);
+    if (box_empty(c))
         return;
-    if (r.w == width && r.h == height) {
+    if (box_width(r) == width && box_height(r) == height) {
         paint_straight(s, r, c, gray);
         return;
     }
-    int block = blocks ? 1 : (int)fmin((double)width / r.w, (double)height / r.h);
+    int out_w = box_width(r), out_h = box_height(r), w = box_width(c), h = box_height(c);
+    int block = blocks ? 1 : (int)fmin((double)width / out_w, (double)height / out_h);
     uint8_t *small = NULL;
     if (block > 1 && (small = shrink(gray, width, height, block))) {
         gray = small;
         width /= block;
         height /= block;
     }
-    struct tap *taps = malloc(((size_t)c.w + c.h) * sizeof *taps);
+    struct tap *taps = malloc(((size_t)w + h) * sizeof *taps);
     if (taps) {
-        make_taps(taps, r.w, c.x - r.x, c.w, width, blocks);
-        make_taps(taps + c.w, r.h, c.y - r.y, c.h, height, blocks);
-        paint_rows(s, c, gray, width, taps, taps + c.w);
+        make_taps(taps, out_w, c.x0 - r.x0, w, width, blocks);
+        make_taps(taps + w, out_h, c.y0 - r.y0, h, height, blocks);
+        paint_rows(s, c, gray, width, taps, taps + w);
     }
     free(taps);
     free(small);
@@ -154,9 +148,9 @@ static void pen_line(void *arg, double x0, double y0, double x1, double y1)
 
 static void lay(struct surface *s, int left, int top, const struct pen *p, uint32_t color)
 {
-    struct rect c = paint_clip((struct rect){left, top, p->width, p->height}, s->width, s->height);
-    for (int y = c.y; y < c.y + c.h; y++)
-        for (int x = c.x; x < c.x + c.w; x++) {
+    struct box c = box_clip(box_at(left, top, p->width, p->height), s->width, s->height);
+    for (int y = c.y0; y < c.y1; y++)
+        for (int x = c.x0; x < c.x1; x++) {
             uint8_t v = p->mask[(size_t)(y - top) * p->width + (x - left)];
             uint32_t *out = &s->pixels[(size_t)y * s->width + x];
             if (v)

@@ -15,9 +15,9 @@ static int px(const struct place *at, double units)
     return (int)lround(units * at->scale);
 }
 
-static struct rect area(const struct place *at, double x, double y, double w, double h)
+static struct box area(const struct place *at, double x, double y, double w, double h)
 {
-    return (struct rect){at->x + px(at, x), at->y + px(at, y), px(at, w), px(at, h)};
+    return box_at(at->x + px(at, x), at->y + px(at, y), px(at, w), px(at, h));
 }
 
 char *panel_percent(double probability, char *text)
@@ -100,8 +100,7 @@ static void paint_seen(const struct place *at, const uint8_t *seen)
 {
     const double side = 4 * SEEN_SIDE, left = PANEL_WIDTH - side;
     paint_gray(at->s, area(at, left, 0, side, side), seen, SEEN_SIDE, SEEN_SIDE, true);
-    struct rect r = area(at, left, 0, side, side);
-    paint_outline(at->s, (struct rect){r.x - 1, r.y - 1, r.w + 2, r.h + 2}, 1, INK_EDGE);
+    paint_outline(at->s, box_around(area(at, left, 0, side, side), 1), 1, INK_EDGE);
     text(at, left, side + 18, 9.5, INK_QUIET, "what is read");
 }
 

@@ -8,12 +8,12 @@
 #define LATE 0.3 /* seconds behind at which an answer's age is worth a word */
 #define BLOCKS 4 /* enlarged this many times, a picture shows its pixels */
 
-struct rect view_region(struct rect r, int width, int height)
+struct box view_region(struct box r, int width, int height)
 {
-    if (r.w == 0)
-        return (struct rect){0, 0, width, height};
-    r = paint_clip(r, width, height);
-    return r.w > 0 && r.h > 0 ? r : (struct rect){0, 0, 0, 0};
+    if (box_empty(r))
+        return box_at(0, 0, width, height);
+    r = box_clip(r, width, height);
+    return box_empty(r) ? (struct box){0, 0, 0, 0} : r;
 }
 
 static int strip_height(const struct view *v)
@@ -22,33 +22,33 @@ static int strip_height(const struct view *v)
 }
 
 /* Where the frame is shown in a surface of width x height. */
-static struct rect picture_rect(const struct view *v, int width, int height)
+static struct box picture_rect(const struct view *v, int width, int height)
 {
     int tall = height - strip_height(v);
-    struct rect room = {0, 0, width, tall > 1 ? tall : 1};
+    struct box room = box_at(0, 0, width, tall > 1 ? tall : 1);
     return v->frame ? paint_fit(room, v->frame->width, v->frame->height) : room;
 }
 
 /* A rectangle of the frame in the window, where the frame lies at `picture`. */
-static struct rect to_window(const struct view *v, struct rect picture, struct rect r)
+static struct box to_window(const struct view *v, struct box picture, struct box r)
 {
-    double sx = (double)picture.w / v->frame->width, sy = (double)picture.h / v->frame->height;
-    int x0 = picture.x + (int)floor(r.x * sx), y0 = picture.y + (int)floor(r.y * sy);
-    int x1 = picture.x + (int)ceil((r.x + r.w) * sx), y1 = picture.y + (int)ceil((r.y + r.h) * sy);
-    return (struct rect){x0, y0, x1 - x0, y1 - y0};
+    double sx = (double)box_width(picture) / v->frame->width;
+    double sy = (double)box_height(picture) / v->frame->height;
+    return (struct box){picture.x0 + (int)floor(r.x0 * sx), picture.y0 + (int)floor(r.y0 * sy),
+                        picture.x0 + (int)ceil(r.x1 * sx), picture.y0 + (int)ceil(r.y1 * sy)};
 }
 
 /* Words on a dark ground, readable over any picture; above `near` where there is room, inside it
  * where there is not. */
-static void paint_tag(struct surface *s, const struct view *v, struct rect picture,
-                      struct rect near, uint32_t color, const char *text)
+static void paint_tag(struct surface *s, const struct view *v, struct box picture,
+                      struct box near, uint32_t color, const char *text)
 {
     double size = 13 * v->scale, pad = 6 * v->scale;
     int w = (int)ceil(paint_text_width(size, text) + 2 * pad), h = (int)ceil(size + 2 * pad);
-    int x = near.x + w <= picture.x + picture.w ? near.x : picture.x + picture.w - w;
-    int y = near.y - h >= picture.y ? near.y - h : near.y;
-    x = x > picture.x ? x : picture.x;
-    paint_fill(s, (struct rect){x, y, w, h}, INK_BACKGROUND);
+    int x = near.x0 + w <= picture.x1 ? near.x0 : picture.x1 - w;
+    int y = near.y0 - h >= picture.y0 ? near.y0 - h : near.y0;
+    x = x > picture.x0 ? x : picture.x0;
+    paint_fill(s, box_at(x, y, w, h), INK_BACKGROUND);
     paint_text(s, x + pad, y + h - pad, size, 1.1, color, text);
 }
 
@@ -64,8 +64,8 @@ static char *words(const char *digit, double probability, char *text, size_t siz
     return text;
 }
 
-static void paint_boxes(struct surface *s, const struct view *v, struct rect picture,
-                        struct rect region)
+static void paint_boxes(struct surface *s, const struct view *v, struct box picture,
+                        struct box region)
 {
     int thick = (int)lround(2 * v->scale);
     for (int i = 0; i < v->match->boxes; i++) {
@@ -73,10 +73,9 @@ static void paint_boxes(struct surface *s, const struct view *v, struct rect pic
         char text[48];
         if (strcmp(b->digit, "-") == 0 || b->box[2] == 0)
             continue;
-        struct rect in = {region.x + b->box[0], region.y + b->box[1], b->box[2], b->box[3]};
-        struct rect out = to_window(v, picture, in);
-        struct rect around = {out.x - thick, out.y - thick, out.w + 2 * thick, out.h + 2 * thick};
-        struct rect dark = {around.x - 1, around.y - 1, around.w + 2, around.h + 2};
+        struct box in = box_at(region.x0 + b->box[0], region.y0 + b->box[1], b->box[2], b->box[3]);
+        struct box around = box_around(to_window(v, picture, in), thick);
+        struct box dark = box_around(around, 1);
         paint_outline(s, dark, thick + 2, INK_BACKGROUND);
         paint_outline(s, around, thick, INK_ACCENT);
         paint_tag(s, v, picture, dark, INK_ACCENT,
@@ -84,28 +83,28 @@ static void paint_boxes(struct surface *s, const struct view *v, struct rect pic
     }
 }
 
-static void paint_region(struct surface *s, const struct view *v, struct rect picture,
-                         struct rect region)
+static void paint_region(struct surface *s, const struct view *v, struct box picture,
+                         struct box region)
 {
     int thick = (int)lround(2 * v->scale);
-    struct rect r = to_window(v, picture, region);
-    paint_outline(s, (struct rect){r.x - 1, r.y - 1, r.w + 2, r.h + 2}, thick + 2, INK_BACKGROUND);
+    struct box r = to_window(v, picture, region);
+    paint_outline(s, box_around(r, 1), thick + 2, INK_BACKGROUND);
     paint_outline(s, r, thick, INK_TEXT);
 }
 
 static void paint_picture(struct surface *s, const struct view *v)
 {
-    struct rect picture = picture_rect(v, s->width, s->height);
-    paint_fill(s, (struct rect){0, 0, s->width, picture.y}, 0);
-    paint_fill(s, (struct rect){0, 0, picture.x, s->height}, 0);
-    paint_fill(s, (struct rect){picture.x + picture.w, 0, s->width, s->height}, 0);
-    paint_fill(s, (struct rect){0, picture.y + picture.h, s->width, s->height}, 0);
+    struct box picture = picture_rect(v, s->width, s->height);
+    paint_fill(s, box_at(0, 0, s->width, picture.y0), 0);
+    paint_fill(s, box_at(0, 0, picture.x0, s->height), 0);
+    paint_fill(s, box_at(picture.x1, 0, s->width, s->height), 0);
+    paint_fill(s, box_at(0, picture.y1, s->width, s->height), 0);
     if (!v->frame)
         return;
     paint_gray(s, picture, v->frame->gray, v->frame->width, v->frame->height,
-               picture.w >= BLOCKS * v->frame->width);
-    struct rect region = view_region(v->region, v->frame->width, v->frame->height);
-    if (v->region.w && region.w)
+               box_width(picture) >= BLOCKS * v->frame->width);
+    struct box region = view_region(v->region, v->frame->width, v->frame->height);
+    if (!box_empty(v->region) && !box_empty(region))
         paint_region(s, v, picture, region);
     if (v->match)
         paint_boxes(s, v, picture, region);
@@ -160,8 +159,8 @@ static void paint_strip(struct surface *s, const struct view *v)
     int h = strip_height(v), top = s->height - h;
     double z = v->scale, left = 16 * z, right = s->width - 16 * z, middle = top + h / 2.0;
     char rate[48] = "", place[160] = "";
-    paint_fill(s, (struct rect){0, top, s->width, h}, INK_BACKGROUND);
-    paint_fill(s, (struct rect){0, top, s->width, 1}, INK_EDGE);
+    paint_fill(s, box_at(0, top, s->width, h), INK_BACKGROUND);
+    paint_fill(s, box_at(0, top, s->width, 1), INK_EDGE);
     if (v->alarm) {
         panel_text(s, left, middle + 6 * z, 12 * z, right - left, INK_ALARM, v->alarm);
         return;

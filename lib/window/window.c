@@ -373,10 +373,10 @@ static unsigned long scale_to_mask(uint32_t v, unsigned long mask)
 }
 
 /* Turn 0x00RRGGBB into what a screen with other masks or byte order wants. */
-static void convert(struct window *w, struct rect r)
+static void convert(struct window *w, struct box r)
 {
-    for (int y = r.y; y < r.y + r.h; y++)
-        for (int x = r.x; x < r.x + r.w; x++) {
+    for (int y = r.y0; y < r.y1; y++)
+        for (int x = r.x0; x < r.x1; x++) {
             uint32_t c = w->surface.pixels[(size_t)y * w->surface.width + x];
             XPutPixel(w->image, x, y,
                       scale_to_mask(c >> 16 & 255, w->visual.red_mask) |
@@ -385,18 +385,18 @@ static void convert(struct window *w, struct rect r)
         }
 }
 
-void window_put(struct window *w, struct rect r)
+void window_put(struct window *w, struct box r)
 {
-    r = paint_clip(r, w->surface.width, w->surface.height);
-    if (!w->image || w->busy || r.w <= 0 || r.h <= 0)
+    r = box_clip(r, w->surface.width, w->surface.height);
+    if (!w->image || w->busy || box_empty(r))
         return;
     if (w->foreign)
         convert(w, r);
     if (w->shared)
-        w->busy = XShmPutImage(w->display, w->window, w->gc, w->image, r.x, r.y, r.x, r.y,
-                               (unsigned)r.w, (unsigned)r.h, True);
+        w->busy = XShmPutImage(w->display, w->window, w->gc, w->image, r.x0, r.y0, r.x0, r.y0,
+                               (unsigned)box_width(r), (unsigned)box_height(r), True);
     else
-        XPutImage(w->display, w->window, w->gc, w->image, r.x, r.y, r.x, r.y, (unsigned)r.w,
-                  (unsigned)r.h);
+        XPutImage(w->display, w->window, w->gc, w->image, r.x0, r.y0, r.x0, r.y0,
+                  (unsigned)box_width(r), (unsigned)box_height(r));
     XFlush(w->display);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "answer/answer.h"
+#include "base/box.h"
 #include "base/err.h"
 #include "stream/stream.h"
 
@@ -22,25 +23,18 @@ struct surface {
     uint32_t *pixels; /* owned by whoever made the surface */
 };
 
-struct rect {
-    int x, y, w, h;
-};
-
-/* The part of r that lies inside width x height; without pixels (w or h 0 or less) when none does. */
-struct rect paint_clip(struct rect r, int width, int height);
-
-void paint_fill(struct surface *s, struct rect r, uint32_t color);
+void paint_fill(struct surface *s, struct box r, uint32_t color);
 
 /* A frame of lines `thick` pixels wide just inside r. */
-void paint_outline(struct surface *s, struct rect r, int thick, uint32_t color);
+void paint_outline(struct surface *s, struct box r, int thick, uint32_t color);
 
 /* A gray picture [height][width] stretched over r: smooth when it grows or shrinks, or, when
  * `blocks`, in sharp-edged pixels. */
-void paint_gray(struct surface *s, struct rect r, const uint8_t *gray, int width, int height,
+void paint_gray(struct surface *s, struct box r, const uint8_t *gray, int width, int height,
                 bool blocks);
 
 /* The largest rectangle of width:height inside `room`, centred in it. */
-struct rect paint_fit(struct rect room, int width, int height);
+struct box paint_fit(struct box room, int width, int height);
 
 /* Text in a built-in round-ended stroke font (ASCII 32..126; other bytes appear as a box), so that
  * no font need be installed on the X server. `size` is the height of a capital in pixels; y is
@@ -153,7 +147,7 @@ void panel_text(struct surface *s, double x, double y, double size, double room,
 struct view {
     double scale;
     const struct frame *frame; /* NULL: none yet */
-    struct rect region;        /* in the frame's pixels; w = 0: the whole of it */
+    struct box region;        /* in the frame's pixels; empty: the whole of it */
     const struct match *match; /* NULL: no command runs beside it */
     const char *alarm;         /* what is wrong; NULL: nothing */
     const char *note;          /* a word on what was just done; "" */
@@ -167,9 +161,9 @@ struct view {
 /* Paint all of it. */
 void view_paint(struct surface *s, const struct view *v);
 
-/* The part of region inside a frame of width x height; w = 0 when they do not meet. A region with
- * w = 0 is the whole frame. */
-struct rect view_region(struct rect region, int width, int height);
+/* The part of region inside a frame of width x height; empty when they do not meet. An empty region is the
+ * whole frame. */
+struct box view_region(struct box region, int width, int height);
 
 /* What xcanvas shows: the paper with the drawing, a line of help below it, and the panel with the
  * answer beside it. Paints, knows no window. */
@@ -186,14 +180,14 @@ void board_size(double scale, bool panel, int *width, int *height);
 void board_least(double scale, bool panel, int *width, int *height);
 
 /* The square to draw on in a window of width x height. */
-struct rect board_paper(double scale, bool panel, int width, int height);
+struct box board_paper(double scale, bool panel, int width, int height);
 
 /* A point of the window as a point of the drawing, in frame pixels; true when it is on the paper. */
-bool board_point(struct rect paper, int x, int y, double *frame_x, double *frame_y);
+bool board_point(struct box paper, int x, int y, double *frame_x, double *frame_y);
 
 /* Paint all of it, or the paper alone. */
 void board_paint(struct surface *s, const struct board *b);
-void board_paint_paper(struct surface *s, struct rect paper, const struct sketch *sketch);
+void board_paint_paper(struct surface *s, struct box paper, const struct sketch *sketch);
 
 /* One X11 window that a program paints itself: events come out, a surface goes in. Pictures go
  * through shared memory (MIT-SHM) where the server is on this machine, through XPutImage
@@ -250,7 +244,7 @@ struct window_event window_next(struct window *w);
 struct surface *window_surface(struct window *w);
 
 /* Send part r of the surface to the screen. */
-void window_put(struct window *w, struct rect r);
+void window_put(struct window *w, struct box r);
 
 /* A command of the user's run beside a window: frames go to its standard input, lines come from its
  * standard output. Nothing here ever waits: frames that the command is too slow for are replaced by

@@ -38,7 +38,7 @@ int main(void)
     s.pixels = malloc((size_t)s.width * (size_t)s.height * sizeof *s.pixels);
     if (n == 0 || !s.pixels)
         return 1;
-    paint_fill(&s, (struct rect){0, 0, s.width, s.height}, INK_BACKGROUND);
+    paint_fill(&s, box_at(0, 0, s.width, s.height), INK_BACKGROUND);
     for (int i = 0; i < n; i++) {
         line[i][strcspn(line[i], "\n")] = '\0';
         paint_line(&s, MARGIN + SIZE + i * STEP, line[i]);

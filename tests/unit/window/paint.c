@@ -33,44 +33,44 @@ static int count(uint32_t color)
 static void test_rectangles(void)
 {
     wipe();
-    paint_fill(&s, (struct rect){10, 10, 5, 4}, 1);
+    paint_fill(&s, box_at(10, 10, 5, 4), 1);
     CHECK(count(1) == 20, "a filled rectangle");
-    paint_fill(&s, (struct rect){-5, -5, 10, 10}, 2);
-    paint_fill(&s, (struct rect){W - 3, H - 3, 100, 100}, 2);
-    paint_fill(&s, (struct rect){500, 500, 10, 10}, 2);
-    paint_fill(&s, (struct rect){20, 20, -4, 3}, 2);
+    paint_fill(&s, box_at(-5, -5, 10, 10), 2);
+    paint_fill(&s, box_at(W - 3, H - 3, 100, 100), 2);
+    paint_fill(&s, box_at(500, 500, 10, 10), 2);
+    paint_fill(&s, box_at(20, 20, -4, 3), 2);
     CHECK(count(2) == 25 + 9 && intact(), "clipped at every edge");
     wipe();
-    paint_outline(&s, (struct rect){20, 20, 10, 10}, 2, 3);
+    paint_outline(&s, box_at(20, 20, 10, 10), 2, 3);
     CHECK(count(3) == 100 - 36, "an outline lies just inside");
 }
 
 static void test_fit(void)
 {
-    struct rect r = paint_fit((struct rect){10, 10, 200, 100}, 640, 480);
-    CHECK(r.h == 100 && r.w == 133 && r.y == 10 && r.x == 43, "a wide room: %d,%d,%d,%d", r.x, r.y,
-          r.w, r.h);
-    r = paint_fit((struct rect){0, 0, 100, 300}, 200, 100);
-    CHECK(r.w == 100 && r.h == 50 && r.x == 0 && r.y == 125, "a high room");
+    struct box r = paint_fit(box_at(10, 10, 200, 100), 640, 480);
+    CHECK(r.x0 == 43 && r.y0 == 10 && r.x1 == 43 + 133 && r.y1 == 110, "a wide room: %d,%d to %d,%d",
+          r.x0, r.y0, r.x1, r.y1);
+    r = paint_fit(box_at(0, 0, 100, 300), 200, 100);
+    CHECK(r.x0 == 0 && r.y0 == 125 && r.x1 == 100 && r.y1 == 175, "a high room");
 }
 
 static void test_gray(void)
 {
     static const uint8_t two[4] = {0, 255, 255, 0};
     wipe();
-    paint_gray(&s, (struct rect){0, 0, 2, 2}, two, 2, 2, false);
+    paint_gray(&s, box_at(0, 0, 2, 2), two, 2, 2, false);
     CHECK(s.pixels[1] == 0xffffff && s.pixels[0] == 0 && s.pixels[W] == 0xffffff, "one to one");
     wipe();
-    paint_gray(&s, (struct rect){0, 0, 40, 40}, two, 2, 2, true);
+    paint_gray(&s, box_at(0, 0, 40, 40), two, 2, 2, true);
     CHECK(count(0xffffff) == 800, "blocks have sharp edges");
     wipe();
-    paint_gray(&s, (struct rect){-30, -30, 300, 300}, two, 2, 2, false);
+    paint_gray(&s, box_at(-30, -30, 300, 300), two, 2, 2, false);
     CHECK(intact(), "a picture larger than the surface is clipped");
     static uint8_t fine[800 * 400];
     for (int i = 0; i < 800 * 400; i++)
         fine[i] = i % 800 % 8 ? 255 : 0; /* a line of one pixel in eight */
     wipe();
-    paint_gray(&s, (struct rect){0, 0, 100, 50}, fine, 800, 400, false);
+    paint_gray(&s, box_at(0, 0, 100, 50), fine, 800, 400, false);
     uint32_t v = s.pixels[10 * W + 50] & 255;
     CHECK(v > 200 && v < 240, "shrinking averages: thin lines survive (%u)", v);
 }
