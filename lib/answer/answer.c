@@ -1,3 +1,7 @@
+/* Answers: from probabilities to the lines that cnn-predict writes.
+ *   in   probabilities of the classes of a frame, and where the frame is from
+ *   out  struct answer; a line of text or JSON; the answer that has held (steady), the number (words)
+ * Lines are read back in answer_read.c. */
 #include "answer.h"
 
 #include <math.h>
@@ -5,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REJECT "none"
+#define REJECT "none" /* The label of the reject class: frames without a digit. */
 
 void answer_clear(struct answer *a)
 {
@@ -76,7 +80,7 @@ struct writer {
     size_t len;
 };
 
-/* Append; ANSWER_LINE holds every answer, and what would not fit is cut. */
+/* Append to the line. ANSWER_LINE holds every answer; what does not fit is cut. */
 static void put(struct writer *w, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -90,8 +94,8 @@ static void put(struct writer *w, const char *format, ...)
     w->len += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
 }
 
-/* The most probable candidate after (in order of probability, then of index) the one at `last`;
- * -1 when there is none. last -1: the first of all. */
+/* The index of the candidate that follows candidate `last` when they are sorted by descending probability,
+ * then by index; of the first for last = -1. Returns -1 behind the last one. */
 static int next_candidate(const struct answer *a, int last)
 {
     int best = -1;
@@ -136,7 +140,7 @@ size_t answer_text(const struct answer *a, int runners, char *text)
     return w.len;
 }
 
-/* A JSON string, or null for "-" and "". */
+/* Append s as a JSON string, or null for "-" and "". */
 static void put_string(struct writer *w, const char *s)
 {
     if (!*s || !strcmp(s, "-")) {
@@ -196,7 +200,7 @@ bool steady_pass(struct steady *s, const struct answer *a, double time)
     return true;
 }
 
-/* Make box the smallest that holds itself and other. */
+/* Make box (x, y, w, h; w = 0: none) the smallest that holds both. */
 static void join_boxes(int box[4], const int other[4])
 {
     if (!other[2])

@@ -25,11 +25,11 @@
  *
  * (on one line; null for what is not there; `label` is the truth, of a labelled frame). */
 
-#define ANSWER_MAX_CLASSES 128 /* of a model that is asked for answers */
-#define ANSWER_LABEL 16        /* bytes of a class's name with its NUL */
-#define ANSWER_DIGITS 256      /* bytes of a number with its NUL */
-#define ANSWER_SOURCE 4096     /* bytes of a percent-encoded source with its NUL */
-#define ANSWER_LINE 16384      /* bytes that hold any line with its newline and NUL */
+#define ANSWER_MAX_CLASSES 128 /* A model has at most so many classes. */
+#define ANSWER_LABEL 16        /* Bytes that hold a class's name with its NUL. */
+#define ANSWER_DIGITS 256      /* Bytes that hold a number with its NUL. */
+#define ANSWER_SOURCE 4096     /* Bytes that hold a percent-encoded source with its NUL. */
+#define ANSWER_LINE 16384      /* Bytes that hold any line with its newline and NUL. */
 
 struct candidate {
     char label[ANSWER_LABEL];
@@ -43,13 +43,13 @@ struct answer {
     char source[ANSWER_SOURCE]; /* percent-encoded; "-": not there */
     long long frame;            /* in that source, from 0; negative: not there */
     int box[4];                 /* x y w h in the source's pixels; w = 0: not there */
-    char label[ANSWER_LABEL];   /* the truth; "": not there */
-    int candidates;             /* 0 when the net was not asked */
+    char label[ANSWER_LABEL];   /* the ground truth; "": not there */
+    int candidates;             /* of candidate[]; 0 when no network was run */
     struct candidate candidate[ANSWER_MAX_CLASSES]; /* in the model's order; after answer_parse of
                                                        a text line, the answer first */
 };
 
-/* An answer that says nothing: digit "-", nothing there. (Leaves candidate[] as it is.) */
+/* Make a an answer in which nothing is there: digit "-". (Leaves candidate[] as it is.) */
 void answer_clear(struct answer *a);
 
 /* Decide from the probabilities p of n classes (n <= ANSWER_MAX_CLASSES) named label[]: all of
@@ -62,7 +62,7 @@ void answer_decide(struct answer *a, char (*label)[ANSWER_LABEL], int n, int rej
 /* Set a's source: bytes that are not printable ASCII become %XX, and what would not fit is cut. */
 void answer_set_source(struct answer *a, const char *source);
 
-/* True when a says a digit (not "-"). */
+/* True when a gives a digit or number, false when it is "-". */
 bool answer_given(const struct answer *a);
 
 /* The probability of the class named label: 0 when it is not among the candidates. */
@@ -86,17 +86,17 @@ size_t answer_json(const struct answer *a, char *text);
  * is wrong in e. */
 int answer_parse(const char *line, struct answer *a, struct err *e);
 
-/* Steadying: of a live stream's answers, pass one when it has held for `hold` seconds, and again
- * only when another has held since. Start from {.hold = seconds, .passed = "-"}. */
+/* Steadying (hysteresis in time): of a live stream's answers, pass one when it has been the same for `hold`
+ * seconds, and again only when another has been passed since. Start from {.hold = seconds, .passed = "-"}. */
 struct steady {
     double hold;                 /* seconds */
-    double since;                /* time of the first of the equal answers at hand */
-    char source[ANSWER_SOURCE];  /* their source; its time starts anew in another */
-    char digit[ANSWER_DIGITS];   /* what they say */
-    char passed[ANSWER_DIGITS];  /* what was passed last; nothing yet counts as "-" */
+    double since;                /* time of the first in the present run of equal answers */
+    char source[ANSWER_SOURCE];  /* of the run: an answer from another source begins a new run */
+    char digit[ANSWER_DIGITS];   /* of the run */
+    char passed[ANSWER_DIGITS];  /* the digit passed last, "-" before the first */
 };
 
-/* Tell the answer to the frame at `time` seconds. True: it has held, print it. */
+/* Add the answer to the frame at `time` seconds. Returns true when it has now held: print it. */
 bool steady_pass(struct steady *s, const struct answer *a, double time);
 
 /* Joining: the digits of one word become one answer, whose digit is the number, whose probability
@@ -104,34 +104,34 @@ bool steady_pass(struct steady *s, const struct answer *a, double time);
  * their word; a word without any digit is "-". Start from {.threshold = t}. */
 struct words {
     double threshold; /* a word whose probability is under it is "-" */
-    bool open;        /* there is a word in `at` */
-    int digits;       /* in it */
+    bool open;        /* a word has begun and not ended */
+    int digits;       /* of the word */
     long line, word;  /* its reading position */
-    struct answer at;
+    struct answer at; /* the word so far */
 };
 
 /* Add the answer of a frame at reading position (line, word); word -1: it stands alone. When this
  * ends the word before it, that is written to *done and true returned. */
 bool words_add(struct words *w, const struct answer *a, long line, long word, struct answer *done);
 
-/* End the word at hand: true when there was one, in *done. */
+/* End the word that is open. Returns true when there was one, and writes it to *done. */
 bool words_end(struct words *w, struct answer *done);
 
 /* A model that is asked for answers: one network from a file, or several that vote (the mean of
  * their probabilities), with what their metadata say: input scaling, labels, temperature. */
 
-#define MODEL_MAX_VOTES 32
+#define MODEL_MAX_VOTES 32 /* A model is at most so many networks. */
 
 /* Input scaling: x = (pixel * scale - mean) / std, of pixels 0..255. */
 struct scaling {
     double scale, mean, std;
 };
 
-/* Read "scale", "scale,mean,std", each a number or a fraction as 1/255; what is left out is 0 and 1.
- * Returns false when text is not that, or says a number that cannot be (std 0). */
+/* Read "scale" or "scale,mean,std", each a number or a fraction such as 1/255; mean and std default to 0
+ * and 1. Returns false when text is neither, a number is not finite, or std is 0. */
 bool scaling_parse(const char *text, struct scaling *s);
 
-/* A network of the vote. */
+/* One network of the ensemble. */
 struct voter {
     struct infer *infer;
     struct scaling scaling;
@@ -169,37 +169,38 @@ void model_run(struct model *m, const uint8_t *gray, int n, double *p);
  * true; false when there is none. */
 bool model_find(const char *name, char *path, size_t size);
 
-/* What is unlike a frame that preproc made, where a digit is light on black, in a box of 20/28 of
- * the side, its centre of mass in the middle. */
+/* How a frame differs from one that preproc made, in which a digit is light on black, its box at most 20/28
+ * of the side and its centre of mass in the middle. */
 enum model_doubt {
     DOUBT_NONE,
-    DOUBT_PAPER, /* the border is not black */
-    DOUBT_EDGE   /* ink runs into the border, and is larger than that box or out of the middle */
+    DOUBT_PAPER, /* the border is bright: its mean is above 64 */
+    DOUBT_EDGE   /* ink touches the border, and its box is larger or its centre further from the middle */
 };
 enum model_doubt model_doubt(const uint8_t *gray, int width, int height);
 
 /* How good answers are: accuracy, which digit is taken for which, and whether probabilities mean
  * what they say. */
 
-#define EVALUATE_NONE 10    /* no digit: as the answer refused, as the truth FRAME_NONE */
-#define EVALUATE_BINS 20    /* of probability, each 0.05 wide */
-#define EVALUATE_TEXT 4096  /* bytes that hold the report */
+#define EVALUATE_NONE 10   /* No digit: as an answer a reject, as the truth FRAME_NONE. */
+#define EVALUATE_BINS 20   /* Probabilities are counted in so many bins, each 0.05 wide. */
+#define EVALUATE_TEXT 4096 /* Bytes that hold the report with its NUL. */
 
-/* Counts; all zero is where one starts. */
+/* The counts of an evaluation. All zero is empty. */
 struct evaluation {
     long count[11][11];        /* [truth][answer] */
-    long given[EVALUATE_BINS]; /* answers whose probability is in the bin (0 goes in the first) */
-    long right[EVALUATE_BINS]; /* of them */
-    double sum[EVALUATE_BINS]; /* of their probabilities */
+    long given[EVALUATE_BINS]; /* digits answered with a probability in (i / BINS, (i + 1) / BINS]; 0 in the
+                                  first bin */
+    long right[EVALUATE_BINS]; /* those of them that were right */
+    double sum[EVALUATE_BINS]; /* the sum of their probabilities */
 };
 
-/* Count one answer: truth and digit are 0..9 or EVALUATE_NONE, probability is the digit's, 0..1 (of
- * no meaning when there is none). */
+/* Count one answer: truth and digit are 0..9 or EVALUATE_NONE, probability is the digit's, 0..1
+ * (without meaning for EVALUATE_NONE). */
 void evaluation_add(struct evaluation *v, int truth, int digit, double probability);
 
 long evaluation_frames(const struct evaluation *v);
 long evaluation_right(const struct evaluation *v);
-/* Digits that were answered with none, and frames without a digit that were answered with one. */
+/* Frames with a digit that were rejected, and frames without one that were answered with a digit. */
 long evaluation_refused(const struct evaluation *v);
 long evaluation_false_digits(const struct evaluation *v);
 
@@ -214,13 +215,13 @@ double evaluation_calibration_error(const struct evaluation *v);
 size_t evaluation_text(const struct evaluation *v, char *text);
 
 /* Which frame an answer is about. A command beside a window answers late, not at all, or several
- * times for one frame; what it says must never be shown on another picture. Pure. */
+ * times for one frame; an answer must never be shown on another frame. Pure: no window, no clock. */
 
-#define MATCH_FRAMES 256 /* frames remembered, newest last */
-#define MATCH_BOXES 64   /* answers kept of one frame */
+#define MATCH_FRAMES 256 /* The last so many frames that were sent are remembered, in a ring. */
+#define MATCH_BOXES 64   /* At most so many answers to one frame are kept. */
 
 struct match_sent {
-    uint64_t source; /* a hash of its name */
+    uint64_t source; /* the FNV-1a hash of its name */
     long long number;
     double time; /* the frame's own, or when it was sent */
     double at;   /* when it was sent */
@@ -235,10 +236,10 @@ struct match_box {
 /* Start from {.steady = {.hold = seconds}, .lag = -1}. */
 struct match {
     struct match_sent sent[MATCH_FRAMES];
-    int count, next; /* remembered; where the next one goes */
+    int count, next; /* frames remembered; index of the next one in sent[] */
     struct match_box box[MATCH_BOXES]; /* answers to the newest frame */
     int boxes;
-    int same;     /* answers so far to the frame answered last */
+    int same;     /* answers so far to the frame `last_number` of `last_source` */
     long long last_number;
     uint64_t last_source;
     double lag;   /* seconds from sending to the latest answer; negative: none yet */
@@ -247,15 +248,15 @@ struct match {
     bool settled;           /* there is one: a first answer holds until another has held */
 };
 
-/* A frame went to the command. */
+/* Note that a frame of `time` seconds was sent to the command at `now` (clock_now). */
 void match_send(struct match *m, const char *source, long long number, double time, double now);
 
-/* An answer came: true when it is about the newest frame (it is then among box[]). An answer that
- * names no frame is taken to be about the newest; one that names a frame that was never sent is
- * left alone. */
+/* Find the frame that an answer is about: the one it names, or the newest when it names none. Returns true
+ * when that is the newest frame; the answer is then in box[]. An answer that names a frame which was not
+ * sent, or is no longer remembered, is ignored. */
 bool match_answer(struct match *m, const struct answer *a, double now);
 
-/* The command ended, or its frames did: nothing that was said holds any longer. */
+/* Forget all frames and answers: the command ended, or its frames did. */
 void match_forget(struct match *m);
 
 #endif

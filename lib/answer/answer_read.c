@@ -1,4 +1,6 @@
-/* Answers read back from their lines: strangers' bytes, since any program may write them. */
+/* Answers read back from their lines, which may be strangers' bytes: any program may write them.
+ *   in   a line of text or JSON (RFC 8259, as far as cnn-predict writes it)
+ *   out  struct answer, every field checked */
 #include "answer.h"
 
 #include <errno.h>
@@ -6,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOX_MAX 16384 /* no picture is larger: FRAME_MAX_SIDE */
+#define MAX_BOX 16384 /* A number of a box is at most so many pixels: FRAME_MAX_SIDE. */
 
 static bool parse_whole(const char *text, char **end, long long low, long long high, long long *n)
 {
@@ -31,7 +33,7 @@ bool answer_parse_box(const char *text, int box[4])
     for (int i = 0; i < 4; i++) {
         long long n;
         char *end;
-        if (!parse_whole(text, &end, i < 2 ? 0 : 1, BOX_MAX, &n) || *end != (i < 3 ? ',' : '\0'))
+        if (!parse_whole(text, &end, i < 2 ? 0 : 1, MAX_BOX, &n) || *end != (i < 3 ? ',' : '\0'))
             return false;
         read[i] = (int)n;
         text = end + 1;
@@ -48,7 +50,7 @@ static bool printable(const char *s)
     return true;
 }
 
-/* Copy a field that must be printable and fit. */
+/* Copy a field. Returns false when it is not printable ASCII or does not fit. */
 static bool take(char *to, size_t size, const char *from)
 {
     if (strlen(from) >= size || !printable(from))
@@ -110,7 +112,7 @@ static int parse_text(char *line, struct answer *a, struct err *e)
     return 0;
 }
 
-/* A reader of JSON text; ok turns false at the first thing that is wrong, and stays so. */
+/* A parser of JSON text. `ok` becomes false at the first error and stays so. */
 struct json {
     char *p;
     bool ok;
@@ -197,7 +199,7 @@ static void json_box(struct json *j, int box[4])
     json_expect(j, '[');
     for (int i = 0; i < 4 && j->ok; i++) {
         long long n = json_whole(j, i < 2 ? 0 : 1);
-        j->ok = j->ok && n <= BOX_MAX;
+        j->ok = j->ok && n <= MAX_BOX;
         if (j->ok)
             box[i] = (int)n;
         json_expect(j, i < 3 ? ',' : ']');

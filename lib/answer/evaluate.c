@@ -1,3 +1,6 @@
+/* How good answers are.
+ *   in   pairs of truth and answer with its probability
+ *   out  accuracy, confusion matrix, reliability table, expected calibration error (Guo et al. 2017) */
 #include "answer.h"
 
 #include <math.h>

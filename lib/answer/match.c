@@ -1,9 +1,13 @@
+/* Which frame an answer is about.
+ *   in   frames as they are sent to a command, answers as they come back
+ *   out  the answers to the newest frame, the one that has held, how late answers are
+ * Frames are remembered in a ring and found again by the hash of their source and their number. */
 #include "answer.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* FNV-1a. */
+/* FNV-1a of 64 bits (Fowler, Noll and Vo). */
 static uint64_t hash(const char *text)
 {
     uint64_t h = 14695981039346656037u;
@@ -60,7 +64,7 @@ bool match_answer(struct match *m, const struct answer *a, double now)
     m->same = again ? m->same + 1 : 1;
     m->last_number = s->number;
     m->last_source = s->source;
-    if (!known) { /* the first answer in a source has nothing to be steadier than */
+    if (!known) { /* the first answer in a source holds at once */
         m->steady.since = s->time;
         memcpy(m->steady.source, a->source, sizeof a->source);
         memcpy(m->steady.digit, a->digit, sizeof a->digit);

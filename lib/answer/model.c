@@ -1,3 +1,9 @@
+/* Models that are asked for answers: ONNX files to probabilities of classes.
+ *   in   files, frames of gray pixels
+ *   out  a probability a class: softmax of the logits over the file's temperature (Guo et al. 2017), the
+ *        mean over
+ *        the networks
+ * The files' metadata say how pixels are scaled and what the outputs are called. */
 #include "answer.h"
 
 #include <limits.h>
@@ -11,7 +17,8 @@
 #include "net/net.h"
 #include "onnx/onnx.h"
 
-/* A number or a fraction, at most up to a comma; moves *p behind it. */
+/* Parse a number or a fraction of two and move *p behind it. Returns false when it is neither or not
+ * finite. */
 static bool parse_fraction(const char **p, double *x)
 {
     char *end;
@@ -44,7 +51,7 @@ bool scaling_parse(const char *text, struct scaling *s)
            parse_fraction(&text, &s->std) && !*text && scaling_is_possible(s);
 }
 
-/* The class named label of len bytes, which is added when the model does not have it yet. */
+/* The index of the class named label (len bytes), which is added to the model if it is new; or -1. */
 static int class_of(struct model *m, const char *label, size_t len, struct err *e)
 {
     char name[ANSWER_LABEL];
@@ -229,9 +236,9 @@ bool model_find(const char *name, char *path, size_t size)
     return false;
 }
 
-/* Extent and centre of mass of what is brighter than half. */
+/* The box of the pixels of at least 128, and the centre of mass of all. */
 struct extent {
-    int left, right, top, bottom; /* right and bottom are inside */
+    int left, right, top, bottom; /* all inside */
     double x, y;
 };
 
@@ -257,8 +264,8 @@ static struct extent measure(const uint8_t *gray, int width, int height)
     return m;
 }
 
-/* The border's mean is at most 9 in all of MNIST; what touches it there, in one frame of a hundred,
- * still has its box of 20 and its centre of mass within a pixel of the middle. */
+/* In all of MNIST the border's mean is at most 9. In one frame of a hundred a digit touches the border;
+ * its box is still at most 20 pixels long, and its centre of mass within a pixel of the middle. */
 enum model_doubt model_doubt(const uint8_t *gray, int width, int height)
 {
     long sum = 0, count = 0;

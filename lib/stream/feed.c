@@ -38,7 +38,7 @@ static void unlock(void *lock)
     pthread_mutex_unlock(lock);
 }
 
-/* Wait until the mailbox is empty, then put the result of reading into it. */
+/* Put the result of reading into the mailbox, once it is empty; the newest frame replaces one not taken. */
 static void offer(struct feed *f, enum feed_result what, const struct err *e)
 {
     pthread_mutex_lock(&f->lock);
