@@ -30,9 +30,9 @@ struct capture_options {
 
 /* What capture_open found. */
 enum capture_kind {
-    CAPTURE_FILE,   /* pictures wait until they are read */
-    CAPTURE_CAMERA, /* pictures come by the clock: V4L2 */
-    CAPTURE_LIVE    /* the same: the screen, other devices, a live stream */
+    CAPTURE_FILE,   /* a recording: its pictures wait until they are read */
+    CAPTURE_CAMERA, /* a V4L2 camera: pictures come in real time */
+    CAPTURE_LIVE    /* the screen, another device or a live stream: pictures come in real time */
 };
 
 struct capture;
@@ -55,9 +55,9 @@ enum capture_kind capture_kind(const struct capture *c);
  * decoded: after it one may go on reading. Of a camera whose pictures queue up it gives the newest.
  * It waits at most CAPTURE_PATIENCE seconds for a live source. */
 int capture_read(struct capture *c, struct frame *f, double *time, struct err *e);
-#define CAPTURE_PATIENCE 5
+#define CAPTURE_PATIENCE 5 /* Seconds that a live source may be silent, at most. */
 
-/* True when the source that is open will give no more after an error: a device that went away. */
+/* True when the open source gives no more pictures after an error, as of a device that was unplugged. */
 bool capture_lost(const struct capture *c);
 
 /* Make a capture_read that waits in another thread return at once, as at the source's end. */
@@ -107,7 +107,7 @@ int folder_label(const char *name);
 /* Cameras of Video4Linux2: which there are, what they offer, what to ask of them. Capturing itself
  * is libavdevice's. */
 
-#define V4L2_DEVICES 64 /* /dev/video0 .. /dev/video63 are looked at */
+#define V4L2_DEVICES 64 /* So many devices are looked at: /dev/video0 to /dev/video63. */
 
 struct v4l2_camera {
     char device[32]; /* /dev/videoN */
@@ -119,7 +119,7 @@ struct v4l2_camera {
  * camera's metadata nodes are left out. Returns their number. */
 int v4l2_cameras(struct v4l2_camera *list, int max);
 
-/* Which format, size and rate to ask of a camera. */
+/* The format, size and rate to ask of a camera. */
 struct v4l2_mode {
     int width, height;
     double rate;

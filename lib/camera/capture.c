@@ -1,3 +1,8 @@
+/* Pictures from anything FFmpeg reads: a file, URL or device to gray frames, one at a time.
+ *   in   a source's name and options
+ *   out  upright gray frames with the facts `source`, `frame` and `time`
+ * capture_open decides how a source is read (enum how); next_picture demuxes and decodes, gray.c makes the
+ * picture gray and turns it, as EXIF or the container's display matrix says. */
 #include "camera.h"
 
 #include <errno.h>
@@ -25,7 +30,7 @@
 #include "screen.h"
 #include "tiles.h"
 
-/* A typed URL may also be a stream or a playlist of the network, and nothing else. */
+/* The further formats and the protocols that a typed URL may have: streams and playlists of the network. */
 static const char url_formats[] = "hls,dash,rtsp,rtp,mpjpeg,live_flv";
 static const char url_protocols[] =
     "http,https,httpproxy,tls,tcp,udp,udplite,rtp,srtp,rtmp,rtmps,rtmpt,rtmpe,rtmpts,srt,rist,ftp,"
@@ -33,10 +38,10 @@ static const char url_protocols[] =
 
 enum how {
     NOTHING,  /* no source is open */
-    PNM,      /* read by lib/frame */
-    IMAGE,    /* one picture in `packet` */
-    TILES,    /* one picture in pieces */
-    CONTAINER /* read by libavformat */
+    PNM,      /* frames, read by lib/stream */
+    IMAGE,    /* one picture, whole in `packet` */
+    TILES,    /* one picture in tiles, read by tiles.c */
+    CONTAINER /* pictures demuxed by libavformat */
 };
 
 struct capture {
@@ -44,23 +49,23 @@ struct capture {
     enum how how;
     enum capture_kind kind;
     char *source;
-    char *name; /* source as it stands in the fact */
+    char *name; /* the value of the fact `source`: the source, percent-encoded */
     bool lost, ended;
     atomic_bool interrupted;
-    long long count; /* pictures the source has given, those that were passed over included */
+    long long count; /* pictures that the source has given, skipped and damaged ones included */
     double first_time;
-    double deadline; /* when FFmpeg is interrupted; HUGE_VAL: never */
+    double deadline; /* when FFmpeg is interrupted (clock_now); HUGE_VAL: never */
 
     struct frame_reader *pnm;
-    struct _XDisplay *screen; /* kept while x11grab uses it */
+    struct _XDisplay *screen; /* open as long as x11grab needs the server */
     int fd; /* of a file; -1 otherwise */
     uint8_t head[PICTURE_HEAD];
-    int head_len, head_taken; /* bytes of a pipe that were read to see what it is */
+    int head_len, head_taken; /* bytes of head[] that were read ahead from a pipe, and given to FFmpeg since */
     AVFormatContext *format;
     AVIOContext *io;
     AVCodecContext *decoder;
     int stream;
-    int orientation; /* of the packet that was decoded last; 0: as the picture or stream says */
+    int orientation; /* EXIF orientation of the last packet; 0: the picture or stream says it */
     AVPacket *packet, *newer;
     AVFrame *picture;
     struct frame spare;
@@ -183,7 +188,7 @@ static bool is_seekable(int fd)
     return !fstat(fd, &st) && S_ISREG(st.st_mode);
 }
 
-/* Read the whole file into the packet. */
+/* Read all of the file into the packet. */
 static int read_whole(struct capture *c, struct err *e)
 {
     struct stat st;
@@ -226,7 +231,7 @@ static int options_of(struct capture *c, AVDictionary **dict, struct err *e)
     return 0;
 }
 
-/* What to ask of a device, unless an option says it already. */
+/* Add size, rate and format to what is asked of a device, where no option gives them. */
 static int device_options(struct capture *c, AVDictionary **dict, struct err *e)
 {
     char text[64];
@@ -249,7 +254,7 @@ static int device_options(struct capture *c, AVDictionary **dict, struct err *e)
     return 0;
 }
 
-/* Find the format of c->io by its content alone. */
+/* Detect the format of c->io from its content, not from a name. */
 static const AVInputFormat *probe(struct capture *c, struct err *e)
 {
     const AVInputFormat *format = NULL;
@@ -282,7 +287,7 @@ static int find_stream(struct capture *c, AVDictionary **options, struct err *e)
     for (unsigned i = 0; i < c->format->nb_streams; i++)
         c->format->streams[i]->discard = (int)i == c->stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     const AVCodecParameters *par = c->format->streams[c->stream]->codecpar;
-    int threads = c->kind != CAPTURE_FILE ? 1 : c->o.threads; /* each thread is a picture late */
+    int threads = c->kind != CAPTURE_FILE ? 1 : c->o.threads; /* a decoder is as many pictures late as it has threads */
     c->decoder = picture_decoder(par->codec_id, par, threads, options, e);
     return c->decoder ? 0 : -1;
 }
@@ -295,7 +300,7 @@ static int refuse_unused(const AVDictionary *options, struct err *e)
     return 0;
 }
 
-/* Say in words what FFmpeg's status means for this source. */
+/* Put into e what FFmpeg's error status means for this source. Returns -1. */
 static int open_error(struct capture *c, int status, struct err *e)
 {
     if (c->kind == CAPTURE_CAMERA) {
@@ -318,7 +323,7 @@ static int open_error(struct capture *c, int status, struct err *e)
     return err_set(e, "%s", av_err2str(status));
 }
 
-/* What FFmpeg may do with the source: read bytes it is given, look at the network, or ask a device. */
+/* Restrict FFmpeg to what this source needs: bytes handed to it, the network, or a device. */
 static int limit_format(struct capture *c, const AVInputFormat *format, AVDictionary **options,
                         struct err *e)
 {
@@ -344,7 +349,8 @@ static int limit_format(struct capture *c, const AVInputFormat *format, AVDictio
     return 0;
 }
 
-/* The format was opened with these options, of which those it took are gone: find the pictures in it. */
+/* Find the video stream of the open format and its decoder. `options` are those that the format did not
+ * take. */
 static int find_pictures(struct capture *c, AVDictionary **options, struct err *e)
 {
     int tiles = tiles_stream(c->format);
@@ -367,13 +373,13 @@ static int open_format(struct capture *c, const AVInputFormat *format, struct er
         int status = avformat_open_input(&c->format, c->io ? "" : c->source, format, &options);
         failed = status < 0 ? open_error(c, status, e) : find_pictures(c, &options, e);
     }
-    if (!failed && !format && c->format->duration > 0) /* a URL that has an end */
+    if (!failed && !format && c->format->duration > 0) /* a URL of known length is not live */
         c->kind = CAPTURE_FILE;
     av_dict_free(&options);
     return failed;
 }
 
-/* Standard input is fd 0 and stays open. */
+/* Open the source as c->fd. Standard input is descriptor 0, which capture_close leaves open. */
 static int open_fd(struct capture *c, struct err *e)
 {
     struct stat st;
@@ -435,7 +441,7 @@ static int open_file(struct capture *c, struct err *e)
     uint8_t *buffer = av_malloc(BUFFER);
     ssize_t begun = buffer && is_seekable(c->fd) ? pread(c->fd, buffer, BUFFER, 0) : 0;
     int turn = begun > 0 ? exif_orientation(buffer, begun) : 1;
-    c->orientation = turn > 1 ? turn : 0; /* of a HEIF; others say it by packet or stream */
+    c->orientation = turn > 1 ? turn : 0; /* of a HEIF file; others give it by packet or stream */
     c->io = buffer ? avio_alloc_context(buffer, BUFFER, 0, c, read_bytes, NULL,
                                         is_seekable(c->fd) ? seek_bytes : NULL)
                    : NULL;
@@ -507,7 +513,7 @@ static int lose(struct capture *c, int status, struct err *e)
     return open_error(c, status, e);
 }
 
-/* av_read_frame that waits for a camera without blocking in the driver. */
+/* av_read_frame, polling a camera so that the deadline holds (a driver would block). */
 static int read_packet(struct capture *c, AVPacket *packet)
 {
     const struct timespec pause = {0, 2000000};
@@ -529,7 +535,7 @@ static int read_packet(struct capture *c, AVPacket *packet)
     }
 }
 
-/* Of the packets a camera has ready, keep the newest, where each is a picture for itself. */
+/* Replace c->packet by the newest that the camera has ready, if its codec has intra frames only. */
 static void take_newest(struct capture *c)
 {
     const AVCodecDescriptor *d = avcodec_descriptor_get(c->decoder->codec_id);
@@ -551,7 +557,7 @@ static bool is_image_pipe(const struct capture *c)
     return len > 5 && !strcmp(c->format->iformat->name + len - 5, "_pipe");
 }
 
-/* The next picture of a container, into c->picture. Returns as capture_read does. */
+/* Decode the next picture of a container into c->picture. Returns as capture_read does. */
 static int next_picture(struct capture *c, struct err *e)
 {
     c->deadline = c->kind == CAPTURE_FILE ? HUGE_VAL : clock_now() + CAPTURE_PATIENCE;

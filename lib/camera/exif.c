@@ -26,7 +26,7 @@ int exif_of_matrix(double a, double b, double c, double d)
     return c >= 0 ? (b >= 0 ? 5 : 8) : (b >= 0 ? 6 : 7);
 }
 
-/* A TIFF file, or the same bytes inside an EXIF block: the first directory's tag 0x0112. */
+/* Tag 0x0112 of the first directory of a TIFF file, or of an EXIF block, which is one. */
 static int in_tiff(struct span s)
 {
     if (s.len < 8 || (memcmp(s.at, "II*\0", 4) && memcmp(s.at, "MM\0*", 4)))
@@ -46,7 +46,7 @@ static int in_tiff(struct span s)
     return 1;
 }
 
-/* An EXIF block, with or without the six bytes that open it in JPEG. */
+/* An EXIF block, with or without the signature of six bytes that JPEG puts before it. */
 static int in_exif(struct span s)
 {
     if (s.len >= 6 && !memcmp(s.at, "Exif\0\0", 6))
@@ -59,7 +59,7 @@ static int in_jpeg(struct span s)
     size_t at = 2;
     while (at + 4 <= s.len && s.at[at] == 0xff) {
         uint8_t marker = s.at[at + 1];
-        if (marker == 0xff) { /* fill */
+        if (marker == 0xff) { /* a fill byte */
             at++;
             continue;
         }
@@ -105,7 +105,7 @@ static int in_webp(struct span s)
 
 /* ---- HEIF and AVIF (ISO/IEC 23008-12): the properties irot and imir of the primary item ---- */
 
-/* Take n bytes off s as a number; 0, and s empty, when there are not as many. */
+/* Read n bytes off the front of s as a big-endian number. Returns 0, and s is empty, when s has fewer. */
 static uint32_t take(struct span *s, int n)
 {
     if (s->len < (size_t)n) {
@@ -118,8 +118,7 @@ static uint32_t take(struct span *s, int n)
     return value;
 }
 
-/* Take the next box off s, what is missing of it at the end left out. Returns its type, 0 at the
- * end. */
+/* Read the next box off the front of s; `body` is cut where the file ends. Returns its type, 0 at the end. */
 static uint32_t take_box(struct span *s, struct span *body)
 {
     if (!s->len)
@@ -150,7 +149,7 @@ static struct span find_box(struct span s, uint32_t wanted)
     return (struct span){NULL, 0};
 }
 
-/* The orientation that is `first` and then `then`. */
+/* The orientation that turns as `first` does and then as `then` does: the product of their matrices. */
 static int compose(int first, int then)
 {
     static const int8_t matrix[9][4] = {[1] = {1, 0, 0, 1},   [2] = {-1, 0, 0, 1},
@@ -162,7 +161,8 @@ static int compose(int first, int then)
                           n[0] * m[2] + n[2] * m[3], n[1] * m[2] + n[3] * m[3]);
 }
 
-/* What the index-th property (from 1) in ipco does to the picture. */
+/* The orientation that property `index` (from 1) of the container ipco stands for: 1 unless it is irot or
+ * imir. */
 static int property_turn(struct span ipco, uint32_t index)
 {
     static const int counterclockwise[4] = {1, 8, 3, 6};

@@ -1,3 +1,6 @@
+/* The pictures and videos in a folder.
+ *   in   a folder's name
+ *   out  the names of its files that are pictures, by extension or magic number, sorted by their bytes */
 #define _GNU_SOURCE 1 /* reallocarray */
 #include "camera.h"
 

@@ -1,6 +1,6 @@
-/* Gray frames of decoded pictures. Input is libavcodec's picture in any pixel format: its luma as it is where it
- * has one, by its range; of anything else libswscale makes RGBA first, and BT.601 weighs the colours. What is
- * transparent is laid on paper. */
+/* Gray frames of decoded pictures. Input is libavcodec's picture in any pixel format: its luma as it is
+ * where it has one, by its range; of anything else libswscale makes RGBA first, and BT.601 weighs the
+ * colours. What is transparent is laid on paper. */
 #include "gray.h"
 
 #include <math.h>
@@ -180,11 +180,11 @@ int gray_from_picture(struct frame *out, const AVFrame *in, struct err *e)
     return status;
 }
 
-/* Where a source pixel goes: to[y * step_y + x * step_x + start]. */
+/* Copy pixel (x, y) to to[start + y * step_y + x * step_x]. */
 static void turn_pixels(uint8_t *to, const struct frame *from, ptrdiff_t start, ptrdiff_t step_x,
                         ptrdiff_t step_y)
 {
-    enum { BLOCK = 64 }; /* a block of both pictures stays in the first-level cache */
+    enum { BLOCK = 64 }; /* Pixels a side of a tile: a tile of both pictures fits the first-level cache. */
     for (int top = 0; top < from->height; top += BLOCK)
         for (int left = 0; left < from->width; left += BLOCK) {
             int bottom = top + BLOCK < from->height ? top + BLOCK : from->height;

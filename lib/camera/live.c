@@ -1,5 +1,7 @@
-/* A source that is open, read to its end: input are pictures of a camera, a screen or a file, output those
- * that are asked for; of a live one a thread reads all, and the newest is given. */
+/* An open source read to its end.
+ *   in   pictures of a camera, a screen or a file (capture_read)
+ *   out  each picture of a file; of a live source, which a thread reads as it comes, the newest
+ *        (feed_newest) */
 #include "camera.h"
 
 #include <poll.h>
@@ -12,14 +14,14 @@ struct live {
     struct capture *capture;
     struct feed *feed;     /* NULL: the source is a file, nothing below is used */
     struct feed_item item; /* taken last */
-    /* The thread's, until it has ended: */
-    double last; /* time of the last whole picture */
+    /* Written by the thread, read when it has ended: */
+    double last; /* when the last whole picture came (clock_now) */
     bool lost;
     long damaged;
     struct err first_damage;
 };
 
-/* FFmpeg must not be cancelled in the middle. */
+/* capture_read without a cancellation point inside: FFmpeg would leak and keep locks. */
 static int read_picture(struct capture *c, struct feed_item *item, struct err *e)
 {
     int before;

@@ -1,5 +1,5 @@
-/* The kinds of files that pictures come in, and pictures decoded from their bytes. Input are names and bytes of
- * files, output what kind they are and libavcodec's pictures. */
+/* The kinds of files that pictures come in, and pictures decoded from their bytes. Input are names and
+ * bytes of files, output what kind they are and libavcodec's pictures. */
 #include "picture.h"
 
 #include <stdbool.h>
@@ -121,7 +121,7 @@ AVCodecContext *picture_decoder(enum AVCodecID id, const AVCodecParameters *par,
         return NULL;
     }
     decoder->max_pixels = FRAME_MAX_PIXELS;
-    if (!par && (id == AV_CODEC_ID_MJPEG || id == AV_CODEC_ID_PNG)) /* a file cut short is an error */
+    if (!par && (id == AV_CODEC_ID_MJPEG || id == AV_CODEC_ID_PNG)) /* a truncated file is an error */
         decoder->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK;
     decoder->thread_count = threads;
     int status = avcodec_open2(decoder, codec, options);

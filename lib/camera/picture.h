@@ -9,17 +9,16 @@
 
 #include "base/err.h"
 
-/* What a file is, by its first bytes. */
+/* What a file is, by its magic number. */
 enum picture_type {
     PICTURE_UNKNOWN,
-    PICTURE_PNM,   /* P1..P7: lib/frame reads it */
+    PICTURE_PNM,   /* P1..P7: lib/stream reads it */
     PICTURE_IMAGE, /* JPEG, PNG, WebP, BMP, TIFF, JPEG XL, ...: picture_decode */
     PICTURE_HEIF,  /* a container of photos, AVIF too */
     PICTURE_VIDEO  /* a container of pictures (an animated GIF among them) */
 };
 
-/* Bytes of a file that picture_type and picture_codec look at. */
-#define PICTURE_HEAD 32
+#define PICTURE_HEAD 32 /* Bytes at a file's beginning that picture_type and picture_codec look at, at most. */
 
 enum picture_type picture_type(const uint8_t *head, size_t len);
 
@@ -29,8 +28,8 @@ enum AVCodecID picture_codec(const uint8_t *head, size_t len);
 /* Does a file's name end as those of pictures and videos do? */
 bool picture_named(const char *name);
 
-/* Is that FFmpeg's name of a format that holds its pictures itself? All of them, with commas between, are added
- * to text, which has room for size bytes (PICTURE_FORMATS is enough). */
+/* Is that FFmpeg's name of a format that holds its pictures itself? All of them, with commas between, are
+ * added to text, which has room for size bytes (PICTURE_FORMATS is enough). */
 bool picture_format(const char *name);
 void picture_formats(char *text, size_t size);
 #define PICTURE_FORMATS 1024

@@ -1,3 +1,4 @@
+/* Whether an X display can be grabbed: asks the server, by Xlib. */
 #include "screen.h"
 
 #include <stdio.h>

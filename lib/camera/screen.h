@@ -1,4 +1,4 @@
-/* Can an X display be grabbed? */
+/* Whether an X display can be grabbed. */
 #ifndef INKPIPE_SCREEN_H
 #define INKPIPE_SCREEN_H
 

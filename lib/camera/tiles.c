@@ -1,3 +1,6 @@
+/* Photos stored as a grid of tiles.
+ *   in   an open HEIF or AVIF file whose tiles libavformat 61 groups (AVStreamGroup)
+ *   out  one gray frame, each tile decoded and copied to its place */
 #include "tiles.h"
 
 #include <string.h>
@@ -22,7 +25,7 @@ int tiles_stream(const AVFormatContext *format)
     return grid ? grid->streams[0]->index : -1;
 }
 
-/* Copy the part of tile that lies on the canvas, its corner at x, y. */
+/* Copy the tile to (x, y) of the canvas, clipped to it. */
 static void put_tile(struct frame *canvas, const struct frame *tile, int x, int y)
 {
     if (x < 0 || y < 0 || x >= canvas->width || y >= canvas->height)
@@ -54,7 +57,8 @@ static int decode_tile(const AVStream *stream, const AVPacket *packet, struct fr
     return status < 0 ? -1 : 0;
 }
 
-/* Decode a packet and put it wherever the grid wants it. Returns the number of places, or -1. */
+/* Decode a packet and copy its picture to each place that the grid gives its stream. Returns the number of
+ * places, or -1. */
 static int place(const AVStreamGroup *grid, const AVPacket *packet, struct frame *canvas,
                  struct frame *tile, struct err *e)
 {

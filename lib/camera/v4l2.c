@@ -1,3 +1,7 @@
+/* Cameras of Video4Linux2.
+ *   in   a device, the size and rate that are wanted
+ *   out  the mode to ask for, by the smallest cost over the formats that the driver enumerates; words on
+ *        errors */
 #include "camera.h"
 
 #include <errno.h>
@@ -11,7 +15,8 @@
 #include <unistd.h>
 #include <linux/videodev2.h>
 
-/* In the order we would take them: luma in a plane of its own, in every second byte, ... */
+/* The formats that are read, best first: luma in a plane of its own, in every second byte, RGB,
+ * compressed. */
 static const struct known_format {
     uint32_t fourcc;
     const char *ffmpeg;
@@ -35,7 +40,7 @@ static int try_ioctl(int fd, unsigned long request, void *arg)
     return status;
 }
 
-/* True when fd is a node that captures video; fills name. */
+/* True when fd is a device that captures video; name becomes the driver's name of it. */
 static bool is_camera(int fd, char *name, size_t size)
 {
     struct v4l2_capability cap = {0};
@@ -64,7 +69,7 @@ int v4l2_cameras(struct v4l2_camera *list, int max)
     return count;
 }
 
-/* The highest rate of a format at a size; 0 when the driver does not say. */
+/* The highest rate, in frames a second, of a format at a size; 0 when the driver does not tell. */
 static double best_rate(int fd, uint32_t fourcc, int width, int height)
 {
     double best = 0;
@@ -86,14 +91,15 @@ static int clamp_step(int v, int low, int high, int step)
     return step > 1 ? v - (v - low) % step : v;
 }
 
-/* How far a size is from the wanted one: a larger one is better than one as much smaller. */
+/* The distance of a size from the wanted one, in pixels of both sides; twice that when a side is too
+ * small. */
 static double distance(int w, int h, int want_w, int want_h)
 {
     double d = fabs((double)w - want_w) + fabs((double)h - want_h);
     return w < want_w || h < want_h ? 2 * d : d;
 }
 
-/* The size of a format nearest to the wanted one; false when the driver names none. */
+/* Find the size of a format nearest to the wanted one. Returns false when the driver enumerates none. */
 static bool nearest_size(int fd, uint32_t fourcc, int want_w, int want_h, int *w, int *h)
 {
     bool found = false;
@@ -138,7 +144,7 @@ static void choose(int fd, struct v4l2_mode *mode)
         nearest_size(fd, k->fourcc, want.width, want.height, &w, &h);
         double rate = best_rate(fd, k->fourcc, w, h);
         bool slow = rate > 0 && rate < want.rate * 0.95;
-        /* First a size near the wanted one, then the rate, then the table's order. */
+        /* Lexicographic: the size's distance, then what is missing of the rate, then the table's order. */
         double cost = distance(w, h, want.width, want.height) * 1000 +
                       (slow ? 100 + want.rate - rate : 0) + i * 0.01;
         if (cost >= best)
@@ -168,7 +174,7 @@ int v4l2_choose(const char *device, int width, int height, double rate, struct v
     return 0;
 }
 
-/* ": cameras here: /dev/video0, /dev/video2" or that there is none. */
+/* Write ": cameras here: /dev/video0, /dev/video2", or that there is none, into text. */
 static const char *others(char *text, int size)
 {
     struct v4l2_camera list[V4L2_DEVICES];
