@@ -11,7 +11,7 @@
 #include <libswscale/swscale.h>
 
 #define WHITE 255
-#define MAX_FAINT 8 /* levels below white that are not seen as ink */
+#define MAX_FAINT 8 /* Gray levels: what differs from white by at most so much cannot be seen on it. */
 
 /* The samples that are black and white. */
 struct range {
@@ -111,7 +111,7 @@ static int take_colours(uint8_t *gray, uint8_t *opaque, const AVFrame *in, struc
     return status;
 }
 
-/* How gray a gray looks that is so opaque, on paper of gray `paper`. */
+/* A gray of that opacity, 0..255, composed over `paper`. */
 static int on_paper(int gray, int opaque, int paper)
 {
     return (gray * opaque + paper * (255 - opaque) + 127) / 255;
@@ -129,7 +129,8 @@ static struct range range_on_paper(const uint8_t *gray, const uint8_t *opaque, s
     return r;
 }
 
-/* Lay n pixels on white paper. White ink on nothing, as for a dark page, is seen on black. */
+/* Compose n pixels over white; over black where that leaves nothing to be seen, as of white ink for a dark
+ * page. */
 static void lay_on_paper(uint8_t *gray, const uint8_t *opaque, size_t n)
 {
     int paper = WHITE;
@@ -141,7 +142,7 @@ static void lay_on_paper(uint8_t *gray, const uint8_t *opaque, size_t n)
         gray[i] = (uint8_t)on_paper(gray[i], opaque[i], paper);
 }
 
-/* Is the first component a luma of whole numbers? */
+/* True when the first component is an integer luma. */
 static bool has_luma(const AVPixFmtDescriptor *d)
 {
     const uint64_t others = AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM |
