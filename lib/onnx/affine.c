@@ -1,11 +1,14 @@
-/* Constants along channels: batch norm, sums and products with constants, and quantization. */
+/* Operators that are affine along the channels: batch norm, sums and products with constants, Scaler,
+ * QuantizeLinear and DequantizeLinear.
+ *   in   a node, its operands as constants and values
+ *   out  a batch norm or quantize layer; tidy.c folds the former into weights */
 #include "import.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* The values of t, broadcast as an ONNX tensor of `like` dims to x, for each channel of layer
- * `flat ? flattened x : x`. */
+/* The values of t for each channel of x's layer (flat: of that layer flattened), t being broadcast to x as an
+ * ONNX tensor of `like` dims. */
 static float *spread(struct import *m, const struct value *x, bool flat, const struct tensor *t,
                      const struct dims *like)
 {
@@ -26,8 +29,8 @@ static float *spread(struct import *m, const struct value *x, bool flat, const s
     return floats;
 }
 
-/* The layer to apply such constants to: x as it is where they differ by channel only, else
- * flattened, so that every element is a channel. */
+/* The layer that an affine operation is applied to: x's own where the constants differ by channel only,
+ * otherwise x flattened, in which every element is a channel. */
 static int channels_layer(struct import *m, const struct value *x, const struct dims *like,
                           bool *flat)
 {
@@ -80,8 +83,8 @@ static int do_batchnorm(struct import *m)
     return import_result(m, import_finish(m), &x->view);
 }
 
-/* y = scale * x + shift, with constants: arrays or, where NULL, 1 and 0. Taken over by the layer.
- * One that follows another is made one with it. */
+/* Append y = scale * x + shift as a batch norm. The layer takes over both arrays; NULL is all 1, all 0.
+ * After a batch norm made here no layer is appended: the two are composed. */
 static int add_affine(struct import *m, int from, float *scale, float *shift)
 {
     bool after = m->affine[from];
@@ -109,7 +112,7 @@ static int add_affine(struct import *m, int from, float *scale, float *shift)
     return import_finish(m);
 }
 
-/* The numbers of one operand as scale or shift, each through f. */
+/* Append an affine layer whose scale or shift is f of each value of operand t. */
 static int affine_with(struct import *m, const struct value *x, const struct tensor *t,
                        bool is_scale, double (*f)(double), int sign)
 {
@@ -148,7 +151,7 @@ static double inverted(double x)
     return 1 / x;
 }
 
-/* x - y: y times -1 first. */
+/* Append y times -1, for x - y. */
 static int add_negative(struct import *m, int layer)
 {
     long count = import_shape(m, layer).c;
@@ -171,7 +174,7 @@ static bool same_views(const struct view *a, const struct view *b)
     return true;
 }
 
-/* The sum of two values, or their difference. */
+/* Append the sum of two values that depend on the image, or their difference. */
 static int add_values(struct import *m, bool subtract)
 {
     struct value *a = import_runtime(m, 0), *b = a ? import_runtime(m, 1) : NULL;
@@ -189,7 +192,7 @@ static int add_values(struct import *m, bool subtract)
     return import_result(m, import_finish(m), &a->view);
 }
 
-/* Which operand is the constant one: 0, 1 or, when neither is, -1. */
+/* The index of the constant operand, 0 or 1; -1 when neither is constant. */
 static int constant_operand(struct import *m)
 {
     if (m->call.node->n_input != 2) {
@@ -236,7 +239,7 @@ static int do_div(struct import *m)
     return x ? affine_with(m, x, m->call.in[1], true, inverted, 1) : -1;
 }
 
-/* ai.onnx.ml's, as scikit-learn's converter writes it: (x - offset) * scale. */
+/* Scaler of ai.onnx.ml, as scikit-learn's converter writes it: (x - offset) * scale. */
 static int do_scaler(struct import *m)
 {
     struct tensor offset = {0}, scale = {0};
@@ -272,7 +275,7 @@ static int read_scale(struct import *m, double *scale, double *zero, int *type)
     return 0;
 }
 
-/* Probabilities stay as they are: answers are made of what is before softmax. */
+/* QuantizeLinear. Quantized probabilities stay as they are: answers are made of the logits before softmax. */
 static int do_quantize(struct import *m)
 {
     const struct value *x = import_any(m);
@@ -299,7 +302,7 @@ static int do_quantize(struct import *m)
     return 0;
 }
 
-/* Of what was quantized with the same numbers, or of pixels. */
+/* DequantizeLinear of a value that was quantized by the same scale and zero point, or of pixels. */
 static int do_dequantize(struct import *m)
 {
     const struct value *x = import_any(m);

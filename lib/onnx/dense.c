@@ -1,11 +1,13 @@
-/* Products with matrices of weights, and functions of one value. */
+/* Matrix products with weights, and activation functions.
+ *   in   a Gemm, MatMul, or element-wise node
+ *   out  a dense layer, or a 1x1 convolution for a product along the channels; a layer of the function */
 #include "import.h"
 
 #include <math.h>
 
 /* ---- Dense layers ---- */
 
-/* Copy `count` weights, `step` apart, times factor. Returns the end of the copy. */
+/* Copy `count` weights of w, `step` apart, times factor, to `to`. Returns the end of the copy. */
 static float *copy_weights(const struct tensor *w, long from, long step, long count, float factor,
                            float *to)
 {
@@ -14,7 +16,7 @@ static float *copy_weights(const struct tensor *w, long from, long step, long co
     return to;
 }
 
-/* y[k] = factor * sum over f of x[f] * w[f][k], f in the order of x's elements. */
+/* Append y[k] = factor * sum over f of x[f] * w[f][k], f being in the order of the ONNX tensor x. */
 static struct layer *add_dense(struct import *m, const struct value *x, const struct tensor *w,
                                bool transposed, float factor)
 {
@@ -27,7 +29,7 @@ static struct layer *add_dense(struct import *m, const struct value *x, const st
     }
     struct dims like = {2, {1, inputs}};
     long stride[3];
-    struct view flat = *v; /* the elements of an image in one dimension */
+    struct view flat = *v; /* the elements of an image as one dimension */
     flat.dims = (struct dims){2, {m->batch, inputs}};
     flat.batch = 0;
     flat.at[0] = flat.at[1] = flat.at[2] = 1;
@@ -53,7 +55,7 @@ static struct layer *add_dense(struct import *m, const struct value *x, const st
     return l;
 }
 
-/* The view of a dense layer's output in place of x's. */
+/* Make the dense layer just appended the node's result, seen through x's view with one dimension replaced. */
 static int dense_result(struct import *m, const struct value *x)
 {
     int layer = import_finish(m);
@@ -86,7 +88,7 @@ static int do_gemm(struct import *m)
     return dense_result(m, x);
 }
 
-/* A product along the channels at each place is a convolution with a 1x1 kernel. */
+/* Append the product along the channels at each pixel: a convolution with a 1x1 kernel. */
 static int pointwise(struct import *m, const struct value *x, const struct tensor *w)
 {
     int last = x->view.dims.rank - 1, from = view_spatial(m, x);

@@ -1,3 +1,7 @@
+/* Constant folding: operators computed when the model is read.
+ *   in   a node all of whose inputs are constant
+ *   out  its result as a tensor of doubles
+ * Source: ONNX's operator specifications, Operators.md, opsets 7 to 28. */
 #include "fold.h"
 
 #include <math.h>
@@ -123,7 +127,7 @@ void dims_range(struct call *c, int rank, int *start, int *end)
 
 /* ---- Values ---- */
 
-/* A value as its type can hold it. */
+/* x converted to that type: rounded to float; truncated to an integer and saturated, NaN being 0; 0 or 1. */
 static double as_type(int type, double x)
 {
     double low, high;
@@ -136,8 +140,8 @@ static double as_type(int type, double x)
     return (float)x;
 }
 
-/* out[i0][i1]... = from[start + i0 * stride[0] + i1 * stride[1] ...]: transpose, slice and
- * broadcast are all of this form. The caller makes sure that it stays inside `from`. */
+/* Gather out[i0][i1]... = from[start + i0 * stride[0] + i1 * stride[1] ...], which transpose, slice and
+ * broadcast all are. The caller makes sure that all indices are inside `from`. */
 static int strided(struct call *c, const struct tensor *from, long start, const struct dims *dims,
                    const long *stride, struct tensor *out)
 {
@@ -192,7 +196,7 @@ static int common_dims(struct call *c, const struct dims *a, const struct dims *
 
 /* ---- Operators ---- */
 
-/* Input i, which must be there. */
+/* Constant input i; NULL, the call having failed, when it is missing. */
 static const struct tensor *operand(struct call *c, size_t i)
 {
     if (i < c->node->n_input && c->in[i])
@@ -382,7 +386,7 @@ static int fold_gather(struct call *c)
     return 0;
 }
 
-/* A start or end of a slice, counted from the end when negative, cut to low..high. */
+/* Clamp a slice's start or end to low..high; a negative one counts from the end. */
 static long slice_bound(long bound, long n, long low, long high)
 {
     bound = bound < 0 ? bound + n : bound;
@@ -558,7 +562,7 @@ static int fold_neg(struct call *c)
     return fold_each(c, negative);
 }
 
-/* Of all values at once, as Shape chains use it. */
+/* ReduceProd over all axes, as chains behind Shape use it. */
 static int fold_reduce_prod(struct call *c)
 {
     const struct tensor *x = operand(c, 0);
@@ -575,7 +579,8 @@ static int fold_reduce_prod(struct call *c)
     return 0;
 }
 
-/* Scale and zero point of a quantized constant, one for all or one a slice of `axis`. */
+/* Check scale and zero point of a quantized constant: one for the tensor (*axis -1), or one a slice of
+ * *axis. */
 static int check_quantization(struct call *c, const struct tensor *x, int *axis)
 {
     const struct tensor *scale = operand(c, 1), *zero = c->node->n_input > 2 ? c->in[2] : NULL;
@@ -595,7 +600,7 @@ static int check_quantization(struct call *c, const struct tensor *x, int *axis)
     return 0;
 }
 
-/* Which scale value i of x has. */
+/* The index of the scale of element i of x. */
 static long scale_at(const struct tensor *x, int axis, long i)
 {
     if (axis < 0)

@@ -1,12 +1,13 @@
-/* The constant side of an ONNX graph, for onnx_load.c alone: tensors known when the model is read,
- * and operators computed on them then. Shape arithmetic is shared with the other side. */
+/* Constants of an ONNX graph, for this room alone: tensors and attributes as a file has them, checked
+ * (tensor.c), and operators computed when the model is read (fold.c). The rules for shapes (dims_*) serve
+ * values that depend on the image too (view.c). */
 #ifndef INKPIPE_ONNX_FOLD_H
 #define INKPIPE_ONNX_FOLD_H
 
 #include "net/net.h"
 #include "onnx.pb-c.h"
 
-#define ONNX_MAX_RANK 8
+#define ONNX_MAX_RANK 8 /* A tensor has at most so many dimensions. */
 
 #define TYPE(name) ONNX__TENSOR_PROTO__DATA_TYPE__##name
 
@@ -15,16 +16,16 @@ struct dims {
     long dim[ONNX_MAX_RANK];
 };
 
-/* Values are kept as doubles, which hold every type's exactly but for integers beyond 2^53; weights
- * that are not folded stay where the file's floats were unpacked. */
+/* A constant. Its values are doubles, which are exact for every type but integers beyond 2^53; weights
+ * that are not folded stay where protobuf-c unpacked the file's floats. */
 struct tensor {
     int type; /* a DataType of TensorProto */
     struct dims dims;
     long count;
     double *data;        /* [count], row-major, owned */
     const float *floats; /* instead of data: borrowed */
-    double *step;        /* owned, of values that were dequantized: they are -128..127 times these,
-                            one for each place along step_axis, or, where that is -1, one for all */
+    double *step;        /* owned; of a tensor that was dequantized, the steps (scales): values are whole
+                            multiples of them, -128..127. One a place along step_axis, or one (-1) */
     int step_axis;
 };
 
@@ -33,8 +34,8 @@ static inline double tensor_at(const struct tensor *t, long i)
     return t->floats ? (double)t->floats[i] : t->data[i];
 }
 
-/* A node being carried out. Functions that fail say why in e, led by the node's name and operator,
- * set `failed` and return -1; the first failure is kept. */
+/* The node being processed. A function that fails puts into e why, led by the node's name and operator, sets
+ * `failed` and returns -1; the first failure is kept. */
 struct call {
     const Onnx__NodeProto *node;
     long opset;
@@ -52,37 +53,37 @@ long attr_int(struct call *c, const char *name, long otherwise);
 float attr_float(struct call *c, const char *name, float otherwise);
 bool attr_is(struct call *c, const char *name, const char *value, bool otherwise);
 
-/* Up to max whole numbers into values; returns how many, -1 when the attribute is absent. */
+/* Read an attribute of up to max integers into values. Returns how many; -1 when it is absent. */
 int attr_ints(struct call *c, const char *name, int max, long *values);
 
-/* All of a list of numbers as a tensor of one dimension; absent: t->data is NULL. */
+/* Read an attribute that is a list of numbers as a tensor of rank 1; t->data is NULL when it is absent. */
 int attr_tensor(struct call *c, const char *name, struct tensor *t);
 
-/* The whole numbers of a constant or, in older opsets, attribute: operand `index` if it is there,
- * else attribute `name`. Returns as attr_ints does. */
+/* Read integers that newer opsets have as constant operand `index` and older ones as attribute `name`.
+ * Returns as attr_ints does. */
 int operand_ints(struct call *c, size_t index, const char *name, int max, long *values);
 
-/* A constant operand that is one number, or `otherwise`. */
+/* The value of a constant operand of one element; `otherwise` when it is absent. */
 double operand_number(struct call *c, size_t index, double otherwise);
 
-/* Memory for count values, counted against the budget. */
+/* Make t a tensor of zeros, whose values are counted against the budget. */
 int tensor_new(struct call *c, struct tensor *t, int type, const struct dims *dims);
 void tensor_free(struct tensor *t);
 
 /* Read an initializer or an attribute's tensor, which must outlive t. */
 int tensor_read(struct call *c, const Onnx__TensorProto *proto, struct tensor *t);
 
-/* Make borrowed values t's own doubles. */
+/* Convert borrowed floats to doubles that t owns. */
 int tensor_own(struct call *c, struct tensor *t);
 
-/* Give t the steps that its values are multiples of: count of them along axis. */
+/* Give t the `count` steps along axis whose multiples its values are. */
 int tensor_set_steps(struct call *c, struct tensor *t, const double *steps, long count, int axis);
 
 /* The lowest and highest value of an integer type; false for others. */
 bool type_range(int type, double *low, double *high);
 bool type_is_float(int type);
 
-/* What shape operators make of `in`. */
+/* The dims that Reshape, Flatten, Squeeze and Unsqueeze make of `in`. */
 int dims_reshape(struct call *c, const struct dims *in, struct dims *out);
 int dims_flatten(struct call *c, const struct dims *in, struct dims *out);
 int dims_squeeze(struct call *c, const struct dims *in, struct dims *out);

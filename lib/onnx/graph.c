@@ -1,4 +1,7 @@
-/* The graph: its names, its nodes in order, its input and output. */
+/* The graph: names to values, nodes to layers, in order.
+ *   in   ONNX's GraphProto
+ *   out  the net's layers, one node after another: constant ones are folded, the others run by their
+ *        operator */
 #include "import.h"
 
 #include <math.h>
@@ -19,7 +22,6 @@ struct value *import_find(struct import *m, const char *name)
     return bsearch(&key, m->value, m->values, sizeof key, compare_values);
 }
 
-/* Input i of the node at hand; NULL when it is left out. */
 struct value *import_input(struct import *m, size_t i)
 {
     const Onnx__NodeProto *node = m->call.node;
@@ -27,7 +29,6 @@ struct value *import_input(struct import *m, size_t i)
                                                                     : NULL;
 }
 
-/* The same, which must be there and depend on the image. */
 struct value *import_runtime(struct import *m, size_t i)
 {
     struct value *x = import_input(m, i);
@@ -59,7 +60,6 @@ bool import_given(struct import *m, size_t i)
     return import_input(m, i) != NULL;
 }
 
-/* Say what the node's output is: layer's output seen through view. */
 int import_result(struct import *m, int layer, const struct view *view)
 {
     if (layer < 0 || m->call.failed)
@@ -73,7 +73,6 @@ int import_result(struct import *m, int layer, const struct view *view)
 
 /* ---- Layers ---- */
 
-/* Append a layer; the caller fills in the rest before finish_layer. */
 struct layer *import_new_layer(struct import *m, enum op op, int from)
 {
     struct net *net = m->net;
@@ -98,7 +97,6 @@ struct layer *import_new_layer(struct import *m, enum op op, int from)
     return l;
 }
 
-/* Work out the shape of the layer just appended. Returns its index, or -1. */
 int import_finish(struct import *m)
 {
     struct err why = ERR_NONE;
@@ -158,7 +156,7 @@ int import_bias(struct import *m, struct layer *l, size_t i, float factor)
 
 /* ---- The graph ---- */
 
-static const struct operator* find_operator(const char *type)
+static const struct operator *find_operator(const char *type)
 {
     static const struct operator*
         const tables[] = {affine_operators, dense_operators, view_operators, window_operators};
@@ -188,7 +186,8 @@ static bool is_needed(struct import *m, const Onnx__NodeProto *node)
     return false;
 }
 
-/* Mark what the output is made of. Nodes stand in order, so that one pass from the end does. */
+/* Mark the values that the output depends on. Nodes are sorted topologically, so that one pass from the
+ * end does. */
 static void mark_needed(struct import *m, struct value *output)
 {
     output->needed = true;
@@ -204,7 +203,7 @@ static void mark_needed(struct import *m, struct value *output)
     }
 }
 
-/* One message that lists every operator that cannot be run. */
+/* Fail with one message that lists every operator that cannot be run, with its nodes. */
 static int check_operators(struct import *m)
 {
     char list[230] = "";
@@ -236,8 +235,8 @@ int import_needed(struct import *m, struct value *output)
     return check_operators(m);
 }
 
-/* Read initializers and gather the node's constant inputs. Returns how many inputs are runtime, or
- * -1. */
+/* Read the initializers among the node's inputs and put its constant inputs into m->call.in. Returns how many
+ * inputs depend on the image, or -1. */
 static int gather_inputs(struct import *m)
 {
     const Onnx__NodeProto *node = m->call.node;
@@ -322,7 +321,7 @@ static struct value *add_value(struct import *m, const char *name, enum kind kin
     return v;
 }
 
-/* A table of all the names in the graph. An input that is an initializer too is a constant. */
+/* Make the table of all names in the graph, sorted. An input that is an initializer too is a constant. */
 int import_names(struct import *m)
 {
     const Onnx__GraphProto *g = m->graph;
@@ -377,8 +376,8 @@ static int read_dims(const Onnx__TypeProto__Tensor *type, int tile, struct dims 
     return 0;
 }
 
-/* The picture in an input of these dims: [N][C][H][W], [N][H][W][C] when that has the look of it,
- * [N][H][W] or [N][pixels], of a square where they make one. */
+/* The view of an input of these dims: [N][C][H][W], [N][H][W][C] where the sizes suggest it, [N][H][W], or
+ * [N][pixels], which is a square picture where that is possible. */
 static struct view input_view(const struct import *m, const struct dims *dims, struct shape *s)
 {
     const long *d = dims->dim;
@@ -449,7 +448,7 @@ int import_input_layer(struct import *m)
     return v->layer < 0 ? -1 : 0;
 }
 
-/* The net's last layer is the output: [N][K], or a finder's map. */
+/* Make the output the net's last layer: [N][K], or a finder's map. */
 int import_output_layer(struct import *m, const struct value *y)
 {
     struct net *net = m->net;

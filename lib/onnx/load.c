@@ -1,4 +1,8 @@
-/* An ONNX file made into a net: onnx_import.h tells how. */
+/* An ONNX file to a net.
+ *   in   the bytes of a file, which may be a stranger's
+ *   out  struct net, with the file's metadata
+ * wire.c checks the bytes, protobuf-c unpacks them, graph.c and the tables of operators make layers
+ * (import.h), tidy.c folds them. */
 #include "import.h"
 
 #include <math.h>
@@ -7,15 +11,14 @@
 
 #include "base/files.h"
 
-#define OPSET_OLDEST 7
-#define OPSET_NEWEST 28 /* the newest whose changes were read */
-#define MAX_METAS 1000
+#define MIN_OPSET 7    /* The oldest opset that is read. */
+#define MAX_OPSET 28   /* The newest opset whose changes are known here. */
+#define MAX_METAS 1000 /* A file has at most so many entries of metadata. */
 
-/* A small file must not ask for much memory: of the values of its constants, read and folded, and
- * of weights, there are at most COPIES for each of its bytes, and some to spare. */
-#define COPIES 4
-#define SPARE_CONSTANTS (1L << 20)
-#define SPARE_WEIGHTS (1L << 22)
+/* Budgets, so that a small file cannot ask for much memory. */
+#define MAX_VALUES_A_BYTE 4       /* A file may have so many constants, and weights, for each of its bytes, */
+#define SPARE_CONSTANTS (1L << 20) /* and so many constants more, */
+#define SPARE_WEIGHTS (1L << 22)   /* and so many weights more. */
 
 static int check_finite(const struct net *net, struct err *e)
 {
@@ -53,14 +56,14 @@ static int import_graph(struct import *m, const char *output)
     return check_finite(m->net, e);
 }
 
-/* The net that makes one of the graph's outputs. */
+/* The net that computes that output of the graph. */
 static struct net *import_output(const Onnx__GraphProto *graph, long opset, size_t file_size,
                                  int tile, const char *output, struct err *e)
 {
     struct import m = {.graph = graph,
                        .tile = tile,
-                       .constants = COPIES * (long)file_size + SPARE_CONSTANTS,
-                       .weights = COPIES * (long)file_size + SPARE_WEIGHTS};
+                       .constants = MAX_VALUES_A_BYTE * (long)file_size + SPARE_CONSTANTS,
+                       .weights = MAX_VALUES_A_BYTE * (long)file_size + SPARE_WEIGHTS};
     m.call = (struct call){.opset = opset, .budget = &m.constants, .e = e};
     int status = import_graph(&m, output);
     for (size_t i = 0; i < m.values; i++)
@@ -83,9 +86,9 @@ static int read_opset(const Onnx__ModelProto *model, long *opset, struct err *e)
         if (!domain || !domain[0] || !strcmp(domain, "ai.onnx"))
             *opset = (long)model->opset_import[i]->version;
     }
-    if (*opset < OPSET_OLDEST || *opset > OPSET_NEWEST)
+    if (*opset < MIN_OPSET || *opset > MAX_OPSET)
         return err_set(e, "operators of version (opset) %ld: %d to %d are read", *opset,
-                       OPSET_OLDEST, OPSET_NEWEST);
+                       MIN_OPSET, MAX_OPSET);
     return 0;
 }
 
@@ -129,8 +132,8 @@ static int read_metas(const Onnx__ModelProto *model, struct net *net, struct err
     return 0;
 }
 
-/* Classifiers give the class as well as its probability: an output of whole numbers or text is not
- * the one to run. */
+/* True unless the output is of integers or text, as the class is that classifiers give beside the
+ * probabilities. */
 static bool is_answer(const Onnx__ValueInfoProto *output)
 {
     double low, high;
@@ -141,7 +144,7 @@ static bool is_answer(const Onnx__ValueInfoProto *output)
     return kind != ONNX__TENSOR_PROTO__DATA_TYPE__STRING && !type_range(kind, &low, &high);
 }
 
-/* The first output that can be made; where none can, why the first cannot. */
+/* The net of the first output that can be imported; where none can, NULL and why the first cannot. */
 static struct net *import_model(const Onnx__ModelProto *model, size_t file_size, struct err *e)
 {
     long opset;
@@ -174,7 +177,8 @@ static struct net *import_model(const Onnx__ModelProto *model, size_t file_size,
     return net;
 }
 
-/* protobuf-c fails alike for a damaged file and for want of memory; `data` remembers the latter. */
+/* malloc for protobuf-c, which fails alike for a damaged file and a lack of memory: *data notes the
+ * latter. */
 static void *allocate(void *data, size_t size)
 {
     bool *short_of_memory = data;

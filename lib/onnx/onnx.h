@@ -6,15 +6,15 @@
 
 #include "net/net.h"
 
-#define ONNX_MAX_FILE (256L << 20)
-#define ONNX_MAX_DEPTH 16
+#define ONNX_MAX_FILE (256L << 20) /* A file has at most so many bytes. */
+#define ONNX_MAX_DEPTH 16          /* Messages nest at most so deep. */
 
 /* Load a model. Every operator that cannot be run is listed, with node names, in one message;
  * external data is refused with the words of the export call that avoids it. Returns NULL on
  * failure. The result has shapes and weights; metadata_props are its metadata. */
 struct net *onnx_load(const char *name, struct err *e);
 
-/* The same from memory. */
+/* Load a model from memory. */
 struct net *onnx_parse(const uint8_t *bytes, size_t len, struct err *e);
 
 /* Write a model to a temporary file beside `name`, fsync, rename. The batch dimension is dynamic

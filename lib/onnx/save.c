@@ -1,4 +1,8 @@
-/* A net as an ONNX model: each layer a node, in order; weights as initializers. */
+/* A net to an ONNX file.
+ *   in   struct net
+ *   out  the bytes of a ModelProto, packed by protobuf-c: each layer a node, in order, weights as
+ *        initializers A quantized model is written with QuantizeLinear and DequantizeLinear around its
+ *        layers (QDQ). */
 #include "onnx.h"
 
 #include <assert.h>
@@ -11,26 +15,24 @@
 #include "base/files.h"
 #include "onnx.pb-c.h"
 
-/* Operators are written as these versions define them: old enough for every common runtime. */
-#define SAVE_OPSET 13
-#define SAVE_IR 8
+#define SAVE_OPSET 13 /* Operators are written as this opset has them, which every common runtime reads. */
+#define SAVE_IR 8     /* The version of the file format that belongs to it. */
 
-/* More than what the messages of one layer take: four nodes, seven tensors, their names. */
-#define LAYER_ARENA 12288
-#define MAX_NODES 4
-#define MAX_TENSORS 7
-#define MAX_OPERANDS 6
+#define LAYER_ARENA 12288 /* The messages of a layer, with their names, take fewer bytes than this. */
+#define MAX_NODES 4       /* A layer is at most so many nodes, */
+#define MAX_TENSORS 7     /* with at most so many initializers, */
+#define MAX_OPERANDS 6    /* and a node has at most so many inputs. */
 
 struct writer {
     const struct net *net;
     Onnx__GraphProto *graph;
     char **value; /* [layers]: the ONNX name of each layer's output */
     bool *flat;   /* [layers]: that output is [N][C], not [N][C][H][W] */
-    char *arena;  /* all the messages, freed as a whole */
+    char *arena;  /* the memory of all messages, freed as a whole */
     size_t used, size;
 };
 
-/* Zeroed memory that lives until the save is done. */
+/* Zeroed memory from the arena. */
 static void *make(struct writer *w, size_t size)
 {
     size_t align = _Alignof(max_align_t);
@@ -71,7 +73,8 @@ __attribute__((format(printf, 2, 3))) static char *make_text(struct writer *w, c
     return strcpy(make(w, strlen(text) + 1), text);
 }
 
-/* A copy as protobuf wants its strings: where the text is not UTF-8, '?' for what is not ASCII. */
+/* A copy that is UTF-8, as protobuf's strings must be: of a text that is not, with `?` for bytes beyond
+ * ASCII. */
 static char *make_utf8(struct writer *w, const char *text)
 {
     char *copy = strcpy(make(w, strlen(text) + 1), text);
@@ -91,7 +94,7 @@ static bool has_node(const Onnx__GraphProto *graph, const char *name)
     return false;
 }
 
-/* The name is for people: the output's, where there is none or another node has it. */
+/* Append a node. Its name is for people: the output's where `name` is empty or taken. */
 static Onnx__NodeProto *add_node(struct writer *w, const char *type, const char *name,
                                  const char *input, const char *output)
 {
@@ -149,7 +152,7 @@ static void add_ints(struct writer *w, Onnx__NodeProto *node, const char *name, 
         a->ints[a->n_ints++] = values[i];
 }
 
-/* An initializer, and an operand of node that names it. rank 0: a scalar. */
+/* Append an initializer and make it the next operand of node. rank 0: a scalar. */
 static Onnx__TensorProto *add_tensor(struct writer *w, Onnx__NodeProto *node, const char *name,
                                      int type, int rank, const long *dims)
 {
@@ -167,7 +170,7 @@ static Onnx__TensorProto *add_tensor(struct writer *w, Onnx__NodeProto *node, co
     return t;
 }
 
-/* The floats are not copied. */
+/* add_tensor of floats, which are not copied. */
 static void add_floats(struct writer *w, Onnx__NodeProto *node, const char *name, int rank,
                        const long *dims, float *data)
 {
@@ -199,7 +202,8 @@ static void add_longs(struct writer *w, Onnx__NodeProto *node, const char *name,
 
 /* ---- Layers ---- */
 
-/* The name of layer i's value as [N][C*H*W] or as [N][C][H][W]: a Reshape makes the other form. */
+/* The name of layer i's value as [N][C*H*W] (flat) or [N][C][H][W]. A Reshape is appended for the other
+ * form. */
 static const char *operand(struct writer *w, int i, bool flat)
 {
     if (w->flat[i] == flat)
@@ -227,7 +231,7 @@ static void add_window(struct writer *w, Onnx__NodeProto *node, const struct lay
 
 /* ---- Quantized weights and biases ---- */
 
-/* The scale of the 8 bits that layer i's output is in; 0 when it is not. */
+/* The scale of layer i's output where that is quantized to 8 bits; 0 where it is not. */
 static float activation_scale(const struct net *net, int i)
 {
     enum op op;
@@ -237,8 +241,8 @@ static float activation_scale(const struct net *net, int i)
     return op == OP_QUANTIZE ? net->layer[i].alpha : 0;
 }
 
-/* An operand of node, float, as whole numbers (bytes of them, of that type) times scale [k], 0
- * meaning 0, along the first axis. */
+/* Make floats the next operand of node as integers of that type (`bytes` each) with a DequantizeLinear:
+ * integer times scale[k] along the first axis, zero point 0. */
 static void add_steps(struct writer *w, Onnx__NodeProto *node, const char *name, int type, int rank,
                       const long *dims, uint8_t *numbers, size_t bytes, float *scale)
 {
@@ -285,7 +289,7 @@ static void add_weight(struct writer *w, Onnx__NodeProto *node, const struct lay
               (size_t)(dims[0] * each), l->step);
 }
 
-/* As 32 bits, where the sums are whole numbers too. */
+/* Add l's bias: as integers of 32 bits where the layer's products are integers, else as floats. */
 static void add_bias(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
 {
     long count = l->out.c;
@@ -374,7 +378,7 @@ static void save_softmax(struct writer *w, Onnx__NodeProto *node, const struct l
     add_int(w, node, "axis", 1);
 }
 
-/* The pair that rounds to steps: quantize here, dequantize with the same operands. */
+/* Add QuantizeLinear and DequantizeLinear of the same scale and zero point, which round to whole steps. */
 static void save_quantize(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
 {
     add_scalar(w, node, "scale", l->alpha);
@@ -391,7 +395,8 @@ static void save_quantize(struct writer *w, Onnx__NodeProto *node, const struct 
         back->input[back->n_input++] = node->input[i];
 }
 
-enum form { SAME, SQUARE, FLAT }; /* what a node reads and makes: [N][C][H][W] or [N][C] */
+/* The form of a node's input and output: as it comes, [N][C][H][W], or [N][C]. */
+enum form { SAME, SQUARE, FLAT };
 
 static const struct {
     const char *type;
@@ -446,7 +451,8 @@ static void save_layer(struct writer *w, int i)
 
 /* ---- The model ---- */
 
-/* A graph's input or output: float [N][...]; where a size is 0 it is open, with the name beside it. */
+/* The description of a graph's input or output: float [N][...]. A size of 0 is symbolic, of the name
+ * beside it. */
 static Onnx__ValueInfoProto *make_value_info(struct writer *w, const char *name, int rank,
                                              const int *dims, const char *const *open)
 {
@@ -489,7 +495,7 @@ static void save_map(struct writer *w, int last)
     g->output[g->n_output++] = make_value_info(w, "boxes", 3, dims, open);
 }
 
-/* The last value is the output, [N][outputs]. */
+/* Make the last value the graph's output, [N][outputs]. */
 static void save_output(struct writer *w)
 {
     Onnx__GraphProto *g = w->graph;

@@ -1,4 +1,6 @@
-/* Tensors and attributes as a file has them, checked. */
+/* Tensors and attributes.
+ *   in   TensorProto and AttributeProto as protobuf-c unpacked them
+ *   out  struct tensor and numbers, every type, size and count checked */
 #include "fold.h"
 
 #include <math.h>
@@ -38,7 +40,7 @@ static const Onnx__AttributeProto *find(struct call *c, const char *name)
     return NULL;
 }
 
-/* Files of the first versions leave out the type. */
+/* Whether the attribute is of that type. Files of the first versions of the format leave the type out. */
 static bool has_type(struct call *c, const Onnx__AttributeProto *a, int type)
 {
     if (!a->has_type || (int)a->type == 0 || (int)a->type == type)
@@ -123,7 +125,7 @@ bool type_is_float(int type)
            type == TYPE(BFLOAT16);
 }
 
-/* Bits and sign of the integer types; 0 bits for the others. */
+/* The number of bits of an integer type and whether it is signed; 0 bits for other types. */
 static int integer_bits(int type, bool *is_signed)
 {
     *is_signed =
@@ -257,7 +259,7 @@ static double from_half_bits(uint32_t bits)
     return bits >> 15 & 1 ? -size : size;
 }
 
-/* A value from its bits as they stand in raw_data. */
+/* A value from its bits in raw_data. */
 static double from_bits(int type, uint64_t bits)
 {
     double number;
@@ -293,7 +295,7 @@ static int bytes_of(int type)
     return type == TYPE(DOUBLE) ? 8 : type == TYPE(FLOAT) ? 4 : 2;
 }
 
-/* The values where they are not raw: which list holds them depends on the type. */
+/* Read the values from the list that the type has in TensorProto (float_data, int32_data, ...). */
 static int read_typed(struct call *c, const Onnx__TensorProto *p, struct tensor *t)
 {
     bool wide = t->type == TYPE(UINT32) || t->type == TYPE(UINT64);
@@ -325,8 +327,8 @@ static int read_raw(struct call *c, const Onnx__TensorProto *p, struct tensor *t
     return 0;
 }
 
-/* The floats of a tensor as they stand in the unpacked message, or NULL where they must be
- * converted. protobuf-c allocates every string of bytes, so that they are aligned. */
+/* The floats of a tensor in the unpacked message itself, or NULL where they must be converted. They are
+ * aligned, since protobuf-c allocates every string of bytes. */
 static const float *plain_floats(const Onnx__TensorProto *p, long count)
 {
     if (p->n_float_data == (size_t)count && !p->raw_data.len)

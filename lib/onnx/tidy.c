@@ -1,4 +1,8 @@
-/* What is left to do on a net that was made of a graph. */
+/* Optimizing a net that was made of a graph.
+ *   in   the layers in the order of the nodes
+ *   out  the same function in fewer: batch norms made of constants folded into the weights before them,
+ *        unused
+ *        layers and dropout removed, the rest numbered anew */
 #include "import.h"
 
 #include <stdlib.h>
@@ -12,7 +16,7 @@ void import_free_layer(struct layer *l)
     l->weight = l->bias = l->step = l->scale = l->shift = l->mean = l->var = NULL;
 }
 
-/* How many layers that the output needs read each layer. */
+/* Count for each layer the layers that read it, among those that the output depends on. */
 static void count_readers(const struct net *net, int *readers)
 {
     memset(readers, 0, MAX_LAYERS * sizeof *readers);
@@ -22,7 +26,7 @@ static void count_readers(const struct net *net, int *readers)
             readers[net->layer[i].in[j]]++;
 }
 
-/* Scale and shift by constants go into the weights of the layer before. */
+/* Fold layer i, y = scale * x + shift, into the weights and bias of the layer before it. */
 static int fold_affine(struct import *m, int i)
 {
     struct layer *affine = &m->net->layer[i], *l = &m->net->layer[affine->in[0]];
@@ -37,7 +41,7 @@ static int fold_affine(struct import *m, int i)
             l->step[k] *= affine->scale[k];
     }
     import_free_layer(affine);
-    affine->op = OP_DROPOUT; /* does nothing: dropped below */
+    affine->op = OP_DROPOUT; /* the identity, dropped below */
     return 0;
 }
 
@@ -50,7 +54,6 @@ static bool can_fold_affine(const struct import *m, const int *readers, int i)
     return (from->op == OP_CONV || from->op == OP_DENSE) && readers[l->in[0]] == 1;
 }
 
-/* Fold constants into weights, drop what nothing reads, number the rest anew. */
 int import_tidy(struct import *m)
 {
     struct net *net = m->net;

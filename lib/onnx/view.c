@@ -1,4 +1,6 @@
-/* Views (onnx_import.h), and the operators that change nothing else. */
+/* Views (import.h), and the operators that change nothing else.
+ *   in   a Reshape, Transpose, Squeeze, Flatten ... node
+ *   out  its input's layer under another view: no value moves */
 #include "import.h"
 
 #include <stdio.h>
@@ -39,7 +41,6 @@ static bool is_nchw(const struct view *v)
     return true;
 }
 
-/* True when the elements of an image run in the order C H W. */
 bool view_is_linear(const struct view *v)
 {
     int last = -1;
@@ -53,8 +54,6 @@ bool view_is_linear(const struct view *v)
     return v->batch <= 0;
 }
 
-/* How far apart in an ONNX tensor of `like` dims, which is broadcast to the view, the elements are
- * that are neighbours along each axis. */
 int view_strides(struct import *m, const struct view *v, const struct dims *like, long *stride)
 {
     long step[ONNX_MAX_RANK], all = 1;
@@ -85,7 +84,6 @@ int view_strides(struct import *m, const struct view *v, const struct dims *like
     return 0;
 }
 
-/* Give each axis its dimensions in dims[first..]: every dimension must be a product of axes. */
 bool view_place(struct view *v, int first)
 {
     int next = 0;
@@ -106,7 +104,7 @@ bool view_place(struct view *v, int first)
     return true;
 }
 
-/* Where a reshape splits an axis, the image gets a new shape: its sides are dims[first..]. */
+/* Give the image a new shape where a reshape splits an axis: its sides become dims[first..]. */
 static bool new_axes(struct view *v, int first)
 {
     long side[3] = {1, 1, 1};
@@ -125,7 +123,7 @@ static bool new_axes(struct view *v, int first)
     return view_place(v, first);
 }
 
-/* The same elements in the same order, under other dims. The images must stay apart. */
+/* View the same elements in the same order under other dims. No dimension may mix images. */
 static int view_reshape(struct import *m, struct view *v, const struct dims *dims)
 {
     long count = 1;
@@ -152,7 +150,6 @@ static int view_reshape(struct import *m, struct view *v, const struct dims *dim
     return 0;
 }
 
-/* Make the layer's own shape what the view says: needed before anything that looks at H and W. */
 int view_spatial(struct import *m, const struct value *x)
 {
     struct shape s = import_shape(m, x->layer);
@@ -178,7 +175,7 @@ int view_pictures(struct import *m, const struct value *x)
 
 /* ---- Operators ---- */
 
-/* The input's layer under another view. */
+/* Make the node's output its input under that view. */
 int import_same(struct import *m, const struct value *x, const struct view *view)
 {
     if (import_result(m, x->layer, view))
@@ -191,7 +188,6 @@ int import_same(struct import *m, const struct value *x, const struct view *view
     return 0;
 }
 
-/* Like runtime, but whole numbers and probabilities will do: nothing is computed. */
 const struct value *import_any(struct import *m)
 {
     const struct value *x = import_input(m, 0);
@@ -254,8 +250,7 @@ static int do_unsqueeze(struct import *m)
     return do_view(m, dims_unsqueeze);
 }
 
-/* Flatten is kept as a layer where the order is C H W, so that our own nets come back as they
- * were. */
+/* Flatten stays a layer where the order is C H W, so that a net that was saved here is loaded as it was. */
 static int do_flatten(struct import *m)
 {
     const struct value *x = import_any(m);
@@ -292,13 +287,13 @@ static int do_transpose(struct import *m)
             placed[a] = true;
         }
     }
-    for (int a = 0; a < 3; a++) /* of size 1, nowhere */
+    for (int a = 0; a < 3; a++) /* axes of size 1 that no dimension has */
         if (!placed[a])
             view.order[next++] = a;
     return import_same(m, x, &view);
 }
 
-/* The shape is a constant once the number of images is. */
+/* Shape: constant, since N is taken from the file or as 1. */
 static int do_shape(struct import *m)
 {
     const struct value *x = import_any(m);
@@ -316,7 +311,7 @@ static int do_shape(struct import *m)
     return 0;
 }
 
-/* Probabilities as a map from class to number: the classes are the labels. */
+/* ZipMap, a map from class to probability: its classes become the labels. */
 static int do_zipmap(struct import *m)
 {
     struct tensor classes;

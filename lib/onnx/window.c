@@ -1,7 +1,9 @@
-/* Operators that look at rows and columns: convolution, pooling, padding. */
+/* Operators on windows of pixels: convolution, pooling, padding.
+ *   in   a Conv, MaxPool, AveragePool, Global..., ReduceMean or Pad node
+ *   out  a layer of the net, its pads worked out (auto_pad, ceil_mode) */
 #include "import.h"
 
-/* A list attribute of two, one for rows and one for columns. */
+/* Read an attribute of two integers, for rows and columns. */
 static int pair(struct import *m, const char *name, int *a, int *b)
 {
     long values[2];
@@ -16,8 +18,8 @@ static int pair(struct import *m, const char *name, int *a, int *b)
     return 0;
 }
 
-/* auto_pad along one side: as much as makes the output ceil(in / stride), the odd one at the end
- * (upper) or at the beginning. */
+/* auto_pad along one side: pad so that the output is ceil(in / stride); an odd pixel goes to the end
+ * (upper) or to the beginning. */
 static void same_pads(int in, int size, int stride, int dilation, bool upper, int *before,
                       int *after)
 {
@@ -66,7 +68,7 @@ static int read_window(struct import *m, struct layer *l, struct shape in)
                : 0;
 }
 
-/* Zero padding in front of a convolution is the convolution's own. */
+/* Merge a Pad of zeros before a convolution into the convolution's own padding. */
 static int absorb_pad(struct import *m, struct layer *l)
 {
     const struct layer *pad = &m->net->layer[l->in[0]];
@@ -183,7 +185,7 @@ static int do_avgpool(struct import *m)
     return do_pool(m, OP_AVGPOOL);
 }
 
-/* The value over rows and columns of `from`, as [N][C][1][1]. */
+/* Pool rows, columns or both of `from` to one each. */
 static int pool_all(struct import *m, int from, enum op op, bool rows, bool columns)
 {
     struct layer *l = from < 0 ? NULL : import_new_layer(m, op, from);
@@ -216,7 +218,7 @@ static int do_global_max(struct import *m)
     return do_global(m, OP_MAXPOOL);
 }
 
-/* The mean over rows, columns or both, wherever they stand in the tensor. */
+/* ReduceMean over rows, columns or both, wherever the view has them. */
 static int do_reduce_mean(struct import *m)
 {
     const struct value *x = import_runtime(m, 0);
@@ -261,8 +263,8 @@ static int do_reduce_mean(struct import *m)
     return import_result(m, layer, &view);
 }
 
-/* Pads of dims as begin and end of each, from attribute or operand; axes name them since opset 18.
- */
+/* Read the pads before and after each dimension from attribute or operand; since opset 18 `axes` names the
+ * dimensions. */
 static int dims_pads(struct import *m, int rank, long begin[], long end[])
 {
     struct call *c = &m->call;

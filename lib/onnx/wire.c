@@ -1,21 +1,24 @@
+/* Protobuf on the wire.
+ *   in   the bytes of a file
+ *   out  whether they are well formed: every length inside its parent, depth and counts bounded
+ * The walk is iterative, over protobuf-c's descriptors of ONNX's messages. */
 #include "onnx.h"
 
 #include "onnx.pb-c.h"
 
-/* A message or field of two bytes on the wire becomes a hundred in memory: beyond these counts a
- * file is no model but an attack. */
-#define MAX_MESSAGES (1L << 18)
-#define MAX_FIELDS (1L << 22)
+/* A message or field of two bytes takes a hundred bytes in memory, so that their numbers are bounded. */
+#define MAX_MESSAGES (1L << 18) /* A file has at most so many messages, */
+#define MAX_FIELDS (1L << 22)   /* and at most so many fields. */
 
 enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
-/* Where the walk is: in message `type`, which ends at byte `end`. */
+/* A message that the walk is in: its type, and the byte behind its last. */
 struct level {
     size_t end;
     const ProtobufCMessageDescriptor *type;
 };
 
-/* Read a varint of at most ten bytes before `end`. Returns false when there is none. */
+/* Read a varint of at most ten bytes that ends before `end`. Returns false when there is none. */
 static bool read_varint(const uint8_t *bytes, size_t *at, size_t end, uint64_t *value)
 {
     *value = 0;
@@ -28,8 +31,8 @@ static bool read_varint(const uint8_t *bytes, size_t *at, size_t end, uint64_t *
     return false;
 }
 
-/* The size of a field's value at *at: of a message, its bytes alone, so that the walk goes on
- * inside. Returns -1 when it does not fit before `end`. */
+/* Read a value of wire type `wire` at *at: a varint is skipped; of others *length becomes their number of
+ * bytes, and *at stays in front of these. Returns -1 when the value does not end before `end`. */
 static int skip_value(const uint8_t *bytes, size_t *at, size_t end, int wire, size_t *length)
 {
     uint64_t value = 0;
@@ -52,7 +55,7 @@ static int skip_value(const uint8_t *bytes, size_t *at, size_t end, int wire, si
     return *length <= end - *at ? 0 : -1;
 }
 
-/* The type of a field that is a message, else NULL. */
+/* The type of the message in field `number` of `type`; NULL when that is no message. */
 static const ProtobufCMessageDescriptor *message_type(const ProtobufCMessageDescriptor *type,
                                                       uint64_t number)
 {
