@@ -1,3 +1,6 @@
+/* Networks in memory: copies, parameters, their first values, metadata.
+ *   in   layers whose shapes are known
+ *   out  weights drawn from a seed: He et al. 2015 before a relu, Glorot and Bengio 2010 elsewhere */
 #include "net.h"
 
 #include <math.h>
@@ -144,11 +147,11 @@ int net_alloc_params(struct net *net, const bool *with_bias, struct err *e)
 
 /* ---- First weights ---- */
 
-/* The logit of a cell that is first believed to be a centre with a probability of 3 %: about as rare
- * as they are, so that learning does not begin with all cells being wrong (Lin et al. 2017). */
+/* The first logit of a cell being a centre, which is a probability of 3 %: about as rare as centres are,
+ * so that training does not begin with all cells wrong (Lin et al. 2017). */
 #define FIRST_CENTRE_LOGIT -3.5f
 
-/* True when layer i's output goes into a relu, at once or after a batch norm. */
+/* True when layer i's output goes into a relu, directly or through batch norms. */
 static bool feeds_relu(const struct net *net, int i)
 {
     for (int j = i + 1; j < net->layers; j++) {

@@ -1,5 +1,5 @@
-/* A network: layers, their shapes and their weights. Read from a .net text (net_parse) or an
- * ONNX file (onnx_load), run by infer.h, trained by train.h, written by onnx_save.
+/* The room of networks: layers, their shapes and their weights. Read from a .net text (net_parse) or an
+ * ONNX file (onnx_load), run and trained by the engine, written by onnx_save.
  *
  * Letters, here and in every module that works on tensors:
  *   N images in a batch     C channels in     H W height and width in
@@ -28,7 +28,7 @@ enum op {
     OP_ADD,        /* the sum of two inputs of one shape */
     OP_SOFTMAX,    /* last, over C */
     OP_BOXES,      /* last, of a finder: its input, a map of cells (map_loss.h says of what) */
-    /* From foreign models only: infer.h runs them, a .net has no word for them. */
+    /* Of models from elsewhere only: they can be run, not trained; a .net has no word for them. */
     OP_RESHAPE,   /* the same values in the order C H W under another `out` */
     OP_LEAKYRELU, /* x < 0 ? alpha * x : x */
     OP_SIGMOID,
@@ -41,15 +41,15 @@ enum op {
 };
 #define OP_COUNT (OP_QUANTIZE + 1)
 
-/* Limits on what a net may say; beyond them it is refused. */
-#define NET_MAX_LAYERS 1024
-#define NET_MAX_DIM 65536          /* any one of C H W K R S */
-#define NET_MAX_TENSOR (1L << 26)  /* floats in any weight or activation of one image */
-#define NET_MAX_TOTAL (1L << 27)   /* floats that all weights, or all activations of one image, take up
-                                      in memory: with their padding, channels in blocks of NET_BLOCK,
-                                      groups spread over all channels. So places fit an int. */
-#define NET_MAX_WORK (1L << 33)    /* multiplications and comparisons an image, in all layers */
-#define NET_BLOCK 16               /* channels that lie side by side in memory */
+/* Limits: a net beyond one of them is refused. */
+#define NET_MAX_LAYERS 1024        /* A net has at most so many layers. */
+#define NET_MAX_DIM 65536          /* Each of C H W K R S is at most this. */
+#define NET_MAX_TENSOR (1L << 26)  /* A weight, or an activation of one image, has at most so many floats. */
+#define NET_MAX_TOTAL (1L << 27)   /* All weights, and all activations of one image, take up at most so many
+                                      floats in memory: padded, channels in blocks of NET_BLOCK, groups
+                                      spread over all channels. So offsets fit an int. */
+#define NET_MAX_WORK (1L << 33)    /* All layers do at most so many multiplications and comparisons an image. */
+#define NET_BLOCK 16               /* So many channels lie side by side in memory. */
 
 struct shape {
     int c, h, w;
@@ -57,7 +57,7 @@ struct shape {
 
 struct layer {
     enum op op;
-    int in[2];        /* indices of the layers it reads, smaller than its own; -1: none */
+    int in[2];        /* the layers it reads, each of a smaller index than its own; -1: none */
     struct shape out; /* of one image */
     int r, s;         /* kernel or window */
     int stride_h, stride_w, dilation_h, dilation_w, groups; /* 1 where they mean nothing */
@@ -74,7 +74,7 @@ struct layer {
     float *scale, *shift, *mean, *var; /* owned by the net */
 };
 
-/* A line of metadata: what a user of the model must know. Keys this suite writes and reads:
+/* An entry of metadata: what a user of the model must know. Keys this suite writes and reads:
  *   input_scale input_mean input_std   x = (pixel * scale - mean) / std, pixel 0..255
  *   labels       the outputs' names in order, separated by spaces; "none" is the reject class
  *   inkpipe_task "boxes": a finder, whose last layer is OP_BOXES; labels are its classes' names, and
@@ -115,11 +115,11 @@ int net_infer_shapes(struct net *net, struct err *e);
  * -1 and the net is as before. */
 int net_resize(struct net *net, int height, int width, struct err *e);
 
-/* The same for layer i, whose inputs have their shapes. OP_CONV's and OP_DENSE's out.c and
- * OP_RESHAPE's out are given. */
+/* net_infer_shapes of layer i alone, whose inputs have their shapes. out.c of OP_CONV and OP_DENSE, and
+ * out of OP_RESHAPE, are given. The sums over the net are not checked. */
 int net_infer_layer(struct net *net, int i, struct err *e);
 
-/* How many layers it reads: 0, 1 or 2. */
+/* How many layers an op reads: 0, 1 or 2. */
 int op_inputs(enum op op);
 
 /* Allocate (zeroed; batch norm: scale and var 1) those parameters of every layer that are NULL;
@@ -130,14 +130,16 @@ int net_alloc_params(struct net *net, const bool *with_bias, struct err *e);
  * biases 0; batch norm 1, 0, mean 0, var 1. */
 void net_init(struct net *net, uint64_t seed);
 
-/* Number of floats in a layer's parameter, 0 where it has none. */
+/* Counts. Of a layer: floats in weight; in each of bias, scale, shift, mean and var (K); 0 where it has
+ * none. Of the net: parameters as trained; multiply-adds forward for an image; floats that all activations
+ * of an image take up in memory. */
 long net_weight_count(const struct net *net, int layer);
-long net_channels(const struct net *net, int layer); /* K: floats in bias, scale, shift, mean, var */
-long net_param_count(const struct net *net);  /* of the whole net, as trained */
-int64_t net_multiplies(const struct net *net); /* multiply-adds an image forward */
-int64_t net_floats(const struct net *net); /* that all activations of one image take up in memory */
+long net_channels(const struct net *net, int layer);
+long net_param_count(const struct net *net);
+int64_t net_multiplies(const struct net *net);
+int64_t net_floats(const struct net *net);
 
-/* The net's input and number of outputs. */
+/* The shape of the net's input; the number of its outputs. */
 struct shape net_input(const struct net *net);
 int net_outputs(const struct net *net);
 
@@ -145,12 +147,13 @@ int net_outputs(const struct net *net);
 #define NET_BOX_CHANNELS 5 /* of its map beside the classes: centre or not, x, y, width, height */
 bool net_is_finder(const struct net *net);
 
-/* Metadata. get returns NULL when the key is absent; the pointer lives until the next set. */
+/* Metadata: the value of a key, NULL (as a number: `otherwise`) when it is absent; set or replace one. The
+ * pointer lives until the next net_set_meta. */
 const char *net_meta(const struct net *net, const char *key);
 double net_meta_number(const struct net *net, const char *key, double otherwise);
 int net_set_meta(struct net *net, const char *key, const char *value, struct err *e);
 
-/* The word a .net uses for an op; for the foreign ones, ONNX's name in small letters. */
+/* The word that a .net has for an op; for those that it has none for, ONNX's name in lower case. */
 const char *op_name(enum op op);
 
 #endif

@@ -1,3 +1,7 @@
+/* The .net text to a network.
+ *   in   a text, a layer a line
+ *   out  layers with shapes, and weights of 0; or an error that names the line
+ * Grammar: cnn-train(1). */
 #define _GNU_SOURCE 1 /* strsep */
 #include "net.h"
 
@@ -8,13 +12,13 @@
 
 #include "base/files.h"
 
-#define NET_MAX_TEXT (1L << 20) /* bytes in a .net */
-#define MAX_WORDS 24            /* words in one of its lines */
+#define NET_MAX_TEXT (1L << 20) /* A .net has at most so many bytes. */
+#define MAX_WORDS 24            /* A line has at most so many words. */
 
 struct parser {
     struct net *net;
-    int line;                      /* the one at hand, from 1 */
-    int current;                   /* the layer whose value the next line reads; -1: none yet */
+    int line;                      /* the number of the line being parsed, from 1 */
+    int current;                   /* the layer that the next line reads; -1: none yet */
     char *word[MAX_WORDS];         /* the line's words */
     int words, next;               /* how many, and the first not yet taken */
     int line_of[NET_MAX_LAYERS];   /* the line a layer is from */
@@ -32,7 +36,7 @@ __attribute__((format(printf, 2, 3))) static int fail(struct parser *p, const ch
     return err_set(p->e, "line %d: %s", p->line, what);
 }
 
-/* A number of digits only, low..high. Returns false when it is not. */
+/* Parse an integer of digits only. Returns false when it is none or not low..high. */
 static bool read_int(const char *text, int low, int high, int *value)
 {
     long n = 0;
@@ -70,7 +74,7 @@ static int take_int(struct parser *p, const char *what, int low, int high, int *
     return 0;
 }
 
-/* RxS; where `one_will_do`, N means NxN. */
+/* Take a size RxS; N stands for NxN where `one_will_do`. */
 static int take_size(struct parser *p, const char *what, bool one_will_do, int *r, int *s)
 {
     const char *text = take(p);
@@ -88,7 +92,7 @@ static int take_size(struct parser *p, const char *what, bool one_will_do, int *
     return 0;
 }
 
-/* A decimal number in [low, high). */
+/* Take a decimal number in [low, high). */
 static int take_real(struct parser *p, const char *what, double low, double high, float *value)
 {
     const char *text = take(p);
@@ -223,7 +227,7 @@ static int parse_dropout(struct parser *p, struct layer *l)
     return take_real(p, "rate", 0, 1, &l->rate);
 }
 
-/* The layer that carries a name, or -1. */
+/* The index of the layer of that name, or -1. */
 static int find_named(const struct parser *p, const char *name)
 {
     for (int i = 0; i < p->net->layers; i++)
@@ -330,7 +334,7 @@ static int parse_words(struct parser *p)
     return p->next < p->words ? unknown_word(p) : 0;
 }
 
-/* Cut a line (NUL-terminated, changed) into words. */
+/* Split a line into words, in place, and parse them. */
 static int parse_line(struct parser *p, char *line)
 {
     char *rest = line;
@@ -344,7 +348,7 @@ static int parse_line(struct parser *p, char *line)
     return p->words ? parse_words(p) : 0;
 }
 
-/* Every value is read by a later layer, but for the last, which is the answer. */
+/* Check that every layer but the last is read by a later one. */
 static int check_used(struct parser *p)
 {
     const struct net *net = p->net;

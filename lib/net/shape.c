@@ -1,6 +1,10 @@
+/* Shapes and costs.
+ *   in   layers and the shape of the input
+ *   out  each layer's output shape; floats and multiplications, held to the limits of net.h
+ * Every net passes here, from text or from ONNX: behind it all sizes and offsets of one image fit an int. */
 #include "net.h"
 
-/* Each dimension is at most 2^16, so that the product fits. */
+/* The values of a shape. Each dimension is at most 2^16, so that the product fits. */
 static int64_t shape_size(struct shape s)
 {
     return (int64_t)s.c * s.h * s.w;
@@ -26,8 +30,8 @@ static int check_shape(struct shape s, struct err *e)
     return 0;
 }
 
-/* How often a window of `size` cells, `dilation` apart, fits into `in` cells padded before and
- * after, `stride` apart; 0 when it does not. */
+/* The output size along one side: how many windows of `size` taps, `dilation` apart, begin `stride` apart
+ * in `in` pixels padded before and after; 0 when none fits. */
 static int window_count(int in, int size, int stride, int dilation, int before, int after)
 {
     long room = (long)in + before + after - ((long)(size - 1) * dilation + 1);
@@ -65,7 +69,8 @@ static int infer_conv(const struct layer *l, struct shape in, struct shape *out,
     return infer_window(l, in, out, e);
 }
 
-/* A pool whose window lies in the padding alone would have no value. */
+/* Padding as wide as the window is refused: a window may then lie in padding alone and has no maximum or
+ * mean. */
 static int infer_pool(const struct layer *l, struct shape in, struct shape *out, struct err *e)
 {
     long rows = (long)(l->r - 1) * l->dilation_h + 1, columns = (long)(l->s - 1) * l->dilation_w + 1;
@@ -129,7 +134,7 @@ static int infer_boxes(const struct net *net, struct shape in, struct shape *out
     return 0;
 }
 
-/* The output's shape from those of the inputs. */
+/* Infer l->out from the shapes of its inputs. */
 static int infer_op(struct net *net, struct layer *l, struct err *e)
 {
     struct shape in = net->layer[l->in[0]].out;
@@ -185,7 +190,8 @@ static int64_t in_blocks(int channels)
     return ((int64_t)channels + NET_BLOCK - 1) / NET_BLOCK * NET_BLOCK;
 }
 
-/* Floats of an activation in memory with a border. A single channel may lie without a block. */
+/* The floats that an activation takes up in memory, with the padding of the layer `border` around it
+ * (NULL: none). A single channel is not padded to a block. */
 static int64_t kept(struct shape s, const struct layer *border)
 {
     int64_t h = s.h, w = s.w;
@@ -196,7 +202,7 @@ static int64_t kept(struct shape s, const struct layer *border)
     return (s.c == 1 ? 1 : in_blocks(s.c)) * h * w;
 }
 
-/* Floats of layer i's output, and of what it reads with its padding. */
+/* The floats of layer i's output and, when it pads, of a padded copy of its input. */
 static int64_t activation(const struct net *net, int i)
 {
     const struct layer *l = &net->layer[i];
@@ -205,7 +211,8 @@ static int64_t activation(const struct net *net, int i)
     return padded && l->in[0] >= 0 ? n + kept(net->layer[l->in[0]].out, l) : n;
 }
 
-/* Floats of layer i's weights as the kernels read them. */
+/* The floats of layer i's weights packed for the kernels: blocks of channels, groups spread over all
+ * channels. */
 static int64_t packed(const struct net *net, int i)
 {
     const struct layer *l = &net->layer[i];
@@ -219,7 +226,7 @@ static int64_t packed(const struct net *net, int i)
     return in_blocks(l->out.c) * (l->op == OP_DENSE ? inputs : inputs * l->s);
 }
 
-/* Multiplications, or comparisons of a window, an image. */
+/* The multiplications (of pooling: comparisons or additions) of layer i for an image. */
 static int64_t work(const struct net *net, int i)
 {
     const struct layer *l = &net->layer[i];
@@ -228,8 +235,8 @@ static int64_t work(const struct net *net, int i)
     return kept(l->out, NULL) * (l->op == OP_MAXPOOL || l->op == OP_AVGPOOL ? (int64_t)l->r * l->s : 1);
 }
 
-/* The sums over the whole net are bounded here, once, before anyone asks for memory. Each term is below
- * 2^63, and work is asked for only where packed is within its bound. */
+/* Bound the sums over the net, once, before memory is allocated. Each term is below 2^63: work is computed
+ * only where packed is within its bound. */
 static int check_totals(const struct net *net, struct err *e)
 {
     int64_t values = 0, weights = 0;
