@@ -1,0 +1,212 @@
+/* From a TSV to a list: lines of tab-separated columns, the first an entry, which no two lines share. */
+#include "form_list.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/files.h"
+#include "form_check.h"
+#include "form_expression.h"
+#include "base/grow.h"
+
+#define MAX_COLUMNS 64
+#define MAX_NAME (FORM_NAME + 12) /* bytes of a column's name that the file does not give */
+#define MAX_ENTRIES 1000000
+
+struct reader {
+    const struct form_field *f;
+    struct form_list *list;
+    int line;
+    char *column[MAX_COLUMNS]; /* of the line at hand */
+    int columns;
+    struct err *e;
+};
+
+/* Cut a line at its tabs. */
+static int split(struct reader *r, char *line)
+{
+    for (r->columns = 0; line; r->columns++) {
+        if (r->columns == MAX_COLUMNS)
+            return err_set(r->e, "line %d: more than %d columns", r->line, MAX_COLUMNS);
+        r->column[r->columns] = line + strspn(line, " ");
+        char *tab = strchr(line, '\t'), *end = tab ? tab : line + strlen(line);
+        line = tab ? tab + 1 : NULL;
+        while (end > r->column[r->columns] && (end[-1] == ' ' || end[-1] == '\r'))
+            end--;
+        *end = '\0';
+    }
+    return 0;
+}
+
+static bool only_digits(const char *text)
+{
+    return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* The columns' names: those of a first line that has no number, else numbers from 2. */
+static int name_columns(struct reader *r, bool header)
+{
+    struct form_list *list = r->list;
+    list->columns = r->columns - 1;
+    list->name = malloc((size_t)r->columns * sizeof *list->name);
+    list->names = malloc((size_t)r->columns * MAX_NAME);
+    if (!list->name || !list->names)
+        return err_set(r->e, "out of memory");
+    for (int i = 0; i < list->columns; i++) {
+        char *name = list->names + (size_t)i * MAX_NAME;
+        snprintf(name, MAX_NAME, "%s.%d", r->f->name, i + 2);
+        list->name[i] = header ? r->column[i + 1] : name;
+    }
+    return 0;
+}
+
+/* Hold an entry to what the field can be. */
+static int check_entry(struct reader *r, const char *text, int64_t *value)
+{
+    const struct form_field *f = r->f;
+    int n = (int)strlen(text), digit[FORM_MAX_CELLS];
+    if (!only_digits(text))
+        return err_set(r->e, "line %d: '%.40s': not a number; columns are divided by tabs", r->line, text);
+    if (n > form_cells(f))
+        return err_set(r->e, "line %d: '%.40s': field '%s' has %d boxes", r->line, text, f->name,
+                       form_cells(f));
+    for (int i = 0; i < n; i++)
+        digit[i] = text[i] - '0';
+    decimal_parse(text, 0, value);
+    if ((f->has_min && *value < f->min) || (f->has_max && *value > f->max))
+        return err_set(r->e, "line %d: '%s': not within %s of field '%s'", r->line, text,
+                       f->has_min && *value < f->min ? "min" : "max", f->name);
+    if (!check_passes(f->check, digit, n))
+        return err_set(r->e, "line %d: '%s': its check digit is wrong", r->line, text);
+    return 0;
+}
+
+static int add_columns(struct reader *r)
+{
+    struct form_list *list = r->list;
+    size_t n = (size_t)list->entries * (size_t)list->columns;
+    const char **value = grow(list->value, n + (size_t)list->columns + 1, &list->value_room,
+                              sizeof *value, r->e);
+    if (!value)
+        return -1;
+    list->value = value;
+    for (int i = 0; i < list->columns; i++)
+        value[n + (size_t)i] = i + 1 < r->columns ? r->column[i + 1] : "";
+    return 0;
+}
+
+static int add_entry(struct reader *r)
+{
+    struct form_list *list = r->list;
+    struct form_entry entry = {.text = r->column[0], .line = r->line};
+    if (list->entries == MAX_ENTRIES)
+        return err_set(r->e, "line %d: more than %d entries", r->line, MAX_ENTRIES);
+    if (r->columns > list->columns + 1)
+        return err_set(r->e, "line %d: '%.40s': %d columns, and the first line has %d", r->line,
+                       entry.text, r->columns, list->columns + 1);
+    if (check_entry(r, entry.text, &entry.value) || add_columns(r))
+        return -1;
+    struct form_entry *entries = grow(list->entry, (size_t)list->entries + 1, &list->entry_room,
+                                      sizeof *entries, r->e);
+    if (!entries)
+        return -1;
+    list->entry = entries;
+    entries[list->entries++] = entry;
+    return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const struct form_entry *x = a, *y = b;
+    return x->value != y->value ? (x->value > y->value) - (x->value < y->value) : x->line - y->line;
+}
+
+static int refuse_twins(struct reader *r)
+{
+    size_t n = (size_t)r->list->entries;
+    struct form_entry *sorted = malloc(n * sizeof *sorted);
+    int status = 0;
+    if (!sorted)
+        return err_set(r->e, "out of memory");
+    memcpy(sorted, r->list->entry, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_value);
+    for (size_t i = 1; i < n && status == 0; i++)
+        if (sorted[i].value == sorted[i - 1].value)
+            status = err_set(r->e, "line %d: '%s' is there already, on line %d", sorted[i].line,
+                             sorted[i].text, sorted[i - 1].line);
+    free(sorted);
+    return status;
+}
+
+static int read_lines(struct reader *r)
+{
+    for (char *line = r->list->bytes, *next; line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        r->line++;
+        if (!line[strspn(line, " \t\r")])
+            continue;
+        if (split(r, line))
+            return -1;
+        bool first = !r->list->name, header = first && !strspn(r->column[0], "0123456789");
+        if (first && name_columns(r, header))
+            return -1;
+        if (!header && add_entry(r))
+            return -1;
+    }
+    return r->list->entries ? refuse_twins(r) : err_set(r->e, "no entries");
+}
+
+static int read_file(struct reader *r)
+{
+    uint8_t *bytes;
+    size_t len;
+    if (file_load(r->f->list_name, FORM_MAX_LIST, &bytes, &len, r->e))
+        return -1;
+    r->list->bytes = (char *)bytes;
+    if (memchr(bytes, '\0', len))
+        return err_set(r->e, "a NUL byte: is this a list?");
+    if (len >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3))
+        memmove(bytes, bytes + 3, len - 2); /* a byte order mark */
+    return read_lines(r);
+}
+
+struct form_list *list_load(const struct form_field *f, struct err *e)
+{
+    struct reader r = {.f = f, .list = calloc(1, sizeof *r.list), .e = e};
+    int status = r.list ? read_file(&r) : err_set(e, "out of memory");
+    if (status == 0)
+        return r.list;
+    list_free(r.list);
+    err_at(e, f->list_name, -1);
+    return NULL;
+}
+
+void list_free(struct form_list *list)
+{
+    if (!list)
+        return;
+    free(list->bytes);
+    free(list->entry);
+    free(list->name);
+    free(list->names);
+    free(list->value);
+    free(list);
+}
+
+int form_list_columns(const struct form_list *list)
+{
+    return list->columns;
+}
+
+const char *form_list_column(const struct form_list *list, int column)
+{
+    return list->name[column];
+}
+
+const char *form_list_value(const struct form_list *list, int entry, int column)
+{
+    return list->value[(size_t)entry * (size_t)list->columns + (size_t)column];
+}

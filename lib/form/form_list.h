@@ -1,0 +1,29 @@
+/* The list of a rule `in FILE`: a TSV whose first column is what the field may be. */
+#ifndef INKPIPE_FORM_LIST_H
+#define INKPIPE_FORM_LIST_H
+
+#include "form.h"
+
+struct form_entry {
+    int64_t value;
+    const char *text;  /* as it stands in the file: its leading zeros are kept */
+    int line;          /* of the file, from 1 */
+    size_t first;      /* of its other columns in form_list.value */
+};
+
+struct form_list {
+    char *bytes;             /* the file: all texts point into it */
+    int entries, columns;    /* columns beside the first */
+    struct form_entry *entry; /* [entries], in the file's order */
+    const char **name;       /* [columns] */
+    char *names;             /* what name[] points into when the file does not name them */
+    const char **value;      /* columns of all entries */
+    size_t entry_room, value_room;
+};
+
+/* Read the list of field f and hold every entry to the field's other rules. NULL with the list's name,
+ * line and word. Free with list_free. */
+struct form_list *list_load(const struct form_field *f, struct err *e);
+void list_free(struct form_list *list);
+
+#endif
