@@ -217,7 +217,7 @@ struct form_row {
     const char *page;        /* owned by the table */
     const char *source;      /* likewise; of several sheets joined by spaces; "-": not known */
     const char *frame;       /* likewise: "0", "0 1", "-" */
-    bool twice;              /* a page with this name came before */
+    bool twice;              /* another row is of the same page */
     double probability;      /* that all of it is read rightly */
     struct form_answer *answer; /* [form->fields] */
 };

@@ -47,10 +47,15 @@ bool decimal_parse(const char *text, int decimals, int64_t *value)
     return digit && behind == decimals;
 }
 
+static int64_t field_most(const struct form_field *f)
+{
+    return power_of_ten(form_cells(f)) - 1;
+}
+
 void field_range(const struct form_field *f, int64_t *low, int64_t *high)
 {
     *low = f->has_min && !f->blank ? f->min : 0;
-    *high = power_of_ten(f->digits + f->decimals) - 1;
+    *high = field_most(f);
     if (f->has_max && f->max < *high)
         *high = f->max;
 }
@@ -102,19 +107,27 @@ static bool apply_checked(const struct form_node *n, int64_t left, int64_t right
 
 /* The range of an operator's value from those of its sides: at the corners, since each operator is
  * monotonous in either. */
-static bool find_range(struct form_node *n, const struct form_node *left, const struct form_node *right)
+static bool find_range(const struct form_node *n, const int64_t left[2], const int64_t right[2],
+                       int64_t *low, int64_t *high)
 {
-    const int64_t l[2] = {left->low, left->high}, r[2] = {right->low, right->high};
-    n->low = INT64_MAX;
-    n->high = INT64_MIN;
+    *low = INT64_MAX;
+    *high = INT64_MIN;
     for (int i = 0; i < 4; i++) {
         int64_t value;
-        if (!apply_checked(n, l[i & 1], r[i >> 1], &value))
+        if (!apply_checked(n, left[i & 1], right[i >> 1], &value))
             return false;
-        n->low = value < n->low ? value : n->low;
-        n->high = value > n->high ? value : n->high;
+        *low = value < *low ? value : *low;
+        *high = value > *high ? value : *high;
     }
-    return n->low > -EXPRESSION_MAX_VALUE && n->high < EXPRESSION_MAX_VALUE;
+    return *low > -EXPRESSION_MAX_VALUE && *high < EXPRESSION_MAX_VALUE;
+}
+
+static bool find_ranges(struct form_node *n, const struct form_node *left, const struct form_node *right)
+{
+    return find_range(n, (int64_t[]){left->low, left->high}, (int64_t[]){right->low, right->high}, &n->low,
+                      &n->high) &&
+           find_range(n, (int64_t[]){left->least, left->most}, (int64_t[]){right->least, right->most},
+                      &n->least, &n->most);
 }
 
 static int combine(struct reader *r, char sign, int left, int right)
@@ -129,7 +142,7 @@ static int combine(struct reader *r, char sign, int left, int right)
         n.scale_left = power_of_ten(n.decimals - l->decimals);
         n.scale_right = power_of_ten(n.decimals - s->decimals);
     }
-    if (n.decimals > FORM_MAX_CELLS || !find_range(&n, l, s))
+    if (n.decimals > FORM_MAX_CELLS || !find_ranges(&n, l, s))
         return too_large(r, sign);
     return add(r, n);
 }
@@ -151,7 +164,8 @@ static int add_field(struct reader *r, const char *word)
     struct form_node n = {.kind = NODE_FIELD, .field = field,
                           .decimals = r->form->field[field].decimals};
     field_range(&r->form->field[field], &n.low, &n.high);
-    n.low = 0; /* what is empty counts as 0 */
+    n.low = n.least = 0; /* what is empty counts as 0 */
+    n.most = field_most(&r->form->field[field]);
     return add(r, n);
 }
 
@@ -161,7 +175,7 @@ static int add_constant(struct reader *r, const char *word)
     struct form_node n = {.kind = NODE_CONSTANT, .decimals = point ? (int)strlen(point + 1) : 0};
     if (n.decimals > FORM_MAX_CELLS || !decimal_parse(word, n.decimals, &n.low))
         return err_set(r->e, "'%s': not a number", word);
-    n.high = n.low;
+    n.high = n.least = n.most = n.low;
     return add(r, n);
 }
 
@@ -230,10 +244,11 @@ static int close_rule(struct reader *r)
     struct form_node field = {.kind = NODE_FIELD, .decimals = r->self->decimals}, difference = {
         .kind = NODE_MINUS};
     field_range(r->self, &field.low, &field.high);
+    field.most = field_most(r->self);
     int finer = whole->decimals > field.decimals ? whole->decimals : field.decimals;
     difference.scale_left = x->scale = power_of_ten(finer - whole->decimals);
     difference.scale_right = x->scale_field = power_of_ten(finer - field.decimals);
-    if (!find_range(&difference, whole, &field))
+    if (!find_ranges(&difference, whole, &field))
         return too_large(r, '=');
     if (difference.low > 0 || difference.high < 0)
         return err_set(r->e, "'=': this can never be: %s is never so %s", r->self->name,

@@ -99,7 +99,7 @@ static int add_columns(struct reader *r)
 static int add_entry(struct reader *r)
 {
     struct form_list *list = r->list;
-    struct form_entry entry = {.text = r->column[0], .line = r->line};
+    struct form_entry entry = {.text = r->column[0], .line = r->line, .index = list->entries};
     if (list->entries == MAX_ENTRIES)
         return err_set(r->e, "line %d: more than %d entries", r->line, MAX_ENTRIES);
     if (r->columns > list->columns + 1)
@@ -116,27 +116,48 @@ static int add_entry(struct reader *r)
     return 0;
 }
 
-static int by_value(const void *a, const void *b)
+/* Values rising; of twins the earlier line first. */
+static int compare_entries(const void *a, const void *b)
 {
     const struct form_entry *x = a, *y = b;
     return x->value != y->value ? (x->value > y->value) - (x->value < y->value) : x->line - y->line;
 }
 
-static int refuse_twins(struct reader *r)
+/* Order entries by value, and refuse one that is there twice. */
+static int sort_entries(struct reader *r)
 {
-    size_t n = (size_t)r->list->entries;
+    struct form_list *list = r->list;
+    size_t n = (size_t)list->entries;
     struct form_entry *sorted = malloc(n * sizeof *sorted);
-    int status = 0;
-    if (!sorted)
+    list->by_value = malloc(n * sizeof *list->by_value);
+    if (!sorted || !list->by_value) {
+        free(sorted);
         return err_set(r->e, "out of memory");
-    memcpy(sorted, r->list->entry, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_value);
-    for (size_t i = 1; i < n && status == 0; i++)
-        if (sorted[i].value == sorted[i - 1].value)
+    }
+    memcpy(sorted, list->entry, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, compare_entries);
+    int status = 0;
+    for (size_t i = 0; i < n && status == 0; i++) {
+        list->by_value[i] = sorted[i].index;
+        if (i && sorted[i].value == sorted[i - 1].value)
             status = err_set(r->e, "line %d: '%s' is there already, on line %d", sorted[i].line,
                              sorted[i].text, sorted[i - 1].line);
+    }
     free(sorted);
     return status;
+}
+
+int list_find(const struct form_list *list, int64_t value)
+{
+    int low = 0, high = list->entries;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (list->entry[list->by_value[middle]].value < value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < list->entries && list->entry[list->by_value[low]].value == value ? list->by_value[low] : -1;
 }
 
 static int read_lines(struct reader *r)
@@ -156,7 +177,7 @@ static int read_lines(struct reader *r)
         if (!header && add_entry(r))
             return -1;
     }
-    return r->list->entries ? refuse_twins(r) : err_set(r->e, "no entries");
+    return r->list->entries ? sort_entries(r) : err_set(r->e, "no entries");
 }
 
 static int read_file(struct reader *r)
@@ -190,6 +211,7 @@ void list_free(struct form_list *list)
         return;
     free(list->bytes);
     free(list->entry);
+    free(list->by_value);
     free(list->name);
     free(list->names);
     free(list->value);

@@ -8,13 +8,14 @@ struct form_entry {
     int64_t value;
     const char *text;  /* as it stands in the file: its leading zeros are kept */
     int line;          /* of the file, from 1 */
-    size_t first;      /* of its other columns in form_list.value */
+    int index;         /* its own in form_list.entry */
 };
 
 struct form_list {
     char *bytes;             /* the file: all texts point into it */
     int entries, columns;    /* columns beside the first */
     struct form_entry *entry; /* [entries], in the file's order */
+    int *by_value;           /* [entries] indices of entries, their values rising */
     const char **name;       /* [columns] */
     char *names;             /* what name[] points into when the file does not name them */
     const char **value;      /* columns of all entries */
@@ -25,5 +26,8 @@ struct form_list {
  * line and word. Free with list_free. */
 struct form_list *list_load(const struct form_field *f, struct err *e);
 void list_free(struct form_list *list);
+
+/* The index of the entry of that value; -1: there is none. */
+int list_find(const struct form_list *list, int64_t value);
 
 #endif

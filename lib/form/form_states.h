@@ -1,0 +1,62 @@
+/* What a field may say: the readings of its boxes, weighed by what was seen in them and by its own rules.
+ *
+ * A rule is never certain, since people miscount and write beside boxes: a reading that breaks one weighs a
+ * small part of what its boxes say (the constants below). So the most probable reading keeps the rules
+ * unless all that keep them are that much less probable, and then the plain one stands. */
+#ifndef INKPIPE_FORM_STATES_H
+#define INKPIPE_FORM_STATES_H
+
+#include "form.h"
+
+enum { SYMBOL_EMPTY = 10, SYMBOLS }; /* of a box: a digit, or nothing */
+
+/* The probability of each symbol in a box. */
+struct odds {
+    float p[SYMBOLS];
+};
+
+#define WEIGHT_BROKEN 1e-4 /* of a reading that breaks min, max, check, =, unique or rising, for each */
+#define WEIGHT_EMPTY 1e-3  /* of an empty field that may not be left empty */
+#define WEIGHT_BOXES 1e-3  /* of an empty box behind a written one */
+#define SHARE_OUTSIDE 1e-2 /* of numbers that are not in the list, which counts as many as there may be */
+#define MIN_WEIGHT 1e-9    /* beside the field's best reading; what is less is not told apart */
+#define MAX_STATES 4096    /* readings of one field that are told apart */
+
+/* A reading: all ways to write one value, with leading zeros or empty boxes. */
+struct state {
+    int64_t value;
+    double p;       /* weight: the probability of its boxes times those of broken rules; not normalised */
+    double seen;    /* the probability of the boxes of its most probable way, rules apart */
+    double top;     /* the weight of that way */
+    int entry;      /* of the list; -1: none */
+    int written;    /* boxes written in that way; STATE_EMPTY, STATE_OTHER */
+    unsigned broken; /* by that way, of the field's own rules */
+};
+enum { STATE_EMPTY = 0, STATE_OTHER = -1 }; /* OTHER: boxes that make no number, and what is too improbable
+                                               to be told apart; it has no value */
+struct states {
+    struct state *state; /* [n] values rising; before them STATE_EMPTY, behind them STATE_OTHER */
+    size_t n, room;
+};
+
+/* What was seen becomes odds: no symbol is impossible, and writing that is no digit is an empty box with
+ * something in it or a digit that cannot be told. */
+struct odds odds_of(const struct form_evidence *evidence);
+struct odds odds_unknown(void);
+
+/* Find the readings of field f in its cells, odds[form_cells(f)] from the left. Returns 0 or -1. Free
+ * s->state with free. */
+int states_find(struct states *s, const struct form_field *f, const struct odds *odds, struct err *e);
+
+/* Write a reading as text of FORM_NUMBER bytes. `sure`: its digits are those of the reading, else one that
+ * no symbol of its box speaks for is ?. */
+void state_text(const struct form_field *f, const struct state *s, const struct odds *odds, bool sure,
+                char *text);
+
+/* Has it a number of its own, to be held against other fields' and pages' rules? */
+static inline bool state_counts(const struct state *s)
+{
+    return s->written > 0;
+}
+
+#endif
