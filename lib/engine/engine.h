@@ -111,6 +111,9 @@ void infer_scale(const uint8_t *pixels, long count, double scale, double mean, d
 /* p[i] = softmax(logits / temperature), k of them, in double. */
 void softmax(const float *logits, int k, double temperature, double *p);
 
+/* The index of the largest of k logits, the first of equal ones. */
+int argmax(const float *logits, int k);
+
 /* A finder's map: what a network that ends in `boxes` answers of a picture, [1 + classes + 4][rows]
  * [columns] of raw outputs; a cell covers stride x stride pixels. Channels, in order: the logit of "a
  * box has its centre in this cell"; the logits of the classes; the centre's place in the cell, x and

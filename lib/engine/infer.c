@@ -422,14 +422,3 @@ void infer_scale(const uint8_t *pixels, long count, double scale, double mean, d
     for (long i = 0; i < count; i++)
         x[i] = table[pixels[i]];
 }
-
-void softmax(const float *logits, int k, double temperature, double *p)
-{
-    double most = -INFINITY, sum = 0;
-    for (int i = 0; i < k; i++)
-        most = fmax(most, logits[i]);
-    for (int i = 0; i < k; i++)
-        sum += p[i] = exp((logits[i] - most) / temperature);
-    for (int i = 0; i < k; i++)
-        p[i] /= sum;
-}

@@ -3,6 +3,7 @@
  * centre are punished less for taking themselves for one, by a Gaussian that grows with the box;
  * classes and boxes are learnt at the centres alone. */
 #include "map_loss.h"
+#include "softmax.h"
 
 #include <math.h>
 #include <string.h>
@@ -106,25 +107,6 @@ static double loss_of_other(double logit, double near, double *slope)
     return -weight * p * p * log_q;
 }
 
-/* The cross-entropy of the classes of a centre; planes of map and grad are `cells` apart. */
-static double loss_of_class(int classes, int cells, const float *map, int truth, double boxes,
-                            float *grad)
-{
-    double most = map[0], sum = 0, loss = 0;
-    for (int k = 1; k < classes; k++)
-        most = fmax(most, map[k * cells]);
-    for (int k = 0; k < classes; k++)
-        sum += exp(map[k * cells] - most);
-    for (int k = 0; k < classes; k++) {
-        double x = map[k * cells] - most;
-        double target = CLASS_SMOOTHING / classes + (k == truth ? 1 - CLASS_SMOOTHING : 0);
-        // cppcheck-suppress invalidFunctionArg ; the largest logit adds 1
-        loss += target * (log(sum) - x);
-        grad[k * cells] = (float)(CLASS_WEIGHT * (exp(x) / sum - target) / boxes);
-    }
-    return loss;
-}
-
 /* The mean distance of a centre's four numbers from those of its box. */
 static double loss_of_box(const struct map_shape *s, int cell, const float *map,
                           const struct map_box *b, double boxes, float *grad)
@@ -147,6 +129,10 @@ void map_loss(const struct map_shape *s, const float *map, const struct map_trut
 {
     int cells = s->rows * s->columns;
     struct map_loss sum = {0};
+    long plane[s->classes];
+    struct cross_entropy c = {s->classes, plane, CLASS_SMOOTHING, CLASS_WEIGHT, boxes};
+    for (int k = 0; k < s->classes; k++)
+        plane[k] = (long)k * cells;
     memset(grad, 0, (size_t)(5 + s->classes) * (size_t)cells * sizeof *grad);
     for (int i = 0; i < cells; i++) {
         double slope = 0;
@@ -156,7 +142,7 @@ void map_loss(const struct map_shape *s, const float *map, const struct map_trut
             const struct map_box *b = &t->box[(int)marks[i] - 2];
             long class = i + (long)cells, box = i + (long)cells * (1 + s->classes);
             sum.centre += loss_of_centre(map[i], &slope);
-            sum.class += loss_of_class(s->classes, cells, map + class, b->class, boxes, grad + class);
+            sum.class += cross_entropy(&c, map + class, b->class, grad + class);
             sum.box += loss_of_box(s, i, map + box, b, boxes, grad + box);
         }
         grad[i] = (float)(slope / boxes);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "map_loss.h"
+#include "softmax.h"
 #include "train_plan.h"
 
 /* ---- Weights in and out of the net ---- */
@@ -220,25 +221,15 @@ static void softmax_loss(struct trainer *t, int i, struct train_result *r)
     const struct value *y = &t->value[t->output];
     const float *logits = t->memory + y->act_place;
     float *grad = t->memory + y->grad_place;
-    double smooth = t->o.label_smoothing, most = -INFINITY, sum = 0;
     long at[t->classes];
     int best = 0;
     for (int k = 0; k < t->classes; k++) {
         long place = rows_at(y->shape, k);
         at[k] = (place / BLOCK * t->o.batch + i) * BLOCK + place % BLOCK;
-        if (logits[at[k]] > most) {
-            most = logits[at[k]];
-            best = k;
-        }
+        best = logits[at[k]] > logits[at[best]] ? k : best;
     }
-    for (int k = 0; k < t->classes; k++)
-        sum += exp(logits[at[k]] - most);
-    for (int k = 0; k < t->classes; k++) {
-        double x = logits[at[k]] - most;
-        double target = smooth / t->classes + (k == t->labels[i] ? 1 - smooth : 0);
-        r->loss += target * (log(sum) - x) / t->n;
-        grad[at[k]] = (float)((exp(x) / sum - target) / t->n);
-    }
+    struct cross_entropy c = {t->classes, at, t->o.label_smoothing, 1, t->n};
+    r->loss += cross_entropy(&c, logits, t->labels[i], grad) / t->n;
     r->correct += best == t->labels[i];
 }
 

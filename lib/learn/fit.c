@@ -232,11 +232,7 @@ static uint8_t label_of(const struct fit *f, long i)
 
 static bool is_right(const struct fit *f, long i)
 {
-    const float *z = f->logits + i * f->d->classes;
-    int most = 0;
-    for (int j = 1; j < f->d->classes; j++)
-        most = z[j] > z[most] ? j : most;
-    return most == label_of(f, i);
+    return argmax(f->logits + i * f->d->classes, f->d->classes) == label_of(f, i);
 }
 
 static double validation_accuracy(const struct fit *f)

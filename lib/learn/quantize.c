@@ -559,13 +559,8 @@ static long sit(struct exam *m, const struct net *net, struct err *e)
         infer_run(plan, m->x + i * size, m->n - i < BATCH ? (int)(m->n - i) : BATCH,
                   m->logits + i * m->classes);
     infer_free(plan);
-    for (long i = 0; i < m->n; i++) {
-        const float *z = m->logits + i * m->classes;
-        int most = 0;
-        for (int k = 1; k < m->classes; k++)
-            most = z[k] > z[most] ? k : most;
-        right += most == m->labels[i];
-    }
+    for (long i = 0; i < m->n; i++)
+        right += argmax(m->logits + i * m->classes, m->classes) == m->labels[i];
     return right;
 }
 
