@@ -142,8 +142,9 @@ static void drop_privileges(const struct options *o, const struct name_list *lis
     struct stat st;
     bool all = list->count > 0 && !o->capture.format && !o->wait;
     for (size_t i = 0; all && i < list->count; i++)
-        all = stat(list->name[i], &st) ? !strstr(list->name[i], "://")
-                                       : S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode);
+        all = stat(list->name[i], &st)
+                  ? !strstr(list->name[i], "://") && strncmp(list->name[i], "/dev/", 5) != 0
+                  : S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode);
     if (all)
         privilege_drop(&(struct privilege){.file = (const char *const *)list->name,
                                            .files = list->count});

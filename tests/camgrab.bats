@@ -364,6 +364,12 @@ build_shim() {
     [ "$(camgrab -f x11grab -n 3 | facts source | sort -u)" = x11grab ]
 }
 
+@test "a camera that is not there is told, with what the sandbox forbids others" {
+    run camgrab /dev/video63
+    [ "$status" -eq 1 ]
+    [[ "$output" = "camgrab: /dev/video63: no such camera; "* ]]
+}
+
 @test "no display and a Wayland desktop are said in words" {
     run env -u DISPLAY camgrab -f x11grab
     [ "$status" -eq 1 ]
