@@ -1,7 +1,6 @@
 /* The pictures and videos in a folder.
  *   in   a folder's name
  *   out  the names of its files that are pictures, by extension or magic number, sorted by their bytes */
-#define _GNU_SOURCE 1 /* reallocarray */
 #include "camera.h"
 
 #include <errno.h>
@@ -11,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/grow.h"
 #include "stream/stream.h"
 #include "picture.h"
 
@@ -26,14 +26,10 @@ static bool begins_like_a_picture(const char *name)
 
 int name_list_add(struct name_list *list, const char *name, struct err *e)
 {
-    if (list->count == list->size) {
-        size_t size = list->size ? 2 * list->size : 64;
-        char **grown = reallocarray(list->name, size, sizeof *grown);
-        if (!grown)
-            return err_set(e, "out of memory");
-        list->name = grown;
-        list->size = size;
-    }
+    char **grown = grow(list->name, list->count + 1, &list->size, sizeof *grown, e);
+    if (!grown)
+        return -1;
+    list->name = grown;
     if (!(list->name[list->count] = strdup(name)))
         return err_set(e, "out of memory");
     list->count++;

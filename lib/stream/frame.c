@@ -15,6 +15,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/grow.h"
+
 int frame_check_size(long long width, long long height, struct err *e)
 {
     if (width < 1 || height < 1 || width > FRAME_MAX_SIDE || height > FRAME_MAX_SIDE)
@@ -63,16 +65,13 @@ int frame_resize(struct frame *f, int width, int height, struct err *e)
 
 int frame_reserve_facts(struct frame *f, size_t n, struct err *e)
 {
-    if (n <= f->facts_size)
-        return 0;
-    size_t size = n < 256 ? 256 : n * 2;
-    char *grown = realloc(f->facts, size);
+    bool fresh = !f->facts;
+    char *grown = grow(f->facts, n, &f->facts_size, 1, e);
     if (!grown)
         return err_set(e, "out of memory for a frame's facts");
-    if (!f->facts)
+    if (fresh)
         grown[0] = '\0';
     f->facts = grown;
-    f->facts_size = size;
     return 0;
 }
 
@@ -265,14 +264,10 @@ int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, s
     size_t header = header_bound(f);
     size_t pixels = (size_t)f->width * (size_t)f->height;
     size_t need = *len + header + pixels;
-    if (need > *size) {
-        size_t grown_size = need < 2 * *size ? 2 * *size : need;
-        char *grown = realloc(*buf, grown_size);
-        if (!grown)
-            return err_set(e, "out of memory for a %dx%d frame", f->width, f->height);
-        *buf = grown;
-        *size = grown_size;
-    }
+    char *grown = grow(*buf, need, size, 1, e);
+    if (!grown)
+        return err_set(e, "out of memory for a %dx%d frame", f->width, f->height);
+    *buf = grown;
     char *to = put_header(*buf + *len, f);
     memcpy(to, f->gray, pixels);
     *len = (size_t)(to - *buf) + pixels;

@@ -12,6 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/grow.h"
+
+#define MIN_READ 4096 /* bytes of room for each read of its output */
 #define END_WAIT_MS 500
 #define END_STEP_MS 5
 
@@ -187,13 +190,10 @@ int child_write_fd(const struct child *c)
 static void read_some(struct child *c)
 {
     while (c->out >= 0) {
-        if (c->lines.size - c->lines.len < 4096) {
-            char *p = realloc(c->lines.data, c->lines.size + 8192);
-            if (!p)
-                return;
-            c->lines.data = p;
-            c->lines.size += 8192;
-        }
+        char *lines = grow(c->lines.data, c->lines.len + MIN_READ, &c->lines.size, 1, NULL);
+        if (!lines)
+            return;
+        c->lines.data = lines;
         ssize_t n = read(c->out, c->lines.data + c->lines.len, c->lines.size - c->lines.len - 1);
         if (n < 0 && errno == EINTR)
             continue;

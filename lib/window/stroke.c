@@ -26,6 +26,7 @@ struct sketch {
     size_t strokes_room;
     uint8_t **snapshot; /* [i]: the raster after (i + 1) * SNAPSHOT_EVERY strokes */
     int snapshots;
+    size_t snapshots_room;
     uint8_t *ink;
     uint8_t *before; /* the raster without the last stroke */
 };
@@ -162,7 +163,8 @@ static void keep_snapshot(struct sketch *s)
     if (s->strokes % SNAPSHOT_EVERY || s->strokes / SNAPSHOT_EVERY != s->snapshots + 1)
         return;
     uint8_t *copy = malloc(RASTER_BYTES);
-    uint8_t **list = realloc(s->snapshot, ((size_t)s->snapshots + 1) * sizeof *list);
+    size_t n = (size_t)s->snapshots + 1;
+    uint8_t **list = grow(s->snapshot, n, &s->snapshots_room, sizeof *list, NULL);
     if (list)
         s->snapshot = list;
     if (!copy || !list) {
