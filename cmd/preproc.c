@@ -76,6 +76,10 @@ static struct options parse(int argc, char **argv)
 
 enum { JOBS_PER_THREAD = 4 };
 
+/* Pixels of a frame of which more than one a thread may wait: of larger ones so many are held at once as
+ * there are threads, and one more. */
+enum { MAX_SMALL = 1 << 20 };
+
 /* A frame on its way through. */
 struct job {
     struct frame in, out;
@@ -250,6 +254,11 @@ static int show_sight(const struct preproc *p, const struct job *j, struct err *
     return failed ? err_errno(e, "the picture of what was seen") : 0;
 }
 
+static bool is_large(const struct job *j)
+{
+    return j->in.gray_size > MAX_SMALL;
+}
+
 /* Work on the first n jobs and write what comes out of them, in order. */
 static int flush(struct preproc *p, int n, const char *name)
 {
@@ -272,6 +281,8 @@ static int flush(struct preproc *p, int n, const char *name)
             return -1;
         if (j->seen > 1 && !p->o->many)
             tell_more(p, name);
+        if (i >= p->o->threads && is_large(j))
+            frame_free(&j->in);
     }
     return 0;
 }
@@ -279,7 +290,7 @@ static int flush(struct preproc *p, int n, const char *name)
 /* Note where the frame is from, for those after us, unless it says so itself. */
 static int note_source(struct frame_reader *r, struct job *j)
 {
-    char text[1024];
+    char text[FRAME_SOURCE];
     const char *source = frame_source(r, &j->in, text, sizeof text);
     long long number = frame_number(r, &j->in);
     if (source != text)
@@ -309,7 +320,8 @@ static void read_all(struct preproc *p, struct frame_reader *r)
         waiting++;
         if (!live && (live = pipe_is_live(frame_fd(r))))
             pipe_shrink(STDOUT_FILENO);
-        if (waiting < p->jobs && !frame_would_block(r))
+        bool enough = waiting == p->jobs || (waiting > p->o->threads && is_large(j));
+        if (!enough && !frame_would_block(r))
             continue;
         if (flush(p, waiting, name))
             return;

@@ -444,3 +444,26 @@ build_shim() {
         case $line in mkdir* | *'>'*) ;; *) [ -s got ] || { echo "$line"; return 1; } ;; esac
     done <examples
 }
+
+@test "a small file cannot ask for much memory or time" {
+    bats_require_minimum_version 1.5.0
+    cat >bombs.py <<'END'
+import struct, zlib
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+# RGBA of 16 bits, 2.1 GB; only its first row is there.
+open("bomb.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16200, 16200, 16, 6, 0, 0, 0))
+    + chunk(b"IDAT", zlib.compress(bytes(16200 * 8 + 1))) + chunk(b"IEND", b""))
+# 300 frames of one pixel on a canvas of 16 million.
+frame = b"!\xf9\x04\x04\x0a\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0"
+open("bomb.gif", "wb").write(b"GIF89a" + struct.pack("<HHBBB", 4000, 4000, 0x80, 0, 0)
+    + b"\0\0\0\xff\xff\xff" + frame * 300 + b";")
+END
+    python3 bombs.py
+    run -1 bash -c 'camgrab bomb.png 2>&1 >out'
+    [ "$output" = 'camgrab: bomb.png: not a whole png picture: it takes more than 1 GiB of memory' ]
+    [ "$(peak camgrab bomb.png)" -lt 200 ]
+    run bash -c 'camgrab bomb.gif 2>err | grep -ac "^# frame="'
+    [ "$output" -lt 120 ]
+    [ "$(<err)" = 'camgrab: bomb.gif: more than 65536 pixels for each of its bytes: not read further' ]
+}

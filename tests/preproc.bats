@@ -117,6 +117,30 @@ difference() {
     cmp "$BATS_TEST_TMPDIR/one.pgm" "$BATS_TEST_TMPDIR/three.pgm"
 }
 
+@test "large frames are held as many as threads, and one more" {
+    cd "$BATS_TEST_TMPDIR"
+    for ((i = 0; i < 12; i++)); do printf 'P5 4096 4096 255\n' && head -c 16777216 /dev/zero; done >large.pgm
+    one=$(peak preproc large.pgm)
+    two=$(peak preproc -j 2 large.pgm)
+    echo "$one MB, $two MB"
+    # Each thread has memory for its work beside its frame.
+    [ "$two" -le $((one * 3 + 20)) ]
+}
+
+@test "a source of 4,095 bytes passes whole" {
+    cd "$BATS_TEST_TMPDIR"
+    part=$(printf 'é%.0s' $(seq 120))
+    folder=$part/$part/$part/$part/$part
+    mkdir -p "$folder"
+    digits -r 0:1 | pnmtopnm >"$folder/abc.pgm" # which drops the facts
+    for source in "$folder/abc.pgm" "./$folder/abc.pgm"; do
+        encoded=$(camgrab -l "$folder" | sed "s,^,${source%%[!./]*},")
+        [ "$(preproc "$source" | cnn-predict | cut -f 3)" = "$encoded" ]
+        [ "$(camgrab "$source" | preproc | cnn-predict | cut -f 3)" = "$encoded" ]
+    done
+    [ "${#encoded}" -gt 3600 ]
+}
+
 @test "an answer comes while the pipe stays open" {
     mkfifo "$BATS_TEST_TMPDIR/fifo"
     preproc <"$BATS_TEST_TMPDIR/fifo" >"$BATS_TEST_TMPDIR/out.pgm" 3>&- &

@@ -36,6 +36,12 @@ static const char url_protocols[] =
     "http,https,httpproxy,tls,tcp,udp,udplite,rtp,srtp,rtmp,rtmps,rtmpt,rtmpe,rtmpts,srt,rist,ftp,"
     "sftp,mmsh,mmst,crypto,data";
 
+/* Pixels that a file may hold for each of its bytes, and beside them: 65,536 a byte are an hour of a
+ * screen that stands still in 7 MB. Of an animation of one-pixel frames on the largest canvas it is
+ * bounded time. */
+#define MAX_PIXELS_A_BYTE 65536
+#define SPARE_PIXELS (1LL << 30)
+
 enum how {
     NOTHING,  /* no source is open */
     PNM,      /* frames, read by lib/stream */
@@ -52,6 +58,7 @@ struct capture {
     char *name; /* the value of the fact `source`: the source, percent-encoded */
     bool lost, ended;
     atomic_bool interrupted;
+    long long bytes, pixels; /* of a file, so far */
     long long count; /* pictures that the source has given, skipped and damaged ones included */
     double first_time;
     double deadline; /* when FFmpeg is interrupted (clock_now); HUGE_VAL: never */
@@ -156,6 +163,7 @@ static int read_bytes(void *opaque, uint8_t *to, int size)
     do
         n = read(c->fd, to, size);
     while (n < 0 && errno == EINTR);
+    c->bytes += n > 0 ? n : 0;
     return n < 0 ? AVERROR(errno) : n == 0 ? AVERROR_EOF : (int)n;
 }
 
@@ -494,7 +502,7 @@ int capture_open(struct capture *c, const char *source, struct err *e)
     percent_encode(source[0] || !c->o.format ? source : c->o.format, c->name, room);
     c->lost = c->ended = false;
     atomic_store(&c->interrupted, false);
-    c->count = 0;
+    c->count = c->bytes = c->pixels = 0;
     c->first_time = NAN;
     c->orientation = 0;
     if (open_source(c, e)) {
@@ -557,6 +565,15 @@ static bool is_image_pipe(const struct capture *c)
     return len > 5 && !strcmp(c->format->iformat->name + len - 5, "_pipe");
 }
 
+static int count_pixels(struct capture *c, struct err *e)
+{
+    c->pixels += (long long)c->picture->width * c->picture->height;
+    if (!c->io || c->pixels <= SPARE_PIXELS + MAX_PIXELS_A_BYTE * c->bytes)
+        return 1;
+    c->lost = true;
+    return err_set(e, "more than %d pixels for each of its bytes: not read further", MAX_PIXELS_A_BYTE);
+}
+
 /* Decode the next picture of a container into c->picture. Returns as capture_read does. */
 static int next_picture(struct capture *c, struct err *e)
 {
@@ -564,13 +581,13 @@ static int next_picture(struct capture *c, struct err *e)
     for (;;) {
         int status = avcodec_receive_frame(c->decoder, c->picture);
         if (status >= 0)
-            return 1;
+            return count_pixels(c, e);
         if (status == AVERROR_EOF && c->count == 0)
             return lose(c, status, e);
         if (status == AVERROR_EOF)
             return 0;
         if (status != AVERROR(EAGAIN))
-            return err_set(e, "%s", av_err2str(status));
+            return err_set(e, "%s", picture_error(status));
         status = c->ended ? AVERROR_EOF : read_packet(c, c->packet);
         if (status == AVERROR_EOF) {
             c->ended = true;
@@ -588,7 +605,7 @@ static int next_picture(struct capture *c, struct err *e)
         av_packet_unref(c->packet);
         if (status < 0 && status != AVERROR(EAGAIN)) {
             c->count++;
-            return err_set(e, "not decoded: %s", av_err2str(status));
+            return err_set(e, "not decoded: %s", picture_error(status));
         }
     }
 }

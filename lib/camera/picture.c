@@ -7,6 +7,7 @@
 
 #include <libavformat/avformat.h>
 #include <libavutil/avstring.h>
+#include <libavutil/imgutils.h>
 
 #include "stream/stream.h"
 
@@ -106,6 +107,14 @@ void picture_formats(char *text, size_t size)
             av_strlcatf(text, size, "%s%s", *text ? "," : "", kinds[i].formats);
 }
 
+/* Pictures get their memory here: a file of some bytes can ask for gigabytes. */
+static int limited_buffer(AVCodecContext *decoder, AVFrame *picture, int flags)
+{
+    int size = av_image_get_buffer_size(picture->format, picture->width, picture->height, 1);
+    return size < 0 || size > PICTURE_MAX_BYTES ? AVERROR(EFBIG)
+                                                : avcodec_default_get_buffer2(decoder, picture, flags);
+}
+
 AVCodecContext *picture_decoder(enum AVCodecID id, const AVCodecParameters *par, int threads,
                                 AVDictionary **options, struct err *e)
 {
@@ -121,6 +130,7 @@ AVCodecContext *picture_decoder(enum AVCodecID id, const AVCodecParameters *par,
         return NULL;
     }
     decoder->max_pixels = FRAME_MAX_PIXELS;
+    decoder->get_buffer2 = limited_buffer;
     if (!par && (id == AV_CODEC_ID_MJPEG || id == AV_CODEC_ID_PNG)) /* a truncated file is an error */
         decoder->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK;
     decoder->thread_count = threads;
@@ -148,7 +158,7 @@ int picture_decode(AVFrame *picture, const AVPacket *packet, struct err *e)
     }
     if (status < 0)
         err_set(e, "not a whole %s picture: %s", avcodec_get_name(decoder->codec_id),
-                status == AVERROR_EOF ? "no picture in it" : av_err2str(status));
+                status == AVERROR_EOF ? "no picture in it" : picture_error(status));
     avcodec_free_context(&decoder);
     return status < 0 ? -1 : 0;
 }

@@ -34,8 +34,15 @@ bool picture_format(const char *name);
 void picture_formats(char *text, size_t size);
 #define PICTURE_FORMATS 1024
 
-/* Open the decoder of codec id (par: what a container knows, or NULL) with FRAME_MAX_PIXELS as
- * its limit. Returns NULL on failure; free with avcodec_free_context. */
+/* Bytes that one picture may take in memory as it is decoded; one that takes more is AVERROR(EFBIG). */
+#define PICTURE_MAX_BYTES (1 << 30)
+
+/* What FFmpeg's status says. */
+#define picture_error(status)                                                                      \
+    ((status) == AVERROR(EFBIG) ? "it takes more than 1 GiB of memory" : av_err2str(status))
+
+/* Open the decoder of codec id (par: what a container knows, or NULL) with FRAME_MAX_PIXELS and
+ * PICTURE_MAX_BYTES as its limits. Returns NULL on failure; free with avcodec_free_context. */
 AVCodecContext *picture_decoder(enum AVCodecID id, const AVCodecParameters *par, int threads,
                                 AVDictionary **options, struct err *e);
 

@@ -49,7 +49,7 @@ static int decode_tile(const AVStream *stream, const AVPacket *packet, struct fr
     if (status >= 0)
         status = avcodec_receive_frame(decoder, picture);
     if (status < 0)
-        err_set(e, "a tile cannot be decoded: %s", av_err2str(status));
+        err_set(e, "a tile cannot be decoded: %s", picture_error(status));
     else
         status = gray_from_picture(tile, picture, e);
     av_frame_free(&picture);

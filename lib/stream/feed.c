@@ -114,7 +114,7 @@ static int read_files(void *from, struct feed_item *item, struct err *e)
         }
         int got = frame_read(s->reader, &item->frame, e);
         if (got > 0) {
-            frame_source(s->reader, &item->frame, item->source, FEED_SOURCE);
+            frame_source(s->reader, &item->frame, item->source, FRAME_SOURCE);
             item->number = frame_number(s->reader, &item->frame);
             return 1;
         }

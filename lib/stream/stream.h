@@ -21,6 +21,7 @@
 #define FRAME_MAX_SIDE 16384        /* A side has at most so many pixels. */
 #define FRAME_MAX_PIXELS (1L << 28) /* A frame has at most so many pixels in all. */
 #define FRAME_MAX_HEADER 65536      /* A header has at most so many bytes, facts included. */
+#define FRAME_SOURCE 4096           /* Bytes of the fact `source` with its NUL; a longer one is cut. */
 
 /* A frame owns its pixels and facts; all-zero is an empty frame. Reading into a frame again
  * reuses its memory. */
@@ -206,14 +207,12 @@ void idx_transpose(const uint8_t *from, int width, int height, uint8_t *to);
 /* Frames read by a thread of their own, so that a window never waits for a writer that stops in the
  * middle of one, nor a camera for a reader. Exactly one frame is read ahead. */
 
-#define FEED_SOURCE 4096 /* Bytes that hold a source, percent-encoded, with its NUL. */
-
 struct feed;
 
 /* A frame and where it is from. All-zero is empty; release it with frame_free(&.frame). */
 struct feed_item {
     struct frame frame;
-    char source[FEED_SOURCE]; /* of files: percent-encoded, the frame's fact or the stream's name */
+    char source[FRAME_SOURCE]; /* of files: percent-encoded, the frame's fact or the stream's name */
     long long number;         /* of files: the frame's fact, or its place in the stream from 0 */
     double time;              /* of what feed_newest reads: as that says */
 };
