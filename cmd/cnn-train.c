@@ -3,14 +3,17 @@
  * is trained (fit) and saved as ONNX, or (-q) a model made one in 8 bits (quantize). Under mpirun several
  * processes (ranks) do so together, of which the first reads, prints and writes. */
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/privilege.h"
 #include "learn/learn.h"
 #include "onnx/onnx.h"
 #include "tool.h"
@@ -156,6 +159,12 @@ static void catch_signals(void)
     catch_signal(SIGINT);
     catch_signal(SIGTERM);
     catch_signal(SIGHUP);
+}
+
+/* Whether mpirun (Open MPI's, or one of MPICH's kin) has started this process among others. */
+static bool is_rank(void)
+{
+    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE");
 }
 
 /* ---- before the work ---- */
@@ -346,6 +355,29 @@ static int quantize(const struct options *o, const struct net *net, const struct
     return 0;
 }
 
+/* Models, checkpoints and frames are from strangers: from here on nothing but them is opened, and written
+ * only in the model's folder. One of several ranks talks to the others and keeps what it has. */
+static int drop_privileges(const struct options *o, char **names, struct err *e)
+{
+    size_t n = 0;
+    char folder[2][PATH_MAX];
+    while (names[n])
+        n++;
+    const char **file = calloc(n + 1, sizeof *file);
+    if (!file)
+        return err_set(e, "out of memory");
+    file[0] = o->start ? o->start : o->net;
+    memcpy(file + 1, names, n * sizeof *file);
+    struct privilege keep = {.file = file, .files = n + 1};
+    snprintf(folder[0], sizeof folder[0], "%s", o->model);
+    keep.folder[0] = dirname(folder[0]);
+    if (realpath(o->model, folder[1])) /* a symbolic link stays, and what it points to is replaced */
+        keep.folder[1] = dirname(folder[1]);
+    privilege_drop(&keep);
+    free(file);
+    return 0;
+}
+
 /* Returns 0; 1 when it was told to stop; -1 on failure. In both cases the checkpoint, if there is one,
  * holds what was done. */
 static int teach(struct options *o, char **names, struct err *e)
@@ -353,7 +385,7 @@ static int teach(struct options *o, char **names, struct err *e)
     const struct ranks *ranks = o->recipe.fit.train.ranks;
     struct dataset d = {0};
     struct threads *t = NULL;
-    struct net *net = load(o, e);
+    struct net *net = !is_rank() && drop_privileges(o, names, e) ? NULL : load(o, e);
     int status = -1;
     bool finder = net && net_is_finder(net);
     recipe_complete(&o->recipe, o->start, finder);
@@ -377,12 +409,6 @@ static int teach(struct options *o, char **names, struct err *e)
 }
 
 /* ---- alone, or as one of several ---- */
-
-/* Whether mpirun (Open MPI's, or one of MPICH's kin) has started this process among others. */
-static bool is_rank(void)
-{
-    return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMI_SIZE");
-}
 
 /* What is said of a run that has ended before its end. */
 static int tell_end(const struct options *o, int ended, const struct err *e)

@@ -205,7 +205,7 @@ static int run(const struct options *o)
     const char *files[] = {o->images, o->labels};
     if (o->dir && file_make_folder(o->dir, &e) < 0)
         return tool_error(&e);
-    privilege_drop(&(struct privilege){files, o->labels ? 2 : 1, o->dir});
+    privilege_drop(&(struct privilege){files, o->labels ? 2 : 1, {o->dir}, false});
     warn_emnist(o);
     return convert_all(o, &e) < 0 ? tool_error(&e) : EXIT_OK;
 }

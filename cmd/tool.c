@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "answer/answer.h"
+#include "base/privilege.h"
 #include "engine/engine.h"
 
 static const char *program = "inkpipe";
@@ -71,8 +72,9 @@ _Noreturn void tool_help(void)
 
 _Noreturn void tool_version(void)
 {
-    printf("%s (inkpipe) %s, %s kernels, int8: %s\n", program, VERSION, kernel_level(kernel_best()),
-           kernel8_level(kernel8_best(kernel_best())));
+    const char *level = kernel_level(kernel_best()), *level8 = kernel8_level(kernel8_best(kernel_best()));
+    printf("%s (inkpipe) %s, %s kernels, int8: %s, sandbox: %s\n", program, VERSION, level, level8,
+           privilege_drop(&(struct privilege){0}));
     exit(tool_close(EXIT_OK));
 }
 

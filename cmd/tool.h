@@ -26,7 +26,7 @@ void tool_note_clipping(const struct frame_reader *r);
 /* -h: usage on stdout, exit 0. */
 _Noreturn void tool_help(void);
 
-/* -V: name, version and kernel level on stdout, exit 0. */
+/* -V: name, version, kernel level and what of the sandbox holds here on stdout, exit 0. */
 _Noreturn void tool_version(void);
 
 /* A wrong option or operand: message, then the usage's first line, exit 2. format NULL: getopt

@@ -2,6 +2,8 @@
  * thread, their region goes to the command, and its answers are drawn over the frames they are about (the
  * room of windows paints). */
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <math.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 
 #include "answer/answer.h"
 #include "base/clock.h"
+#include "base/privilege.h"
 #include "tool.h"
 #include "window/window.h"
 
@@ -340,13 +343,26 @@ static int run(struct viewer *v, const sigset_t *open, struct err *e)
     return 0;
 }
 
+/* Frames are from strangers: from here on files are written only where frames are saved, and nothing is
+ * started. A command needs what it needs. */
+static void drop_privileges(const struct viewer *v, char **names, int count)
+{
+    char labelled[PATH_MAX];
+    snprintf(labelled, sizeof labelled, "%s", v->o->labelled);
+    if (!v->o->command)
+        privilege_drop(&(struct privilege){(const char *const *)names, (size_t)count,
+                                           {".", dirname(labelled)}, true});
+}
+
 /* A window that fits the first frame, when one comes soon. */
 static int start(struct viewer *v, char **names, int count, struct err *e)
 {
     int width, height, w = 640, h = 480;
     int out = v->o->pass ? STDOUT_FILENO : -1;
-    if (loop_open(&v->loop, v->o->command, out, v->o->scale, e) < 0 ||
-        !(v->feed = feed_new(names, count, out, e)))
+    if (loop_open(&v->loop, v->o->command, out, v->o->scale, e) < 0)
+        return -1;
+    drop_privileges(v, names, count);
+    if (!(v->feed = feed_new(names, count, out, e)))
         return -1;
     struct pollfd first = {feed_fd(v->feed), POLLIN, 0};
     poll(&first, 1, FIRST_WAIT * 1000);

@@ -42,6 +42,31 @@ try() {
     done
 }
 
+# Each call of the table in escape.c.
+calls() {
+    sed -n 's/^    {"\([a-z_0-9]*\)", .*/\1/p' "$TREE/tests/escape.c"
+}
+
+@test "signals, limits, modes and times of files, shared memory, mounts: what is not listed ends the program" {
+    [ "$(calls | wc -l)" -ge 30 ]
+    for program in "preproc $from/digits.pgm" "inkpipe-read -m $TREE/models/seed.onnx </dev/zero" \
+        "cnn-train -n $DATA/tiny.net -e 1 -o model.onnx $from/digits.pgm" \
+        "mnist2pgm -r 0:3 -d digits $DATA/digits-images.gz $DATA/digits-labels.gz"; do
+        for how in own async paste $(calls); do
+            try "$how" "$program"
+            [ "$status" -eq $((128 + $(kill -l SYS))) ]
+            [ "$output" = "" ]
+        done
+    done
+}
+
+@test "-V tells what holds here" {
+    for program in preproc cnn-predict cnn-train camgrab mnist2pgm xview inkpipe-read; do
+        run "$program" -V
+        [[ $output = *", sandbox: Landlock and seccomp" ]]
+    done
+}
+
 @test "no file that was not named can be read, and the work goes on" {
     for program in "${programs[@]}"; do
         try read "$program"
@@ -65,6 +90,18 @@ try() {
         [ "$output" = "$how: Permission denied" ]
         [ -e here ] && [ ! -e escaped ] && [ ! -e ../escaped ]
         [ "$(find digits -name '*.pgm' | wc -l)" -eq 3 ]
+    done
+}
+
+@test "cnn-train reads what was named and writes in its model's folder alone" {
+    mkdir models
+    program="cnn-train -n $DATA/tiny.net -e 1 -v 0 -o models/model.onnx $from/digits.pgm"
+    for how in read write append outside rename remove folder; do
+        try $how "$program"
+        [ "$status" -eq 0 ]
+        [ "$output" = "$how: Permission denied" ]
+        [ -e here ] && [ ! -e escaped ] && [ ! -e ../escaped ]
+        [ -s models/model.onnx ]
     done
 }
 

@@ -7,21 +7,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What may still be opened by name, besides what is open already. */
+/* What may still be done by name, besides with what is open already. */
 struct privilege {
     const char *const *file; /* to be read: the files that have these names now; "-" is none */
     size_t files;
-    const char *folder; /* which is there already: below it all may be done with files; NULL: none */
+    const char *folder[2]; /* which are there already: below them all may be done with files; NULL: none */
+    bool window; /* there is a connection to an X server, which is talked to */
 };
 
 /* From now on, for this thread and those it starts (so call it before any are):
  *  - no other file is opened: the call fails with EACCES (Landlock, Linux 5.13);
- *  - no file is opened to be written, made, renamed or removed, unless there is a folder for that;
- *    no program or process started, no socket made, no other process looked into or signalled, no
- *    character put into a terminal's input: trying ends the program with SIGSYS (seccomp).
- * Returns true when all of that holds; false when the system does not have it, or refuses it, as
- * some containers do: then as much holds as could be had, and the program goes on. Never holds in
- * builds without SANDBOX and under sanitizers, which need what it takes. */
-bool privilege_drop(const struct privilege *keep);
+ *  - of the kernel's calls those alone are left that reading and writing what is open, memory, threads
+ *    and time take; any other, to start a program, make a socket, change a file, signal or look into
+ *    another process, ends the program with SIGSYS (seccomp).
+ * What stays possible: to ask whether files are there, and to write to whatever descriptors were
+ * inherited. Returns which of them holds, in words, "none" where the system does not have it, or
+ * refuses it, as some containers do: the program goes on. "none" in builds without SANDBOX and under
+ * sanitizers, which need what it takes. */
+const char *privilege_drop(const struct privilege *keep);
 
 #endif
