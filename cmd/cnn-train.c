@@ -176,6 +176,8 @@ static int check_options(const struct options *o, const struct net *net, struct 
     char letter = finder ? o->digits_only : o->finder_only;
     if (finder && o->quantize)
         return err_set(e, "a finder is not made one in 8 bits");
+    if (finder && o->recipe.fit.train.ranks)
+        return err_set(e, "a finder is trained by one process, not by several ranks");
     if (letter)
         return err_set(e, "-%c means nothing to a network that %s", letter,
                        finder ? "ends in boxes" : "does not end in boxes");

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """usage: make-map-fixture.py: print the losses that tests/unit/engine/map.c expects.
 
-The loss of a finder's map as the prototype had it, in numpy: target() draws Gaussians around centres as CenterNet
-does, losses() is focal loss, cross-entropy and L1. The prototype adds 1e-6 inside its logarithms; so does this."""
+The loss of a finder's map in plain numpy: target() draws Gaussians around centres as CenterNet (arXiv 1904.07850)
+does, losses() is focal loss, cross-entropy and L1. As usual in such scripts, its logarithms have 1e-6 added."""
 import numpy as np
 
 

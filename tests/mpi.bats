@@ -123,3 +123,10 @@ END
     grep -q host2 log
     cmp one.onnx two.onnx
 }
+
+@test "a finder is trained by one process" {
+    printf 'input 1 16 16\nconv 4 3x3 stride 4 pad same\nrelu\nconv 17 1x1\nboxes\n' >f.net
+    run ! ranks 2 cnn-train -n f.net -o f.onnx digits.pgm
+    [[ $output = *"cnn-train: f.net: a finder is trained by one process, not by several ranks"* ]]
+    [ ! -e f.onnx ]
+}

@@ -1,4 +1,4 @@
-/* A finder's map: its losses against the prototype's (tests/make-map-fixture.py) and their gradient
+/* A finder's map: its losses against numpy's (tests/make-map-fixture.py) and their gradient
  * against differences; a step of the trainer on it; the boxes that are read off it. */
 #include <math.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static void make_map(float *map)
         map[i] = 2 * sinf(.7f * (float)i);
 }
 
-static void test_prototype(void)
+static void test_losses(void)
 {
     static const struct {
         const char *name;
@@ -221,7 +221,7 @@ static void test_boxes(void)
 
 int main(void)
 {
-    test_prototype();
+    test_losses();
     test_gradient();
     test_extremes();
     test_trainer();
