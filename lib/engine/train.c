@@ -95,6 +95,7 @@ void trainer_free(struct trainer *t)
     for (int i = 0; t->operation && i < t->operations; i++) {
         free(t->operation[i].offset);
         free(t->operation[i].offset_back);
+        stride_free(&t->operation[i]);
         free(t->operation[i].half.offset);
         free(t->operation[i].half.back_offset);
         free(t->operation[i].winograd.offset);
@@ -177,8 +178,9 @@ static void turn_block(const struct trainer *t, const struct operation *op, int 
         for (int i = 0; i < window; i++) {
             const float *from =
                 t->w + op->weight + ((long)k * p->runs + (long)b * window + i) * p->run * BLOCK;
-            float *to = t->back + op->weight_back +
-                        ((long)b * q->runs + (long)k * window + window - 1 - i) * q->run * BLOCK;
+            long run = (long)b * q->runs + (long)k * window + window - 1 - i;
+            float *to = t->back + (op->part ? stride_weight(op, b, k, i)
+                                            : op->weight_back + run * q->run * BLOCK);
             for (int c = 0; c < p->run; c++)
                 for (int lane = 0; lane < q->run; lane++)
                     to[lane * BLOCK + c] = from[c * BLOCK + lane];

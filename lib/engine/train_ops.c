@@ -125,20 +125,6 @@ static void relu_backward(struct trainer *t, int y, int item, int thread)
     }
 }
 
-/* dy with zeros around and between its pixels. Between two calls the zeros stay. */
-static const float *spread(struct trainer *t, const struct operation *op, struct view dy, int thread)
-{
-    const struct layout *l = &op->spread;
-    float *to = t->scratch[thread] + op->spread_place + l->origin;
-    for (int b = 0; b < dy.blocks; b++)
-        for (int r = 0; r < dy.rows; r++)
-            for (int q = 0; q < dy.pixels; q++)
-                memcpy(to + b * l->block + r * op->l->stride_h * l->row +
-                           q * op->l->stride_w * BLOCK,
-                       dy.p + b * dy.block + r * dy.row + q * BLOCK, BLOCK * sizeof *to);
-    return t->scratch[thread] + op->spread_place;
-}
-
 /* Where the gradient of x goes; p is NULL where there is none. */
 static struct view dx_target(const struct trainer *t, const struct operation *op, int item, int thread)
 {
@@ -179,9 +165,12 @@ static void conv_weight_grad(struct trainer *t, const struct operation *op, stru
 static void conv_input_grad(struct trainer *t, const struct operation *op, struct view dy, int item,
                             int thread)
 {
-    const float *wide = op->spread_place >= 0 ? spread(t, op, dy, thread)
-                                              : dy.p - t->value[op->y].grad.origin;
+    const float *wide = dy.p - t->value[op->y].grad.origin;
     struct view dx = grad_target(t, op->x, op->add_x, item, thread);
+    if (op->part) {
+        stride_backward(t, op, wide, dx, thread);
+        return;
+    }
     struct conv v = {.blocks = op->pack_back.blocks, .rows = dx.rows, .pixels = dx.pixels,
                      .runs = op->pack_back.runs, .run = op->pack_back.run,
                      .offset = op->offset_back, .x_row = op->spread.row, .x_pixel = BLOCK,

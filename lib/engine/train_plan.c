@@ -28,7 +28,7 @@ static struct operation *new_operation(struct planner *b, enum op op, int layer,
 {
     struct operation *o = &b->t->operation[b->t->operations++];
     *o = (struct operation){.op = op, .layer = layer, .l = &b->t->net->layer[layer], .x = x,
-                            .x2 = -1, .y = y, .spread_place = -1};
+                            .x2 = -1, .y = y};
     struct value *v = &b->t->value[y];
     v->needs_grad = b->t->value[x].needs_grad || op == OP_CONV || op == OP_DENSE ||
                     op == OP_BATCHNORM;
@@ -325,18 +325,18 @@ static int place_back(struct trainer *t, struct operation *op, struct err *e)
         return 0;
     }
     const struct layer *l = op->l;
-    struct shape s = {p.k, (l->out.h - 1) * l->stride_h + 1, (l->out.w - 1) * l->stride_w + 1};
+    struct shape s = l->out;
     int reach_h = (l->r - 1) * l->dilation_h, reach_w = (l->s - 1) * l->dilation_w;
     struct border around = {.top = reach_h - op->pad.top, .left = reach_w - op->pad.left};
     around.bottom = x->shape.h + reach_h - around.top - s.h;
     around.right = x->shape.w + reach_w - around.left - s.w;
-    op->spread = layout_of(s, around, false);
-    if (x->needs_grad && l->stride_h == 1 && l->stride_w == 1)
-        y->grad = op->spread;
-    else if (x->needs_grad)
-        op->spread_place = take(&t->scratch_size, op->spread.size);
     conv_offsets(&p, l, &x->act, op->offset);
     join_taps(op, &x->act);
+    if (l->stride_h != 1 || l->stride_w != 1)
+        return x->needs_grad ? stride_plan(t, op, e) : 0;
+    op->spread = layout_of(s, around, false);
+    if (x->needs_grad)
+        y->grad = op->spread;
     conv_offsets(q, l, &op->spread, op->offset_back);
     return 0;
 }

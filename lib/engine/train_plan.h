@@ -51,6 +51,19 @@ struct winograd_plan {
     long sums;                 /* of the weights' gradient: place in the thread's memory */
 };
 
+/* A part of x that meets the same taps of a convolution with strides (train_stride.c). */
+struct stride_part {
+    int row, column;  /* its first pixel; those after it are a stride apart */
+    int rows, pixels; /* how many there are */
+    int taps, *offset; /* the taps, and where in dy they read: [blocks of dy][taps] */
+    long weight;      /* place in t->back: [blocks of x][blocks of dy][taps][run][BLOCK] */
+};
+
+/* The part that a tap is of, and which of its taps. */
+struct stride_tap {
+    int part, place;
+};
+
 struct operation {
     enum op op; /* OP_FLATTEN: gather images into rows; OP_INPUT: pad x with `factor` */
     int layer;  /* its number, and itself: in t->net */
@@ -62,8 +75,11 @@ struct operation {
     struct packing pack, pack_back; /* of the weights, and as the gradient of x needs them */
     int *offset, *offset_back;
     int runs, run; /* conv: of pack; taps of a flat input that lie side by side are one run */
-    struct layout spread; /* conv: dy with a border, and zeros between its pixels where strided */
-    long spread_place;    /* in the thread's memory, where grad of y does not lie so already; -1 */
+    struct layout spread; /* conv of stride 1: dy with a border */
+    struct stride_part *part; /* conv with strides: of the gradient of x */
+    struct stride_tap *tap;   /* [r][s] */
+    int parts;
+    long part_place;      /* of one, in the thread's memory */
     struct pool pool; /* pools; x_row of the activation */
     float factor;     /* average pools; padding */
     struct border pad;   /* conv: the border that x is stored with */
@@ -202,6 +218,19 @@ void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct
 void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y);
 void bf16_dense_backward(struct trainer *t, const struct operation *op, struct view x,
                          struct view dx, int thread);
+
+/* ---- train_stride.c: the gradient of x of a convolution with strides ---- */
+
+/* Plan it, and dy's border. Returns 0 or -1. */
+int stride_plan(struct trainer *t, struct operation *op, struct err *e);
+void stride_free(struct operation *op);
+
+/* The place in t->back of the weights between block `block` of x, block k of y, and a tap. */
+long stride_weight(const struct operation *op, int block, int k, int tap);
+
+/* One image; dy is its memory with the border. */
+void stride_backward(struct trainer *t, const struct operation *op, const float *dy, struct view dx,
+                     int thread);
 
 /* ---- train_winograd.c: the products of a convolution by Winograd's algorithm ---- */
 

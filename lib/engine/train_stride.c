@@ -1,0 +1,136 @@
+/* The gradient of the input of a convolution with strides. Input: dy; output: dx. Pixels of x whose row
+ * and column leave the same remainders by the strides meet the same taps of the kernel, and the
+ * gradient of such a part of x is a convolution of stride 1 of dy with these taps alone: together the
+ * parts cost what the forward pass does (the sub-pixel decomposition of a transposed convolution). */
+#include "train_plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How far along dy the pixel is that a tap of the kernel joins to pixel `first` of a part of x; false
+ * when it joins none. */
+static bool tap_shift(int first, int pad, int tap, int dilation, int stride, int *shift)
+{
+    int from = first + pad - tap * dilation;
+    *shift = from / stride;
+    return from % stride == 0;
+}
+
+/* Pixels of a side of x in the part that begins at `first`. */
+static int part_size(int side, int first, int stride)
+{
+    return (side - first + stride - 1) / stride;
+}
+
+/* Widen the border of dy so that all taps of all parts of a side read inside it. */
+static void widen(int side, int dy_side, int pad, int taps, int dilation, int stride, int *before,
+                  int *after)
+{
+    int shift;
+    for (int first = 0; first < stride && first < side; first++)
+        for (int tap = 0; tap < taps; tap++) {
+            if (!tap_shift(first, pad, tap, dilation, stride, &shift))
+                continue;
+            int past = part_size(side, first, stride) - 1 + shift - (dy_side - 1);
+            *before = -shift > *before ? -shift : *before;
+            *after = past > *after ? past : *after;
+        }
+}
+
+static int plan_part(struct operation *op, struct stride_part *p, const struct layout *dy,
+                     struct border b)
+{
+    const struct layer *l = op->l;
+    int window = l->r * l->s, number = (int)(p - op->part), blocks = op->pack.blocks, shift[2];
+    p->offset = malloc((size_t)(blocks * window) * sizeof *p->offset);
+    for (int i = 0; p->offset && i < window; i++)
+        if (tap_shift(p->row, op->pad.top, i / l->s, l->dilation_h, l->stride_h, &shift[0]) &&
+            tap_shift(p->column, op->pad.left, i % l->s, l->dilation_w, l->stride_w, &shift[1])) {
+            op->tap[i] = (struct stride_tap){number, p->taps};
+            p->offset[p->taps++] =
+                (int)((b.top + shift[0]) * dy->row + (b.left + shift[1]) * (long)BLOCK);
+        }
+    for (int i = p->taps; p->offset && i < blocks * p->taps; i++)
+        p->offset[i] = p->offset[i - p->taps] + (int)dy->block;
+    return p->offset ? 0 : -1;
+}
+
+int stride_plan(struct trainer *t, struct operation *op, struct err *e)
+{
+    const struct layer *l = op->l;
+    struct shape x = t->value[op->x].shape;
+    struct value *y = &t->value[op->y];
+    struct border b = {0};
+    widen(x.h, l->out.h, op->pad.top, l->r, l->dilation_h, l->stride_h, &b.top, &b.bottom);
+    widen(x.w, l->out.w, op->pad.left, l->s, l->dilation_w, l->stride_w, &b.left, &b.right);
+    y->grad = layout_of(y->shape, b, false);
+    op->part = calloc((size_t)l->stride_h * (size_t)l->stride_w, sizeof *op->part);
+    op->tap = calloc((size_t)l->r * (size_t)l->s, sizeof *op->tap);
+    if (!op->part || !op->tap)
+        return err_set(e, "out of memory");
+    long place = op->weight_back, most = 0;
+    for (int i = 0; i < l->stride_h * l->stride_w; i++) {
+        struct stride_part *p = &op->part[op->parts];
+        *p = (struct stride_part){.row = i / l->stride_w, .column = i % l->stride_w, .weight = place};
+        if (p->row >= x.h || p->column >= x.w)
+            continue;
+        op->parts++;
+        p->rows = part_size(x.h, p->row, l->stride_h);
+        p->pixels = part_size(x.w, p->column, l->stride_w);
+        if (plan_part(op, p, &y->grad, b))
+            return err_set(e, "out of memory");
+        long size = (long)op->pack_back.blocks * p->rows * p->pixels * BLOCK;
+        most = size > most ? size : most;
+        place += (long)op->pack_back.blocks * op->pack.blocks * p->taps * op->pack_back.run * BLOCK;
+    }
+    op->part_place = t->scratch_size;
+    t->scratch_size += most;
+    return 0;
+}
+
+long stride_weight(const struct operation *op, int block, int k, int tap)
+{
+    const struct stride_part *p = &op->part[op->tap[tap].part];
+    long run = (long)block * op->pack.blocks * p->taps + (long)k * p->taps + op->tap[tap].place;
+    return p->weight + run * op->pack_back.run * BLOCK;
+}
+
+/* A part of dx to where it belongs. */
+static void scatter(const struct operation *op, const struct stride_part *p, const float *part,
+                    struct view dx)
+{
+    for (int b = 0; b < dx.blocks; b++)
+        for (int r = 0; r < p->rows; r++) {
+            float *to = dx.p + b * dx.block + (p->row + (long)r * op->l->stride_h) * dx.row +
+                        p->column * (long)BLOCK;
+            for (int q = 0; q < p->pixels; q++, part += BLOCK, to += op->l->stride_w * (long)BLOCK)
+                memcpy(to, part, BLOCK * sizeof *to);
+        }
+}
+
+void stride_backward(struct trainer *t, const struct operation *op, const float *dy, struct view dx,
+                     int thread)
+{
+    float *part = t->scratch[thread] + op->part_place;
+    for (int i = 0; i < op->parts; i++) {
+        const struct stride_part *p = &op->part[i];
+        long row = (long)p->pixels * BLOCK;
+        struct conv v = {.blocks = op->pack_back.blocks, .rows = p->rows, .pixels = p->pixels,
+                         .runs = op->pack.blocks * p->taps, .run = op->pack_back.run,
+                         .offset = p->offset, .x_row = t->value[op->y].grad.row, .x_pixel = BLOCK,
+                         .y_block = p->rows * row, .y_row = row, .w = t->back + p->weight};
+        if (p->taps)
+            t->k->conv(&v, dy, part);
+        else
+            memset(part, 0, (size_t)(v.blocks * v.y_block) * sizeof *part);
+        scatter(op, p, part, dx);
+    }
+}
+
+void stride_free(struct operation *op)
+{
+    for (int i = 0; i < op->parts; i++)
+        free(op->part[i].offset);
+    free(op->part);
+    free(op->tap);
+}
