@@ -96,8 +96,8 @@ $(B)/%.o: %.c $(B)/flags
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # A thread has 128 KiB of stack where musl is the C library, or under ulimit -s 128.
-$(OBJ): WARN += -Wframe-larger-than=16384
-$(B)/lib/base/privilege.o: ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
+$(OBJ): private WARN += -Wframe-larger-than=16384
+$(B)/lib/base/privilege.o: private ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 
 # Loops over pixels that run in the shadow of the training.
 $(B)/lib/learn/augment.o $(addprefix $(B)/lib/ink/,contrast.o edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += $(LOOPS)
