@@ -1,10 +1,14 @@
+/* What xcanvas shows.
+ *   in   a drawing, a panel, a line of help
+ *   out  a painted surface; where on the window the paper is, and what point of the drawing the pointer is
+ *        at */
 #include "window.h"
 
-/* Pixels at scale 1. */
-#define MARGIN 16
-#define FOOT 26
-#define SIDE 420
-#define LEAST_SIDE 140
+/* Sizes in pixels at scale 1. */
+#define MARGIN 16          /* Between the window's edge, the paper and the panel. */
+#define FOOT 26            /* The height of the line of help. */
+#define PAPER_SIDE 420     /* The side of the paper as the window opens. */
+#define MIN_PAPER_SIDE 140 /* The side of the paper in the smallest window. */
 
 static void size(double scale, bool panel, int side, int *width, int *height)
 {
@@ -14,12 +18,12 @@ static void size(double scale, bool panel, int side, int *width, int *height)
 
 void board_size(double scale, bool panel, int *width, int *height)
 {
-    size(scale, panel, SIDE, width, height);
+    size(scale, panel, PAPER_SIDE, width, height);
 }
 
 void board_least(double scale, bool panel, int *width, int *height)
 {
-    size(scale, panel, LEAST_SIDE, width, height);
+    size(scale, panel, MIN_PAPER_SIDE, width, height);
 }
 
 struct box board_paper(double scale, bool panel, int width, int height)

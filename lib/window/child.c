@@ -1,3 +1,8 @@
+/* A command of the user's beside a window.
+ *   in   frames, of which the newest waits while one is written
+ *   out  lines of its standard output
+ * Pipes are nonblocking and the command leads a process group of its own, so that all it started can be
+ * ended. */
 #define _GNU_SOURCE 1 /* pipe2 */
 #include "window.h"
 
@@ -15,8 +20,8 @@
 #include "base/grow.h"
 
 #define MIN_READ 4096 /* bytes of room for each read of its output */
-#define END_WAIT_MS 500
-#define END_STEP_MS 5
+#define MAX_END_MS 500 /* A command has at most so many milliseconds to end before it is sent a signal. */
+#define END_STEP_MS 5  /* Milliseconds between two looks whether it has ended. */
 
 extern char **environ;
 
@@ -27,16 +32,16 @@ struct buffer {
 
 struct child {
     char *command;
-    pid_t pid; /* 0: not running; also its process group */
-    int in, out; /* our ends of its standard input and output; -1: closed */
+    pid_t pid;   /* of the shell, and of its process group; 0: not running */
+    int in, out; /* our ends of the pipes to its standard input and output; -1: closed */
     struct buffer sending; /* the frame being written */
-    size_t sent;           /* bytes of it written */
-    struct buffer waiting; /* the newest frame behind it; len 0: none */
-    struct buffer lines;   /* what it said */
-    size_t taken;          /* bytes of it given out */
-    size_t line_end;       /* where the line given out was ended, and what had been there */
-    char under_nul;
-    long frames;
+    size_t sent;           /* bytes of `sending` written */
+    struct buffer waiting; /* the newest frame, to be written next; len 0: none */
+    struct buffer lines;   /* output of the command that has not been taken */
+    size_t taken;          /* bytes of `lines` that child_line gave out last */
+    size_t line_end;       /* where in `lines` the NUL of that line is ... */
+    char under_nul;        /* ... and the byte that it replaced */
+    long frames;           /* written whole since the start */
     char end[64];
 };
 
@@ -59,7 +64,7 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* Remember how it ended. */
+/* Put into c->end how the command ended. */
 static void describe_end(struct child *c, int status)
 {
     if (WIFSIGNALED(status))
@@ -142,7 +147,7 @@ static void write_some(struct child *c)
             continue;
         if (n < 0 && errno == EAGAIN)
             return;
-        if (n < 0) { /* it reads no more: EPIPE, quietly; its end is noticed when it ends */
+        if (n < 0) { /* EPIPE: it reads no more, which is no error; child_work notices when it ends */
             close_fd(&c->in);
             return;
         }
@@ -160,7 +165,7 @@ static void write_some(struct child *c)
 
 int child_send(struct child *c, const struct frame *f, struct err *e)
 {
-    if (c->pid && c->in < 0) { /* lives but closed its input: of no use any more */
+    if (c->pid && c->in < 0) { /* it runs but has closed its input: end it */
         kill(-c->pid, SIGKILL);
         waitpid(c->pid, NULL, 0);
         c->pid = 0;
@@ -205,7 +210,7 @@ static void read_some(struct child *c)
         }
         c->lines.len += (size_t)n;
         if (c->lines.len - c->taken > 4 * CHILD_MAX_LINE)
-            return; /* more when these lines are taken */
+            return; /* the rest is read when lines have been taken */
     }
 }
 
@@ -234,7 +239,7 @@ const char *child_line(struct child *c)
     if (newline)
         n = (size_t)(newline - c->lines.data);
     else if (n == CHILD_MAX_LINE)
-        n--; /* the rest comes as another line */
+        n--; /* the rest is another line */
     else if (n == 0 || c->out >= 0)
         return NULL;
     c->taken = newline ? n + 1 : n;
@@ -264,7 +269,7 @@ long child_frames_sent(const struct child *c)
     return c->frames;
 }
 
-/* Wait for it to end, at most `ms`. */
+/* Wait at most `ms` milliseconds for the command to end. Returns true when it has. */
 static bool wait_end(struct child *c, int ms)
 {
     for (int t = 0; t <= ms; t += END_STEP_MS) {
@@ -281,9 +286,9 @@ void child_free(struct child *c)
         return;
     close_fd(&c->in);
     close_fd(&c->out);
-    if (c->pid && !wait_end(c, END_WAIT_MS)) {
+    if (c->pid && !wait_end(c, MAX_END_MS)) {
         kill(-c->pid, SIGTERM);
-        if (!wait_end(c, END_WAIT_MS)) {
+        if (!wait_end(c, MAX_END_MS)) {
             kill(-c->pid, SIGKILL);
             waitpid(c->pid, NULL, 0);
         }

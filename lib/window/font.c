@@ -1,15 +1,18 @@
+/* A font of pen strokes.
+ *   in   a byte
+ *   out  its glyph's lines; quadratic curves are flattened to CURVE_PIECES lines each */
 #include "font.h"
 
 #include <stdlib.h>
 
-#define CURVE_PIECES 12
-#define FIRST ' '
-#define LAST '~'
+#define CURVE_PIECES 12 /* A curve is drawn as so many lines. */
+#define FIRST_GLYPH ' '
+#define LAST_GLYPH '~'
 
 static const struct glyph box = {16, "0,0 16,0 16,28 0,28 0,0"};
 
-/* Digits are all 18 wide, so that numbers do not dance. */
-static const struct glyph glyphs[LAST - FIRST + 1] = {
+/* Digits are all 18 units wide, so that a number that changes keeps its width. */
+static const struct glyph glyphs[LAST_GLYPH - FIRST_GLYPH + 1] = {
     {6, ""},                                                    /* space */
     {2, "1,0 1,19; 1,27 1,28"},                                 /* ! */
     {6, "0,0 0,7; 6,0 6,7"},                                    /* " */
@@ -112,7 +115,7 @@ static const struct glyph glyphs[LAST - FIRST + 1] = {
 
 const struct glyph *font_glyph(unsigned char c)
 {
-    return c >= FIRST && c <= LAST ? &glyphs[c - FIRST] : &box;
+    return c >= FIRST_GLYPH && c <= LAST_GLYPH ? &glyphs[c - FIRST_GLYPH] : &box;
 }
 
 struct walk {

@@ -1,5 +1,6 @@
-/* The event loop of a window: input are the X server's events, a command's answers and whatever else can be
- * read; each is handed to the program, which is then let wait for the next. poll(2) underneath. */
+/* The event loop of a window.
+ *   in   events of the X server, lines of a command, one more descriptor, signals
+ *   out  one event at a time; a wait (ppoll) that ends with the next */
 #define _GNU_SOURCE 1 /* ppoll */
 #include "window.h"
 

@@ -1,3 +1,7 @@
+/* Painting into memory.
+ *   in   a surface of 0x00RRGGBB, shapes, gray pictures, text
+ *   out  the surface's pixels
+ * Pictures are shrunk by whole factors by averaging, then resampled bilinearly. */
 #include "window.h"
 
 #include <math.h>
@@ -40,8 +44,7 @@ uint32_t paint_mix(uint32_t a, uint32_t b, double part)
     return mixed;
 }
 
-/* Where the samples of one output coordinate come from: a weight (0..256) between two input
- * coordinates, of a picture of n reduced by `block`. */
+/* One output coordinate of a resampling: input coordinates low and high, of weights 256 - part and part. */
 struct tap {
     int low, high, part;
 };
@@ -57,8 +60,8 @@ static void make_taps(struct tap *t, int out, int first, int count, int n, bool 
     }
 }
 
-/* The picture made `block` times smaller by averaging, so that thin lines survive shrinking. The
- * result is malloc'd; NULL when memory is short. */
+/* Downsample by `block`, each pixel the mean of block x block, so that thin lines do not vanish. The
+ * caller frees the result, NULL when memory is short. */
 static uint8_t *shrink(const uint8_t *gray, int width, int height, int block)
 {
     int w = width / block, h = height / block;
@@ -131,8 +134,8 @@ void paint_gray(struct surface *s, struct box r, const uint8_t *gray, int width,
     free(small);
 }
 
-/* A glyph is inked into a gray mask first, then laid over the surface once: where its strokes
- * meet nothing is blended twice. */
+/* A glyph is drawn into a mask of coverage first and blended onto the surface once, so that nothing is
+ * blended twice where its strokes cross. */
 struct pen {
     uint8_t *mask;
     int width, height;

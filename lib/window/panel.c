@@ -1,3 +1,6 @@
+/* How an answer looks.
+ *   in   an answer, what the network saw
+ *   out  the digit, its probability, a bar for each digit, painted into a surface */
 #include "window.h"
 
 #include <math.h>
@@ -23,7 +26,7 @@ static struct box area(const struct place *at, double x, double y, double w, dou
 char *panel_percent(double probability, char *text)
 {
     double percent = probability * 100;
-    if (percent > 99.5 && percent < 100)
+    if (percent >= 99.5 && percent < 100)
         snprintf(text, 16, "%.1f %%", floor(fmin(percent, 99.9) * 10) / 10);
     else
         snprintf(text, 16, "%.0f %%", percent);
@@ -50,7 +53,7 @@ static void text(const struct place *at, double x, double y, double size, uint32
                (PANEL_WIDTH - x) * at->scale, color, string);
 }
 
-/* The digit, or the number, as large as fits into 140 x 116 units. */
+/* Paint the digit or number as large as 140 x 116 units allow. */
 static void paint_digit(const struct place *at, const char *digit, uint32_t color)
 {
     const double room = 140, tall = 116;

@@ -1,3 +1,7 @@
+/* Pen strokes to ink.
+ *   in   points of a pen, undo
+ *   out  a raster of coverage, [SKETCH_RASTER][SKETCH_RASTER]; a frame of half its side
+ * A stroke is inked as lines while it is drawn and again as a centripetal Catmull-Rom curve when it ends. */
 #include "window.h"
 
 #include <math.h>
@@ -6,11 +10,10 @@
 
 #include "base/grow.h"
 
-/* Every so many strokes the raster is kept, so that undo redraws few of many strokes. */
-#define SNAPSHOT_EVERY 64
+#define SNAPSHOT_EVERY 64 /* The raster is kept after every so many strokes: undo redraws fewer than that. */
 #define RASTER_BYTES ((size_t)SKETCH_RASTER * SKETCH_RASTER)
-#define SCALE ((double)SKETCH_RASTER / SKETCH_SIDE)
-#define CURVE_STEP 3.0 /* frame pixels between the points of a smoothed curve */
+#define SCALE ((double)SKETCH_RASTER / SKETCH_SIDE) /* Pixels of the raster a frame pixel, along a side. */
+#define CURVE_STEP 3.0 /* Frame pixels between the points of a smoothed curve, about. */
 
 struct point {
     float x, y;
@@ -28,7 +31,7 @@ struct sketch {
     int snapshots;
     size_t snapshots_room;
     uint8_t *ink;
-    uint8_t *before; /* the raster without the last stroke */
+    uint8_t *before; /* the raster as it was before the last stroke */
 };
 
 static double clamp(double v, double low, double high)
@@ -156,8 +159,8 @@ static void ink_stroke(struct sketch *s, int i)
     }
 }
 
-/* Keep the raster when the strokes so far are a multiple of SNAPSHOT_EVERY. A snapshot that finds
- * no memory is only a slower undo. */
+/* Keep the raster when the number of strokes is a multiple of SNAPSHOT_EVERY. Without memory for it undo
+ * is only slower. */
 static void keep_snapshot(struct sketch *s)
 {
     if (s->strokes % SNAPSHOT_EVERY || s->strokes / SNAPSHOT_EVERY != s->snapshots + 1)

@@ -1,12 +1,14 @@
+/* What xview shows.
+ *   in   a frame, a region, the answers to it (struct match), words on the state
+ *   out  a painted surface: the frame with boxes, and a strip with the answer below it */
 #include "window.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-
-#define LATE 0.3 /* seconds behind at which an answer's age is worth a word */
-#define BLOCKS 4 /* enlarged this many times, a picture shows its pixels */
+#define MIN_LATE 0.3    /* Seconds: an answer that comes at least so late is shown with its age. */
+#define MIN_BLOCK_ZOOM 4 /* A picture enlarged at least so many times shows its pixels as squares. */
 
 struct box view_region(struct box r, int width, int height)
 {
@@ -29,7 +31,7 @@ static struct box picture_rect(const struct view *v, int width, int height)
     return v->frame ? paint_fit(room, v->frame->width, v->frame->height) : room;
 }
 
-/* A rectangle of the frame in the window, where the frame lies at `picture`. */
+/* Map a rectangle of the frame to the window, in which the frame is shown at `picture`. */
 static struct box to_window(const struct view *v, struct box picture, struct box r)
 {
     double sx = (double)box_width(picture) / v->frame->width;
@@ -38,8 +40,8 @@ static struct box to_window(const struct view *v, struct box picture, struct box
                         picture.x0 + (int)ceil(r.x1 * sx), picture.y0 + (int)ceil(r.y1 * sy)};
 }
 
-/* Words on a dark ground, readable over any picture; above `near` where there is room, inside it
- * where there is not. */
+/* Paint words on a dark ground, readable over any picture: above `near`, or inside it at the picture's
+ * top. */
 static void paint_tag(struct surface *s, const struct view *v, struct box picture,
                       struct box near, uint32_t color, const char *text)
 {
@@ -102,7 +104,7 @@ static void paint_picture(struct surface *s, const struct view *v)
     if (!v->frame)
         return;
     paint_gray(s, picture, v->frame->gray, v->frame->width, v->frame->height,
-               box_width(picture) >= BLOCKS * v->frame->width);
+               box_width(picture) >= MIN_BLOCK_ZOOM * v->frame->width);
     struct box region = view_region(v->region, v->frame->width, v->frame->height);
     if (!box_empty(v->region) && !box_empty(region))
         paint_region(s, v, picture, region);
@@ -110,7 +112,7 @@ static void paint_picture(struct surface *s, const struct view *v)
         paint_boxes(s, v, picture, region);
 }
 
-/* The digits of the frame answered last, when there are several: "3 1 4". */
+/* Write the digits of the newest frame, "3 1 4", into text. Returns false unless there are several. */
 static bool several(const struct match *m, char *text, size_t size)
 {
     size_t n = 0;
@@ -123,7 +125,7 @@ static bool several(const struct match *m, char *text, size_t size)
     return digits > 1;
 }
 
-/* The answer, large, at the left of the strip. Returns where it ends. */
+/* Paint the answer, large, at the left of the strip. Returns the x at which it ends. */
 static double paint_answer(struct surface *s, const struct view *v, double x, double middle)
 {
     const struct match *m = v->match;
@@ -140,7 +142,7 @@ static double paint_answer(struct surface *s, const struct view *v, double x, do
     if (m->steadied.probability >= 0)
         x = paint_text(s, x, middle + small / 2 + 0.5, small, 1, INK_TEXT,
                        panel_percent(m->steadied.probability, percent));
-    if (m->lag > LATE) {
+    if (m->lag > MIN_LATE) {
         snprintf(text, sizeof text, "%.1f s behind", m->lag);
         x = paint_text(s, x + 16 * v->scale, middle + small / 2, 10 * v->scale, 1, INK_QUIET, text);
     }

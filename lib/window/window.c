@@ -1,3 +1,7 @@
+/* One X11 window.
+ *   in   events of the X server, a painted surface
+ *   out  struct window_event; pixels on the screen, through shared memory (MIT-SHM) where the server is
+ *        local */
 #include "window.h"
 
 #include <stdlib.h>
@@ -12,9 +16,9 @@
 #include <X11/Xutil.h>
 #include <X11/extensions/XShm.h>
 
-#define LOWEST_SCALE 1
-#define HIGHEST_SCALE 4
-#define KEYCODES 256
+#define MIN_SCALE 1  /* The scale of the window's parts is at least this. */
+#define MAX_SCALE 4  /* It is at most this. */
+#define KEYCODES 256 /* X11 has key codes of one byte. */
 
 struct window {
     Display *display;
@@ -25,17 +29,17 @@ struct window {
     Colormap colors;
     Atom wm_delete;
     int width, height;
-    int completion; /* event type of MIT-SHM; 0: not shared */
-    XImage *image; /* of the size of surface */
+    int completion; /* the type of MIT-SHM's completion event; 0: the server has no MIT-SHM */
+    XImage *image;  /* of the surface's size */
     XShmSegmentInfo segment;
     bool shared, busy;
     struct surface surface;
-    bool foreign; /* the screen's pixels are not 0x00RRGGBB: the surface is its own memory */
+    bool foreign; /* the screen's pixels are not 0x00RRGGBB: the surface has memory of its own */
     bool held[KEYCODES];
 };
 
-/* MIT-SHM fails only when it is tried (the server is on another machine or in another IPC
- * namespace), and Xlib has one error handler for the process. */
+/* Set by note_failure, Xlib's error handler, of which a process has one: whether MIT-SHM works (a server
+ * on another machine or in another IPC namespace has it too) shows only when a segment is attached. */
 static bool attach_failed;
 
 static int note_failure(Display *display, XErrorEvent *event)
@@ -106,7 +110,7 @@ double window_scale(const struct window *w)
     const char *text = XGetDefault(w->display, "Xft", "dpi");
     double dpi = text ? strtod(text, NULL) : 96;
     double scale = round(dpi / 96 * 2) / 2;
-    return scale >= LOWEST_SCALE ? fmin(scale, HIGHEST_SCALE) : LOWEST_SCALE;
+    return scale >= MIN_SCALE ? fmin(scale, MAX_SCALE) : MIN_SCALE;
 }
 
 void window_screen(const struct window *w, int *width, int *height)
@@ -124,7 +128,7 @@ static int choose_visual(struct window *w, struct err *e)
     return 0;
 }
 
-/* A cross with an open middle, made of bits: the cursor font may be missing. */
+/* A cross with an open middle, from a bitmap: the server may lack the cursor font. */
 static Cursor make_cross(struct window *w)
 {
     enum { SIDE = 17, ROW = 3 };
@@ -283,7 +287,7 @@ struct window_event window_next(struct window *w)
     return out;
 }
 
-/* Try an image in shared memory; false leaves everything as it was. */
+/* Make the image in shared memory. Returns false, and leaves w as it was, where that fails. */
 static bool make_shared(struct window *w)
 {
     w->image = XShmCreateImage(w->display, w->visual.visual, (unsigned)w->visual.depth, ZPixmap,
@@ -304,7 +308,7 @@ static bool make_shared(struct window *w)
         attached = attached && !attach_failed;
     }
     if (w->segment.shmid >= 0)
-        shmctl(w->segment.shmid, IPC_RMID, NULL); /* gone when both sides have let go */
+        shmctl(w->segment.shmid, IPC_RMID, NULL); /* freed when both sides have detached */
     if (!attached) {
         if (w->segment.shmaddr != (void *)-1)
             shmdt(w->segment.shmaddr);
@@ -365,14 +369,14 @@ struct surface *window_surface(struct window *w)
     return &w->surface;
 }
 
-/* v (0..255) as the bits of a mask. */
+/* Scale v (0..255) to the bits of a mask. */
 static unsigned long scale_to_mask(uint32_t v, unsigned long mask)
 {
     unsigned long lowest = mask & (~mask + 1), top = lowest ? mask / lowest : 0;
     return (v * top + 127) / 255 * lowest;
 }
 
-/* Turn 0x00RRGGBB into what a screen with other masks or byte order wants. */
+/* Convert 0x00RRGGBB to the masks and byte order of a foreign screen. */
 static void convert(struct window *w, struct box r)
 {
     for (int y = r.y0; y < r.y1; y++)

@@ -25,11 +25,10 @@ struct surface {
 
 void paint_fill(struct surface *s, struct box r, uint32_t color);
 
-/* A frame of lines `thick` pixels wide just inside r. */
+/* Paint the outline of r, `thick` pixels wide, inside it. */
 void paint_outline(struct surface *s, struct box r, int thick, uint32_t color);
 
-/* A gray picture [height][width] stretched over r: smooth when it grows or shrinks, or, when
- * `blocks`, in sharp-edged pixels. */
+/* Paint a gray picture [height][width] scaled to r: bilinearly, or, when `blocks`, by nearest neighbour. */
 void paint_gray(struct surface *s, struct box r, const uint8_t *gray, int width, int height,
                 bool blocks);
 
@@ -43,10 +42,10 @@ struct box paint_fit(struct box room, int width, int height);
 double paint_text(struct surface *s, double x, double y, double size, double bold, uint32_t color,
                   const char *text);
 
-/* How wide paint_text would make it. */
+/* The width of text as paint_text paints it. */
 double paint_text_width(double size, const char *text);
 
-/* Two colours mixed: 0 gives a, 1 gives b. */
+/* Mix two colours linearly: part 0 gives a, 1 gives b. */
 uint32_t paint_mix(uint32_t a, uint32_t b, double part);
 
 /* Pen strokes as a person draws them: points joined by thick anti-aliased lines with round ends,
@@ -56,9 +55,9 @@ uint32_t paint_mix(uint32_t a, uint32_t b, double part);
  * outside of it are allowed (the ink is clipped). Ink is kept at SKETCH_RASTER pixels a side, twice
  * the frame, so that a frame is a fair average and a large window still shows a sharp edge. */
 
-#define SKETCH_SIDE 280
-#define SKETCH_RASTER (2 * SKETCH_SIDE)
-#define SKETCH_MAX_STROKES 1000000
+#define SKETCH_SIDE 280                 /* Pixels a side of a drawing's frame. */
+#define SKETCH_RASTER (2 * SKETCH_SIDE) /* Pixels a side of the raster that holds the ink. */
+#define SKETCH_MAX_STROKES 1000000      /* A drawing has at most so many strokes. */
 
 struct sketch;
 
@@ -75,7 +74,7 @@ int sketch_down(struct sketch *s, double x, double y, struct err *e);
 int sketch_move(struct sketch *s, double x, double y, struct err *e);
 void sketch_up(struct sketch *s);
 
-/* Is a stroke being drawn? How many strokes are there (with it)? */
+/* Whether a stroke is being drawn; the number of strokes, that one included. */
 bool sketch_is_down(const struct sketch *s);
 int sketch_strokes(const struct sketch *s);
 
@@ -91,9 +90,9 @@ const uint8_t *sketch_ink(const struct sketch *s);
 /* The ink as a frame: [SKETCH_SIDE][SKETCH_SIDE], each pixel the mean of four of the raster. */
 void sketch_frame(const struct sketch *s, uint8_t *gray);
 
-/* One thick segment from a to b into gray [height][width], by the larger of what is there and the
- * segment's coverage: overlapping segments of one line leave no seam. Pixel i covers i..i+1;
- * radius is half the line's width. */
+/* Draw a line with round ends from a to b into gray [height][width]: each pixel becomes the maximum of
+ * itself and its coverage, so that the segments of a polyline leave no seam. Pixel i covers i..i+1; radius
+ * is half the line's width. */
 void stroke_segment(uint8_t *gray, int width, int height, double ax, double ay, double bx,
                     double by, double radius);
 
@@ -110,9 +109,9 @@ void stroke_segment(uint8_t *gray, int width, int height, double ax, double ay, 
 #define INK_OTHER 0x5f88b3u  /* the other digits' bars */
 #define INK_ALARM 0xff8a80u
 
-#define PANEL_WIDTH 300 /* pixels at scale 1 */
-#define PANEL_HEIGHT 420
-#define SEEN_SIDE 28
+#define PANEL_WIDTH 300  /* The panel's width in pixels at scale 1. */
+#define PANEL_HEIGHT 420 /* Its height. */
+#define SEEN_SIDE 28     /* Pixels a side of the frame that the network saw. */
 
 /* Where the bars are at scale 1, from the panel's top left corner: digit d's bar is in the row
  * PANEL_BARS_Y + d * PANEL_BAR_STEP and PANEL_BAR_HEIGHT high. */
@@ -132,17 +131,17 @@ struct panel {
 /* Paint p into the square of surface at x, y, PANEL_WIDTH x PANEL_HEIGHT times scale. */
 void panel_paint(struct surface *s, int x, int y, double scale, const struct panel *p);
 
-/* "98 %"; "99.9 %" never reads as 100. text has room for 16 bytes. */
+/* Write "98 %"; from 99.5 on "99.5 %", so that only 1 reads as 100 %. text has room for 16 bytes. */
 char *panel_percent(double probability, char *text);
 
-/* A text no wider than `room` pixels: cut with "..." where it is. */
+/* Paint a text at most `room` pixels wide: one that is wider is cut and ends in "...". */
 void panel_text(struct surface *s, double x, double y, double size, double room, uint32_t color,
                 const char *text);
 
 /* What xview shows: a frame with its region, boxes and answers, and a strip below it. Paints, knows
  * no window. */
 
-#define VIEW_STRIP 64 /* height of the strip in pixels at scale 1 */
+#define VIEW_STRIP 64 /* The height of the strip in pixels at scale 1. */
 
 struct view {
     double scale;
@@ -175,14 +174,14 @@ struct board {
     const struct panel *panel; /* NULL: no command runs beside it */
 };
 
-/* The size of the window as it opens, and the least that makes sense, in pixels. */
+/* The size of the window as it opens, and its minimum size, in pixels. */
 void board_size(double scale, bool panel, int *width, int *height);
 void board_least(double scale, bool panel, int *width, int *height);
 
-/* The square to draw on in a window of width x height. */
+/* Where the paper, a square, is in a window of width x height. */
 struct box board_paper(double scale, bool panel, int width, int height);
 
-/* A point of the window as a point of the drawing, in frame pixels; true when it is on the paper. */
+/* Map a point of the window to the drawing, in frame pixels. Returns true when it is on the paper. */
 bool board_point(struct box paper, int x, int y, double *frame_x, double *frame_y);
 
 /* Paint all of it, or the paper alone. */
@@ -199,7 +198,7 @@ struct window;
 enum window_event_type {
     WINDOW_NONE,
     WINDOW_EXPOSE, /* it must be shown again */
-    WINDOW_RESIZE, /* and has another size */
+    WINDOW_RESIZE, /* it has another size and must be shown again */
     WINDOW_CLOSE,  /* the user closed it */
     WINDOW_KEY,    /* key: a character, as typed */
     WINDOW_DOWN,   /* the first pointer button at x, y */
@@ -219,8 +218,8 @@ struct window_event {
 struct window *window_open(const char *display, struct err *e);
 void window_free(struct window *w);
 
-/* What one pixel of a plain screen is here: Xft.dpi / 96 rounded to halves, 1..4 (1 where
- * the resource is not set). */
+/* Pixels of this screen for one of a screen of 96 dpi: the resource Xft.dpi over 96, rounded to halves,
+ * 1..4 (1 where it is not set). */
 double window_scale(const struct window *w);
 
 /* Largest size of a window that fits the screen, in pixels. */
@@ -251,13 +250,14 @@ void window_put(struct window *w, struct box r);
  * newer ones (the newest wins), and a command that dies is noticed and started again by the next
  * frame. Its standard error is the caller's. */
 
-#define CHILD_MAX_LINE 65536 /* bytes with the NUL; a longer line comes in pieces */
+#define CHILD_MAX_LINE 65536 /* A line has at most so many bytes with its NUL; a longer one comes in pieces. */
 
 struct child;
 
 /* Prepare to run `sh -c command`; nothing is started. NULL when memory is short. The caller must
  * ignore SIGPIPE (the command gets the default back). Free with child_free, which closes the
- * command's input, gives it half a second to end, and then kills its process group. */
+ * command's input and gives it half a second to end; then its process group gets SIGTERM and, half a
+ * second later, SIGKILL. */
 struct child *child_new(const char *command, struct err *e);
 void child_free(struct child *c);
 
@@ -270,10 +270,10 @@ int child_send(struct child *c, const struct frame *f, struct err *e);
 int child_read_fd(const struct child *c);
 int child_write_fd(const struct child *c);
 
-/* Has it closed its output and not ended yet? No descriptor tells of its end: look again after
- * CHILD_ENDS seconds. c may be NULL. */
+/* True when the command has closed its output and not ended. No descriptor tells of its end: call child_work
+ * again after CHILD_ENDS seconds. c may be NULL. */
 bool child_is_ending(const struct child *c);
-#define CHILD_ENDS 0.02
+#define CHILD_ENDS 0.02 /* Seconds between two looks whether a command has ended. */
 
 /* Do whatever can be done without waiting: write, read, notice a death. Call after poll. Returns true when
  * the command has ended since the last call. */
@@ -283,12 +283,12 @@ bool child_work(struct child *c);
  * c and lives until the next call. */
 const char *child_line(struct child *c);
 
-/* Is it running? And when it has ended by itself: how, in words ("ended with status 127",
- * "ended: Killed (signal 9)"), until it is started again; "" otherwise. */
+/* Whether the command is running; and, from its end until its next start, how it ended ("ended with status
+ * 127", "ended: Killed (signal 9)"), otherwise "". */
 bool child_is_running(const struct child *c);
 const char *child_end(const struct child *c);
 
-/* Frames handed over to the command in full since it was started. */
+/* The frames that were written whole to the command since its start. */
 long child_frames_sent(const struct child *c);
 
 /* The event loop of a window with a command beside it and frames that go out: events, answers and

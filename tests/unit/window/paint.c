@@ -109,8 +109,21 @@ static void test_mix(void)
     CHECK(paint_mix(0x102030, 0xabcdef, 1) == 0xabcdef, "all of it");
 }
 
+static void test_percent(void)
+{
+    const struct {
+        double probability;
+        const char *text;
+    } cases[] = {{0, "0 %"}, {0.982, "98 %"}, {0.9949, "99 %"}, {0.995, "99.5 %"}, {0.9999, "99.9 %"}, {1, "100 %"}};
+    char text[16];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        CHECK(!strcmp(panel_percent(cases[i].probability, text), cases[i].text), "%g reads %s",
+              cases[i].probability, text);
+}
+
 int main(void)
 {
+    test_percent();
     test_rectangles();
     test_fit();
     test_gray();
