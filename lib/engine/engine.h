@@ -21,7 +21,7 @@ struct kernels;
 struct kernels8;
 struct kernels16;
 
-/* The best level this CPU has; of the others the best that is not above k's. */
+/* The best level that this CPU has; for int8 and bf16 the best one that is not above k's. */
 const struct kernels *kernel_best(void);
 const struct kernels8 *kernel8_best(const struct kernels *k);
 const struct kernels16 *kernel16_best(const struct kernels *k);
@@ -43,7 +43,7 @@ const char *kernel16_level(const struct kernels16 *k);
 struct ranks {
     int rank, count; /* which one this is, 0..count-1; count divides TRAIN_SHARDS */
     int here;        /* how many of them are on this machine */
-    /* Set by the first exchange that fails; those after it fail at once. */
+    /* Set by the first exchange that fails; later ones then fail at once. */
     bool failed;
     struct err err;
     const volatile sig_atomic_t *stop; /* the user's wish to end, or NULL */
@@ -54,16 +54,16 @@ struct ranks {
  * this module: lib/engine/ranks/mpi.c where mpicc is there, else lib/engine/ranks/alone.c. */
 int ranks_join(struct ranks *r, const volatile sig_atomic_t *stop, struct err *e);
 
-/* The end. With `failed` the process should exit now, with a status that is not 0: mpirun then ends the
- * other ranks. (MPI_Abort would too, but two at once can leave mpirun waiting for ever.) */
+/* Leave the others. With `failed` the process should exit now, with a status that is not 0: mpirun then
+ * ends the other ranks. (MPI_Abort would too, but two at once can leave mpirun waiting for ever.) */
 void ranks_leave(struct ranks *r, bool failed);
 
-/* data is [count][bytes], of which each rank has filled in its own part; afterwards all have all.
- * Returns 0, or -1: see r->err. A rank that waits for one that is gone gives up once *stop is set
+/* All-gather: data is [count][bytes], of which each rank has filled its own part; afterwards all have all
+ * parts. Returns 0, or -1: see r->err. A rank that waits for one that is gone gives up once *stop is set
  * and a moment has passed: mpirun signals those that are left. */
 int ranks_gather(struct ranks *r, void *data, size_t bytes);
 
-/* Rank 0's data becomes everyone's. Returns as ranks_gather. */
+/* Broadcast: rank 0's data becomes that of all. Returns as ranks_gather. */
 int ranks_share(struct ranks *r, void *data, size_t bytes);
 
 /* Running a network: a plan made once (batch norm folded into the convolution before it, relu and
@@ -80,11 +80,11 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
                         const struct kernels *k, struct err *e);
 void infer_free(struct infer *p);
 
-/* The kernels of the integers that the plan runs in (kernel/int8.h; made for kernel8_best(k)); NULL: it runs
- * in floats, as all do but those of quantised models. */
+/* The int8 kernels that the plan of a quantised model runs with (kernel8_best(k)); NULL when it runs in
+ * floats. */
 const struct kernels8 *infer_int8(const struct infer *p);
 
-/* The same plan with other kernels for integers, for tests and benches. Before the first run. */
+/* Run the plan with other int8 kernels, for tests and benchmarks. Call it before the first run. */
 void infer_set_int8(struct infer *p, const struct kernels8 *k);
 
 /* Run n images (1..batch): x [n][C][H][W] scaled as the net wants them -> logits [n][K]. Never
@@ -92,23 +92,23 @@ void infer_set_int8(struct infer *p, const struct kernels8 *k);
  * is shared among the threads image by image, one image alone step by step (threads_stages). */
 void infer_run(struct infer *p, const float *x, int n, float *logits);
 
-/* What a step of the plan does and how long it took. */
+/* A step of the plan and how long it took. */
 struct infer_step {
-    int first, last;   /* the layers it covers; last < first: it prepares `first` */
+    int first, last;   /* the layers it covers; last < first: it prepares the input of `first` */
     const char *how;   /* "direct", "Winograd", ... */
-    double multiplies; /* an image, by the definition */
+    double multiplies; /* of an image, by the definition, whatever the algorithm saves */
     double seconds;    /* in all runs since infer_profile */
 };
 
-/* Measure from now on; the plan must have one thread. Returns the plan's steps (owned by it, NULL where memory is short or the plan
- * has none, since it runs in whole numbers), and how many they are. */
+/* Measure from now on; the plan must have one thread. Returns the plan's steps (owned by it, NULL where
+ * memory is short or the plan has none, since it runs in whole numbers), and how many they are. */
 const struct infer_step *infer_profile(struct infer *p, int *count);
 
 /* Turn pixels 0..255 [n][count] into the net's scale: (pixel * scale - mean) / std. */
 void infer_scale(const uint8_t *pixels, long count, double scale, double mean, double std,
                  float *x);
 
-/* p[i] = softmax(logits / temperature), k of them, in double. */
+/* p[k] = softmax(logits[k] / temperature), computed in double. */
 void softmax(const float *logits, int k, double temperature, double *p);
 
 /* The index of the largest of k logits, the first of equal ones. */
@@ -149,15 +149,15 @@ struct map_shape map_shape_of(const struct net *net);
 int map_boxes(const struct map_shape *s, const float *map, float threshold, struct map_found *found,
               int max);
 
-/* How much two boxes are one: the area of both over the area of either. */
+/* Intersection over union of two boxes. */
 float map_overlap(const struct map_box *a, const struct map_box *b);
 
-/* Losses, each a mean over boxes. */
+/* The three losses of a finder, each a mean over boxes. */
 struct map_loss {
     double centre, class, box;
 };
 
-/* What is minimised. */
+/* The weighted sum of the losses, which training minimises. */
 double map_loss_total(const struct map_loss *l);
 
 /* Training a network: forward, backward, optimiser. Data-parallel over a fixed number of shards of
@@ -167,7 +167,8 @@ double map_loss_total(const struct map_loss *l);
  * images. What is small and needs the whole batch (dense layers, the update) each computes for
  * itself. */
 
-/* Image i of a batch belongs to shard i * TRAIN_SHARDS / n. Written in a model's metadata. */
+/* A batch of n images is divided into so many shards, image i into shard i * TRAIN_SHARDS / n. The bits of
+ * a trained model depend on it: it is in the metadata. */
 #define TRAIN_SHARDS 8
 
 enum optimizer {
@@ -192,7 +193,7 @@ struct train_options {
 
 struct trainer;
 
-/* Fill image i (0..n-1) of the batch at hand: x [C][H][W], scaled as the net wants it. Called from
+/* Fill image i (0..n-1) of the present batch: x [C][H][W], scaled as the net wants it. Called from
  * several threads at once, each with its own number `thread`, 0..threads_count - 1. */
 typedef void train_fill(void *arg, int i, int thread, float *x);
 
@@ -214,7 +215,7 @@ void trainer_free(struct trainer *t);
 struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
                                  const uint8_t *labels, int n, double rate);
 
-/* The same for a finder, from what is true of each picture. */
+/* One optimiser step of a finder, from the ground truth of each picture. Returns the losses of the batch. */
 struct map_loss trainer_step_map(struct trainer *t, train_fill *fill, void *arg,
                                  const struct map_truth *truth, int n, double rate);
 
@@ -222,12 +223,12 @@ struct map_loss trainer_step_map(struct trainer *t, train_fill *fill, void *arg,
  * it): the averaged ones when `ema` and there are some, else the current ones. */
 void trainer_export(struct trainer *t, struct net *net, bool ema);
 
-/* Make batch-norm statistics again for the weights that trainer_export(ema) gives: between begin
- * and end, feed batches (no dropout, no update). Mean and variance over all images fed become the
- * averaged model's statistics. */
-void trainer_restat_begin(struct trainer *t);
-void trainer_restat_batch(struct trainer *t, train_fill *fill, void *arg, int n);
-void trainer_restat_end(struct trainer *t);
+/* Recompute the batch-norm statistics for the weights that trainer_export(ema) gives: between begin and
+ * end, feed batches (no dropout, no update). Mean and variance over all images fed become the averaged
+ * model's statistics. */
+void trainer_batchnorm_stats_begin(struct trainer *t);
+void trainer_batchnorm_stats_batch(struct trainer *t, train_fill *fill, void *arg, int n);
+void trainer_batchnorm_stats_end(struct trainer *t);
 
 /* All of the state a checkpoint must hold besides the step count, as arrays in a fixed order: their
  * number and sizes depend on the net and the options only, never on threads or kernel level. */

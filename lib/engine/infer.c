@@ -1,3 +1,7 @@
+/* Running a network.
+ *   in   a plan (infer_plan.c), images
+ *   out  logits
+ * Each step calls a kernel on the values in the arena of its thread. */
 #include "infer_plan.h"
 
 #include <math.h>
@@ -6,7 +10,7 @@
 
 #include "base/clock.h"
 
-/* Where value v of image i of a group is. */
+/* The address of value v of image i of a group. */
 static float *value_at(const struct infer *p, float *arena, int v, int i)
 {
     return arena + p->value[v].place + i * p->value[v].image;
@@ -20,8 +24,8 @@ struct walk {
 
 static struct walk walk_of(const struct value *v, int chunk, int n)
 {
-    if (v->rows)
-        return (struct walk){rows_blocks(v->shape), 1, n, 0, (long)chunk * BLOCK, 0};
+    if (v->matrix)
+        return (struct walk){matrix_blocks(v->shape), 1, n, 0, (long)chunk * BLOCK, 0};
     const struct layout *l = &v->layout;
     return (struct walk){l->blocks, l->shape.h, l->shape.w, l->row, l->block, l->origin};
 }
@@ -69,14 +73,14 @@ static void run_pad(const struct infer *p, const struct step *s, const float *x,
                    x + from->origin + b * from->block + r * from->row, bytes);
 }
 
-/* The channels of block b that are used. */
+/* How many channels of block b are the shape's. */
 static int lanes_of(const struct value *v, int b)
 {
     struct shape s = v->shape;
     long first = (long)b * BLOCK, all = s.c;
-    if (v->rows && s.c < BLOCK)
+    if (v->matrix && s.c < BLOCK)
         all = (long)s.c * s.h * s.w;
-    else if (v->rows)
+    else if (v->matrix)
         first = (long)b / (s.h * s.w) * BLOCK;
     return all - first < BLOCK ? (int)(all - first) : BLOCK;
 }
@@ -118,7 +122,7 @@ static void run_each(const struct infer *p, const struct step *s, const float *x
     }
 }
 
-/* One pixel of a pool, from block `x` of an image: the window's cells that are inside it. */
+/* One output pixel of a pool over block `x` of an image; the window is clipped to the image. */
 static void pool_pixel(const struct layer *l, const struct layout *from, const float *x, int p,
                        int q, float *y)
 {
@@ -153,7 +157,7 @@ static void run_anypool(const struct infer *p, const struct step *s, const float
                            y + to->origin + b * to->block + r * to->row + q * BLOCK);
 }
 
-/* The picture with alpha around it. */
+/* OP_PAD: the picture inside a border of alpha. */
 static void run_surround(const struct infer *p, const struct step *s, const float *x, float *y)
 {
     const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
@@ -170,22 +174,22 @@ static void run_surround(const struct infer *p, const struct step *s, const floa
         }
 }
 
-/* What a step is run on. */
+/* What a step is run on: images, memory, a part of the work. */
 struct run {
     float *arena, *scratch;
     int image, row;  /* the image of its group, and of its chunk */
-    int n;           /* images at once: STEP_WINOGRAD, and where the output is rows */
+    int n;           /* images at once: of STEP_WINOGRAD, and where the output is a matrix */
     int part, parts; /* the part of the step that is asked for */
 };
 
-/* Where part r->part of `all` things begins, and (next = 1) where the next part does. */
+/* Where part r->part (next = 1: the part behind it) of `all` items begins. */
 static int part_of(const struct run *r, int all, int next)
 {
     return (int)((long)all * (r->part + next) / r->parts);
 }
 
-/* A dense layer goes through its blocks of output channels two by two, and in every other run
- * backward: of weights that do not fit into the cache, the last ones are still there. */
+/* A dense layer goes through its blocks of output channels two by two, in every other run backward: of
+ * weights that do not fit the cache, the last ones read are still there. */
 static void run_dense(const struct infer *p, const struct step *s, const struct run *r,
                       const float *x, float *y)
 {
@@ -206,7 +210,7 @@ static void run_dense(const struct infer *p, const struct step *s, const struct 
 static void run_conv(const struct infer *p, const struct step *s, const struct run *r,
                      const float *x, float *y)
 {
-    if (p->value[s->y].rows) {
+    if (p->value[s->y].matrix) {
         run_dense(p, s, r, x, y);
         return;
     }
@@ -259,8 +263,8 @@ static void run_step(const struct infer *p, const struct step *s, const struct r
     case STEP_PAD:
         run_pad(p, s, x, y);
         break;
-    case STEP_ROWS:
-        rows_put(from, x, y, p->chunk, r->row);
+    case STEP_MATRIX:
+        matrix_put(from, x, y, p->chunk, r->row);
         break;
     case STEP_EACH:
         run_each(p, s, x, y, r->n);
@@ -289,7 +293,7 @@ static void measure_step(const struct infer *p, int s, const struct run *r)
         p->profile[s].seconds += clock_now() - start;
 }
 
-/* The steps of a phase that follow order[*i], on r. */
+/* Run on r the steps of a phase from order[i] on. Returns the index behind them. */
 static int run_phase(const struct infer *p, enum phase phase, int i, const struct run *r)
 {
     for (; i < p->steps && p->step[p->order[i]].phase == phase; i++)
@@ -297,7 +301,8 @@ static int run_phase(const struct infer *p, enum phase phase, int i, const struc
     return i;
 }
 
-/* A group of n images, the chunk's from `first` on. Returns how many steps are done. */
+/* Run the first two phases on a group of n images of the chunk, from `first` on. Returns how many steps
+ * that were. */
 static int run_group(const struct infer *p, const float *x, struct run *r, int first, int n)
 {
     int done = 0;
@@ -321,18 +326,18 @@ static int run_group(const struct infer *p, const float *x, struct run *r, int f
     return done;
 }
 
-/* The logits of the n images of a chunk. */
+/* Copy the logits of the n images of a chunk out. */
 static void take_logits(const struct infer *p, const float *arena, int n, float *logits)
 {
     const struct value *out = &p->value[p->output];
     for (int i = 0; i < n; i++)
         for (long k = 0; k < p->outputs; k++) {
-            long at = rows_at(out->shape, k);
+            long at = matrix_at(out->shape, k);
             *logits++ = arena[out->place + (at / BLOCK * p->chunk + i) * BLOCK + at % BLOCK];
         }
 }
 
-/* A chunk of images. */
+/* Run the plan on a chunk of images. */
 static void run_chunk(void *arg, int item, int thread)
 {
     const struct infer *p = arg;
@@ -349,11 +354,11 @@ static void run_chunk(void *arg, int item, int thread)
     for (int i = 0; i < n; i += p->group)
         done = run_group(p, x, &r, i, n - i < p->group ? n - i : p->group);
     r.n = n;
-    run_phase(p, OF_ROWS, done, &r);
+    run_phase(p, OF_MATRIX, done, &r);
     take_logits(p, arena, n, logits);
 }
 
-/* A part of a step of the one image that all threads run. */
+/* Run a part of a step of the one image that all threads share. */
 static void run_part(void *arg, int stage, int item, int thread)
 {
     const struct infer *p = arg;
@@ -375,7 +380,7 @@ const struct infer_step *infer_profile(struct infer *p, int *count)
     static const char *const how[] = {
         [STEP_CONV] = "direct", [STEP_WINOGRAD] = "Winograd", [STEP_AFFINE] = "by itself",
         [STEP_RELU] = "by itself", [STEP_ADD] = "by itself", [STEP_MAXPOOL] = "by itself",
-        [STEP_SUMPOOL] = "by itself", [STEP_PAD] = "padding", [STEP_ROWS] = "gathering",
+        [STEP_SUMPOOL] = "by itself", [STEP_PAD] = "padding", [STEP_MATRIX] = "gathering",
         [STEP_EACH] = "plain", [STEP_ANYPOOL] = "plain", [STEP_SURROUND] = "plain",
         [STEP_UNBLOCK] = "reshaping", [STEP_BLOCK] = "reshaping"};
     *count = p->steps;

@@ -1,28 +1,34 @@
+/* The plan of running a network.
+ *   in   struct net
+ *   out  steps over values in one arena: batch norm folded, relu, batch norm and pool fused into the
+ *        convolution
+ *        before them, weights packed, memory reused by liveness
+ * Chosen here: direct or Winograd's convolution, how many images a step takes at once. */
 #include "infer_plan.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK 64 /* images a thread takes at once, at most */
-#define GROUP 8  /* images a step of a group takes */
+#define MAX_CHUNK 64 /* A thread takes at most so many images at once. */
+#define MAX_GROUP 8  /* A step of a group takes at most so many of them. */
 
 struct planner {
     const struct net *net;
     struct infer *p;
-    int *uses;     /* [layers] how many layers read it */
-    int *reader;   /* [layers] the last that does */
-    int *value_of; /* [layers] */
+    int *uses;     /* [layers] how many layers read the layer */
+    int *reader;   /* [layers] the last one that reads it */
+    int *value_of; /* [layers] the value that holds its output */
     struct err *e;
 };
 
-static int new_value(struct infer *p, bool rows, struct shape shape, struct border border, bool flat)
+static int new_value(struct infer *p, bool matrix, struct shape shape, struct border border, bool flat)
 {
     struct value *v = &p->value[p->values];
-    *v = (struct value){.rows = rows, .shape = shape, .border = border, .born = p->steps,
+    *v = (struct value){.matrix = matrix, .shape = shape, .border = border, .born = p->steps,
                         .last = p->steps};
     v->layout = layout_of(shape, border, flat);
-    v->size = rows ? (long)rows_blocks(shape) * p->chunk * BLOCK : v->layout.size;
+    v->size = matrix ? (long)matrix_blocks(shape) * p->chunk * BLOCK : v->layout.size;
     return p->values++;
 }
 
@@ -33,13 +39,13 @@ static struct step *new_step(struct infer *p, enum kind kind, int x, int y)
     for (struct step *before = s; s->phase == OF_IMAGE && before > p->step; before--)
         if (before[-1].phase == OF_GROUP)
             s->phase = OF_GROUP;
-    if (p->value[y].rows && kind != STEP_ROWS)
-        s->phase = OF_ROWS;
+    if (p->value[y].matrix && kind != STEP_MATRIX)
+        s->phase = OF_MATRIX;
     p->value[x].last = p->steps - 1;
     return s;
 }
 
-/* The only reader of layer i, over dropout (which does nothing here), if it is of this op, else -1. */
+/* The only reader of layer i, skipping dropout (the identity here), if it is of this op; -1 otherwise. */
 static int only_reader(const struct planner *b, int i, enum op op)
 {
     do {
@@ -55,16 +61,16 @@ static bool has_border(struct border b)
     return b.top || b.left || b.bottom || b.right;
 }
 
-/* The border that the value of layer i is written with: its only reader's padding, if that is a
- * convolution. Other readers with padding copy it (pad_input). */
+/* The border that layer i's value is written with: the padding of its only reader, if that is a
+ * convolution. Other readers with padding copy the value (pad_input). */
 static struct border border_for(const struct planner *b, int i)
 {
     int reader = only_reader(b, i, OP_CONV);
     return reader < 0 ? (struct border){0} : layer_border(&b->net->layer[reader]);
 }
 
-/* The value that conv or pool l reads, with the padding that l needs, filled with `fill`; *start is
- * where in it the first window begins. */
+/* The value that conv or pool l reads, with a border of `fill` as l needs it; *start becomes the offset of
+ * the first window in it. */
 static int pad_input(struct planner *b, const struct layer *l, float fill, long *start)
 {
     int x = b->value_of[l->in[0]];
@@ -82,18 +88,18 @@ static int pad_input(struct planner *b, const struct layer *l, float fill, long 
     return y;
 }
 
-/* The input of a step over rows: a value of images is gathered first. */
-static int rows_input(struct planner *b, int layer)
+/* The input of a step over a matrix: a value of images is gathered into one first. */
+static int matrix_input(struct planner *b, int layer)
 {
     int x = b->value_of[layer];
-    if (b->p->value[x].rows)
+    if (b->p->value[x].matrix)
         return x;
     int y = new_value(b->p, true, b->p->value[x].shape, (struct border){0}, false);
-    new_step(b->p, STEP_ROWS, x, y);
+    new_step(b->p, STEP_MATRIX, x, y);
     return y;
 }
 
-/* Weights, bias, scale and shift of a step side by side, zeroed. */
+/* Allocate weights, bias, scale and shift of a step side by side, zeroed. */
 static int alloc_params(struct planner *b, struct step *s, long weights, long channels)
 {
     s->memory = pages_take(b->p->pages, (size_t)weights + 3 * (size_t)channels);
@@ -108,7 +114,7 @@ static void affine_of(const struct layer *l, long i, float *scale, float *shift)
     *shift = (float)(l->shift[i] - a * l->mean[i]);
 }
 
-/* Fill w (packed) and bias from layer i, with the batch norm `folded` (or NULL) multiplied in. */
+/* Pack the weights of layer i into w and set bias, with the batch norm `folded` (or NULL) folded in. */
 static int pack_params(struct planner *b, const struct layer *l, const struct packing *p,
                        const struct layer *folded, float *w, float *bias)
 {
@@ -132,20 +138,20 @@ static int pack_params(struct planner *b, const struct layer *l, const struct pa
 /* Layers that look at rows and columns cannot follow a dense layer. */
 static int need_image(struct planner *b, int i)
 {
-    if (b->p->value[b->value_of[b->net->layer[i].in[0]]].rows)
+    if (b->p->value[b->value_of[b->net->layer[i].in[0]]].matrix)
         return err_set(b->e, "layer %d: %s after a dense layer is not run", i,
                        op_name(b->net->layer[i].op));
     return 0;
 }
 
-/* What one pass over a convolution or dense layer takes in: batch norm folded into the weights, relu,
- * a batch norm after that, and a maximum pool. Layers, or -1. */
+/* The layers that are fused into a convolution or dense layer: batch norm folded into the weights, relu, a
+ * batch norm behind that, a max pool. -1: none. */
 struct fused {
     int fold, relu, post, pool;
-    int last; /* the last of them */
+    int last; /* the last layer that is covered */
 };
 
-/* Extends f over the only reader of its last layer, if that is of this op. */
+/* Extend f over the only reader of its last layer, if that is of this op. Returns that layer, or -1. */
 static int fuse(const struct planner *b, struct fused *f, enum op op)
 {
     int next = only_reader(b, f->last, op);
@@ -164,7 +170,7 @@ static struct fused fused_with(const struct planner *b, int i)
     return f;
 }
 
-/* A maximum pool that halves rows and columns can be taken in too. */
+/* Fuse a max pool that halves rows and columns. */
 static void fuse_pool(const struct planner *b, struct fused *f)
 {
     int next = only_reader(b, f->last, OP_MAXPOOL);
@@ -178,7 +184,7 @@ static void fuse_pool(const struct planner *b, struct fused *f)
         f->pool = f->last = next;
 }
 
-/* A step's weights, bias, scale and shift, from layer l. */
+/* Set a step's weights, bias, scale and shift from layer l and what is fused into it. */
 static int plan_params(struct planner *b, struct step *s, const struct layer *l,
                        const struct packing *pk, const struct fused *f)
 {
@@ -206,7 +212,7 @@ static int plan_params(struct planner *b, struct step *s, const struct layer *l,
     return failed;
 }
 
-/* The geometry of a convolution by Winograd's algorithm, once s->conv has that of a direct one. */
+/* Make the geometry of Winograd's algorithm from that of the direct convolution in s->conv. */
 static void plan_winograd(struct infer *p, struct step *s, const struct fused *f)
 {
     const struct value *x = &p->value[s->x], *y = &p->value[s->y];
@@ -230,8 +236,8 @@ static void plan_winograd(struct infer *p, struct step *s, const struct fused *f
         p->scratch_size = scratch;
 }
 
-/* Conv or dense, with what follows it as far as it can be done in the same pass. Returns the last
- * layer it covers, -1. */
+/* Plan a conv or dense layer with the layers that can be fused into it. Returns the last layer covered, or
+ * -1. */
 static int plan_conv(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
@@ -239,7 +245,7 @@ static int plan_conv(struct planner *b, int i)
     long start = 0;
     if (!dense && need_image(b, i))
         return -1;
-    int x = dense ? rows_input(b, l->in[0]) : pad_input(b, l, 0, &start);
+    int x = dense ? matrix_input(b, l->in[0]) : pad_input(b, l, 0, &start);
     struct packing pk = packing_of(l, b->p->value[x].shape);
     struct fused f = fused_with(b, i);
     bool fast = !dense && suits_winograd(l, b->p->value[x].shape.c, l->out.c, l->out.h, l->out.w);
@@ -277,7 +283,7 @@ static int plan_conv(struct planner *b, int i)
     return f.last;
 }
 
-/* A step of layer i from value x to value y, for foreign models. */
+/* Append a step of layer i, of a model from elsewhere, from value x to value y. */
 static int plan_plain(struct planner *b, int i, enum kind kind, int x, int y)
 {
     struct layer *l = &new_step(b->p, kind, x, y)->layer;
@@ -291,11 +297,11 @@ static int plan_each(struct planner *b, int i)
 {
     int x = b->value_of[b->net->layer[i].in[0]];
     const struct value *v = &b->p->value[x];
-    struct border border = v->rows ? (struct border){0} : border_for(b, i);
-    return plan_plain(b, i, STEP_EACH, x, new_value(b->p, v->rows, v->shape, border, false));
+    struct border border = v->matrix ? (struct border){0} : border_for(b, i);
+    return plan_plain(b, i, STEP_EACH, x, new_value(b->p, v->matrix, v->shape, border, false));
 }
 
-/* From an image to an image of another shape: OP_PAD, or any pool. */
+/* Plan OP_PAD or a pool of any geometry: from an image to one of another shape. */
 static int plan_image(struct planner *b, int i, enum kind kind)
 {
     const struct layer *l = &b->net->layer[i];
@@ -305,7 +311,7 @@ static int plan_image(struct planner *b, int i, enum kind kind)
     return plan_plain(b, i, kind, b->value_of[l->in[0]], y);
 }
 
-/* Out of the blocks, and into those of the other shape. */
+/* Plan OP_RESHAPE: out of the blocks of one shape and into those of the other. */
 static int plan_reshape(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
@@ -341,25 +347,25 @@ static int plan_pool(struct planner *b, int i)
     return i;
 }
 
-/* Batch norm that no convolution took in. */
+/* Plan a batch norm that is fused into no convolution. */
 static int plan_affine(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
     int x = b->value_of[l->in[0]];
     struct value *v = &b->p->value[x];
-    bool rows = v->rows, flattened = b->net->layer[l->in[0]].out.c != v->shape.c;
+    bool matrix = v->matrix, flattened = b->net->layer[l->in[0]].out.c != v->shape.c;
     struct shape shape = v->shape;
-    if (flattened && !rows) {
-        x = rows_input(b, l->in[0]);
-        rows = true;
+    if (flattened && !matrix) {
+        x = matrix_input(b, l->in[0]);
+        matrix = true;
     }
-    int y = new_value(b->p, rows, shape, rows ? (struct border){0} : border_for(b, i), false);
+    int y = new_value(b->p, matrix, shape, matrix ? (struct border){0} : border_for(b, i), false);
     struct step *s = new_step(b->p, STEP_AFFINE, x, y);
-    long channels = (rows ? rows_blocks(shape) : b->p->value[y].layout.blocks) * (long)BLOCK;
+    long channels = (matrix ? matrix_blocks(shape) : b->p->value[y].layout.blocks) * (long)BLOCK;
     if (alloc_params(b, s, 0, channels))
         return -1;
     for (long k = 0; k < l->out.c; k++) {
-        long at = rows ? rows_at(shape, k) : k;
+        long at = matrix ? matrix_at(shape, k) : k;
         affine_of(l, k, &s->memory[at], &s->memory[channels + at]);
     }
     b->value_of[i] = y;
@@ -369,9 +375,9 @@ static int plan_affine(struct planner *b, int i)
 static int plan_relu(struct planner *b, int i)
 {
     int x = b->value_of[b->net->layer[i].in[0]];
-    bool rows = b->p->value[x].rows;
-    int y = new_value(b->p, rows, b->p->value[x].shape,
-                      rows ? (struct border){0} : border_for(b, i), false);
+    bool matrix = b->p->value[x].matrix;
+    int y = new_value(b->p, matrix, b->p->value[x].shape,
+                      matrix ? (struct border){0} : border_for(b, i), false);
     new_step(b->p, STEP_RELU, x, y);
     b->value_of[i] = y;
     return i;
@@ -380,14 +386,14 @@ static int plan_relu(struct planner *b, int i)
 static int plan_add(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
-    bool rows = b->p->value[b->value_of[l->in[0]]].rows || b->p->value[b->value_of[l->in[1]]].rows;
-    int x = rows ? rows_input(b, l->in[0]) : b->value_of[l->in[0]];
-    int x2 = rows ? rows_input(b, l->in[1]) : b->value_of[l->in[1]];
+    bool matrix = b->p->value[b->value_of[l->in[0]]].matrix || b->p->value[b->value_of[l->in[1]]].matrix;
+    int x = matrix ? matrix_input(b, l->in[0]) : b->value_of[l->in[0]];
+    int x2 = matrix ? matrix_input(b, l->in[1]) : b->value_of[l->in[1]];
     struct shape s1 = b->p->value[x].shape, s2 = b->p->value[x2].shape;
     if (s1.c != s2.c || s1.h != s2.h || s1.w != s2.w)
         return err_set(b->e, "layer %d: a sum of differently flattened inputs is not run", i);
     int relu = only_reader(b, i, OP_RELU), last = relu >= 0 ? relu : i;
-    int y = new_value(b->p, rows, s1, rows ? (struct border){0} : border_for(b, last), false);
+    int y = new_value(b->p, matrix, s1, matrix ? (struct border){0} : border_for(b, last), false);
     struct step *s = new_step(b->p, STEP_ADD, x, y);
     s->x2 = x2;
     s->relu = relu >= 0;
@@ -396,7 +402,7 @@ static int plan_add(struct planner *b, int i)
     return last;
 }
 
-/* Plan layer i. Returns the last layer the step covers, or -1. */
+/* Plan layer i. Returns the last layer that its step covers, or -1. */
 static int plan_layer(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
@@ -442,7 +448,7 @@ static int plan_layer(struct planner *b, int i)
     return err_set(b->e, "layer %d: %s is not run", i, op_name(l->op));
 }
 
-/* Uses and readers of every layer. */
+/* Find the uses and the reader of every layer. */
 static void count_uses(struct planner *b)
 {
     for (int i = 0; i < b->net->layers; i++)
@@ -491,13 +497,13 @@ static int plan_layers(struct planner *b)
                 p->step[s].last = s < p->steps - 1 ? i - 1 : last;
             }
         }
-    p->output = rows_input(b, net->layers - 1);
+    p->output = matrix_input(b, net->layers - 1);
     p->value[p->output].last = p->steps;
     return 0;
 }
 
-/* Room for a group of images in the values that steps of groups read and write. Such values must not
- * share a place with those of the steps before, which run again for each image. */
+/* Make room for a group of images in the values that steps of groups read and write. Such values must not
+ * share memory with values of the steps before, which run again for each image. */
 static void size_groups(struct infer *p)
 {
     for (int i = 0; i < p->steps; i++) {
@@ -505,7 +511,7 @@ static void size_groups(struct infer *p)
         int used[3] = {s->x, s->x2, s->y};
         for (int j = 0; s->phase == OF_GROUP && j < 3; j++) {
             struct value *v = used[j] < 0 ? NULL : &p->value[used[j]];
-            if (!v || v->rows || v->image)
+            if (!v || v->matrix || v->image)
                 continue;
             v->image = v->size;
             v->size *= p->group;
@@ -515,13 +521,13 @@ static void size_groups(struct infer *p)
     }
 }
 
-/* Give every value its place in the arena: the lowest that no living value has. Values with a border
- * keep their place for good, since the border is filled only once. */
+/* Place every value in the arena, at the lowest offset that overlaps no value alive at the same time
+ * (first fit). Values with a border are alive throughout, since the border is filled once. */
 static void place_values(struct infer *p)
 {
     for (int i = 0; i < p->values; i++) {
         struct value *v = &p->value[i];
-        if (v->rows || has_border(v->border)) {
+        if (v->matrix || has_border(v->border)) {
             v->born = 0;
             v->last = p->steps;
         }
@@ -542,7 +548,7 @@ static void place_values(struct infer *p)
     }
 }
 
-/* Borders that are not zero. */
+/* Fill the borders that are not zero. */
 static void fill_borders(struct infer *p, float *arena)
 {
     for (int i = 0; i < p->steps; i++) {
@@ -566,14 +572,14 @@ static int alloc_arenas(struct infer *p, struct err *e)
     return p->arena ? 0 : err_set(e, "out of memory");
 }
 
-/* Into how many parts a step can be cut: two a thread, so that a thread that comes late finds some
+/* How many parts a step is cut into: two a thread at most, so that a thread that wakes late finds some
  * left. */
 static int parts_of(const struct infer *p, const struct step *s)
 {
     int most = 2 * threads_count(p->threads), units = 1;
     if (s->kind == STEP_WINOGRAD && s->phase == OF_IMAGE)
         units = winograd_tiles(s->conv.rows, s->conv.pixels) / 8;
-    else if (s->kind == STEP_CONV && s->phase != OF_ROWS)
+    else if (s->kind == STEP_CONV && s->phase != OF_MATRIX)
         units = s->conv.rows;
     else if (s->kind == STEP_WINOGRAD || s->kind == STEP_CONV)
         units = (s->conv.blocks + 1) / 2;
@@ -588,7 +594,7 @@ static int order_steps(struct infer *p, struct err *e)
     if (!p->order || !p->stage)
         return err_set(e, "out of memory");
     int n = 0;
-    for (enum phase phase = OF_IMAGE; phase <= OF_ROWS; phase++)
+    for (enum phase phase = OF_IMAGE; phase <= OF_MATRIX; phase++)
         for (int i = 0; i < p->steps; i++)
             if (p->step[i].phase == phase) {
                 p->step[i].parts = parts_of(p, &p->step[i]);
@@ -635,10 +641,10 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
     p->k = k;
     p->threads = t;
     int share = (batch + threads_count(t) - 1) / threads_count(t);
-    p->chunk = share < CHUNK ? share : CHUNK;
+    p->chunk = share < MAX_CHUNK ? share : MAX_CHUNK;
     if (p->chunk > NET_MAX_TOTAL / net_floats(net))
         p->chunk = (int)(NET_MAX_TOTAL / net_floats(net));
-    p->group = p->chunk < GROUP ? p->chunk : GROUP;
+    p->group = p->chunk < MAX_GROUP ? p->chunk : MAX_GROUP;
     p->outputs = net_outputs(net);
     p->input_size = (long)net_input(net).c * net_input(net).h * net_input(net).w;
     p->int8 = int8_new(net, p->chunk, threads_count(t), kernel8_best(k));

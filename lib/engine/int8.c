@@ -1,5 +1,8 @@
-/* Values are written with the border that their reader needs, filled with the byte that stands for
- * 0. From the first dense layer on a step runs over all images of the chunk at once. */
+/* Running a quantized network in integers.
+ *   in   a chain of layers between OP_QUANTIZE (int8.h), images
+ *   out  logits
+ * Values are written with the border that their reader needs, filled with the zero point. From the first
+ * dense layer on a step runs over all images of the chunk at once. */
 #include "int8.h"
 
 #include <limits.h>
@@ -9,16 +12,16 @@
 
 #include "layout.h"
 
-#define MAX_BYTES (1L << 30) /* in any value or weight */
+#define MAX_BYTES (1L << 30) /* A value or weight has at most so many bytes. */
 
 /* Bytes that mean (byte - zero) * scale: [top + h + bottom][left + w + right][channels], one behind
- * another for the images of the chunk where a dense layer reads them (rows); or, real, floats. */
+ * another for the images of the chunk where a dense layer reads them (matrix); or, real, floats. */
 struct value {
     struct shape shape;
-    int channels; /* shape.c, and more up to a multiple of BLOCK; 1 where the input is gray */
+    int channels; /* shape.c rounded up to a multiple of BLOCK; 1 of a gray input */
     struct border border;
     long row, size, origin;
-    bool rows, real;
+    bool matrix, real;
     float scale;
     int zero;
     long place; /* in the arena */
@@ -47,14 +50,14 @@ struct int8 {
 
 /* ---- Making the plan ---- */
 
-/* Where the plan stands: layer i is the next. */
+/* The state of planning: layer i is the next one. */
 struct planner {
     const struct net *net;
     struct int8 *p;
     int i;
     int value;
     bool flat;  /* the value was flattened: only dense layers may read it */
-    bool dense; /* there was a dense layer: only such may follow */
+    bool dense; /* a dense layer has been planned: only such may follow */
 };
 
 static bool is_op(const struct planner *b, int i, enum op op)
@@ -62,7 +65,7 @@ static bool is_op(const struct planner *b, int i, enum op op)
     return i < b->net->layers && b->net->layer[i].op == op;
 }
 
-/* Layers that do nothing here; i is the first that does something. */
+/* The first layer from i on that is no dropout, which is the identity here. */
 static int skip_idle(const struct planner *b, int i)
 {
     while (is_op(b, i, OP_DROPOUT))
@@ -70,7 +73,8 @@ static int skip_idle(const struct planner *b, int i)
     return i;
 }
 
-/* The layer that reads the value before layer i: it may be quantized once more on the way. */
+/* The reader of the value before layer i: the first layer from i on that is neither dropout nor
+ * OP_QUANTIZE. */
 static int reader_of(const struct planner *b, int i)
 {
     while (is_op(b, i, OP_DROPOUT) || is_op(b, i, OP_QUANTIZE))
@@ -83,7 +87,8 @@ static bool ends(const struct planner *b, int i)
     return i == b->net->layers || (i == b->net->layers - 1 && is_op(b, i, OP_SOFTMAX));
 }
 
-/* A byte of OP_QUANTIZE: its range is zero below and 255 - zero above 0. */
+/* Read scale and zero point of OP_QUANTIZE. Returns false unless its levels are a byte: -zero to 255 -
+ * zero steps. */
 static bool read_quantize(const struct layer *l, float *scale, int *zero)
 {
     if (l->op != OP_QUANTIZE || !(l->alpha > 0) || !isfinite(l->alpha) || !(l->low >= -255) ||
@@ -94,8 +99,8 @@ static bool read_quantize(const struct layer *l, float *scale, int *zero)
     return l->low == -*zero && l->high == 255 - *zero;
 }
 
-/* A new value of that shape, which layers from `next` on read: with the border that they need.
- * Returns its index, or -1 when it is too large. */
+/* Append a value of that shape with the border that its reader, from layer `next` on, needs. Returns its
+ * index, or -1 when it is too large. */
 static int new_value(struct planner *b, struct shape shape, int channels, int next)
 {
     struct value *v = &b->p->value[b->p->values];
@@ -104,7 +109,7 @@ static int new_value(struct planner *b, struct shape shape, int channels, int ne
     if (is_op(b, reader, OP_CONV))
         border = layer_border(&b->net->layer[reader]);
     *v = (struct value){.shape = shape, .channels = channels, .border = border};
-    v->rows = ends(b, reader) || is_op(b, reader, OP_DENSE) || is_op(b, reader, OP_FLATTEN) ||
+    v->matrix = ends(b, reader) || is_op(b, reader, OP_DENSE) || is_op(b, reader, OP_FLATTEN) ||
               is_op(b, reader, OP_RESHAPE);
     v->row = (long)(border.left + shape.w + border.right) * channels;
     v->origin = border.top * v->row + (long)border.left * channels;
@@ -132,7 +137,7 @@ static struct step *new_step(struct planner *b, enum kind kind, int y)
     return s;
 }
 
-/* How a layer's window lies in x: runs that are contiguous. */
+/* A layer's window in x as runs of bytes that lie side by side. */
 struct window {
     int r, s;   /* of the layer's weights */
     int runs;
@@ -166,7 +171,7 @@ static void fill_offsets(const struct window *w, const struct layer *l, const st
     }
 }
 
-/* Weight (k, c, r, s)'s place in the packed array. */
+/* The index of weight (k, c, r, s) in the packed array. */
 static long packed_at(const struct conv8 *v, const struct window *w, int channels, int k, int c,
                       int r, int s)
 {
@@ -178,7 +183,7 @@ static long packed_at(const struct conv8 *v, const struct window *w, int channel
     return (quad * BLOCK + k % BLOCK) * QUAD + byte % QUAD;
 }
 
-/* Weight i of output k as a whole number; false when it is none. */
+/* Weight i of output k as a multiple of the step. Returns false when it is no whole one. */
 static bool whole_weight(const struct layer *l, int k, long i, int *whole)
 {
     float steps = l->weight[i] / l->step[k];
@@ -188,8 +193,8 @@ static bool whole_weight(const struct layer *l, int k, long i, int *whole)
     return fabsf(steps - (float)*whole) < 1e-3f && *whole >= -128 && *whole <= 127;
 }
 
-/* Pack output k's weights and bias. False when the sum could leave 32 bits or, times factor, 30, or
- * a weight is no whole number of steps. */
+/* Pack weights and bias of output k. Returns false when a sum could exceed 32 bits, or 30 after the
+ * factor, or a weight is no multiple of the step. */
 static bool pack_output(const struct layer *l, const struct value *x, const struct window *w, int k,
                         const struct conv8 *v, int8_t *packed, float factor, int32_t *bias)
 {
@@ -213,7 +218,7 @@ static bool pack_output(const struct layer *l, const struct value *x, const stru
     return true;
 }
 
-/* Whether no two neighbouring products can leave 16 bits. */
+/* Whether no sum of two neighbouring products can exceed 16 bits. */
 static bool is_narrow(const int8_t *w, long size)
 {
     for (long i = 0; i < size; i += 2) {
@@ -225,7 +230,7 @@ static bool is_narrow(const int8_t *w, long size)
     return true;
 }
 
-/* Weights, factors and bias of layer l, whose sums become y. */
+/* Set weights, factors and bias of layer l, whose output is y. */
 static int fill_conv(struct step *s, const struct layer *l, const struct window *w,
                      const struct value *x, const struct value *y)
 {
@@ -259,7 +264,7 @@ static int fill_conv(struct step *s, const struct layer *l, const struct window 
     return 0;
 }
 
-/* A conv or dense layer, relu and OP_QUANTIZE behind it. */
+/* Plan a conv or dense layer with the relu and OP_QUANTIZE behind it. */
 static int plan_conv(struct planner *b)
 {
     const struct layer *l = &b->net->layer[b->i];
@@ -309,7 +314,7 @@ static bool is_plain_window(const struct layer *l)
            !l->pad_bottom && !l->pad_right;
 }
 
-/* Max pooling keeps what bytes mean. */
+/* Plan a max pool: scale and zero point stay. */
 static int plan_maxpool(struct planner *b)
 {
     const struct layer *l = &b->net->layer[b->i];
@@ -330,7 +335,7 @@ static int plan_maxpool(struct planner *b)
     return 0;
 }
 
-/* Mean pooling, and OP_QUANTIZE behind it. */
+/* Plan a mean pool with the OP_QUANTIZE behind it. */
 static int plan_mean(struct planner *b)
 {
     const struct layer *l = &b->net->layer[b->i];
@@ -371,14 +376,14 @@ static int plan_layer(struct planner *b)
     case OP_AVGPOOL:
     case OP_GLOBALPOOL:
         return plan_mean(b);
-    case OP_QUANTIZE: /* once more the same */
+    case OP_QUANTIZE: /* a second one of the same numbers */
         b->i++;
         return read_quantize(l, &scale, &zero) && scale == v->scale && zero == v->zero ? 0 : -1;
     case OP_RESHAPE:
     case OP_FLATTEN:
         b->i++;
         b->flat = true;
-        return l->out.h == 1 && l->out.w == 1 && v->rows ? 0 : -1;
+        return l->out.h == 1 && l->out.w == 1 && v->matrix ? 0 : -1;
     case OP_DROPOUT:
         b->i++;
         return 0;
@@ -414,16 +419,16 @@ static int plan_layers(struct planner *b)
         if (p->value[b->value].real || plan_layer(b))
             return -1;
     const struct value *last = &p->value[b->value];
-    return last->rows && last->shape.h * last->shape.w == 1 && p->steps ? 0 : -1;
+    return last->matrix && last->shape.h * last->shape.w == 1 && p->steps ? 0 : -1;
 }
 
 static long bytes_of(const struct int8 *p, const struct value *v)
 {
-    long bytes = v->size * (v->real ? (long)sizeof(float) : 1) * (v->rows ? p->chunk : 1);
+    long bytes = v->size * (v->real ? (long)sizeof(float) : 1) * (v->matrix ? p->chunk : 1);
     return (bytes + INT8_SLACK + 63) / 64 * 64;
 }
 
-/* Every value has its own place, so that borders are filled once. */
+/* Place every value; none share memory, so that borders are filled once. */
 static int alloc_arenas(struct int8 *p)
 {
     for (int i = 0; i < p->values; i++) {
@@ -489,10 +494,10 @@ void int8_set_kernels(struct int8 *p, const struct kernels8 *k)
 
 /* ---- Running it ---- */
 
-/* Where image i of a value begins. */
+/* The address of image i of a value. */
 static uint8_t *image_of(const struct value *v, uint8_t *arena, int i)
 {
-    return arena + v->place + (v->rows ? i * v->size : 0);
+    return arena + v->place + (v->matrix ? i * v->size : 0);
 }
 
 static void read_input(const struct int8 *p, const float *x, uint8_t *to)
@@ -545,7 +550,7 @@ static void run_mean(const struct int8 *p, const struct step *s, const uint8_t *
                        y + r * to->row + (long)q * to->channels);
 }
 
-/* Image i of a step that goes image by image, or n images of a dense layer. */
+/* Run a step on image i, or, of a dense layer, on n images. */
 static void run_step(const struct int8 *p, const struct step *s, uint8_t *arena, int i, int n)
 {
     const struct value *x = &p->value[s->x], *y = &p->value[s->y];
@@ -567,7 +572,7 @@ static void run_step(const struct int8 *p, const struct step *s, uint8_t *arena,
     }
 }
 
-/* The last value as floats. */
+/* Copy the last value out as floats. */
 static void write_logits(const struct int8 *p, const uint8_t *arena, int n, float *logits)
 {
     const struct value *v = &p->value[p->values - 1];

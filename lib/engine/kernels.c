@@ -1,4 +1,7 @@
-/* The only place that asks what the CPU can do. */
+/* Which kernels are used.
+ *   in   what the CPU says of itself (cpuid, auxiliary vector)
+ *   out  the table of kernels of a level: floats, and for it int8 and bf16
+ * This is the only file that asks what the CPU can do. */
 #define _GNU_SOURCE 1 /* syscall */
 #include "engine.h"
 #include "kernel/bf16.h"
@@ -29,7 +32,7 @@ extern const struct kernels16 kernels16_neon;
 extern const struct kernels8 kernels8_portable;
 extern const struct kernels16 kernels16_portable;
 
-/* The levels this CPU has, best first, NULL at the end. */
+/* List the levels this CPU has, best first, NULL at the end. */
 static void ladder(const struct kernels *level[8])
 {
     int n = 0;
@@ -69,11 +72,11 @@ const struct kernels *kernel_named(const char *name)
 
 #ifdef __x86_64__
 
+/* Bits of cpuid leaf 7, subleaf 0, register EDX. */
 #define TILES_BF16 (1u << 22)
 #define TILES_INT8 (1u << 25)
 
-/* Tiles that multiply such numbers. Their registers are large: Linux gives them to a process that
- * asks. */
+/* Whether the CPU has tiles that multiply such numbers, and Linux lets this process use their registers. */
 static bool has_tiles(unsigned numbers)
 {
     enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
@@ -83,6 +86,7 @@ static bool has_tiles(unsigned numbers)
            !syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA);
 }
 
+/* Bits of cpuid leaf 7, subleaf 1, register EAX. */
 #define AVX_VNNI (1u << 4)
 #define AVX512_BF16 (1u << 5)
 
@@ -94,7 +98,7 @@ static bool has_newer(unsigned feature)
 
 #endif
 
-/* The levels of int8 kernels that go with k, best first, NULL at the end. */
+/* List the levels of int8 kernels that go with k, best first, NULL at the end. */
 static void ladder8(const struct kernels *k, const struct kernels8 *level[8])
 {
     int n = 0;
@@ -145,7 +149,7 @@ int int8_quads(long bytes)
 
 /* ---- bf16 ---- */
 
-/* The levels of bf16 kernels that go with k, best first, NULL at the end. */
+/* List the levels of bf16 kernels that go with k, best first, NULL at the end. */
 static void ladder16(const struct kernels *k, const struct kernels16 *level[8])
 {
     int n = 0;

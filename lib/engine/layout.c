@@ -1,3 +1,6 @@
+/* How tensors lie in memory.
+ *   in   shapes, layers
+ *   out  offsets, packed weights; tensors copied between [C][H][W] and blocks, images and matrices */
 #include "layout.h"
 
 #include <string.h>
@@ -30,19 +33,19 @@ static bool by_value(struct shape shape)
     return shape.c < BLOCK;
 }
 
-int rows_blocks(struct shape s)
+int matrix_blocks(struct shape s)
 {
     return by_value(s) ? blocks_of(s.c * s.h * s.w) : blocks_of(s.c) * s.h * s.w;
 }
 
-/* How many values of a block are used: BLOCK, or fewer when there is but one block. */
-static int rows_run(struct shape s)
+/* How many values of a block are the shape's: BLOCK, or fewer when there is one block. */
+static int matrix_run(struct shape s)
 {
     int values = s.c * s.h * s.w;
     return by_value(s) && values < BLOCK ? values : BLOCK;
 }
 
-long rows_at(struct shape s, long i)
+long matrix_at(struct shape s, long i)
 {
     if (by_value(s))
         return i;
@@ -50,54 +53,54 @@ long rows_at(struct shape s, long i)
     return (c / BLOCK * places + i % places) * BLOCK + c % BLOCK;
 }
 
-/* Where channel c of a pixel is. */
+/* The offset of channel c from its pixel in block 0. */
 static long channel_at(const struct layout *l, int c)
 {
     return c / BLOCK * l->block + c % BLOCK;
 }
 
-/* Where value (c, y, x) is. */
+/* The offset of value (c, y, x). */
 static long value_at(const struct layout *l, int c, int y, int x)
 {
     return l->origin + channel_at(l, c) + y * l->row + x * l->pixel;
 }
 
-void rows_put(const struct layout *l, const float *x, float *rows, int images, int image)
+void matrix_put(const struct layout *l, const float *x, float *matrix, int images, int image)
 {
     struct shape s = l->shape;
     long step = (long)images * BLOCK;
-    rows += (long)image * BLOCK;
+    matrix += (long)image * BLOCK;
     if (by_value(s)) {
         long i = 0;
         for (int c = 0; c < s.c; c++)
             for (int y = 0; y < s.h; y++)
                 for (int q = 0; q < s.w; q++, i++)
-                    rows[i / BLOCK * step + i % BLOCK] = x[value_at(l, c, y, q)];
+                    matrix[i / BLOCK * step + i % BLOCK] = x[value_at(l, c, y, q)];
         return;
     }
     for (int b = 0; b < l->blocks; b++)
         for (int y = 0; y < s.h; y++)
-            for (int q = 0; q < s.w; q++, rows += step)
-                memcpy(rows, x + value_at(l, b * BLOCK, y, q), BLOCK * sizeof *rows);
+            for (int q = 0; q < s.w; q++, matrix += step)
+                memcpy(matrix, x + value_at(l, b * BLOCK, y, q), BLOCK * sizeof *matrix);
 }
 
-void rows_get(const struct layout *l, float *x, const float *rows, int images, int image)
+void matrix_get(const struct layout *l, float *x, const float *matrix, int images, int image)
 {
     struct shape s = l->shape;
     long step = (long)images * BLOCK;
-    rows += (long)image * BLOCK;
+    matrix += (long)image * BLOCK;
     if (by_value(s)) {
         long i = 0;
         for (int c = 0; c < s.c; c++)
             for (int y = 0; y < s.h; y++)
                 for (int q = 0; q < s.w; q++, i++)
-                    x[value_at(l, c, y, q)] = rows[i / BLOCK * step + i % BLOCK];
+                    x[value_at(l, c, y, q)] = matrix[i / BLOCK * step + i % BLOCK];
         return;
     }
     for (int b = 0; b < l->blocks; b++)
         for (int y = 0; y < s.h; y++)
-            for (int q = 0; q < s.w; q++, rows += step)
-                memcpy(x + value_at(l, b * BLOCK, y, q), rows, BLOCK * sizeof *rows);
+            for (int q = 0; q < s.w; q++, matrix += step)
+                memcpy(x + value_at(l, b * BLOCK, y, q), matrix, BLOCK * sizeof *matrix);
 }
 
 void layout_put(const struct layout *l, const float *chw, float *x)
@@ -130,14 +133,14 @@ struct packing packing_of(const struct layer *l, struct shape in)
         p.groups = 1;
         p.by_value = by_value(in);
     }
-    p.run = dense ? rows_run(in) : in.c < BLOCK ? in.c : BLOCK;
-    p.runs = dense ? rows_blocks(in) : blocks_of(in.c) * p.r * p.s;
+    p.run = dense ? matrix_run(in) : in.c < BLOCK ? in.c : BLOCK;
+    p.runs = dense ? matrix_blocks(in) : blocks_of(in.c) * p.r * p.s;
     p.blocks = blocks_of(p.k);
     p.size = (long)p.blocks * p.runs * p.run * BLOCK;
     return p;
 }
 
-/* Where weight (k, c, r, s) is in the packed array. */
+/* The offset of weight (k, c, r, s) in the packed array. */
 static long packed_at(const struct packing *p, int k, int c, int r, int s)
 {
     long run, lane;
@@ -153,7 +156,7 @@ static long packed_at(const struct packing *p, int k, int c, int r, int s)
 }
 
 /* Call copy for every weight with its place in both arrays. (A kernel's places are one step apart,
- * but for rows_blocks' second case.) */
+ * but for the second case of matrix_blocks.) */
 #define EACH_WEIGHT(copy)                                                                          \
     do {                                                                                           \
         int per_group = p->c / p->groups, places = p->r * p->s;                                    \

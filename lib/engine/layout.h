@@ -1,6 +1,7 @@
-/* How tensors lie in memory while a network runs (kernel/kernel.h says why): activations in blocks
- * of BLOCK channels, with a border of zeros where the layer that reads them has padding; weights in
- * the order in which the kernels read them. Shared by infer.c and train.c. Letters: net.h. */
+/* How tensors lie in memory while a network runs (kernel/kernel.h says why), for this room alone:
+ * activations in blocks of BLOCK channels, with a border of zeros where the layer that reads them has
+ * padding; weights in the order in which the kernels read them. Shared by infer.c and train.c. Letters:
+ * net.h. */
 #ifndef INKPIPE_LAYOUT_H
 #define INKPIPE_LAYOUT_H
 
@@ -28,18 +29,18 @@ struct layout layout_of(struct shape shape, struct border border, bool flat);
 /* The padding of a convolution or pool. */
 struct border layer_border(const struct layer *l);
 
-/* A tensor for dense layers, over many images: [blocks][images][BLOCK], a "pixel" an image. Blocks
- * are of a shape's channels, place by place ([C/BLOCK][H][W]); where there are fewer channels than
- * BLOCK, of its values in the order C H W. rows_blocks is their number. */
-int rows_blocks(struct shape shape);
+/* A matrix: the tensor that dense layers read and write, images by values, as
+ * [matrix_blocks][images][BLOCK]. A block holds BLOCK channels of one pixel, blocks being in the order
+ * [C/BLOCK][H][W]; where there are fewer channels than BLOCK, it holds BLOCK values in the order C H W. */
+int matrix_blocks(struct shape shape);
 
-/* Where value i of a shape (in the order C H W) stands in [rows_blocks][BLOCK]. */
-long rows_at(struct shape shape, long i);
+/* The index in [matrix_blocks][BLOCK] of value i (in the order C H W) of a shape. */
+long matrix_at(struct shape shape, long i);
 
-/* Copy one image into place `image` of rows made for `images` images, and back (adding nothing:
- * what is outside the image's channels is not touched). */
-void rows_put(const struct layout *l, const float *x, float *rows, int images, int image);
-void rows_get(const struct layout *l, float *x, const float *rows, int images, int image);
+/* Copy one image to column `image` of a matrix of `images` images, and back. Lanes beyond the image's
+ * channels are not written. */
+void matrix_put(const struct layout *l, const float *x, float *matrix, int images, int image);
+void matrix_get(const struct layout *l, float *x, const float *matrix, int images, int image);
 
 /* Copy [C][H][W] floats into a layout's inside, and back. */
 void layout_put(const struct layout *l, const float *chw, float *x);
@@ -50,7 +51,7 @@ void layout_get(const struct layout *l, const float *x, float *chw);
  * spread over all channels, with zeros. */
 struct packing {
     int k, c, r, s, groups;
-    bool by_value;  /* rows_blocks' second case: runs go over values, not places */
+    bool by_value;  /* the second case of a matrix: runs go over values, not pixels */
     int runs, run;  /* run channels lie side by side: BLOCK, or C when there are fewer */
     int blocks;     /* of K */
     long size;      /* floats */
@@ -69,8 +70,8 @@ void unpack(const struct packing *p, const float *packed, float *weight);
  * that fill their tiles so far that half of the multiplications are saved. */
 bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels);
 
-/* The offset of each run from a window's first pixel: `table` holds p->runs. For dense layers x is
- * the layout of rows: pixel BLOCK, block = images * BLOCK. */
+/* The offset of each run from a window's first pixel, to table[p->runs]: of a convolution in x, of a dense
+ * layer in a matrix of `images` images. */
 void conv_offsets(const struct packing *p, const struct layer *l, const struct layout *x,
                   int *table);
 void dense_offsets(const struct packing *p, int images, int *table);

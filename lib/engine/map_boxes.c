@@ -1,13 +1,15 @@
-/* From a finder's map to boxes: peaks of the centres' logits (CenterNet, arXiv 1904.07850), each
- * with the box that its cell says. */
+/* A finder's map to boxes.
+ *   in   the raw outputs of a network that ends in `boxes`
+ *   out  the peaks of the centres' logits, each with its cell's box, class and score
+ * Source: CenterNet (Zhou et al., arXiv 1904.07850). */
 #include "map_loss.h"
 
 #include <math.h>
 #include <stdbool.h>
 
-#define MAX_LOG_SIDE 5.0f /* of a box over MAP_UNIT, either way: 24 pixels times or through 148 */
+#define MAX_LOG_SIDE 5.0f /* The log of a box's side over MAP_UNIT is at most this, at least minus this. */
 
-/* Of two cells that are alike the first is the peak. */
+/* Whether a cell is a local maximum of its eight neighbours; of equal cells the first is. */
 static bool is_peak(const struct map_shape *s, const float *map, int y, int x)
 {
     float centre = map[y * s->columns + x];

@@ -1,17 +1,18 @@
-/* The loss of a finder's map. Input: a map and the boxes that are true; output: three losses and their
- * gradient, for the training step. Source: CenterNet (Zhou et al., arXiv 1904.07850): cells near a
- * centre are punished less for taking themselves for one, by a Gaussian that grows with the box;
- * classes and boxes are learnt at the centres alone. */
+/* The loss of a finder's map.
+ *   in   a map, the ground truth's boxes
+ *   out  three losses and the gradient of the map
+ * Source: CenterNet (Zhou et al., arXiv 1904.07850): a penalty-reduced focal loss for centres, reduced near a
+ * centre by a Gaussian that grows with the box; losses of class and box at the centres alone. */
 #include "map_loss.h"
 #include "softmax.h"
 
 #include <math.h>
 #include <string.h>
 
-#define CLASS_WEIGHT 0.7     /* of the classes' loss in the total; the other two weigh 1 */
-#define CLASS_SMOOTHING 0.05 /* part of a class's truth that is spread over all classes */
-#define MIN_SPREAD 0.6f      /* cells: the smallest deviation of a Gaussian, of boxes under 14 pixels */
-#define SPREADS_A_SIDE 6     /* deviations of a Gaussian that the box's side is */
+#define CLASS_WEIGHT 0.7     /* The weight of the classes' loss in the total; the other two weigh 1. */
+#define CLASS_SMOOTHING 0.05 /* Label smoothing: so much of a class's probability goes to all classes. */
+#define MIN_SPREAD 0.6f      /* A Gaussian's deviation is at least so many cells: boxes under 14 pixels. */
+#define SPREADS_A_SIDE 6     /* A box's side is so many deviations of its Gaussian. */
 
 double map_loss_total(const struct map_loss *l)
 {
@@ -25,7 +26,7 @@ static int clamp(int x, int low, int high)
     return x < low ? low : x > high ? high : x;
 }
 
-/* Cells under a box that counts for nothing, and one around. */
+/* Mark the cells under an ignored box, and one cell around: they add nothing to the loss. */
 static void mark_ignored(const struct map_shape *s, const struct map_box *b, float *marks)
 {
     float cell = (float)s->stride;
@@ -47,7 +48,7 @@ static int centre_cell(const struct map_shape *s, const struct map_box *b)
     return (int)y * s->columns + (int)x;
 }
 
-/* The Gaussian around a centre, where it is more than what is marked already. */
+/* Draw the Gaussian around a centre: each mark becomes the maximum of itself and that. */
 static void mark_near(const struct map_shape *s, const struct map_box *b, int cell, float *marks)
 {
     float unit = (float)(SPREADS_A_SIDE * s->stride);
@@ -90,7 +91,7 @@ static double softplus(double x)
     return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
 }
 
-/* The focal loss of a cell that is a centre: -(1 - p)^2 log p. Returns it; *slope is by the logit. */
+/* The focal loss of a cell that is a centre, -(1 - p)^2 log p; *slope becomes its derivative by the logit. */
 static double loss_of_centre(double logit, double *slope)
 {
     double log_p = -softplus(-logit), p = exp(log_p), q = 1 - p;
@@ -98,7 +99,7 @@ static double loss_of_centre(double logit, double *slope)
     return -q * q * log_p;
 }
 
-/* Of one that is not: -(1 - near)^4 p^2 log(1 - p). */
+/* The focal loss of a cell that is none, -(1 - near)^4 p^2 log(1 - p), near being its mark. */
 static double loss_of_other(double logit, double near, double *slope)
 {
     double log_q = -softplus(logit), q = exp(log_q), p = 1 - q;
@@ -107,7 +108,7 @@ static double loss_of_other(double logit, double near, double *slope)
     return -weight * p * p * log_q;
 }
 
-/* The mean distance of a centre's four numbers from those of its box. */
+/* The L1 loss of a centre's four numbers against those of its box, the mean of the four. */
 static double loss_of_box(const struct map_shape *s, int cell, const float *map,
                           const struct map_box *b, double boxes, float *grad)
 {

@@ -1,11 +1,14 @@
+/* Memory on large pages.
+ *   in   sizes
+ *   out  zeroed pieces of chunks that are whole pages of 2 MB, freed together */
 #include "pages.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define PAGE ((size_t)2 << 20)
-#define LINE ((size_t)64)
+#define PAGE ((size_t)2 << 20) /* Bytes of a large page. */
+#define LINE ((size_t)64)      /* Bytes of a cache line. */
 
 struct chunk {
     struct chunk *next;
@@ -34,7 +37,7 @@ void pages_free(struct pages *p)
     free(p);
 }
 
-/* A chunk of whole pages; by calloc, so that a page nobody has touched takes no memory. */
+/* Add a chunk of whole pages. By calloc, so that a page that is never touched takes no memory. */
 static int add_chunk(struct pages *p, size_t bytes)
 {
     size_t size = (bytes + PAGE - 1) / PAGE * PAGE;
@@ -50,7 +53,7 @@ static int add_chunk(struct pages *p, size_t bytes)
     p->free = memory + (PAGE - (uintptr_t)memory % PAGE) % PAGE;
     p->left = size;
 #ifdef MADV_HUGEPAGE
-    madvise(p->free, size, MADV_HUGEPAGE); /* a wish: without it all works the same */
+    madvise(p->free, size, MADV_HUGEPAGE); /* a hint: nothing depends on it */
 #endif
     // cppcheck-suppress memleak ; pages_free frees the chunks
     return 0;

@@ -1,5 +1,7 @@
-/* A training step: its phases, the weights in and out, and their update. The plan is made in
- * train_plan.c; what each operation does is in train_ops.c. */
+/* A training step.
+ *   in   a plan (train_plan.c), a batch, its truth
+ *   out  new weights, by AdamW (Loshchilov and Hutter 2019) or SGD; the loss
+ * The phases are run here, the operations in train_ops.c. */
 #include "engine.h"
 
 #include <math.h>
@@ -19,9 +21,9 @@ static void move_channels(const struct trainer *t, const struct operation *op, e
                           float *net, float *all)
 {
     const struct value *x = &t->value[op->x];
-    bool rows = op->op == OP_BATCHNORM && x->rows;
+    bool matrix = op->op == OP_BATCHNORM && x->matrix;
     for (long i = 0; net && i < op->l->out.c; i++) {
-        float *p = &all[rows ? rows_at(x->shape, i) : i];
+        float *p = &all[matrix ? matrix_at(x->shape, i) : i];
         if (to == FROM_NET)
             *p = net[i];
         else
@@ -71,7 +73,7 @@ struct trainer *trainer_new(const struct net *net, const struct train_options *o
     t->o = *o;
     t->k = k;
     t->threads = threads;
-    long most = (long)(4 * NET_MAX_TOTAL / net_floats(net)); /* so that places fit an int */
+    long most = (long)(4 * NET_MAX_TOTAL / net_floats(net)); /* so that offsets fit an int */
     if (o->batch > most) {
         err_set(e, "batches of %d images are too large for this net: at most %ld", o->batch, most);
         trainer_free(t);
@@ -96,8 +98,8 @@ void trainer_free(struct trainer *t)
         free(t->operation[i].offset);
         free(t->operation[i].offset_back);
         stride_free(&t->operation[i]);
-        free(t->operation[i].half.offset);
-        free(t->operation[i].half.back_offset);
+        free(t->operation[i].bf16.offset);
+        free(t->operation[i].bf16.back_offset);
         free(t->operation[i].winograd.offset);
         free(t->operation[i].winograd.back_offset);
     }
@@ -108,7 +110,7 @@ void trainer_free(struct trainer *t)
     void *owned[] = {t->value, t->operation, t->segment, t->instruction, t->phase, t->w, t->g, t->m,
                      t->v, t->average, t->shard_grad, t->back, t->running_mean, t->running_var,
                      t->average_mean, t->average_var, t->mean, t->inverse, t->a, t->b, t->c,
-                     t->image_sum, t->image_dot, t->memory, t->restat_sum, t->restat_square,
+                     t->image_sum, t->image_dot, t->memory, t->stats_sum, t->stats_square,
                      t->scratch, t->exchange, t->shard_sum, t->weights16, t->memory16,
                      t->scratch16, t->transformed, t->square, t->map_loss, t->map_boxes, t->marks};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
@@ -119,7 +121,7 @@ void trainer_free(struct trainer *t)
 
 /* ---- A step ---- */
 
-/* One item of the phase at hand. */
+/* Run the present phase on one item. */
 static void run_item(void *arg, int item, int thread)
 {
     struct trainer *t = arg;
@@ -135,7 +137,8 @@ static void run_item(void *arg, int item, int thread)
             train_run(t, &t->instruction[p->first + j], i, thread);
 }
 
-/* The items of a phase that are this rank's; t->base is the first. What is by blocks all do. */
+/* Count the items of a phase that are this rank's; t->base becomes the first. A phase by blocks is done by
+ * all. */
 static int own_items(struct trainer *t, const struct phase *p)
 {
     int rank = train_rank(t);
@@ -152,7 +155,7 @@ static void share_rows(struct trainer *t, const struct phase *p)
     for (int i = p->first; t->o.ranks && i < p->first + p->count; i++) {
         const struct operation *op = &t->operation[t->instruction[i].op];
         if (t->instruction[i].action == FORWARD && op->op == OP_FLATTEN)
-            train_share_rows(t, op);
+            train_share_matrix(t, op);
     }
 }
 
@@ -169,7 +172,7 @@ static void run_phases(struct trainer *t, int first, int end)
     }
 }
 
-/* Block `b` of the inputs of an operation, as the gradient pass reads its weights. */
+/* Pack block `b` of an operation's weights as the gradient of its input reads them. */
 static void turn_block(const struct trainer *t, const struct operation *op, int b)
 {
     const struct packing *p = &op->pack, *q = &op->pack_back;
@@ -190,7 +193,7 @@ static void turn_block(const struct trainer *t, const struct operation *op, int 
 /* The blocks of an operation's weights that a gradient pass in floats reads. */
 static int blocks_to_turn(const struct trainer *t, const struct operation *op)
 {
-    return t->value[op->x].needs_grad && !op->half.on ? op->pack_back.blocks : 0;
+    return t->value[op->x].needs_grad && !op->bf16.on ? op->pack_back.blocks : 0;
 }
 
 /* Item: one block of one operation, counted through all of them. */
@@ -217,7 +220,7 @@ static void turn_weights(struct trainer *t)
     threads_run(t->threads, items, turn_item, t);
 }
 
-/* Loss and the gradient of the logits of image i. */
+/* Compute the loss of image i and the gradient of its logits. */
 static void softmax_loss(struct trainer *t, int i, struct train_result *r)
 {
     const struct value *y = &t->value[t->output];
@@ -226,7 +229,7 @@ static void softmax_loss(struct trainer *t, int i, struct train_result *r)
     long at[t->classes];
     int best = 0;
     for (int k = 0; k < t->classes; k++) {
-        long place = rows_at(y->shape, k);
+        long place = matrix_at(y->shape, k);
         at[k] = (place / BLOCK * t->o.batch + i) * BLOCK + place % BLOCK;
         best = logits[at[k]] > logits[at[best]] ? k : best;
     }
@@ -235,7 +238,7 @@ static void softmax_loss(struct trainer *t, int i, struct train_result *r)
     r->correct += best == t->labels[i];
 }
 
-/* Item: what is true of a picture. */
+/* Item: draw the marks of a picture. */
 static void mark_item(void *arg, int item, int thread)
 {
     struct trainer *t = arg;
@@ -244,7 +247,7 @@ static void mark_item(void *arg, int item, int thread)
                                   t->marks + (long)item * t->map.rows * t->map.columns);
 }
 
-/* Item: loss and the gradient of a picture's map. */
+/* Item: compute the loss of a picture and the gradient of its map. */
 static void map_item(void *arg, int item, int thread)
 {
     struct trainer *t = arg;
@@ -298,8 +301,8 @@ static void fold_gradients(const struct trainer *t, const float *first, int shar
         memcpy(sum, s[0], (size_t)count * sizeof *sum);
 }
 
-/* Item: a chunk of the gradients of this rank's shards, which become one. The ranks' own ones then
- * stand one after another where the first shards' were: those are this rank's or nobody's here. */
+/* Item: sum a chunk of the gradients of this rank's shards into slot `rank`, so that the ranks' gradients
+ * lie one after another. The shard of that slot is this rank's own, or is not computed here. */
 static void fold_item(void *arg, int item, int thread)
 {
     const struct trainer *t = arg;
@@ -311,7 +314,7 @@ static void fold_item(void *arg, int item, int thread)
                    t->shard_grad + rank * t->sharded + place);
 }
 
-/* How many gradients are to be folded by the update: the shards' or, among ranks, theirs. */
+/* How many gradients the update sums: one a shard, or, among ranks, one a rank. */
 static int share_gradients(struct trainer *t)
 {
     if (!t->o.ranks)
@@ -321,13 +324,13 @@ static int share_gradients(struct trainer *t)
     return t->o.ranks->count;
 }
 
-/* The update at hand, for run_update. */
+/* The present update, for run_update. */
 struct update_job {
     struct trainer *t;
     struct update numbers;
     float decay;
-    int gradients; /* to be folded */
-    float factor;  /* of the gradient, which is folded already where it is clipped */
+    int gradients; /* to be summed */
+    float factor;  /* of the gradient, which has been summed already where it is clipped */
 };
 
 static long chunks_of(const struct segment *s)
@@ -347,7 +350,7 @@ static const struct segment *find_chunk(const struct trainer *t, int item, long 
     return s;
 }
 
-/* Item: a chunk of the gradient is folded and measured. */
+/* Item: sum a chunk of the gradient and its square. */
 static void measure_item(void *arg, int item, int thread)
 {
     const struct update_job *job = arg;
@@ -362,7 +365,7 @@ static void measure_item(void *arg, int item, int thread)
     t->square[item] = square;
 }
 
-/* The factor that keeps the gradient's norm to the limit. */
+/* The factor that clips the gradient's norm (Pascanu et al. 2013). */
 static float clip_factor(struct update_job *job)
 {
     const struct trainer *t = job->t;
@@ -374,7 +377,7 @@ static float clip_factor(struct update_job *job)
     return norm > t->o.clip ? (float)(t->o.clip / norm) : 1;
 }
 
-/* Item: a chunk of the parameters. */
+/* Item: update a chunk of the parameters. */
 static void update_item(void *arg, int item, int thread)
 {
     const struct update_job *job = arg;
@@ -410,7 +413,7 @@ static void update_params(struct trainer *t, double rate)
     threads_run(t->threads, (int)t->chunks, update_item, &job);
 }
 
-/* Shards without an image write no gradient: theirs is 0. */
+/* Zero the gradients of shards without an image, which nothing writes. */
 static void clear_empty_shards(struct trainer *t)
 {
     for (int s = 0; s < TRAIN_SHARDS; s++)
@@ -418,7 +421,7 @@ static void clear_empty_shards(struct trainer *t)
             memset(t->shard_grad + s * t->sharded, 0, (size_t)t->sharded * sizeof *t->shard_grad);
 }
 
-/* n images through the network, with these weights. */
+/* Run n images forward with these weights. */
 static void forward(struct trainer *t, const float *weights, bool frozen, train_fill *fill,
                     void *arg, int n)
 {
@@ -432,7 +435,7 @@ static void forward(struct trainer *t, const float *weights, bool frozen, train_
     run_phases(t, 0, t->forward_phases);
 }
 
-/* From the gradient of the output to new weights. */
+/* Run backward from the gradient of the output, and update the weights. */
 static void backward_and_update(struct trainer *t, double rate)
 {
     turn_weights(t);
@@ -483,28 +486,28 @@ int trainer_arrays(struct trainer *t, struct train_array *list, int max)
     return n;
 }
 
-/* ---- Batch-norm statistics made again ---- */
+/* ---- Batch-norm statistics of the averaged weights ---- */
 
-void trainer_restat_begin(struct trainer *t)
+void trainer_batchnorm_stats_begin(struct trainer *t)
 {
-    memset(t->restat_sum, 0, (size_t)t->stats * sizeof *t->restat_sum);
-    memset(t->restat_square, 0, (size_t)t->stats * sizeof *t->restat_square);
-    t->restat_count = 0;
+    memset(t->stats_sum, 0, (size_t)t->stats * sizeof *t->stats_sum);
+    memset(t->stats_square, 0, (size_t)t->stats * sizeof *t->stats_square);
+    t->stats_count = 0;
 }
 
-void trainer_restat_batch(struct trainer *t, train_fill *fill, void *arg, int n)
+void trainer_batchnorm_stats_batch(struct trainer *t, train_fill *fill, void *arg, int n)
 {
     forward(t, t->average ? t->average : t->w, true, fill, arg, n);
-    t->restat_count += n;
+    t->stats_count += n;
 }
 
-void trainer_restat_end(struct trainer *t)
+void trainer_batchnorm_stats_end(struct trainer *t)
 {
     float *means = t->average ? t->average_mean : t->running_mean;
     float *vars = t->average ? t->average_var : t->running_var;
-    for (long i = 0; t->restat_count > 0 && i < t->stats; i++) {
-        double mean = t->restat_sum[i] / t->restat_count;
+    for (long i = 0; t->stats_count > 0 && i < t->stats; i++) {
+        double mean = t->stats_sum[i] / t->stats_count;
         means[i] = (float)mean;
-        vars[i] = (float)fmax(t->restat_square[i] / t->restat_count - mean * mean, 0);
+        vars[i] = (float)fmax(t->stats_square[i] / t->stats_count - mean * mean, 0);
     }
 }

@@ -1,17 +1,18 @@
-/* The products of convolutions and dense layers in bf16 (kernel/bf16.h): which layers, where the
- * copies of their operands lie, and the passes. Everything is copied where it is used, from the
- * floats that the other passes know; all copies of a step of seed.net are a tenth of its time. */
+/* The products of convolutions and dense layers in bf16 (kernel/bf16.h).
+ *   in   operands in floats, as the other passes have them
+ *   out  the same products, of operands rounded to bf16, summed in floats
+ * Operands are copied where they are used; all copies of a step of seed.net are a tenth of its time. */
 #include "train_plan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TILE (BLOCK * BLOCK) /* weights of a block of inputs by a block of outputs */
-#define PAIR_BLOCK (2 * BLOCK)
+#define TILE (BLOCK * BLOCK)   /* Weights of a block of inputs by a block of outputs. */
+#define PAIR_BLOCK (2 * BLOCK) /* Numbers of a block of channels for a pair of pixels. */
 
 /* ---- Planning ---- */
 
-/* Some bf16, whole cache lines. */
+/* Reserve `count` numbers, rounded up to whole cache lines, of a memory of *total. Returns their place. */
 static long take(long *total, long count)
 {
     long place = *total;
@@ -19,8 +20,8 @@ static long take(long *total, long count)
     return place;
 }
 
-/* The offsets of a kernel's taps in [H][W][C]: of its rows, or one by one where they are dilated.
- * *runs: how many. Returns NULL without memory. */
+/* The offsets in [H][W][C] of a kernel's runs: its rows, or, where it is dilated across, single taps.
+ * *runs becomes their number. Returns NULL when memory is short. */
 static int *tap_offsets(const struct layer *l, long row, long pixel, int *runs)
 {
     int across = l->dilation_w == 1 ? 1 : l->s;
@@ -31,7 +32,7 @@ static int *tap_offsets(const struct layer *l, long row, long pixel, int *runs)
     return offset;
 }
 
-/* Pixels of a layout in a row and rows, border and all. */
+/* The pixels of a row, and the rows, of a layout with its border. */
 static int wide_of(const struct layout *l)
 {
     return (int)(l->row / l->pixel);
@@ -44,7 +45,7 @@ static int high_of(const struct layout *l)
 
 static void plan_conv(struct trainer *t, struct operation *op)
 {
-    struct bf16_plan *h = &op->half;
+    struct bf16_plan *h = &op->bf16;
     const struct layout *x = &t->value[op->x].act, *y = &op->spread;
     long c = x->blocks * BLOCK, k = op->pack.blocks * BLOCK;
     int out_h = op->l->out.h, out_w = op->l->out.w;
@@ -64,15 +65,15 @@ static void plan_conv(struct trainer *t, struct operation *op)
 
 static void plan_dense(struct trainer *t, struct operation *op)
 {
-    struct bf16_plan *h = &op->half;
+    struct bf16_plan *h = &op->bf16;
     long c = op->pack.runs * BLOCK, k = op->pack.blocks * BLOCK;
     int batch = t->o.batch;
     h->offset = calloc(1, sizeof *h->offset);
     h->back_offset = calloc(1, sizeof *h->back_offset);
     h->runs = h->back_runs = 1;
-    h->x_pitch = c + 32; /* one line more: not all images in the same sets of the cache */
+    h->x_pitch = c + 32; /* a cache line more: images then lie in different sets of the cache */
     h->dy_pitch = k + 32;
-    h->pairs = (batch + 1) / 2 + batch / 2 / STEP_PAIRS + 2; /* at most: one more a step */
+    h->pairs = (batch + 1) / 2 + batch / 2 / STEP_PAIRS + 2; /* an upper bound: one more a step */
     h->pitch = (long)(h->pairs + BLOCK) / BLOCK * PAIR_BLOCK;
     h->x = take(&t->memory16_size, batch * h->x_pitch);
     h->dy = take(&t->memory16_size, batch * h->dy_pitch);
@@ -86,17 +87,17 @@ int bf16_plan(struct trainer *t, struct operation *op, struct err *e)
     bool conv = op->op == OP_CONV;
     bool strided = conv && (op->l->stride_h != 1 || op->l->stride_w != 1);
     bool fast = conv && suits_winograd(op->l, op->pack.c, op->pack.k, op->l->out.h, op->l->out.w);
-    op->half.on = t->o.bf16 && op->pack.run == BLOCK && !strided &&
+    op->bf16.on = t->o.bf16 && op->pack.run == BLOCK && !strided &&
                   (!fast || t->o.bf16->beats_winograd);
-    if (!op->half.on)
+    if (!op->bf16.on)
         return 0;
-    op->half.weight = take(&t->weights16_size, op->pack.size);
-    op->half.weight_back = take(&t->weights16_size, op->pack.size);
+    op->bf16.weight = take(&t->weights16_size, op->pack.size);
+    op->bf16.weight_back = take(&t->weights16_size, op->pack.size);
     if (conv)
         plan_conv(t, op);
     else
         plan_dense(t, op);
-    return op->half.offset && op->half.back_offset ? 0 : err_set(e, "out of memory");
+    return op->bf16.offset && op->bf16.back_offset ? 0 : err_set(e, "out of memory");
 }
 
 /* ---- Weights ---- */
@@ -106,7 +107,7 @@ struct weights_job {
     bool back;
 };
 
-/* Block b of the outputs. Blocks of inputs come tap by tap, as they lie in [H][W][C]. */
+/* Copy the weights of block b of the outputs; blocks of inputs in the order of [H][W][C], tap by tap. */
 static void copy_weights(const struct weights_job *job, const struct operation *op, int b)
 {
     const struct trainer *t = job->t;
@@ -114,8 +115,8 @@ static void copy_weights(const struct weights_job *job, const struct operation *
     int window = op->op == OP_CONV ? p->r * p->s : 1, inputs = p->runs / window;
     bool back = job->back && t->value[op->x].needs_grad;
     const float *from = t->active + op->weight + (long)b * p->runs * TILE;
-    bf16 *to = t->weights16 + op->half.weight + (long)b * p->runs * TILE;
-    bf16 *turned = t->weights16 + op->half.weight_back + (long)b * TILE;
+    bf16 *to = t->weights16 + op->bf16.weight + (long)b * p->runs * TILE;
+    bf16 *turned = t->weights16 + op->bf16.weight_back + (long)b * TILE;
     for (int c = 0; c < inputs; c++)
         for (int i = 0; i < window; i++, from += TILE) {
             t->o.bf16->pairs(1, BLOCK, from, 0, to + (long)(i * inputs + c) * TILE, 0);
@@ -131,8 +132,8 @@ static void weights_item(void *arg, int item, int thread)
     const struct weights_job *job = arg;
     const struct operation *op = job->t->operation;
     (void)thread;
-    for (; !op->half.on || item >= op->pack.blocks; op++)
-        item -= op->half.on ? op->pack.blocks : 0;
+    for (; !op->bf16.on || item >= op->pack.blocks; op++)
+        item -= op->bf16.on ? op->pack.blocks : 0;
     copy_weights(job, op, item);
 }
 
@@ -141,7 +142,7 @@ void bf16_weights(struct trainer *t, bool back)
     struct weights_job job = {t, back};
     int items = 0;
     for (int i = 0; i < t->operations; i++)
-        items += t->operation[i].half.on ? t->operation[i].pack.blocks : 0;
+        items += t->operation[i].bf16.on ? t->operation[i].pack.blocks : 0;
     if (items)
         threads_run(t->threads, items, weights_item, &job);
 }
@@ -151,7 +152,7 @@ void bf16_weights(struct trainer *t, bool back)
 void bf16_conv_forward(struct trainer *t, const struct operation *op, const float *x, struct view y,
                        int thread)
 {
-    const struct bf16_plan *h = &op->half;
+    const struct bf16_plan *h = &op->bf16;
     const struct layout *l = &t->value[op->x].act;
     int wide = wide_of(l);
     long c = l->blocks * BLOCK;
@@ -171,7 +172,7 @@ void bf16_conv_forward(struct trainer *t, const struct operation *op, const floa
 static void conv_weight_grad(struct trainer *t, const struct operation *op, const float *x,
                              struct view dy, float *dw, bool first, int thread)
 {
-    const struct bf16_plan *h = &op->half;
+    const struct bf16_plan *h = &op->bf16;
     const struct packing *p = &op->pack;
     const struct layout *l = &t->value[op->x].act;
     bf16 *base = t->scratch16[thread], *turned = base + h->x_turned, *pairs = base + h->dy_pairs;
@@ -198,7 +199,7 @@ static void conv_weight_grad(struct trainer *t, const struct operation *op, cons
 void bf16_conv_backward(struct trainer *t, const struct operation *op, const float *x,
                         struct view dy, struct view dx, float *dw, bool first, int thread)
 {
-    const struct bf16_plan *h = &op->half;
+    const struct bf16_plan *h = &op->bf16;
     const struct layout *l = &op->spread;
     conv_weight_grad(t, op, x, dy, dw, first, thread);
     if (!dx.p)
@@ -221,7 +222,7 @@ void bf16_conv_backward(struct trainer *t, const struct operation *op, const flo
 
 void bf16_dense_round(struct trainer *t, const struct operation *op, struct view x)
 {
-    const struct bf16_plan *h = &op->half;
+    const struct bf16_plan *h = &op->bf16;
     bf16 *to = t->memory16 + h->x + x.first * (long)BLOCK;
     for (int b = 0; b < x.blocks; b++)
         t->o.bf16->narrow(1, x.pixels, x.p + b * x.block, 0, to + b * BLOCK, 0, h->x_pitch);
@@ -234,7 +235,7 @@ static int image_pairs(const struct trainer *t)
 
 void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct view dy)
 {
-    const struct bf16_plan *h = &op->half;
+    const struct bf16_plan *h = &op->bf16;
     bf16 *to = t->memory16 + h->dy + dy.first * (long)BLOCK;
     int used = (t->n + 1) / 2, all = image_pairs(t);
     for (int b = 0; b < dy.blocks; b++) {
@@ -248,7 +249,7 @@ void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct
 
 void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y)
 {
-    const struct bf16_plan *h = &op->half;
+    const struct bf16_plan *h = &op->bf16;
     struct conv16 v = {.blocks = y.blocks, .rows = 1, .pixels = y.pixels, .runs = 1,
                        .pairs = op->pack.runs * BLOCK / 2, .offset = h->offset,
                        .x_pixel = h->x_pitch, .y_block = y.block,
@@ -262,7 +263,7 @@ void bf16_dense_forward(struct trainer *t, const struct operation *op, struct vi
 static void dense_weight_grad(struct trainer *t, const struct operation *op, struct view x,
                               int thread)
 {
-    const struct bf16_plan *h = &op->half;
+    const struct bf16_plan *h = &op->bf16;
     bf16 *pairs = t->scratch16[thread] + h->x_pairs, *turned = t->scratch16[thread] + h->x_turned;
     int all = image_pairs(t), whole = (all + BLOCK - 1) / BLOCK * BLOCK;
     for (int b = 0; b < x.blocks; b++) {
@@ -279,7 +280,7 @@ static void dense_weight_grad(struct trainer *t, const struct operation *op, str
 void bf16_dense_backward(struct trainer *t, const struct operation *op, struct view x,
                          struct view dx, int thread)
 {
-    const struct bf16_plan *h = &op->half;
+    const struct bf16_plan *h = &op->bf16;
     dense_weight_grad(t, op, x, thread);
     if (!dx.p)
         return;

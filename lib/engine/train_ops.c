@@ -1,4 +1,6 @@
-/* Forward and backward of each operation, for one image or one pair of blocks. */
+/* Each operation of a training step, forward and backward.
+ *   in   an operation and an item of a phase: an image, or a pair of blocks of a matrix
+ *   out  its activations, its gradients, its sums for batch norm */
 #include "train_plan.h"
 
 #include <math.h>
@@ -9,7 +11,7 @@ int train_shard_first(int n, int shard)
     return (shard * n + TRAIN_SHARDS - 1) / TRAIN_SHARDS;
 }
 
-/* Fold eight partial sums by a binary tree. */
+/* Sum eight partial sums by a binary tree, always in the same order. */
 static double fold(const double s[TRAIN_SHARDS])
 {
     return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
@@ -17,7 +19,7 @@ static double fold(const double s[TRAIN_SHARDS])
 
 static struct view view_rows(const struct trainer *t, const struct value *v, float *base, int item)
 {
-    int all = rows_blocks(v->shape), first = 2 * item;
+    int all = matrix_blocks(v->shape), first = 2 * item;
     long block = (long)t->o.batch * BLOCK;
     return (struct view){base + first * block, first, all - first < 2 ? all - first : 2, 1, t->n, 0,
                          block};
@@ -30,31 +32,32 @@ static struct view view_layout(const struct layout *l, float *base)
 
 static float *act_of(const struct trainer *t, const struct value *v, int item)
 {
-    return t->memory + v->act_place + (v->rows ? 0 : item * v->act.size);
+    return t->memory + v->act_place + (v->matrix ? 0 : item * v->act.size);
 }
 
 static float *grad_of(const struct trainer *t, const struct value *v, int item, int thread)
 {
     if (v->grad_local)
         return t->scratch[thread] + v->grad_place;
-    return t->memory + v->grad_place + (v->rows ? 0 : item * v->grad.size);
+    return t->memory + v->grad_place + (v->matrix ? 0 : item * v->grad.size);
 }
 
 static struct view act_view(const struct trainer *t, int value, int item)
 {
     const struct value *v = &t->value[value];
     float *base = act_of(t, v, item);
-    return v->rows ? view_rows(t, v, base, item) : view_layout(&v->act, base);
+    return v->matrix ? view_rows(t, v, base, item) : view_layout(&v->act, base);
 }
 
 static struct view grad_view(const struct trainer *t, int value, int item, int thread)
 {
     const struct value *v = &t->value[value];
     float *base = grad_of(t, v, item, thread);
-    return v->rows ? view_rows(t, v, base, item) : view_layout(&v->grad, base);
+    return v->matrix ? view_rows(t, v, base, item) : view_layout(&v->grad, base);
 }
 
-/* Where the gradient of a value is to be written: itself, or the spare when it must be added. */
+/* Where an operation writes the gradient of its input: in place, or, when it has to be added, in the
+ * spare. */
 static struct view grad_target(const struct trainer *t, int value, bool adding, int item, int thread)
 {
     struct view v = grad_view(t, value, item, thread);
@@ -98,7 +101,7 @@ static void copy_view(struct view from, struct view to)
 static void conv_forward(struct trainer *t, const struct operation *op, int item, int thread)
 {
     const struct value *x = &t->value[op->x], *y = &t->value[op->y];
-    if (op->half.on) {
+    if (op->bf16.on) {
         bf16_conv_forward(t, op, act_of(t, x, item), act_view(t, op->y, item), thread);
         return;
     }
@@ -115,7 +118,7 @@ static void conv_forward(struct trainer *t, const struct operation *op, int item
         t->k->conv(&v, act_of(t, x, item), to);
 }
 
-/* dy masked by the relu that was fused into the operation, unless batch norm has done it. */
+/* Mask dy by the relu fused into the operation, unless the batch norm behind has done it. */
 static void relu_backward(struct trainer *t, int y, int item, int thread)
 {
     struct view d = grad_view(t, y, item, thread), a = act_view(t, y, item);
@@ -125,7 +128,7 @@ static void relu_backward(struct trainer *t, int y, int item, int thread)
     }
 }
 
-/* Where the gradient of x goes; p is NULL where there is none. */
+/* Where the gradient of x goes; p is NULL where x needs none. */
 static struct view dx_target(const struct trainer *t, const struct operation *op, int item, int thread)
 {
     if (!t->value[op->x].needs_grad)
@@ -192,7 +195,7 @@ static void conv_backward(struct trainer *t, const struct operation *op, int ite
         relu_backward(t, op->y, item, thread);
     if (op->l->bias)
         bias_backward(t, dy, grad + op->bias, first);
-    if (op->half.on) {
+    if (op->bf16.on) {
         bf16_conv_backward(t, op, act_of(t, x, item), dy, dx_target(t, op, item, thread),
                            grad + op->weight, first, thread);
     } else {
@@ -209,7 +212,7 @@ static void conv_backward(struct trainer *t, const struct operation *op, int ite
 static void dense_forward(struct trainer *t, const struct operation *op, int item)
 {
     struct view y = act_view(t, op->y, item);
-    if (op->half.on) {
+    if (op->bf16.on) {
         bf16_dense_forward(t, op, y);
         return;
     }
@@ -226,17 +229,17 @@ static void dense_forward(struct trainer *t, const struct operation *op, int ite
 static void dense_weight_grad(struct trainer *t, const struct operation *op, const float *x,
                               int run, const float *dy, float *tile)
 {
-    int rows = op->pack.run;
-    long block = (long)t->o.batch * BLOCK, per_block = (long)op->pack.runs * rows * BLOCK;
+    int inputs = op->pack.run;
+    long block = (long)t->o.batch * BLOCK, per_block = (long)op->pack.runs * inputs * BLOCK;
     int zero = 0;
     for (int b = 0; b < op->pack.blocks; b += 2) {
         int blocks = op->pack.blocks - b < 2 ? 1 : 2;
-        long size = (long)blocks * rows * BLOCK;
+        long size = (long)blocks * inputs * BLOCK;
         for (int s = 0; s < TRAIN_SHARDS; s++) {
             int first = train_shard_first(t->n, s);
             struct conv_grad g = {.blocks = blocks, .rows = 1,
                                   .pixels = train_shard_first(t->n, s + 1) - first, .runs = 1,
-                                  .run = rows, .offset = &zero, .x_pixel = BLOCK,
+                                  .run = inputs, .offset = &zero, .x_pixel = BLOCK,
                                   .dy_block = block, .first = true};
             t->k->conv_grad(&g, x + first * BLOCK, dy + b * block + first * BLOCK, tile + s * size);
         }
@@ -245,8 +248,8 @@ static void dense_weight_grad(struct trainer *t, const struct operation *op, con
                 t->k->add(1, (int)(size / BLOCK), tile + s * size, 0, tile + (s + half) * size, 0,
                           false, tile + s * size, 0);
         for (int j = 0; j < blocks; j++)
-            memcpy(t->g + op->weight + (b + j) * per_block + (long)run * rows * BLOCK,
-                   tile + j * rows * BLOCK, (size_t)rows * BLOCK * sizeof *tile);
+            memcpy(t->g + op->weight + (b + j) * per_block + (long)run * inputs * BLOCK,
+                   tile + j * inputs * BLOCK, (size_t)inputs * BLOCK * sizeof *tile);
     }
 }
 
@@ -291,7 +294,7 @@ static void dense_backward(struct trainer *t, const struct operation *op, int it
     struct view x = act_view(t, op->x, item), dx = dx_target(t, op, item, thread);
     if (item == 0)
         dense_bias_grad(t, op, dy);
-    if (op->half.on)
+    if (op->bf16.on)
         bf16_dense_backward(t, op, x, dx, thread);
     else
         dense_products(t, op, x, dy, dx, thread);
@@ -301,8 +304,8 @@ static void dense_backward(struct trainer *t, const struct operation *op, int it
 
 /* ---- Batch norm ---- */
 
-/* The sums of one image (images) or of the batch's shards (rows) go to image_sum and image_dot; for
- * rows slot s is shard s. */
+/* Two sums for each channel, to image_sum and image_dot: of one image, or, of a matrix, of each shard
+ * (slot s is shard s). */
 static float *slot(const struct trainer *t, float *sums, const struct operation *op, int i, int block)
 {
     return sums + i * t->stats + op->stats + block * BLOCK;
@@ -356,7 +359,7 @@ static void fold_shards(const struct trainer *t, const struct operation *op, lon
     *dot = fold(d);
 }
 
-/* The same of rows, whose slots are the shards. */
+/* The same of a matrix, whose slots are the shards. */
 static void fold_slots(const struct trainer *t, const struct operation *op, long i, double *sum,
                        double *dot)
 {
@@ -369,8 +372,8 @@ static void fold_slots(const struct trainer *t, const struct operation *op, long
     *dot = fold(d);
 }
 
-/* From sum and sum of squares of channel i over `count` values to mean, deviation and what is done
- * with them. */
+/* Set mean and deviation of channel i from the sum and the sum of squares of `count` values; from them the
+ * coefficients of the normalization, and the running or recomputed statistics. */
 static void set_moments(struct trainer *t, const struct operation *op, long i, double sum,
                         double square, double count)
 {
@@ -383,15 +386,16 @@ static void set_moments(struct trainer *t, const struct operation *op, long i, d
     t->b[s] = t->active[op->shift + i] - t->mean[s] * t->a[s];
     double unbiased = count > 1 ? var * count / (count - 1) : var;
     if (t->frozen) {
-        t->restat_sum[s] += sum / count * t->n;
-        t->restat_square[s] += square / count * t->n;
+        t->stats_sum[s] += sum / count * t->n;
+        t->stats_square[s] += square / count * t->n;
     } else {
         t->running_mean[s] = momentum * t->running_mean[s] + (1 - momentum) * (float)mean;
         t->running_var[s] = momentum * t->running_var[s] + (1 - momentum) * (float)unbiased;
     }
 }
 
-/* From the two sums of channel i to the gradients of scale and shift, and dx = a dy + b x + c. */
+/* Set the gradients of scale and shift of channel i from its two sums, and the coefficients of
+ * dx = a dy + b x + c. */
 static void set_sums(struct trainer *t, const struct operation *op, long i, double sum, double dot,
                      double count)
 {
@@ -408,7 +412,7 @@ static void set_sums(struct trainer *t, const struct operation *op, long i, doub
 static double count_of(const struct trainer *t, const struct operation *op)
 {
     const struct value *x = &t->value[op->x];
-    return x->rows ? t->n : (double)t->n * x->shape.h * x->shape.w;
+    return x->matrix ? t->n : (double)t->n * x->shape.h * x->shape.w;
 }
 
 void train_finish_moments(struct trainer *t, const struct operation *op)
@@ -431,7 +435,7 @@ void train_finish_sums(struct trainer *t, const struct operation *op)
     }
 }
 
-/* Rows: a block's sums are all in one item, so moments and sums need no phase of their own. */
+/* Batch norm of a matrix: one item holds all sums of a block, so that moments and sums need no phase. */
 static void shard_sums(struct trainer *t, const struct operation *op, struct view x, struct view dy,
                        int b)
 {
@@ -448,7 +452,7 @@ static void shard_sums(struct trainer *t, const struct operation *op, struct vie
     }
 }
 
-static void rows_moments(struct trainer *t, const struct operation *op, struct view x, int b)
+static void matrix_moments(struct trainer *t, const struct operation *op, struct view x, int b)
 {
     double sum, square;
     shard_sums(t, op, x, (struct view){0}, b);
@@ -458,7 +462,7 @@ static void rows_moments(struct trainer *t, const struct operation *op, struct v
     }
 }
 
-static void rows_sums(struct trainer *t, const struct operation *op, struct view x, struct view dy,
+static void matrix_sums(struct trainer *t, const struct operation *op, struct view x, struct view dy,
                       int b)
 {
     double sum, dot;
@@ -474,8 +478,8 @@ static void batchnorm_forward(struct trainer *t, const struct operation *op, int
     struct view x = act_view(t, op->x, item), y = act_view(t, op->y, item);
     for (int b = 0; b < x.blocks; b++) {
         long s = op->stats + (x.first + b) * BLOCK;
-        if (t->value[op->x].rows)
-            rows_moments(t, op, x, b);
+        if (t->value[op->x].matrix)
+            matrix_moments(t, op, x, b);
         t->k->affine(x.rows, x.pixels, x.p + b * x.block, x.row, t->a + s, t->b + s,
                      y.p + b * y.block, y.row);
     }
@@ -484,9 +488,9 @@ static void batchnorm_forward(struct trainer *t, const struct operation *op, int
 static void batchnorm_backward(struct trainer *t, const struct operation *op, int item, int thread)
 {
     struct view x = act_view(t, op->x, item), dy = grad_view(t, op->y, item, thread);
-    if (t->value[op->x].rows)
+    if (t->value[op->x].matrix)
         for (int b = 0; b < x.blocks; b++)
-            rows_sums(t, op, x, dy, b);
+            matrix_sums(t, op, x, dy, b);
     if (!t->value[op->x].needs_grad)
         return;
     struct view dx = grad_target(t, op->x, op->add_x, item, thread);
@@ -518,7 +522,7 @@ static void relu_only_backward(struct trainer *t, const struct operation *op, in
     add_spare(t, op->x, op->add_x, item, thread);
 }
 
-/* 32 bits of a hash (SplitMix64's) of what a dropout mask depends on. */
+/* 32 bits of a hash (SplitMix64) of seed, step, layer and image, on which a dropout mask depends. */
 static uint32_t dropout_key(const struct trainer *t, const struct operation *op, int image)
 {
     uint64_t x = t->o.seed;
@@ -532,13 +536,13 @@ static uint32_t dropout_key(const struct trainer *t, const struct operation *op,
     return (uint32_t)x;
 }
 
-/* Forward on activations, backward the same on gradients. */
+/* Dropout, forward on activations or backward on gradients. */
 static void dropout(struct trainer *t, const struct operation *op, struct view from, struct view to,
                     int item)
 {
-    bool rows = t->value[op->x].rows;
-    uint32_t key = dropout_key(t, op, rows ? 0 : item);
-    uint32_t per_block = (uint32_t)((rows ? t->o.batch : to.rows * to.pixels) * BLOCK);
+    bool matrix = t->value[op->x].matrix;
+    uint32_t key = dropout_key(t, op, matrix ? 0 : item);
+    uint32_t per_block = (uint32_t)((matrix ? t->o.batch : to.rows * to.pixels) * BLOCK);
     double rate = t->frozen ? 0 : op->l->rate;
     for (int b = 0; b < to.blocks; b++)
         t->k->dropout(to.rows, to.pixels, from.p + b * from.block, from.row, key,
@@ -611,19 +615,19 @@ static void add_backward(struct trainer *t, const struct operation *op, int item
     }
 }
 
-/* Images first..end of rows v, between their place and a packed one. */
+/* Copy images first..end of matrix v between their place and a packed one. */
 static void move_rows(const struct trainer *t, const struct value *v, int first, int end, bool out,
                       float *packed)
 {
     size_t size = (size_t)(end - first) * BLOCK;
-    for (int b = 0; b < rows_blocks(v->shape); b++) {
-        float *rows = t->memory + v->act_place + ((long)b * t->o.batch + first) * BLOCK;
+    for (int b = 0; b < matrix_blocks(v->shape); b++) {
+        float *matrix = t->memory + v->act_place + ((long)b * t->o.batch + first) * BLOCK;
         float *there = packed + (size_t)b * size;
-        memcpy(out ? there : rows, out ? rows : there, size * sizeof *rows);
+        memcpy(out ? there : matrix, out ? matrix : there, size * sizeof *matrix);
     }
 }
 
-void train_share_rows(struct trainer *t, const struct operation *op)
+void train_share_matrix(struct trainer *t, const struct operation *op)
 {
     const struct value *v = &t->value[op->y];
     int ranks = t->o.ranks->count, most = 0, first[TRAIN_SHARDS + 1];
@@ -631,7 +635,7 @@ void train_share_rows(struct trainer *t, const struct operation *op)
         first[r] = train_shard_first(t->n, train_rank_first(t, r));
         most = r && first[r] - first[r - 1] > most ? first[r] - first[r - 1] : most;
     }
-    size_t size = (size_t)most * (size_t)rows_blocks(v->shape) * BLOCK;
+    size_t size = (size_t)most * (size_t)matrix_blocks(v->shape) * BLOCK;
     int own = train_rank(t);
     move_rows(t, v, first[own], first[own + 1], true, t->exchange + (size_t)own * size);
     if (ranks_gather(t->o.ranks, t->exchange, size * sizeof *t->exchange))
@@ -641,7 +645,7 @@ void train_share_rows(struct trainer *t, const struct operation *op)
             move_rows(t, v, first[r], first[r + 1], false, t->exchange + (size_t)r * size);
 }
 
-static void rows_backward(struct trainer *t, const struct operation *op, int item, int thread)
+static void matrix_backward(struct trainer *t, const struct operation *op, int item, int thread)
 {
     const struct value *x = &t->value[op->x];
     struct view dx = grad_target(t, op->x, op->add_x, item, thread);
@@ -651,11 +655,11 @@ static void rows_backward(struct trainer *t, const struct operation *op, int ite
     l.origin = 0;
     if (x->shape.c % BLOCK)
         zero_view(dx);
-    rows_get(&l, dx.p, t->memory + t->value[op->y].grad_place, t->o.batch, item);
+    matrix_get(&l, dx.p, t->memory + t->value[op->y].grad_place, t->o.batch, item);
     add_spare(t, op->x, op->add_x, item, thread);
 }
 
-/* x inside a border of `factor`; the border is part of y's shape. */
+/* Pad x by a border of `factor`, which is part of y's shape. */
 static void pad_forward(struct trainer *t, const struct operation *op, int item)
 {
     struct view x = act_view(t, op->x, item), y = act_view(t, op->y, item);
@@ -710,7 +714,7 @@ static void forward(struct trainer *t, const struct operation *op, int item, int
         pad_forward(t, op, item);
         break;
     case OP_FLATTEN:
-        rows_put(&x->act, act_of(t, x, item), t->memory + t->value[op->y].act_place, t->o.batch,
+        matrix_put(&x->act, act_of(t, x, item), t->memory + t->value[op->y].act_place, t->o.batch,
                  item);
         break;
     default:
@@ -743,7 +747,7 @@ static void backward(struct trainer *t, const struct operation *op, int item, in
         pad_backward(t, op, item, thread);
         break;
     case OP_FLATTEN:
-        rows_backward(t, op, item, thread);
+        matrix_backward(t, op, item, thread);
         break;
     default:
         pool_backward(t, op, item, thread);

@@ -1,5 +1,6 @@
-/* The plan of a training step: which operations a net is, where their values and parameters lie, and
- * in which phases they run. */
+/* The plan of a training step.
+ *   in   struct net, options
+ *   out  operations, places of values, gradients and parameters, and the phases in which instructions run */
 #include "train_plan.h"
 
 #include <math.h>
@@ -15,10 +16,10 @@ struct planner {
     struct err *e;
 };
 
-static int new_value(struct trainer *t, bool rows, struct shape shape, struct border border, bool flat)
+static int new_value(struct trainer *t, bool matrix, struct shape shape, struct border border, bool flat)
 {
     struct value *v = &t->value[t->values];
-    *v = (struct value){.rows = rows, .shape = shape, .grad_first = -1, .grad_last = -1};
+    *v = (struct value){.matrix = matrix, .shape = shape, .grad_first = -1, .grad_last = -1};
     v->act = layout_of(shape, border, flat);
     v->grad = layout_of(shape, (struct border){0}, false);
     return t->values++;
@@ -40,7 +41,7 @@ static int only_reader(const struct planner *b, int i, enum op op)
     return b->uses[i] == 1 && b->t->net->layer[b->reader[i]].op == op ? b->reader[i] : -1;
 }
 
-/* The border a value is stored with: the padding of the one convolution that reads it. */
+/* The border that a value is stored with: the padding of the only convolution that reads it. */
 static struct border border_for(const struct planner *b, int layer)
 {
     int reader = only_reader(b, layer, OP_CONV);
@@ -52,7 +53,7 @@ static bool has_border(struct border p)
     return p.top || p.left || p.bottom || p.right;
 }
 
-/* The value that layer reads, inside a border of its own where the value itself has none. */
+/* The value that a layer reads, copied into a border where the value has none. */
 static int padded(struct planner *b, int layer, float fill)
 {
     const struct layer *l = &b->t->net->layer[layer];
@@ -73,14 +74,14 @@ static int padded(struct planner *b, int layer, float fill)
 static int gathered(struct planner *b, int layer)
 {
     int x = b->value_of[layer];
-    if (b->t->value[x].rows)
+    if (b->t->value[x].matrix)
         return x;
     int y = new_value(b->t, true, b->t->value[x].shape, (struct border){0}, false);
     new_operation(b, OP_FLATTEN, layer, x, y);
     return y;
 }
 
-/* The number of batch-norm channels or parameters that follow; whole blocks. */
+/* Reserve `count` parameters or channels, rounded up to whole blocks. Returns their place. */
 static long take(long *total, long count)
 {
     long place = *total;
@@ -88,8 +89,8 @@ static long take(long *total, long count)
     return place;
 }
 
-/* The relu after layer i that its pass can do too: always for a convolution; for a dense layer only
- * where batch norm, which follows, masks the gradient. */
+/* The relu behind layer i that is fused into it, or -1: behind a convolution always; behind a dense layer
+ * only where a batch norm follows, which masks the gradient. */
 static int fused_relu(const struct planner *b, int i, bool *rectified)
 {
     int relu = only_reader(b, i, OP_RELU);
@@ -138,22 +139,22 @@ static int plan_dense(struct planner *b, int i)
     return last;
 }
 
-/* Batch norm, relu, dropout, sum: an output like the input. */
+/* Plan batch norm, relu, dropout or a sum, whose output has the shape of the input. */
 static int plan_pointwise(struct planner *b, int i)
 {
     struct trainer *t = b->t;
     const struct layer *l = &t->net->layer[i];
     int x = b->value_of[l->in[0]], x2 = l->in[1] < 0 ? -1 : b->value_of[l->in[1]];
     bool flattened = l->op == OP_BATCHNORM && l->out.c != t->value[x].shape.c;
-    bool rows = t->value[x].rows || (x2 >= 0 && t->value[x2].rows) || flattened;
-    if (rows) {
+    bool matrix = t->value[x].matrix || (x2 >= 0 && t->value[x2].matrix) || flattened;
+    if (matrix) {
         x = gathered(b, l->in[0]);
         x2 = x2 < 0 ? -1 : gathered(b, l->in[1]);
     }
     struct shape s = t->value[x].shape;
     if (x2 >= 0 && memcmp(&s, &t->value[x2].shape, sizeof s))
         return err_set(b->e, "layer %d: a sum of differently flattened inputs cannot be trained", i);
-    int y = new_value(t, rows, s, rows ? (struct border){0} : border_for(b, i), false);
+    int y = new_value(t, matrix, s, matrix ? (struct border){0} : border_for(b, i), false);
     struct operation *op = new_operation(b, l->op, i, x, y);
     op->x2 = x2;
     for (int j = 0; j < t->operations; j++)
@@ -226,7 +227,7 @@ static int plan_map(struct planner *b)
     struct trainer *t = b->t;
     t->output = b->value_of[t->net->layers - 1];
     t->map = map_shape_of(t->net);
-    if (t->value[t->output].rows)
+    if (t->value[t->output].matrix)
         return err_set(b->e, "boxes after a dense layer cannot be trained");
     if (t->o.ranks)
         return err_set(b->e, "a finder is trained by one process, not by several ranks");
@@ -272,7 +273,7 @@ static void place_params(struct trainer *t, struct operation *op, bool sharded)
         return;
     const struct value *x = &t->value[op->x];
     struct segment s = {.decay = weights, .sharded = sharded};
-    op->channels = (weights ? op->pack.blocks : x->rows ? rows_blocks(x->shape) : x->act.blocks) *
+    op->channels = (weights ? op->pack.blocks : x->matrix ? matrix_blocks(x->shape) : x->act.blocks) *
                    (long)BLOCK;
     if (weights) {
         s.count = op->pack.size;
@@ -290,7 +291,7 @@ static void place_params(struct trainer *t, struct operation *op, bool sharded)
         t->segment[t->segments++] = s;
 }
 
-/* A row of the kernel over an input of one channel is one run of its taps, not a run for each. */
+/* Of an input of one channel, make a kernel's row one run of taps instead of a run a tap. */
 static void join_taps(struct operation *op, const struct layout *x)
 {
     int taps = x->pixel == 1 && op->l->dilation_w == 1 ? op->pack.s : 1;
@@ -300,8 +301,8 @@ static void join_taps(struct operation *op, const struct layout *x)
         op->offset[i] = op->offset[i * taps];
 }
 
-/* The weights as the gradient of x needs them: output and input channels change places, and a
- * convolution's kernel is turned round. */
+/* Plan the weights that the gradient of x needs: input and output channels exchanged, a kernel turned by 180
+ * degrees. */
 static int place_back(struct trainer *t, struct operation *op, struct err *e)
 {
     struct value *x = &t->value[op->x], *y = &t->value[op->y];
@@ -341,7 +342,7 @@ static int place_back(struct trainer *t, struct operation *op, struct err *e)
     return 0;
 }
 
-/* Convolutions first: their gradients are kept by shard. */
+/* Place the parameters, convolutions first: their gradients are kept by shard. */
 static int plan_params(struct trainer *t, struct err *e)
 {
     for (int pass = 0; pass < 2; pass++) {
@@ -360,7 +361,7 @@ static int plan_params(struct trainer *t, struct err *e)
 
 /* ---- Planning: phases ---- */
 
-/* The current phase if it is of this kind, else a new one. */
+/* The last phase if it is of this kind, otherwise a new one. */
 static struct phase *in_phase(struct trainer *t, enum unit unit, int blocks, bool fresh)
 {
     struct phase *p = t->phases ? &t->phase[t->phases - 1] : NULL;
@@ -380,7 +381,7 @@ static void instruct(struct trainer *t, struct phase *p, enum action action, int
 
 static int blocks_of(const struct value *v)
 {
-    return v->rows ? rows_blocks(v->shape) : 0;
+    return v->matrix ? matrix_blocks(v->shape) : 0;
 }
 
 static void plan_forward(struct trainer *t)
@@ -389,7 +390,7 @@ static void plan_forward(struct trainer *t)
     for (int i = 0; i < t->operations; i++) {
         const struct operation *op = &t->operation[i];
         const struct value *y = &t->value[op->y];
-        if (op->op == OP_FLATTEN || !y->rows) {
+        if (op->op == OP_FLATTEN || !y->matrix) {
             if (op->op == OP_BATCHNORM) {
                 struct phase *p = in_phase(t, BY_IMAGE, 0, false);
                 instruct(t, p, MOMENTS, i);
@@ -397,7 +398,7 @@ static void plan_forward(struct trainer *t)
             }
             instruct(t, in_phase(t, BY_IMAGE, 0, false), FORWARD, i);
         } else {
-            if (op->half.on)
+            if (op->bf16.on)
                 instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->value[op->x]), false), ROUND, i);
             instruct(t, in_phase(t, BY_BLOCKS, blocks_of(y), op->op == OP_DENSE), FORWARD, i);
         }
@@ -425,17 +426,17 @@ static void plan_backward(struct trainer *t)
     for (int i = t->operations - 1; i >= 0; i--) {
         struct operation *op = &t->operation[i];
         const struct value *x = &t->value[op->x];
-        bool gather = op->op == OP_FLATTEN, rows = x->rows, dense = op->op == OP_DENSE;
+        bool gather = op->op == OP_FLATTEN, matrix = x->matrix, dense = op->op == OP_DENSE;
         if (!t->value[op->y].needs_grad || (!x->needs_grad && gather))
             continue;
-        if (op->op == OP_BATCHNORM && !rows) {
+        if (op->op == OP_BATCHNORM && !matrix) {
             struct phase *p = in_phase(t, BY_SHARD, 0, false);
             instruct(t, p, SUMS, i);
             p->finish = i;
         }
-        if (dense && op->half.on)
+        if (dense && op->bf16.on)
             instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->value[op->y]), false), ROUND_GRAD, i);
-        struct phase *p = rows ? in_phase(t, BY_BLOCKS, blocks_of(x), dense)
+        struct phase *p = matrix ? in_phase(t, BY_BLOCKS, blocks_of(x), dense)
                                : in_phase(t, BY_SHARD, 0, false);
         instruct(t, p, BACKWARD, i);
         t->value[op->y].grad_last = t->phases - 1;
@@ -450,15 +451,15 @@ static void place_values(struct trainer *t)
 {
     for (int i = 0; i < t->values; i++) {
         struct value *v = &t->value[i];
-        long rows = (long)blocks_of(v) * t->o.batch * BLOCK;
-        v->act_place = take(&t->memory_size, v->rows ? rows : v->act.size * t->o.batch);
-        v->grad_local = !v->rows && v->grad_first == v->grad_last;
+        long matrix = (long)blocks_of(v) * t->o.batch * BLOCK;
+        v->act_place = take(&t->memory_size, v->matrix ? matrix : v->act.size * t->o.batch);
+        v->grad_local = !v->matrix && v->grad_first == v->grad_last;
         if (!v->needs_grad)
             continue;
         if (v->grad_local)
             v->grad_place = take(&t->scratch_size, v->grad.size);
         else
-            v->grad_place = take(&t->memory_size, v->rows ? rows : v->grad.size * t->o.batch);
+            v->grad_place = take(&t->memory_size, v->matrix ? matrix : v->grad.size * t->o.batch);
     }
     for (int i = 0; t->o.ranks && i < t->operations; i++) {
         const struct value *y = &t->value[t->operation[i].y];
@@ -470,7 +471,7 @@ static void place_values(struct trainer *t)
     for (int i = 0; i < t->values; i++) {
         struct shape s = t->value[i].shape;
         long size = layout_of(s, (struct border){0}, false).size;
-        if (!t->value[i].rows && size > spare)
+        if (!t->value[i].matrix && size > spare)
             spare = size;
     }
     struct shape map = t->value[t->output].shape;
@@ -480,7 +481,8 @@ static void place_values(struct trainer *t)
     t->tile = take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
 }
 
-/* n numbers of so many bytes, zeroed, or NULL and *ok false. */
+/* Allocate n zeroed numbers of `size` bytes, unless *ok is false. Returns NULL, and *ok is false, on
+ * failure. */
 static void *numbers(long n, size_t size, bool *ok)
 {
     size_t bytes = ((size_t)n * size + 63) / 64 * 64 + 64;
@@ -537,10 +539,10 @@ static int alloc_memory(struct trainer *t, struct err *e)
         t->marks = floats((long)t->o.batch * t->map.rows * t->map.columns, &ok);
     }
     t->shard_sum = calloc(2 * TRAIN_SHARDS * ((size_t)t->stats + 1), sizeof *t->shard_sum);
-    t->restat_sum = calloc((size_t)t->stats + 1, sizeof *t->restat_sum);
-    t->restat_square = calloc((size_t)t->stats + 1, sizeof *t->restat_square);
+    t->stats_sum = calloc((size_t)t->stats + 1, sizeof *t->stats_sum);
+    t->stats_square = calloc((size_t)t->stats + 1, sizeof *t->stats_square);
     t->scratch = calloc((size_t)threads_count(t->threads), sizeof *t->scratch);
-    ok = ok && t->shard_sum && t->restat_sum && t->restat_square && t->scratch;
+    ok = ok && t->shard_sum && t->stats_sum && t->stats_square && t->scratch;
     for (int i = 0; ok && i < threads_count(t->threads); i++)
         t->scratch[i] = floats(t->scratch_size, &ok);
     return ok && (!t->o.bf16 || alloc_bf16(t)) ? 0 : err_set(e, "out of memory");

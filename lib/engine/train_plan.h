@@ -1,8 +1,8 @@
 /* What train_plan.c (the plan), train.c (its steps, the parameters, the optimiser) and train_ops.c
- * (each layer's forward and backward pass) share. Not part of the library's interface.
+ * (each layer's forward and backward pass) share; for this room alone.
  *
  * A step is a list of phases. A phase runs its instructions, in order, for each of its items: for an
- * image, for the images of a shard, or for a pair of blocks of a "rows" value (layout.h). Between
+ * image, for the images of a shard, or for a pair of blocks of a matrix (layout.h). Between
  * phases all threads meet; batch norm is why: it needs sums over the whole batch before it can go
  * on. Within a phase an image goes through all layers while it is in the cache, and a gradient that
  * is made and used up in one phase lives in the thread's own memory, not in the batch's.
@@ -18,9 +18,9 @@
 
 /* The output of an operation, for every image of the batch, and its gradient. */
 struct value {
-    bool rows; /* [rows_blocks(shape)][batch][BLOCK], gradient too; else an image after another */
+    bool matrix; /* [matrix_blocks(shape)][batch][BLOCK], gradient too; else image after image */
     struct shape shape;
-    struct layout act, grad; /* where !rows; the gradient may have a border of zeros */
+    struct layout act, grad; /* of images, not of a matrix; the gradient may have a border of zeros */
     long act_place, grad_place; /* floats from the start of t->memory, or of the thread's memory */
     bool needs_grad, grad_local; /* local: in the thread's memory, one image */
     int grad_first, grad_last;   /* the phases that write it first and use it last; -1: none yet */
@@ -65,13 +65,13 @@ struct stride_tap {
 };
 
 struct operation {
-    enum op op; /* OP_FLATTEN: gather images into rows; OP_INPUT: pad x with `factor` */
+    enum op op; /* OP_FLATTEN: gather images into a matrix; OP_INPUT: pad x with `factor` */
     int layer;  /* its number, and itself: in t->net */
     const struct layer *l;
     int x, x2, y;   /* values; -1: none */
     bool relu;      /* conv, dense: relu follows in the same pass */
     bool rectified; /* batch norm: x is such a relu's output, and only this reads it */
-    bool add_x, add_x2; /* backward: add to the gradient of x (x2), since another wrote it before */
+    bool add_x, add_x2; /* backward: add to the gradient of x (x2), which another operation wrote before */
     struct packing pack, pack_back; /* of the weights, and as the gradient of x needs them */
     int *offset, *offset_back;
     int runs, run; /* conv: of pack; taps of a flat input that lie side by side are one run */
@@ -87,7 +87,7 @@ struct operation {
     long weight_back;                /* place in t->back */
     long stats; /* batch norm: place in the stats arrays; [channels] each */
     long channels; /* floats in bias, scale, ...: whole blocks */
-    struct bf16_plan half;
+    struct bf16_plan bf16;
     struct winograd_plan winograd;
 };
 
@@ -145,12 +145,12 @@ struct trainer {
     double *square;                    /* [chunks of the update] sums of squares, where o.clip */
     long chunks;
     double *shard_sum;                 /* [TRAIN_SHARDS][2][channels] of the batch norm at hand */
-    double *restat_sum, *restat_square; /* [stats] */
-    double restat_count;               /* images seen since trainer_restat_begin */
+    double *stats_sum, *stats_square; /* [stats] */
+    double stats_count;                 /* images since trainer_batchnorm_stats_begin */
 
     float *memory;   /* all values of the batch */
     float **scratch; /* [threads] the thread's memory */
-    float *exchange; /* rows on their way between ranks: [ranks][images][blocks][BLOCK] */
+    float *exchange; /* a matrix on its way between ranks: [ranks][images][blocks][BLOCK] */
     long memory_size, scratch_size, exchange_size;
     long map_place;   /* in scratch: a finder's map and its gradient, [channels][rows][columns] each */
     long spare, tile; /* in scratch: a gradient to be added, and sums of dense gradients */
@@ -162,9 +162,9 @@ struct trainer {
     long weights16_size, memory16_size, scratch16_size;
 
     long steps;
-    /* the step at hand */
+    /* The present step: */
     const float *active; /* the weights in use: w or average */
-    bool frozen;         /* no dropout, no running statistics: trainer_restat_batch */
+    bool frozen;         /* no dropout, no running statistics: trainer_batchnorm_stats_batch */
     int n;
     train_fill *fill;
     void *fill_arg;
@@ -179,7 +179,7 @@ struct trainer {
     int base; /* the first item of the phase that is this rank's */
 };
 
-#define UPDATE_CHUNK 16384 /* floats that one item of the update takes */
+#define UPDATE_CHUNK 16384 /* An item of the update takes so many floats. */
 
 /* Make the plan for t->net and t->o, and all its memory. Returns 0 or -1; trainer_free releases what
  * there is in both cases. */
@@ -195,7 +195,7 @@ struct view {
     long row, block;
 };
 
-/* ---- train_bf16.c: the products of an operation whose op->half.on ---- */
+/* ---- train_bf16.c: the products of an operation whose op->bf16.on ---- */
 
 /* Decide whether a convolution's or dense layer's products are done in bf16, and plan its copies if
  * so. Returns 0 or -1. */
@@ -255,8 +255,9 @@ void winograd_weight_grad(struct trainer *t, const struct operation *op, const f
 void train_finish_moments(struct trainer *t, const struct operation *op);
 void train_finish_sums(struct trainer *t, const struct operation *op);
 
-/* Make the rows that an OP_FLATTEN has gathered from this rank's images those of all. */
-void train_share_rows(struct trainer *t, const struct operation *op);
+/* Exchange the matrix that an OP_FLATTEN has gathered from this rank's images, so that it is of all
+ * images. */
+void train_share_matrix(struct trainer *t, const struct operation *op);
 
 /* The first image of a shard when the batch has n. */
 int train_shard_first(int n, int shard);

@@ -1,22 +1,23 @@
-/* The products of 3x3 convolutions by Winograd's algorithm (kernel/winograd.h): which layers, where
- * their transformed weights lie, and the passes, an image at a time. */
+/* The products of 3x3 convolutions by Winograd's algorithm (kernel/winograd.h).
+ *   in   an operation of stride 1 that suits_winograd, an image
+ *   out  the convolution, the gradient of its input, the gradient of its weights */
 #include "train_plan.h"
 
 #include <stdlib.h>
 
-#define TILE (BLOCK * BLOCK) /* weights of a block of inputs by a block of outputs */
+#define TILE (BLOCK * BLOCK) /* Weights of a block of inputs by a block of outputs. */
 
 /* ---- Planning ---- */
 
-/* How many tiles go through at once, of pictures that have `tiles`: of several small ones, or of
- * equal parts of a large one. */
+/* How many tiles go through at once: those of several images of `tiles` each, or an equal part of an
+ * image. */
 static int at_once(int tiles)
 {
     int parts = (tiles + WINOGRAD_TILES - 1) / WINOGRAD_TILES;
     return parts > 1 ? (tiles + parts - 1) / parts : WINOGRAD_TILES / tiles * tiles;
 }
 
-/* Where the blocks of a group of tiles lie; NULL without memory. */
+/* The offset of each block of a group of tiles. Returns NULL when memory is short. */
 static int *block_offsets(int blocks, int tiles)
 {
     int *offset = malloc((size_t)blocks * sizeof *offset);
@@ -45,7 +46,7 @@ int winograd_plan(struct trainer *t, struct operation *op, struct err *e)
     struct winograd_plan *w = &op->winograd;
     const struct layer *l = op->l;
     const struct value *x = &t->value[op->x];
-    if (op->op != OP_CONV || op->half.on)
+    if (op->op != OP_CONV || op->bf16.on)
         return 0;
     int inputs = op->pack.runs / 9, outputs = op->pack.blocks;
     w->on = suits_winograd(l, op->pack.c, op->pack.k, l->out.h, l->out.w);

@@ -1,3 +1,8 @@
+/* Augmentation of digits.
+ *   in   pixels [H][W] of an image, seed, epoch, index
+ *   out  the network's input: pen width, then one bilinear warp (affine and elastic, Simard et al. 2003),
+ *        then
+ *        random erasing (Zhong et al. 2017) */
 #include "learn.h"
 
 #include <math.h>
@@ -7,7 +12,7 @@
 
 #include "base/rng.h"
 
-#define PAD 1 /* pixels of border before a row's first; AUGMENT_PADDED has two behind its last */
+#define PAD 1 /* Pixels of border before a row's first; AUGMENT_PADDED leaves two behind its last. */
 #define STRIDE AUGMENT_PADDED
 
 const struct augment_options augment_none = {0};
@@ -129,8 +134,8 @@ static float min_of(float a, float b)
     return a < b ? a : b;
 }
 
-/* Move the pen's edge out (amount > 0) or in by up to one pixel: the picture mixed with the largest
- * or smallest of each pixel's four neighbours, which stand in result [H][W] for a moment. */
+/* Move the pen's edge out (amount > 0) or in by up to one pixel: mix the picture with its dilation or
+ * erosion by the four neighbours, which is put into result [H][W] first. */
 static void move_edge(const struct augment *a, float (*in)[STRIDE], float amount, float *result)
 {
     float *out = result;
@@ -154,8 +159,7 @@ static void move_edge(const struct augment *a, float (*in)[STRIDE], float amount
     }
 }
 
-/* Where a pixel of the result comes from: x' = xx * x + xy * y + x0, y' likewise, in the
- * coordinates of the padded picture. */
+/* The map from a pixel of the result to the padded picture: x' = xx * x + xy * y + x0, y' likewise. */
 struct affine {
     float xx, xy, x0, yx, yy, y0;
 };
@@ -180,8 +184,8 @@ static struct affine draw_affine(const struct augment *a, struct rng *r)
 
 typedef float nodes[2][AUGMENT_NODES][AUGMENT_NODES]; /* x and y displacements */
 
-/* Evenly drawn nodes; a sum of B-splines of them has 0.48 of their deviation, which is 1/sqrt(3)
- * of their reach. */
+/* Draw the nodes uniformly within `reach`, a deviation of reach / sqrt(3), of which a sum of B-splines
+ * keeps 0.48. */
 static void draw_nodes(const struct augment *a, struct rng *r, nodes grid)
 {
     double reach = a->options.elastic * sqrt(3.0) / 0.48;
@@ -193,7 +197,7 @@ static void draw_nodes(const struct augment *a, struct rng *r, nodes grid)
     }
 }
 
-/* at[x] += the elastic displacement of row y. */
+/* Add the elastic displacement of row y: at[x] += it. */
 static void displace(const struct augment *a, int y, float grid[AUGMENT_NODES][AUGMENT_NODES],
                      float *at)
 {
@@ -233,7 +237,7 @@ static void warp(const struct augment *a, struct affine m, nodes grid, float (*i
     }
 }
 
-/* 2 to 10 % of the picture, sides at a ratio of 1:3 to 3:1. */
+/* Blacken a rectangle of 2 to 10 % of the picture, of sides at a ratio of 1:3 to 3:1. */
 static void erase(const struct augment *a, struct rng *r, float *x)
 {
     double area = rng_range(r, 0.02, 0.1) * a->width * a->height;

@@ -1,3 +1,6 @@
+/* Temperature scaling (Guo et al. 2017).
+ *   in   logits and labels
+ *   out  the temperature of the least cross-entropy, by golden section */
 #include "learn.h"
 
 #include <math.h>
@@ -19,7 +22,7 @@ double calibrate_loss(const float *logits, const uint8_t *labels, long n, int k,
     return loss / (double)n;
 }
 
-/* Golden section over the temperature's logarithm: the loss has one minimum. */
+/* Golden-section search over the logarithm of the temperature: the loss has one minimum. */
 double calibrate_temperature(const float *logits, const uint8_t *labels, long n, int k)
 {
     if (n == 0)

@@ -1,3 +1,6 @@
+/* Checkpoints.
+ *   in   the state of a run and the trainer's arrays
+ *   out  a file (learn.h has its format); and back, every length and checksum checked */
 #include "learn.h"
 
 #include <stdlib.h>
@@ -8,7 +11,7 @@
 
 static const char magic[8] = {'I', 'N', 'K', 'C', 'K', 'P', 'T', '2'};
 
-#define FIELDS 6 /* unsigned numbers of the head */
+#define FIELDS 6 /* The head has so many unsigned numbers. */
 #define RECORD (sizeof(struct epoch_record) / sizeof(double))
 #define HEAD (sizeof magic + SHA256_SIZE + 8 * FIELDS + 8 * 5)
 
@@ -60,7 +63,7 @@ static void get_floats(const uint8_t **p, float *x, long count)
     }
 }
 
-/* CRC-32 over more bytes than fit zlib's int. */
+/* CRC-32 of any number of bytes: zlib counts in 32 bits. */
 static uint32_t checksum(const uint8_t *bytes, size_t len)
 {
     return (uint32_t)crc32_z(crc32(0, NULL, 0), bytes, len);
@@ -99,7 +102,7 @@ int checkpoint_save(const char *name, const struct checkpoint *c, const struct t
     return failed;
 }
 
-/* The head, but for the records themselves. */
+/* Parse the head; records and arrays follow it. */
 static void parse_head(const uint8_t *p, struct checkpoint *c)
 {
     p += sizeof magic;
@@ -118,7 +121,7 @@ static void parse_head(const uint8_t *p, struct checkpoint *c)
     c->map.box = get_double(&p);
 }
 
-/* Whether the arrays at p, up to end, are of the sizes of list. */
+/* Whether the arrays from p to end have the sizes of those in list. */
 static int arrays_fit(const uint8_t *p, const uint8_t *end, const struct train_array *list, int n)
 {
     if (end - p < 8 || get(&p, 8) != (uint64_t)n)

@@ -1,3 +1,6 @@
+/* Labelled images in memory.
+ *   in   streams of frames with labels, or with boxes
+ *   out  pixels and truth of all, a split by the hash of the pixels, a shuffle for each epoch */
 #include "learn.h"
 
 #include <stdlib.h>
@@ -75,7 +78,7 @@ static int make_room(struct dataset *d, struct err *e)
     return 0;
 }
 
-/* The number of the source of that name, a new one when there is none. */
+/* The index of the source of that name, which is added if it is new; or -1. */
 static int find_source(struct dataset *d, const char *name, struct err *e)
 {
     for (int i = 0; i < d->sources; i++)
@@ -118,7 +121,8 @@ static int check_label(const struct dataset *d, const struct frame *f, struct er
     return 0;
 }
 
-/* The number of a kind of scene; further ones than there is room for are not told apart. */
+/* The index of a frame's kind of scene, which is added if it is new; 0, the unnamed one, when the frame
+ * names none or there is no room for another. */
 static int find_kind(struct dataset *d, const struct frame *f)
 {
     char name[DATASET_KIND];
@@ -135,7 +139,7 @@ static int find_kind(struct dataset *d, const struct frame *f)
     return d->kinds++;
 }
 
-/* A frame's pixels, its source and what it was found to say: its label or its boxes. */
+/* Append a frame's pixels, source and label. */
 static void add_image(struct dataset *d, const struct frame *f, int source, uint8_t label)
 {
     size_t size = image_size(d);
@@ -207,7 +211,7 @@ int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e)
     return got ? err_at(e, name, number) : 0;
 }
 
-/* Room for `images`, which d then has, with nothing in them. */
+/* Make d hold `images` images, whose content is undefined. */
 static int reserve(struct dataset *d, long images, struct err *e)
 {
     while (d->size < images) {
@@ -235,7 +239,8 @@ int dataset_share(struct dataset *d, struct ranks *ranks, struct err *e)
     return 0;
 }
 
-/* A picture's place in the order in which pictures are set aside. */
+/* An image and the hash of its pixels, by which images are sorted: the first ones are the validation
+ * split. */
 struct place {
     uint64_t hash;
     uint32_t image;

@@ -1,3 +1,7 @@
+/* A training run.
+ *   in   a net, a data set and its split, options
+ *   out  the trained net with its metadata; a record an epoch; checkpoints
+ * What a finder does otherwise is in fit_finder.c. */
 #include "fit_run.h"
 
 #include <errno.h>
@@ -10,16 +14,16 @@
 #include "base/clock.h"
 #include "engine/engine.h"
 
-#define RESTAT_IMAGES 10000 /* for the batch-norm statistics of averaged weights */
-#define RESTAT_SCENES 512   /* the same of a finder, whose pictures have more pixels */
-#define VALIDATE_BATCH 256
+#define MAX_STATS_IMAGES 10000 /* Batch-norm statistics are recomputed from at most so many images; */
+#define MAX_STATS_SCENES 512   /* those of a finder, whose pictures have more pixels, from so many. */
+#define VALIDATE_BATCH 256     /* The validation split is run in batches of so many images. */
 
 static long batches(const struct fit *f)
 {
     return (f->s->train + f->o->train.batch - 1) / f->o->train.batch;
 }
 
-/* Where batch b begins: all are of one size, give or take one image. */
+/* The first image of batch b: batches differ in size by one image at most. */
 static long batch_start(const struct fit *f, long b)
 {
     return (long)((int64_t)f->s->train * b / batches(f));
@@ -30,7 +34,7 @@ static long steps_an_epoch(const struct fit *f)
     return batches(f) * f->passes;
 }
 
-/* Images met before step s of an epoch. */
+/* The images trained on before step s of an epoch. */
 static long seen_before(const struct fit *f, long s)
 {
     long b = s / f->passes, n = batch_start(f, b + 1) - batch_start(f, b);
@@ -69,7 +73,7 @@ static double rate_now(const struct fit *f, uint64_t step)
                          steps_an_epoch(f) * f->o->epochs);
 }
 
-/* The decay whose moving average spans that part of the run's steps; 0 is for no average. */
+/* The decay of a moving average that spans the part o->average of the run's steps; 0: no average. */
 static double moving_average(const struct fit *f)
 {
     double span = f->o->average * (double)steps_an_epoch(f) * f->o->epochs;
@@ -81,7 +85,7 @@ static struct ranks *ranks_of(const struct fit *f)
     return f->o->train.ranks;
 }
 
-/* Whether an exchange with the other ranks has failed: nothing since is of use. */
+/* Whether an exchange with the other ranks has failed, after which nothing means anything. */
 static bool lost(const struct fit *f, struct err *e)
 {
     const struct ranks *r = ranks_of(f);
@@ -90,7 +94,7 @@ static bool lost(const struct fit *f, struct err *e)
     return r && r->failed;
 }
 
-/* A step on the n pictures of f->batch. */
+/* Take a step on the n images of f->batch. */
 static void label_step(struct fit *f, int n, double rate)
 {
     struct checkpoint *c = &f->state;
@@ -137,7 +141,7 @@ static bool stopped(const struct fit *f)
     return memchr(told, 1, sizeof told);
 }
 
-/* The rest of the epoch at hand. Returns 1 when told to stop before its end, -1 on failure. */
+/* Do the rest of the present epoch. Returns 1 when told to stop before its end, -1 on failure. */
 static int do_epoch(struct fit *f, struct err *e)
 {
     struct checkpoint *c = &f->state;
@@ -154,33 +158,33 @@ static int do_epoch(struct fit *f, struct err *e)
     return 0;
 }
 
-/* Batch-norm statistics for the averaged weights, from the images as they are. */
-static void restat(struct fit *f)
+/* Recompute the batch-norm statistics for the averaged weights, from images without augmentation. */
+static void recompute_batchnorm_stats(struct fit *f)
 {
-    long most = f->d->finder ? RESTAT_SCENES : RESTAT_IMAGES;
+    long most = f->d->finder ? MAX_STATS_SCENES : MAX_STATS_IMAGES;
     long n = f->s->train < most ? f->s->train : most;
     dataset_shuffle(f->s->train_index, f->s->train, f->o->train.seed, UINT64_MAX, f->order);
     f->look = &f->plain;
     f->bare = true;
     f->turned = false;
-    trainer_restat_begin(f->trainer);
+    trainer_batchnorm_stats_begin(f->trainer);
     for (long from = 0; from < n; from += f->o->train.batch) {
         long left = n - from;
         f->batch = f->order + from;
-        trainer_restat_batch(f->trainer, f->d->finder ? fit_finder_fill : fill, f,
+        trainer_batchnorm_stats_batch(f->trainer, f->d->finder ? fit_finder_fill : fill, f,
                              left < f->o->train.batch ? (int)left : f->o->train.batch);
     }
-    trainer_restat_end(f->trainer);
+    trainer_batchnorm_stats_end(f->trainer);
 }
 
-/* The images set aside that one rank computes. */
+/* How many images of the validation split a rank computes. */
 static long slice(const struct fit *f)
 {
     int ranks = ranks_of(f) ? ranks_of(f)->count : 1;
     return (f->s->validation + ranks - 1) / ranks;
 }
 
-/* The net's logits for the images set aside. */
+/* Compute the net's logits for the validation split. */
 static int validate(struct fit *f, struct err *e)
 {
     if (f->d->finder)
@@ -210,14 +214,14 @@ static int validate(struct fit *f, struct err *e)
     return lost(f, e) ? -1 : 0;
 }
 
-/* Bring f->net and f->logits up to the trainer's weights. */
+/* Export the trainer's weights to f->net and compute f->logits, unless that is done. */
 static int export(struct fit *f, struct err *e)
 {
     if (f->exported)
         return 0;
     bool ema = moving_average(f) > 0;
     if (ema)
-        restat(f);
+        recompute_batchnorm_stats(f);
     trainer_export(f->trainer, f->net, ema);
     if (f->s->validation && validate(f, e))
         return -1;
@@ -243,7 +247,7 @@ static double validation_accuracy(const struct fit *f)
     return f->s->validation ? (double)right / (double)f->s->validation : NAN;
 }
 
-/* The truth about the images set aside; owned by the caller. */
+/* The labels of the validation split; owned by the caller. */
 static uint8_t *validation_labels(const struct fit *f, struct err *e)
 {
     uint8_t *labels = malloc((size_t)f->s->validation + 1);
@@ -259,7 +263,7 @@ static int save_checkpoint(struct fit *f, struct err *e)
     return f->file ? checkpoint_save(f->file, &f->state, f->array, f->arrays, e) : 0;
 }
 
-/* What a record says of a network that reads digits. */
+/* Fill the fields of a record that a classifier has. */
 static int label_record(const struct fit *f, struct epoch_record *r, struct err *e)
 {
     const struct checkpoint *c = &f->state;
@@ -274,7 +278,7 @@ static int label_record(const struct fit *f, struct epoch_record *r, struct err 
     return 0;
 }
 
-/* The finished epoch becomes a record, and the next one begins. */
+/* Append the record of the finished epoch and begin the next one. */
 static int end_epoch(struct fit *f, struct err *e)
 {
     struct checkpoint *c = &f->state;
@@ -316,7 +320,7 @@ int fit_set_number(struct net *net, const char *key, const char *format, double 
     return net_set_meta(net, key, text, e);
 }
 
-/* The outputs' names: digits, and the reject class where there is an eleventh. */
+/* Set the metadata `labels`: the digits, and the reject class if there is an eleventh output. */
 static int set_labels(struct net *net, int classes, struct err *e)
 {
     char text[64] = "0 1 2 3 4 5 6 7 8 9 none";
@@ -339,7 +343,7 @@ static int label_metadata(struct fit *f, struct err *e)
         return -1;
     if (f->s->validation)
         return fit_set_number(f->net, "validation_accuracy", "%.5f", validation_accuracy(f), e);
-    const char *key = "validation_accuracy"; /* not what a starting model said */
+    const char *key = "validation_accuracy"; /* the starting model may have had one */
     return net_meta(f->net, key) ? net_set_meta(f->net, key, "-", e) : 0;
 }
 
@@ -369,7 +373,7 @@ static void tell_sources(const struct fit *f)
     }
 }
 
-/* SHA-256 of what makes the run this run. */
+/* Compute the identity of the run: SHA-256 of options, data and starting weights. */
 static void identify(struct fit *f, const struct net *net)
 {
     struct sha256 s;
@@ -392,7 +396,7 @@ static void identify(struct fit *f, const struct net *net)
     sha256_digest(&s, f->state.identity);
 }
 
-/* All ranks must be at the same run: one net, one set of options, one kind of CPU. */
+/* Check that all ranks do the same run: one net, one set of options, one kernel level. */
 static int agree(struct fit *f, struct err *e)
 {
     struct ranks *r = ranks_of(f);
@@ -413,7 +417,7 @@ static int agree(struct fit *f, struct err *e)
     return lost(f, e) ? -1 : 0;
 }
 
-/* Where rank 0 is in the run is where all are. */
+/* Share the state of rank 0 with all ranks. */
 static int share_state(struct fit *f, struct err *e)
 {
     struct ranks *r = ranks_of(f);
@@ -450,7 +454,7 @@ static int resume_run(struct fit *f, struct err *e)
     return 0;
 }
 
-/* What pictures of digits look like to the network. */
+/* Prepare augmentation and scaling of digits. */
 static int prepare_looks(struct fit *f, struct err *e)
 {
     const struct fit_options *o = f->o;
@@ -492,7 +496,7 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
     return 0;
 }
 
-/* From where the state is to the end: 0 done, 1 stopped, -1 failed. */
+/* Run from the present state to the end. Returns 0, 1 when it was stopped, or -1. */
 static int run(struct fit *f, struct err *e)
 {
     while ((int)f->state.epoch < f->o->epochs) {

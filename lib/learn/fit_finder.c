@@ -1,16 +1,16 @@
-/* A training run of a finder: what is other than with a network that reads digits. Each batch is
- * learnt from twice, with either sign; a frame's truth are boxes; validation counts what is found. */
+/* A training run of a finder, where it differs from that of a classifier (fit.c).
+ *   in   scenes in local contrast, their boxes
+ *   out  steps, two a batch, with either sign of contrast; recall and precision on the validation split */
 #include "fit_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define VALIDATE_BATCH 32 /* pictures whose maps are in memory at once */
+#define VALIDATE_BATCH 32 /* The validation split is run in batches of so many pictures. */
 
-/* A byte of local contrast says (contrast * 32 + 128). */
-#define CONTRAST_MEAN 128
-#define CONTRAST_STD 32
+#define CONTRAST_MEAN 128 /* The byte that stands for a local contrast of 0. */
+#define CONTRAST_STD 32   /* Levels of a byte for a local contrast of 1. */
 
 int fit_finder_prepare(struct fit *f, struct err *e)
 {
@@ -52,7 +52,7 @@ void fit_finder_step(struct fit *f, int n, double rate)
     c->map.box += l.box * n;
 }
 
-/* Pictures from..from + n of those set aside, as they are. */
+/* Add the scores of pictures from..from + n - 1 of the validation split, without augmentation. */
 static void score_batch(struct fit *f, struct infer *plan, long from, int n, float *x, float *map)
 {
     struct map_shape shape = map_shape_of(f->net);
@@ -101,7 +101,7 @@ void fit_finder_record(const struct fit *f, struct epoch_record *r)
     r->precision = score_precision(&f->scores.all);
 }
 
-/* The names of the first classes. */
+/* Set the metadata `labels`: the names of the first classes. */
 static int set_labels(struct net *net, int classes, struct err *e)
 {
     char text[128] = "";
@@ -123,7 +123,7 @@ int fit_finder_metadata(struct fit *f, struct err *e)
                    ? -1
                    : 0;
     static const char *const stale[] = {"validation_recall", "validation_precision"};
-    for (int i = 0; i < 2; i++) /* not what a starting model said */
+    for (int i = 0; i < 2; i++) /* the starting model may have had them */
         if (net_meta(net, stale[i]) && net_set_meta(net, stale[i], "-", e))
             return -1;
     return 0;

@@ -24,7 +24,7 @@
 /* The classes that a finder can tell, in order; one of fewer has the first of them. */
 #define BOXES_CLASSES 12
 extern const char *const boxes_class[BOXES_CLASSES];
-#define BOXES_DIGITS 10 /* so many of them are digits */
+#define BOXES_DIGITS 10 /* The first so many classes are digits. */
 
 /* Read the boxes of a frame with classes among the first `classes`. *box, of *size, grows as needed
  * and is the caller's (free). Returns how many there are, none where there is no such fact; -1 where it is
@@ -34,27 +34,27 @@ int boxes_read(const struct frame *f, int classes, struct map_box **box, int *si
 /* Labelled pictures in memory, to train on: all of one size, divided into a part to learn from and
  * a part to judge by, and shuffled anew for every epoch. For a finder the label is a list of boxes. */
 
-#define DATASET_MAX_IMAGES (1L << 26)
-#define DATASET_MAX_SOURCES 4096
-#define DATASET_MAX_KINDS 64 /* of scenes, the one that is not said among them */
-#define DATASET_KIND 24      /* bytes of a kind's name with its NUL */
+#define DATASET_MAX_IMAGES (1L << 26) /* A data set has at most so many images, */
+#define DATASET_MAX_SOURCES 4096      /* from at most so many sources, */
+#define DATASET_MAX_KINDS 64          /* of at most so many kinds of scenes, the unnamed one among them. */
+#define DATASET_KIND 24               /* Bytes that hold a kind's name with its NUL. */
 
 struct dataset {
     int height, width, classes; /* labels are 0..classes-1; FRAME_NONE is 10 */
-    long images, size;          /* there, and allocated */
+    long images, size;          /* used, and allocated */
     uint8_t *pixels;            /* [images][height][width] */
     uint8_t *labels;            /* [images] */
-    uint16_t *source;           /* [images]: which of the sources it came from */
+    uint16_t *source;           /* [images]: index in source_name */
     bool finder;                /* boxes are learnt, labels mean nothing */
-    long boxes, boxes_size;     /* there, and allocated */
+    long boxes, boxes_size;     /* used, and allocated */
     struct map_box *box;        /* [boxes] */
-    long *box_end;              /* [images]: where in box those of the next image begin */
-    uint8_t *kind;              /* [images]: of the scene, by its fact `kind` */
+    long *box_end;              /* [images]: the index in box behind an image's last */
+    uint8_t *kind;              /* [images]: index of the scene's fact `kind` in kind_name */
     int kinds;
     char kind_name[DATASET_MAX_KINDS][DATASET_KIND]; /* [kinds]; the first is "-": not said */
     int sources;
     char **source_name;    /* [sources]: the names of the streams read, each once */
-    long blank;            /* frames with nothing in them, left out */
+    long blank;            /* frames left out since all their pixels are equal */
     struct sha256 content; /* of each image's pixels followed by its label as one byte, or by its
                               boxes, as they are in memory, in order */
 };
@@ -66,9 +66,9 @@ void dataset_init_finder(struct dataset *d, int height, int width, int classes);
 void dataset_free(struct dataset *d);
 
 /* Add all frames of r. A frame of another size, without a label or with a label that is not
- * one of the classes (digits, and `none` where there are eleven) is an error which names file and frame; frames whose pixels are all equal are
- * counted and left out. For a finder a frame's boxes must be right, and one with nothing in it stays.
- * Returns 0 or -1; what was added stays. */
+ * one of the classes (digits, and `none` where there are eleven) is an error which names file and frame;
+ * frames whose pixels are all equal are counted and left out. For a finder a frame's boxes must be right,
+ * and one with nothing in it stays. Returns 0 or -1; what was added stays. */
 int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e);
 
 /* Rank 0's data (but for the sources' names) becomes that of all ranks, whose d is new. Returns 0 or
@@ -116,7 +116,7 @@ static inline const uint8_t *dataset_pixels(const struct dataset *d, uint32_t im
  *   erase   a rectangle of 2 to 10 % of the picture goes black (Zhong et al. 2017)
  * What comes in from beyond the border is black. */
 
-#define AUGMENT_MAX_SIDE 64 /* of a picture, in pixels */
+#define AUGMENT_MAX_SIDE 64 /* A side of a picture is at most so many pixels. */
 
 /* How far each distortion goes: a value is drawn evenly from -x to x. 0 is off. */
 struct augment_options {
@@ -126,10 +126,10 @@ struct augment_options {
     double shift;   /* of the side, 0..1 */
     double elastic; /* root mean square displacement in pixels of a 28-pixel side, 0..4 */
     double stroke;  /* pixels the pen's edge moves, 0..2 */
-    double erase;   /* how probable a rectangle is, 0..1 */
+    double erase;   /* the probability of a rectangle, 0..1 */
 };
 
-/* What is on when nobody says otherwise; everything off is all zero. */
+/* The default; all zero is everything off. */
 #define AUGMENT_DEFAULT                                                                            \
     {                                                                                              \
         .rotate = 10, .shear = 10, .zoom = 0.1, .shift = 0.1, .elastic = 0.6, .stroke = 0.4        \
@@ -143,7 +143,7 @@ int augment_parse(const char *text, struct augment_options *o, struct err *e);
 /* The options as augment_parse reads them, `none` when all are off. Returns text. */
 char *augment_text(const struct augment_options *o, char *text, size_t size);
 
-#define AUGMENT_NODES 7 /* an axis of the elastic grid: 4 cells, cubic */
+#define AUGMENT_NODES 7 /* The elastic grid has so many nodes an axis: 4 cells, cubic B-splines. */
 
 struct augment {
     struct augment_options options;
@@ -206,7 +206,7 @@ enum schedule {
 /* The rate of step 0..steps-1. `warmup` is the part of the steps, 0..1, that the way up takes. */
 double schedule_rate(enum schedule s, double peak, double warmup, long step, long steps);
 
-/* The usual warm-up: 0.3, 0.05 and 0. */
+/* The default warm-up of a schedule: 0.3, 0.05 and 0. */
 double schedule_warmup(enum schedule s);
 
 /* The schedule called `onecycle`, `cosine` or `constant`; -1 when there is none of that name. */
@@ -228,8 +228,8 @@ const char *schedule_name(enum schedule s);
  * A file that is not exactly this, or whose arrays are not of the run's sizes, is refused before
  * anything of it is used. */
 
-#define CHECKPOINT_MAX_EPOCHS 100000
-#define CHECKPOINT_MAX_FILE 0x7fffffffL
+#define CHECKPOINT_MAX_EPOCHS 100000    /* A run has at most so many epochs. */
+#define CHECKPOINT_MAX_FILE 0x7fffffffL /* A checkpoint has at most so many bytes. */
 
 /* One epoch's line. Without a validation split its values are NAN; a finder's run has its own three
  * losses, recall and precision, the others have accuracies. */
@@ -245,9 +245,9 @@ struct epoch_record {
 
 struct checkpoint {
     uint8_t identity[SHA256_SIZE];
-    uint64_t epoch, batch;  /* to be done next, from 0 */
+    uint64_t epoch, batch;  /* the next to be done, from 0 */
     uint64_t steps;         /* taken by the trainer */
-    uint64_t correct, seen; /* images of the epoch at hand */
+    uint64_t correct, seen; /* images of the present epoch: right ones, all so far */
     double loss, seconds;   /* sum over those images; time spent on them */
     struct map_loss map;    /* sums, of a finder */
     uint64_t records;       /* finished epochs */
@@ -264,17 +264,18 @@ int checkpoint_save(const char *name, const struct checkpoint *c, const struct t
 int checkpoint_load(const char *name, struct checkpoint *c, const struct train_array *list, int n,
                     struct err *e);
 
-/* The same from memory. */
+/* Parse a checkpoint in memory as checkpoint_load does. */
 int checkpoint_parse(const uint8_t *bytes, size_t len, struct checkpoint *c,
                      const struct train_array *list, int n, struct err *e);
 
 /* Probabilities that mean what they say: one temperature, by which logits are divided before
  * softmax (Guo et al. 2017), fitted where the truth is known. */
 
-#define CALIBRATE_LOW 0.5 /* the bounds of a fitted temperature */
-#define CALIBRATE_HIGH 5.0
+#define CALIBRATE_LOW 0.5  /* A fitted temperature is at least this */
+#define CALIBRATE_HIGH 5.0 /* and at most this. */
 
-/* Mean negative log probability of the truth; logits [n][k], labels [n] in 0..k-1. n at least 1. */
+/* The mean cross-entropy: negative log probability of the truth; logits [n][k], labels [n] in 0..k-1. n at
+ * least 1. */
 double calibrate_loss(const float *logits, const uint8_t *labels, long n, int k,
                       double temperature);
 
@@ -282,11 +283,11 @@ double calibrate_loss(const float *logits, const uint8_t *labels, long n, int k,
 double calibrate_temperature(const float *logits, const uint8_t *labels, long n, int k);
 
 /* A trained network in 8 bits: weights in whole multiples of a step for each output channel,
- * activations in 256 levels. What comes out is a net in which int8.h finds what it runs, and
+ * activations in 256 levels. The result is a net that the engine runs in integers, and
  * onnx_save writes QuantizeLinear and DequantizeLinear, so that other runtimes give the same
  * answers. */
 
-#define QUANTIZE_MAX_LOSS 0.0002 /* of the validation split's accuracy, as a rule: 0.02 points */
+#define QUANTIZE_MAX_LOSS 0.0002 /* The default of max_loss: 0.02 points of the validation split's accuracy. */
 
 struct quantize_report {
     long images;        /* in the validation split */
@@ -306,15 +307,15 @@ struct net *quantize_net(const struct net *net, const struct dataset *d, const s
 /* How well a finder finds: the boxes that its maps say against those that are true, by size of
  * digit and by kind of scene. */
 
-#define SCORE_SIZES 3 /* of digits, by their longer side: under 16 pixels, under 32, and above */
+#define SCORE_SIZES 3 /* Groups of digits by their longer side: under 16 pixels, under 32, and the rest. */
 
 /* Counts of a group. */
 struct score {
-    long digits; /* that are true */
-    long found;  /* of them */
-    long wrong;  /* boxes said to be digits that are none */
-    long right;  /* of those found: their class */
-    double overlap; /* of those found: sum of map_overlap */
+    long digits;    /* of the ground truth */
+    long found;     /* true positives: digits that a peak found */
+    long wrong;     /* false positives: peaks said to be digits that found none */
+    long right;     /* true positives of the right class */
+    double overlap; /* the sum of map_overlap over the true positives */
 };
 
 /* A finder's scores. */
@@ -381,8 +382,8 @@ struct fit_watch {
 };
 
 /* Train net on d's images, divided by s. The checkpoint named `checkpoint` is written after every
- * epoch and when told to stop (NULL: none is); with `resume` the run goes on from it when it is there. Returns 0
- * when all epochs are done: net then has the final weights (averaged ones when o->average is not 0,
+ * epoch and when told to stop (NULL: none is); with `resume` the run goes on from it when it is there.
+ * Returns 0 when all epochs are done: net then has the final weights (averaged ones when o->average is not 0,
  * with batch-norm statistics made again) and all metadata. Returns 1 when it was told to stop, the
  * checkpoint being written; -1 on failure. In both cases net is as before. */
 int fit_run(struct net *net, const struct dataset *d, const struct split *s,

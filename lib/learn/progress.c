@@ -1,10 +1,11 @@
+/* The line of progress that a terminal shows: struct fit_progress to text. */
 #include "learn.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define BAR 24
+#define BAR 24 /* The bar is so many characters long. */
 
 char *progress_time(double seconds, char *text, size_t size)
 {

@@ -1,5 +1,8 @@
-/* The net is written anew, layer by layer, and what has been written so far is run to see the range
- * of the next activation. */
+/* Post-training quantization to 8 bits.
+ *   in   a trained net, training images to see ranges by, a validation split
+ *   out  the same net as a chain of OP_QUANTIZE and layers whose weights are multiples of a step
+ * The net is written anew, layer by layer; what has been written so far is run to see the range of the next
+ * activation. Batch norm is folded into the weights before or behind it. */
 #include "learn.h"
 
 #include <math.h>
@@ -9,25 +12,25 @@
 
 #include "engine/engine.h"
 
-#define CALIBRATION_IMAGES 512
-#define BATCH 64
-#define BINS 4096 /* of an activation's histogram */
+#define CALIBRATION_IMAGES 512 /* Ranges are chosen on so many training images. */
+#define BATCH 64               /* Images are run in batches of so many. */
+#define BINS 4096              /* An activation's histogram has so many bins. */
 
-/* How ranges are chosen: by the least squared error, or so that nothing is cut off. */
+/* How ranges are chosen: with the least squared error, or so that nothing is clipped. */
 enum ranges { LEAST_ERROR, WHOLE };
 
 struct writer {
-    struct net *from; /* its layers move to net, one by one */
+    struct net *from; /* the layers that have not moved to net yet */
     struct net *net;
     struct threads *threads;
     enum ranges ranges;
-    const float *x; /* [images][input] to see ranges by */
+    const float *x; /* [images][input], what ranges are chosen on */
     int images;
-    /* What is written stands for scale * value + shift, channel by channel, which the next weights
-     * take in; channels 0: for itself. */
+    /* The pending batch norm: what is written means scale * value + shift, channel by channel, until the next
+     * weights absorb that. channels 0: none is pending. */
     float *scale, *shift;
     int channels;
-    float step; /* of the last activation in 8 bits */
+    float step; /* of the last quantized activation */
     struct err *e;
 };
 
@@ -36,7 +39,7 @@ static struct layer *last_layer(const struct writer *w)
     return &w->net->layer[w->net->layers - 1];
 }
 
-/* Layer i of from goes to the end of net. */
+/* Move layer i of from to the end of net. */
 static struct layer *take(struct writer *w, int i)
 {
     struct layer *l = &w->net->layer[w->net->layers++];
@@ -53,13 +56,13 @@ static int refuse(struct writer *w, int i, const char *why)
 
 /* ---- Activations ---- */
 
-/* What the net so far gives for images i..i+n-1, as floats. */
+/* The histogram of the last value of the net so far. */
 struct seen {
     struct infer *plan;
     float *y; /* [BATCH][size] */
     long size;
     float low, high;
-    long count[BINS]; /* between low and high */
+    long count[BINS]; /* equal bins from low to high */
 };
 
 static int run_batch(const struct writer *w, struct seen *v, int i)
@@ -97,7 +100,7 @@ static int see(const struct writer *w, struct seen *v)
     return 0;
 }
 
-/* The squared error of 256 levels. */
+/* The squared error of quantizing to 256 levels of `step` from -zero on. */
 static double error_of(const struct seen *v, double step, double zero)
 {
     double sum = 0;
@@ -150,7 +153,7 @@ static int quantize_activation(struct writer *w)
     return failed;
 }
 
-/* Pixels are whole numbers already. */
+/* Append the quantization of the input: pixels are integers already. */
 static int quantize_input(struct writer *w)
 {
     double scale = net_meta_number(w->net, "input_scale", 1.0 / 255);
@@ -166,7 +169,7 @@ static int quantize_input(struct writer *w)
 
 /* ---- Weights ---- */
 
-/* Weights of a layer that go to one output. */
+/* The weights of the last layer that belong to one output. */
 static long each_of(const struct writer *w)
 {
     return net_weight_count(w->net, w->net->layers - 1) / last_layer(w)->out.c;
@@ -180,7 +183,7 @@ static void affine_of(const struct layer *l, int k, float *scale, float *shift)
     *shift = (float)(l->shift[k] - a * l->mean[k]);
 }
 
-/* l's weights and bias times factor, and more bias. */
+/* Scale output k of l by factor and add `more` to its bias. */
 static void scale_output(const struct writer *w, struct layer *l, int k, float factor, float more)
 {
     long each = each_of(w);
@@ -189,7 +192,7 @@ static void scale_output(const struct writer *w, struct layer *l, int k, float f
     l->bias[k] = l->bias[k] * factor + more;
 }
 
-/* Batch norm `norm` of the value as written. */
+/* Make a batch norm pending, behind one that may be pending already. */
 static int pend(struct writer *w, const struct layer *norm)
 {
     if (!w->channels) {
@@ -220,7 +223,8 @@ static void pend_nothing(struct writer *w)
     w->channels = 0;
 }
 
-/* The scale moves before the relu, but for its sign: so that all channels have about one range. */
+/* Fold the magnitude of the pending scale into the weights of l, before the relu, so that all channels
+ * have about the same range. Only its sign stays pending. */
 static void push_back(struct writer *w, struct layer *l)
 {
     for (int c = 0; c < w->channels; c++) {
@@ -229,7 +233,7 @@ static void push_back(struct writer *w, struct layer *l)
     }
 }
 
-/* What is pending goes into the weights that read it. */
+/* Fold the pending batch norm into the weights of l, which read it. */
 static void absorb(struct writer *w, struct layer *l)
 {
     long each = each_of(w), places = w->channels ? each / w->channels : 1;
@@ -242,8 +246,8 @@ static void absorb(struct writer *w, struct layer *l)
     pend_nothing(w);
 }
 
-/* The weights of one output in the pairs in which they are multiplied (kernel/int8.h: neighbouring
- * channels; of a gray picture, neighbouring columns): 2 * pairs indices, -1 where there is none. */
+/* The pairs in which the weights of an output are multiplied (kernel/int8.h): neighbouring channels, or
+ * columns of a gray picture. 2 * pairs indices; -1: none. */
 struct pairs {
     long count;
     long *index;
@@ -277,9 +281,8 @@ static int pairs_of(const struct writer *w, const struct layer *l, struct pairs 
     return 0;
 }
 
-/* A pair of weights as multiples of step: each at most 127, and two of one sign at most 128 in all,
- * so that AVX2's product of bytes, which adds two of them in 16 bits, cannot overflow. Returns the
- * squared error. */
+/* Round a pair of weights to multiples of step: each at most 127, two of one sign at most 128 together, so
+ * that AVX2's vpmaddubsw, which adds two products in 16 bits, cannot saturate. Returns the squared error. */
 static double round_pair(const float *weight, const long *index, float step, float *steps)
 {
     double error = 0;
@@ -319,7 +322,7 @@ static float weight_step(const float *weight, const struct pairs *p, enum ranges
     return best;
 }
 
-/* The bias becomes whole numbers of 32 bits, as sums of products are. */
+/* Quantize the weights of l, and its bias to integers of 32 bits, in the unit of the sums of products. */
 static int quantize_weights(struct writer *w, struct layer *l)
 {
     struct pairs p;
@@ -350,7 +353,7 @@ static bool is_op(const struct writer *w, int i, enum op op)
     return i < w->from->layers && w->from->layer[i].op == op;
 }
 
-/* Batch norms from i on become pending; returns the layer behind them. */
+/* Make batch norms from layer i on pending. Returns the layer behind them, or -1. */
 static int take_norms(struct writer *w, int i)
 {
     for (; is_op(w, i, OP_DROPOUT) || is_op(w, i, OP_BATCHNORM); i++)
@@ -364,7 +367,8 @@ static bool has_pads(const struct layer *l)
     return l->pad_top || l->pad_left || l->pad_bottom || l->pad_right;
 }
 
-/* Conv or dense, batch norm, relu, batch norm. Returns the next layer, or -1. */
+/* Write a conv or dense layer with batch norm, relu and batch norm behind it. Returns the next layer, or
+ * -1. */
 static int write_conv(struct writer *w, int i)
 {
     const struct layer *from = &w->from->layer[i];
@@ -409,8 +413,7 @@ static int write_pool(struct writer *w, int i)
     return most || !quantize_activation(w) ? i + 1 : -1;
 }
 
-/* Whether layer i does to the largest of some values what it does to each: max pooling may as well
- * follow it. */
+/* Whether layer i is monotonic, so that it commutes with max pooling. */
 static bool keeps_order(const struct net *net, int i)
 {
     const struct layer *l = &net->layer[i];
@@ -420,7 +423,7 @@ static bool keeps_order(const struct net *net, int i)
     return l->op == OP_RELU || l->op == OP_DROPOUT || l->op == OP_BATCHNORM;
 }
 
-/* Max pooling goes behind relu and batch norm, where those can go into the convolution before. */
+/* Move max pooling behind relu and batch norm, which can then be folded into the convolution before. */
 static void pools_last(struct net *net)
 {
     for (int i = net->layers - 2; i > 0; i--)
@@ -435,7 +438,7 @@ static void pools_last(struct net *net)
         }
 }
 
-/* Layer i and what belongs to it. Returns the next layer, or -1. */
+/* Write layer i with what is fused into it. Returns the next layer, or -1. */
 static int write_layer(struct writer *w, int i)
 {
     enum op op = w->from->layer[i].op;
@@ -476,7 +479,7 @@ static int write_layers(struct writer *w)
     return i < 0 ? -1 : 0;
 }
 
-/* The net in 8 bits, metadata as they are. */
+/* Write the net in 8 bits, with its metadata unchanged. Returns NULL on failure. */
 static struct net *write_net(const struct net *net, enum ranges ranges, const float *x, int images,
                              struct threads *t, struct err *e)
 {
@@ -501,7 +504,7 @@ static struct net *write_net(const struct net *net, enum ranges ranges, const fl
 
 /* ---- Measuring ---- */
 
-/* Images of d as the net wants them; owned by the caller. */
+/* The images of d at n indices, scaled for the net; owned by the caller. */
 static float *scaled(const struct net *net, const struct dataset *d, const uint32_t *index, long n,
                      long every, struct err *e)
 {
@@ -517,7 +520,7 @@ static float *scaled(const struct net *net, const struct dataset *d, const uint3
     return x;
 }
 
-/* The validation split, and what a net says of it. */
+/* The validation split and the logits of a net for it. */
 struct exam {
     long n;
     int classes;
@@ -547,7 +550,7 @@ static void exam_free(struct exam *m)
     free(m->labels);
 }
 
-/* How many images the net is right about; -1 when it cannot be run. */
+/* How many images the net classifies rightly; -1 when it cannot be run. */
 static long sit(struct exam *m, const struct net *net, struct err *e)
 {
     struct infer *plan = infer_new(net, BATCH, m->threads, kernel_best(), e);
@@ -580,7 +583,8 @@ static int describe(struct net *net, const struct exam *m, const struct quantize
                : 0;
 }
 
-/* The better net of the two ways to choose ranges; the first that loses little enough is it. */
+/* Quantize, with one way to choose ranges and then the other. Returns the first net that loses at most
+ * max_loss, or NULL: r->after is then that of the better one. */
 static struct net *quantize_best(const struct net *net, const float *x, int images, struct exam *m,
                                  double max_loss, struct quantize_report *r, struct err *e)
 {

@@ -1,3 +1,6 @@
+/* Options of a run to what they mean.
+ *   in   the options that were given
+ *   out  all numbers of the run: defaults by optimizer and kind of network, checked */
 #include "learn.h"
 
 #include <math.h>
@@ -13,7 +16,7 @@ static const struct {
     {"adam", OPT_ADAMW, 0.001, 0, 0, 1e-7},
     {"sgd", OPT_SGD, 0.05, 0.0005, 0.0001, 1e-8},
 };
-#define FINDER_CLIP 5 /* the norm of a finder's gradient, at most: a tile full of writing is not all */
+#define FINDER_CLIP 5 /* The norm of a finder's gradient is at most this: no tile full of writing dominates. */
 #define OPTIMIZERS (int)(sizeof optimizers / sizeof *optimizers)
 
 const struct recipe recipe_default = {

@@ -1,3 +1,6 @@
+/* Schedules of the learning rate.
+ *   in   a step of a run
+ *   out  its learning rate (Smith and Topin 2018; Loshchilov and Hutter 2017) */
 #include "learn.h"
 
 #include <math.h>
@@ -12,7 +15,7 @@ static const struct {
     [SCHEDULE_CONSTANT] = {"constant", 0},
 };
 
-/* From `from` at 0 to `to` at 1 along half a cosine. */
+/* Interpolate from `from` (at 0) to `to` (at 1) by half a cosine. */
 static double ease(double from, double to, double at)
 {
     return to + (from - to) * (1 + cos(3.14159265358979323846 * at)) / 2;

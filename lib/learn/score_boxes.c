@@ -1,4 +1,6 @@
-/* How well a finder finds. Input: maps and the boxes that are true; output: counts in groups. */
+/* How well a finder finds.
+ *   in   maps, the ground truth's boxes
+ *   out  true and false positives, by size of digit and kind of scene; recall and precision of them */
 #include "learn.h"
 
 #include <math.h>
@@ -6,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define THRESHOLD 0.4f   /* of a centre's probability */
-#define MIN_OVERLAP 0.4f /* of a box with the true one */
-#define MAX_FOUND 256    /* peaks of a picture that are looked at */
-#define MAX_TRUE 1024    /* boxes of a picture that are */
+#define MIN_SCORE 0.4f   /* A peak counts when its centre's probability is above this. */
+#define MIN_OVERLAP 0.4f /* It finds a true box when their intersection over union is at least this. */
+#define MAX_FOUND 256    /* At most so many peaks of a picture count. */
+#define MAX_TRUE 1024    /* At most so many true boxes of a picture count. */
 
 const char *const score_size_name[SCORE_SIZES] = {"9-16", "16-32", "32-60"};
 
@@ -30,7 +32,7 @@ static int by_score(const void *a, const void *b)
     return p->score < q->score ? 1 : p->score > q->score ? -1 : 0;
 }
 
-/* The true digit that is found by f, or -1. */
+/* The true digit, among those not found yet, that f overlaps most; -1 when none by MIN_OVERLAP. */
 static int find_digit(const struct map_found *f, const struct map_truth *t, const bool *taken)
 {
     float most = MIN_OVERLAP;
@@ -56,7 +58,7 @@ static bool counts_for_nothing(const struct map_found *f, const struct map_truth
     return false;
 }
 
-/* Add to the scores of a size and a kind. */
+/* Add counts to the scores of all, of a size and of a kind. */
 static void add(struct scores *s, int size, int kind, struct score more)
 {
     struct score *to[] = {&s->all, &s->size[size], &s->kind[kind]};
@@ -74,7 +76,7 @@ void scores_add(struct scores *s, int kind, const struct map_shape *shape, const
 {
     struct map_found found[MAX_FOUND];
     bool taken[MAX_TRUE] = {false};
-    int n = map_boxes(shape, map, THRESHOLD, found, MAX_FOUND);
+    int n = map_boxes(shape, map, MIN_SCORE, found, MAX_FOUND);
     qsort(found, (size_t)n, sizeof *found, by_score);
     for (int k = 0; k < truth->boxes; k++)
         if (is_digit(&truth->box[k]))

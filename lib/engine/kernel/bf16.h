@@ -14,7 +14,7 @@
 
 typedef uint16_t bf16; /* a float's upper half */
 
-#define STEP_PAIRS 16 /* what a level takes at once, at most */
+#define STEP_PAIRS 16 /* A level takes at most so many pairs at once. */
 
 /* For every output block b, row p, pixel q and lane k
  *
@@ -52,7 +52,7 @@ struct kernels16 {
     void (*turn_weights)(const float *w, bf16 *y);
 };
 
-/* So many pairs rounded up so that conv16 takes them. */
+/* `pairs` rounded up to a number that conv16 takes. */
 int bf16_pairs(int pairs);
 
 #endif

@@ -10,9 +10,9 @@
 
 #include "kernel.h"
 
-#define QUAD 4
-#define STEP_QUADS 16   /* what a level takes at once, at most; see int8_quads */
-#define INT8_SLACK 128  /* bytes after an activation that may be read, times a weight of 0 */
+#define QUAD 4         /* Bytes of a quad. */
+#define STEP_QUADS 16  /* A level takes at most so many quads at once (int8_quads). */
+#define INT8_SLACK 128 /* So many bytes behind an activation may be read; their weights are 0. */
 
 /* A convolution of one image, or a dense layer over many (rows 1, pixels = images). For every
  * output block b, row p, pixel q and lane k
@@ -45,7 +45,7 @@ struct kernels8 {
     void (*maxpool)(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y);
     /* y[i] = min(max(round(x[i] / scale) + zero, 0), 255) */
     void (*quantize)(long n, const float *x, float scale, int zero, uint8_t *y);
-    /* Tell the CPU that this thread has done with it for now. */
+    /* Release the CPU's tiles after this thread's last call for now. */
     void (*release)(void);
 };
 

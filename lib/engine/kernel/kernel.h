@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BLOCK 16
+#define BLOCK 16 /* Channels of a block: NET_BLOCK. */
 
 /* A convolution of one image, or a dense layer over many (rows 1, pixels = images): implicit GEMM
  * with a table of offsets. For every output block b, row p, pixel q and lane k
@@ -35,8 +35,8 @@ struct conv {
     const float *scale, *shift; /* [blocks][BLOCK], or NULL */
 };
 
-/* A 3x3 convolution of stride 1 over some images, or a part of it, by Winograd's algorithm (winograd.h), with fewer
- * multiplications and a larger error than conv (about 1e-6 of the sums' size); then, if asked, the
+/* A 3x3 convolution of stride 1 over some images, or a part of it, by Winograd's algorithm (winograd.h),
+ * with fewer multiplications and a larger error than conv (about 1e-6 of the sums' size); then, if asked, the
  * maximum of each 2x2. Results do not depend on what is made at once. */
 struct winograd {
     struct conv conv; /* blocks; rows and pixels before the pool; relu, bias, scale and shift; x_row,
@@ -50,7 +50,8 @@ struct winograd {
     float *scratch; /* winograd_scratch(runs, tiles) floats */
 };
 
-/* So many tiles go through it at once, at most: what stands between the stages stays in the cache. */
+/* At most so many tiles go through Winograd's algorithm at once: what lies between its stages then stays
+ * in the second-level cache. */
 #define WINOGRAD_TILES 36
 
 static inline int winograd_tiles(int rows, int pixels)
@@ -81,15 +82,15 @@ struct conv_grad {
     bool first; /* dw is set, not added to */
 };
 
-/* A window of pooling over one block of an image. Padding is a border in x: what stands in it is the
- * caller's business (minus infinity for max pooling). */
+/* A pooling window over one block of an image. Padding is a border in x, which the caller fills (minus
+ * infinity for max pooling). */
 struct pool {
     int rows, pixels; /* of the output */
     int r, s, stride_h, stride_w;
     long x_row, y_row;
 };
 
-/* The numbers of one AdamW or SGD step; see train.c. */
+/* The coefficients of one AdamW or SGD step (train.c). */
 struct update {
     float rate, beta1, beta2, epsilon, decay; /* decay = rate * weight_decay for AdamW */
     float correct1, correct2;                 /* 1 / (1 - beta^t) */

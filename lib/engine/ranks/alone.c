@@ -1,4 +1,4 @@
-/* Built without MPI: nobody else can be there. */
+/* Ranks without MPI: there is one, and nothing to exchange. */
 #include "engine/engine.h"
 
 int ranks_join(struct ranks *r, const volatile sig_atomic_t *stop, struct err *e)

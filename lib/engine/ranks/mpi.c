@@ -1,13 +1,16 @@
-/* Ranks by MPI. Only bytes are moved: sums are the caller's, in an order that does not depend on the
- * number of ranks, which no floating-point MPI_Reduce promises. */
+/* Ranks by MPI, which is known here alone.
+ *   in   a rank's part of some bytes
+ *   out  the parts of all
+ * Only bytes are moved: the caller sums them in an order that does not depend on the number of ranks,
+ * which no MPI_Reduce of floats promises. */
 #include "engine/engine.h"
 
 #include <mpi.h>
 
 #include "base/clock.h"
 
-#define PIECE (1 << 30) /* bytes of one message: MPI counts in int */
-#define GRACE 0.3       /* seconds: mpirun kills one second after it has signalled */
+#define MAX_PIECE (1 << 30) /* A message has at most so many bytes: MPI counts in int. */
+#define MAX_GRACE 0.3 /* Seconds that a rank waits for others at most, once stopped: mpirun kills after 1. */
 
 int ranks_join(struct ranks *r, const volatile sig_atomic_t *stop, struct err *e)
 {
@@ -50,7 +53,7 @@ static int wait_for(struct ranks *r, MPI_Request *request)
         if (done || !r->stop || !*r->stop)
             continue;
         since = since > 0 ? since : clock_now();
-        if (clock_now() - since > GRACE)
+        if (clock_now() - since > MAX_GRACE)
             return fail(r, "stopped while it waited for another rank, which is slow or has ended");
     }
     return 0;
@@ -63,7 +66,7 @@ int ranks_gather(struct ranks *r, void *data, size_t bytes)
         return 0;
     if (r->failed)
         return -1;
-    if (bytes > PIECE)
+    if (bytes > MAX_PIECE)
         return fail(r, "too much for one message");
     if (MPI_Iallgather(MPI_IN_PLACE, 0, MPI_BYTE, data, (int)bytes, MPI_BYTE, MPI_COMM_WORLD,
                        &request) != MPI_SUCCESS)
@@ -77,7 +80,7 @@ int ranks_share(struct ranks *r, void *data, size_t bytes)
         return 0;
     for (char *p = data; bytes && !r->failed;) {
         MPI_Request request;
-        size_t piece = bytes < PIECE ? bytes : PIECE;
+        size_t piece = bytes < MAX_PIECE ? bytes : MAX_PIECE;
         if (MPI_Ibcast(p, (int)piece, MPI_BYTE, 0, MPI_COMM_WORLD, &request) != MPI_SUCCESS)
             return fail(r, "the connection to the other ranks is broken");
         wait_for(r, &request);

@@ -338,8 +338,8 @@ static void check_learning(void)
     }
 }
 
-/* After a restat over the images, the first batch norm's mean is that of its input. */
-static void check_restat(void)
+/* Once batch-norm statistics are computed anew over the images, the first batch norm's mean is that of its input. */
+static void check_batchnorm_stats(void)
 {
     static const struct net_case c = {"batch norm first", "input 2 4 4\nbatchnorm\nflatten\n"
                                                           "dense 3\nsoftmax\n"};
@@ -351,10 +351,10 @@ static void check_restat(void)
     o.ema = 0.9;
     struct trainer *trainer = trainer_new(net, &o, t, kernel_best(), &e);
     trainer_step(trainer, fill_from, &b, b.label, N, 0.1);
-    trainer_restat_begin(trainer);
-    trainer_restat_batch(trainer, fill_from, &b, N);
-    trainer_restat_batch(trainer, fill_from, &b, N - 5);
-    trainer_restat_end(trainer);
+    trainer_batchnorm_stats_begin(trainer);
+    trainer_batchnorm_stats_batch(trainer, fill_from, &b, N);
+    trainer_batchnorm_stats_batch(trainer, fill_from, &b, N - 5);
+    trainer_batchnorm_stats_end(trainer);
     trainer_export(trainer, net, true);
     double sum = 0, square = 0, count = (2 * N - 5) * 16.0;
     for (int i = 0; i < 2 * N - 5; i++)
@@ -381,6 +381,6 @@ int main(void)
     check_mean(45);
     check_mean(64);
     check_learning();
-    check_restat();
+    check_batchnorm_stats();
     return check_done();
 }
