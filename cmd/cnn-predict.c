@@ -39,7 +39,7 @@ static const char usage[] =
 
 enum {
     MAX_BATCH = 128, /* at most so many frames are answered together */
-    WORD_PAUSE = 100 /* so many milliseconds without a frame end a number */
+    WORD_PAUSE = 100 /* so many milliseconds without a frame end a number of a live stream */
 };
 
 struct options {
@@ -340,11 +340,12 @@ static int read_frame(struct predict *p, struct frame_reader *r, struct frame *f
     return err_at(e, stream_name(r), frame_number(r, f));
 }
 
-/* When the input pauses, all that can be said is said before it is waited for. */
+/* When a live input pauses, all that can be said is said before it is waited for. What is recorded, or comes
+ * over a slow link, pauses anywhere: there a word ends where the facts say so. */
 static void pause_input(struct predict *p, struct frame_reader *r)
 {
     struct pollfd input = {.fd = frame_fd(r), .events = POLLIN};
-    if (p->words.open && poll(&input, 1, WORD_PAUSE) == 0)
+    if (p->words.open && pipe_is_live(input.fd) && poll(&input, 1, WORD_PAUSE) == 0)
         end_word(p);
 }
 

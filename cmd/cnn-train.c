@@ -216,8 +216,11 @@ static int check_output(struct options *o, char **names, struct err *e)
     } else if (access(dirname(copy), W_OK)) {
         return err_errno(e, "cannot write in its folder") | err_at(e, o->model, -1);
     }
-    if (o->checkpoint[0] && !o->resume && !access(o->checkpoint, F_OK))
-        tool_warn("%s is of a run that was not finished; -r would go on with it", o->checkpoint);
+    if (o->checkpoint[0] && !o->resume && !access(o->checkpoint, F_OK)) {
+        tool_warn("%s is of a run that was not finished; -r would go on with it. It stays, and this run "
+                  "keeps no checkpoint", o->checkpoint);
+        o->checkpoint[0] = '\0';
+    }
     return 0;
 }
 

@@ -151,7 +151,9 @@ static int run(const char *model)
         return tool_error(&e);
     }
     unlink(name);
-    privilege_drop(&(struct privilege){.file = &model, .files = 1});
+    char finder[PATH_MAX];
+    bool found = model_find("find.onnx", finder, sizeof finder);
+    privilege_drop(&(struct privilege){(const char *[]){model, finder}, found ? 2 : 1, {NULL}, false});
     int status = open_reader(&r, model, &e) ? tool_error(&e) : EXIT_OK;
     for (int taken; status == EXIT_OK && !fflush(stdout) && (taken = take_picture(&r, &e));) {
         answer_picture(&r, taken, &e);

@@ -33,9 +33,21 @@ static void take_closed(void)
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+/* Whoever had a pipe before us may have left it nonblocking; we wait for what comes and goes. */
+static void make_blocking(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        int flags = fcntl(fd, F_GETFL);
+        if (flags >= 0 && flags & O_NONBLOCK)
+            fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    }
+}
+
 void tool_init(const char *name, const char *usage)
 {
     take_closed();
+    make_blocking();
+    opterr = 0; /* its words are not safe for a terminal */
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of writing */
     program = name;
     usage_text = usage;
@@ -80,6 +92,8 @@ _Noreturn void tool_version(void)
 
 _Noreturn void tool_usage(const char *format, ...)
 {
+    if (!format)
+        tool_warn("-%c: there is no such option, or its value is missing", optopt);
     if (format) {
         va_list args;
         va_start(args, format);

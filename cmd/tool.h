@@ -30,7 +30,7 @@ _Noreturn void tool_help(void);
 _Noreturn void tool_version(void);
 
 /* A wrong option or operand: message, then the usage's first line, exit 2. format NULL: getopt
- * has said what is wrong already. */
+ * found it. */
 _Noreturn void tool_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The value of an option as a number within [low, high]; otherwise tool_usage names option and

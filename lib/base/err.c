@@ -7,16 +7,51 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The character that s begins with, in UTF-8, and its length in bytes; what is none is -1, of one byte. */
+static long character(const char *s, int *bytes)
+{
+    const unsigned char *c = (const unsigned char *)s;
+    static const long least[] = {0, 0, 0x80, 0x800, 0x10000};
+    int n = c[0] < 0x80 ? 1 : c[0] < 0xc0 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf8 ? 4 : 0;
+    long code = n == 1 ? c[0] : n ? c[0] & (0x7f >> n) : -1;
+    *bytes = 1;
+    for (int i = 1; i < n; i++) {
+        if ((c[i] & 0xc0) != 0x80)
+            return -1;
+        code = code << 6 | (c[i] & 0x3f);
+    }
+    if (n == 0 || code < least[n])
+        return -1;
+    *bytes = n;
+    return code;
+}
+
+/* Characters that steer a terminal: controls, and marks of direction, of lines and of bytes. */
+static bool is_harmful(long c)
+{
+    return c < ' ' || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+           (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff;
+}
+
+void text_hide_password(char *s)
+{
+    char *at = s;
+    while ((at = strstr(at, "://"))) {
+        at += 3;
+        size_t host = strcspn(at, "/?# \t\n"), user = host;
+        while (user > 0 && at[user - 1] != '@')
+            user--;
+        memmove(at, at + user, strlen(at + user) + 1);
+    }
+}
+
 void text_make_printable(char *s)
 {
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s, next = (unsigned char)s[1];
-        bool upper = c == 0xc2 && next >= 0x80 && next < 0xa0; /* U+0080 to U+009F, in UTF-8 */
-        if (c < ' ' || c == 127 || upper)
-            *s = '?';
-        if (upper)
-            *++s = '?';
-    }
+    text_hide_password(s);
+    for (int bytes; *s; s += bytes)
+        if (is_harmful(character(s, &bytes)))
+            memset(s, '?', (size_t)bytes);
 }
 
 static void set(struct err *e, const char *format, va_list args, const char *reason)

@@ -27,9 +27,12 @@ int err_errno(struct err *e, const char *format, ...) __attribute__((format(prin
  * says so: the innermost caller that knows wins. Returns -1. */
 int err_at(struct err *e, const char *file, long long frame);
 
-/* Make a text from strangers safe for a terminal: each control character (C0, DEL, and C1 in UTF-8) becomes
- * `?`. */
+/* Make a text from strangers safe for a terminal and a log: control characters, marks of direction and
+ * bytes that are no UTF-8 become `?`, and users and passwords of URLs are taken out. */
 void text_make_printable(char *s);
+
+/* Take `user:password@` out of the URLs in s. */
+void text_hide_password(char *s);
 
 /* Write `file: frame N: what` into text (leaving out what is not known). Returns text. */
 char *err_text(const struct err *e, char *text, size_t size);

@@ -105,6 +105,12 @@ static void label_step(struct fit *f, int n, double rate)
     c->correct += (uint64_t)r.correct;
 }
 
+static int diverged(const struct fit *f, struct err *e)
+{
+    return err_set(e, "the training has diverged: after %llu steps its loss is no number; a rate lower than "
+                   "%g (-l) may hold", (unsigned long long)f->state.steps, f->o->rate);
+}
+
 static int do_step(struct fit *f, struct err *e)
 {
     struct checkpoint *c = &f->state;
@@ -119,6 +125,8 @@ static int do_step(struct fit *f, struct err *e)
         label_step(f, n, rate_now(f, c->steps));
     if (lost(f, e))
         return -1;
+    if (!isfinite(r.loss))
+        return diverged(f, e);
     double seconds = clock_now() - start;
     f->exported = false;
     f->busy += seconds;
@@ -506,7 +514,9 @@ static int run(struct fit *f, struct err *e)
         if (status < 0 || end_epoch(f, e))
             return -1;
     }
-    return export(f, e) || set_metadata(f, e) ? -1 : 0;
+    if (export(f, e) || set_metadata(f, e))
+        return -1;
+    return net_is_finite(f->net) ? 0 : diverged(f, e);
 }
 
 int fit_run(struct net *net, const struct dataset *d, const struct split *s,

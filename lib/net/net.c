@@ -250,3 +250,18 @@ int net_set_meta(struct net *net, const char *key, const char *value, struct err
     // cppcheck-suppress memleak ; both are the meta's
     return 0;
 }
+
+bool net_is_finite(const struct net *net)
+{
+    for (int i = 0; i < net->layers; i++) {
+        const struct layer *l = &net->layer[i];
+        const float *array[] = {l->weight, l->bias, l->scale, l->shift, l->mean, l->var};
+        for (size_t j = 0; j < sizeof array / sizeof *array; j++) {
+            long count = j ? net_channels(net, i) : net_weight_count(net, i);
+            for (long k = 0; array[j] && k < count; k++)
+                if (!isfinite(array[j][k]))
+                    return false;
+        }
+    }
+    return true;
+}

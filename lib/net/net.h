@@ -136,6 +136,7 @@ void net_init(struct net *net, uint64_t seed);
 long net_weight_count(const struct net *net, int layer);
 long net_channels(const struct net *net, int layer);
 long net_param_count(const struct net *net);
+bool net_is_finite(const struct net *net); /* all its weights are numbers */
 int64_t net_multiplies(const struct net *net);
 int64_t net_floats(const struct net *net);
 
