@@ -125,7 +125,7 @@ static int do_step(struct fit *f, struct err *e)
         label_step(f, n, rate_now(f, c->steps));
     if (lost(f, e))
         return -1;
-    if (!isfinite(r.loss))
+    if (!isfinite(c->loss))
         return diverged(f, e);
     double seconds = clock_now() - start;
     f->exported = false;
