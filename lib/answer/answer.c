@@ -18,7 +18,8 @@ void answer_clear(struct answer *a)
     a->probability = -1;
     a->frame = -1;
     memset(a->box, 0, sizeof a->box);
-    a->label[0] = '\0';
+    a->label[0] = a->field[0] = a->page[0] = '\0';
+    a->cell = -1;
     a->candidates = 0;
 }
 
@@ -153,6 +154,18 @@ static void put_string(struct writer *w, const char *s)
     put(w, "\"");
 }
 
+static void put_cell(struct writer *w, const struct answer *a)
+{
+    put(w, ",\"field\":");
+    put_string(w, a->field);
+    if (a->cell >= 0)
+        put(w, ",\"cell\":%d", a->cell);
+    else
+        put(w, ",\"cell\":null");
+    put(w, ",\"page\":");
+    put_string(w, a->page);
+}
+
 size_t answer_json(const struct answer *a, char *text)
 {
     struct writer w = {text, 0};
@@ -173,6 +186,8 @@ size_t answer_json(const struct answer *a, char *text)
         put(&w, ",\"box\":null");
     put(&w, ",\"label\":");
     put_string(&w, a->label);
+    if (a->field[0])
+        put_cell(&w, a);
     put(&w, ",\"probabilities\":");
     if (!a->candidates)
         put(&w, "null");

@@ -23,12 +23,14 @@
  *     {"digit":"7","probability":0.998112,"source":"a.jpg","frame":0,"box":[120,44,61,88],
  *      "label":null,"probabilities":{"0":0.000012,...}}
  *
- * (on one line; null for what is not there; `label` is the truth, of a labelled frame). */
+ * (on one line; null for what is not there; `label` is the truth, of a labelled frame). That of a form's
+ * cell has behind the label "field":"q1","cell":0,"page":"3". */
 
 #define ANSWER_MAX_CLASSES 128 /* A model has at most so many classes. */
 #define ANSWER_LABEL 16        /* Bytes that hold a class's name with its NUL. */
 #define ANSWER_DIGITS 256      /* Bytes that hold a number with its NUL. */
 #define ANSWER_SOURCE 4096     /* Bytes that hold a percent-encoded source with its NUL. */
+#define ANSWER_NAME 64         /* Bytes that hold a form's field or page with its NUL. */
 #define ANSWER_LINE 16384      /* Bytes that hold any line with its newline and NUL. */
 
 struct candidate {
@@ -44,6 +46,9 @@ struct answer {
     long long frame;            /* in that source, from 0; negative: not there */
     int box[4];                 /* x y w h in the source's pixels; w = 0: not there */
     char label[ANSWER_LABEL];   /* the ground truth; "": not there */
+    char field[ANSWER_NAME];    /* of a form; "": not there, nor are cell and page */
+    int cell;                   /* place in the field, from 0; negative: not there */
+    char page[ANSWER_NAME];     /* "": not there */
     int candidates;             /* of candidate[]; 0 when no network was run */
     struct candidate candidate[ANSWER_MAX_CLASSES]; /* in the model's order; after answer_parse of
                                                        a text line, the answer first */

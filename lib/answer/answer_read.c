@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_CELL 9999 /* A field of a form has at most so many cells. */
 #define MAX_BOX 16384 /* A number of a box is at most so many pixels: FRAME_MAX_SIDE. */
 
 static bool parse_whole(const char *text, char **end, long long low, long long high, long long *n)
@@ -184,6 +185,13 @@ static long long json_whole(struct json *j, long long low)
     return n;
 }
 
+static int json_cell(struct json *j)
+{
+    long long n = json_whole(j, 0);
+    j->ok = j->ok && n <= MAX_CELL;
+    return j->ok ? (int)n : -1;
+}
+
 static double json_probability(struct json *j)
 {
     double p = -1;
@@ -251,6 +259,12 @@ static void json_member(struct json *j, struct answer *a)
         json_text(j, a->source, sizeof a->source);
     else if (!strcmp(key, "label"))
         json_text(j, a->label, sizeof a->label);
+    else if (!strcmp(key, "field"))
+        json_text(j, a->field, sizeof a->field);
+    else if (!strcmp(key, "page"))
+        json_text(j, a->page, sizeof a->page);
+    else if (!strcmp(key, "cell"))
+        a->cell = json_null(j) ? -1 : json_cell(j);
     else if (!strcmp(key, "box"))
         json_box(j, a->box);
     else if (!strcmp(key, "probabilities"))

@@ -57,6 +57,8 @@ void column_free(struct column *c)
 /* Does the step from one page's state to the next one's keep the rule? */
 static bool rises(const struct column *c, const struct state *from, const struct state *to)
 {
+    if (from->written == STATE_REST || to->written == STATE_REST)
+        return false;
     if (!state_counts(from) || !state_counts(to))
         return true;
     return c->field->unique ? from->value < to->value : from->value <= to->value;
@@ -82,19 +84,19 @@ static void tell(const struct column *c, size_t from, size_t to, const double *w
     double all = 0, is_free = 0, kept = 0;
     for (size_t i = 0; i < a->n; i++) {
         all = join(ring, all, weight[i]);
-        if (!state_counts(&a->state[i]))
+        if (!state_counts(&a->state[i]) && a->state[i].written != STATE_REST)
             is_free = join(ring, is_free, weight[i]);
     }
     for (size_t j = 0, i = 0; j < b->n; j++) {
         size_t to_state = forward ? j : b->n - 1 - j;
         const struct state *other = &b->state[to_state];
         if (!state_counts(other)) {
-            out[to_state] = all;
+            out[to_state] = other->written == STATE_REST ? WEIGHT_BROKEN * all : all;
             continue;
         }
         for (; i < a->n; i++) {
             const struct state *mine = &a->state[forward ? i : a->n - 1 - i];
-            if (!(forward ? rises(c, mine, other) : rises(c, other, mine)))
+            if (mine->written != STATE_REST && !(forward ? rises(c, mine, other) : rises(c, other, mine)))
                 break;
             if (state_counts(mine))
                 kept = join(ring, kept, weight[forward ? i : a->n - 1 - i]);

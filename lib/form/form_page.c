@@ -133,6 +133,12 @@ static bool is_number(const struct state *s)
     return s->written != STATE_OTHER;
 }
 
+/* Is a field free of its own rule? */
+static bool is_free(const struct state *s)
+{
+    return s->written == STATE_EMPTY || s->written == STATE_OTHER;
+}
+
 static int fill_input(struct work *w, int node)
 {
     int field = w->x->node[node].field;
@@ -148,7 +154,7 @@ static int fill_input(struct work *w, int node)
             continue;
         }
         w->number[node] = join(w->ring, w->number[node], weight);
-        if (weight > 0 && bag_add(bag, state_counts(state) ? state->value : 0, weight, w->ring, w->e))
+        if (weight > 0 && state->written != STATE_REST && bag_add(bag, state_counts(state) ? state->value : 0, weight, w->ring, w->e))
             return -1;
     }
     return 0;
@@ -229,13 +235,13 @@ static int fill_whole(struct work *w)
     for (size_t s = 0; s < states->n; s++) {
         double weight = incoming(w->p, w->field, w->factor, s);
         w->field_all = join(w->ring, w->field_all, weight);
-        if (!state_counts(&states->state[s])) {
+        if (is_free(&states->state[s])) {
             w->field_free = join(w->ring, w->field_free, weight);
             continue;
         }
         w->field_number = join(w->ring, w->field_number, weight);
         int64_t value = states->state[s].value * w->x->scale_field;
-        if (weight > 0 && value % w->x->scale == 0 &&
+        if (weight > 0 && state_counts(&states->state[s]) && value % w->x->scale == 0 &&
             bag_add(bag, value / w->x->scale, weight, w->ring, w->e))
             return -1;
     }
@@ -267,11 +273,11 @@ static void weigh_inputs(const struct work *w, int skip, double *numbers, double
     }
 }
 
-/* The weight of states of which `kept` keep the rule, `whole` all of them, those free of it apart. */
-static double soften(const struct work *w, double kept, double whole, double is_free)
+/* The weight of states of which `kept` keep the rule, `whole` all of them, exempt ones apart. */
+static double soften(const struct work *w, double kept, double whole, double exempt)
 {
     double broken = w->ring == SUM ? fmax(whole - kept, 0) : whole;
-    return join(w->ring, join(w->ring, kept, WEIGHT_BROKEN * broken), is_free);
+    return join(w->ring, join(w->ring, kept, WEIGHT_BROKEN * broken), exempt);
 }
 
 /* Set a message, its largest weight 1. Returns how much it changed. */
@@ -297,9 +303,9 @@ static double tell_field(struct work *w, double *to)
         const struct state *state = &states->state[s];
         int64_t value = state_counts(state) ? state->value * w->x->scale_field : 0;
         double kept = 0;
-        if (!state_counts(state))
+        if (is_free(state))
             kept = numbers;
-        else if (value % w->x->scale == 0)
+        else if (state_counts(state) && value % w->x->scale == 0)
             kept = bag_weight(&w->p->inside[w->x->nodes - 1], value / w->x->scale);
         to[s] = soften(w, kept, numbers, none);
         total = join(w->ring, total, to[s] * incoming(w->p, w->field, w->factor, s));
@@ -314,12 +320,13 @@ static double tell_input(struct work *w, int node, double *to)
     const struct states *states = &w->p->states[field];
     double numbers, none;
     weigh_inputs(w, node, &numbers, &none);
-    double is_free = join(w->ring, w->field_all * none, w->field_free * numbers);
+    double exempt = join(w->ring, w->field_all * none, w->field_free * numbers);
     for (size_t s = 0; s < states->n; s++) {
         const struct state *state = &states->state[s];
         int64_t value = state_counts(state) ? state->value : 0;
+        double kept = state->written == STATE_REST ? 0 : bag_weight(&w->p->outside[node], value);
         if (is_number(state))
-            to[s] = soften(w, bag_weight(&w->p->outside[node], value), numbers * w->field_number, is_free);
+            to[s] = soften(w, kept, numbers * w->field_number, exempt);
         else
             to[s] = join(w->ring, numbers, none) * w->field_all;
     }
@@ -430,9 +437,10 @@ int page_best(struct page *p, int *choice, struct err *e)
     return 0;
 }
 
-/* The value of a node under a reading; false when a field in it is no number. */
+/* The value of an expression under a reading. False, when a field in it is no number: *kept says whether the
+ * rule holds then. */
 static bool evaluate(const struct page *p, const struct form_expression *x, const int *choice,
-                     int64_t *value)
+                     int64_t *value, bool *kept)
 {
     int64_t at[EXPRESSION_MAX_NODES];
     for (int i = 0; i < x->nodes; i++) {
@@ -440,8 +448,11 @@ static bool evaluate(const struct page *p, const struct form_expression *x, cons
         at[i] = n->low;
         if (n->kind == NODE_FIELD) {
             const struct state *s = &p->states[n->field].state[choice[n->field]];
-            if (!is_number(s))
+            *kept &= s->written != STATE_REST;
+            if (!is_number(s)) {
+                *kept = true;
                 return false;
+            }
             at[i] = state_counts(s) ? s->value : 0;
         } else if (n->kind != NODE_CONSTANT) {
             at[i] = expression_apply(n, at[n->left], at[n->right]);
@@ -457,8 +468,10 @@ bool page_keeps(const struct page *p, int factor, const int *choice)
     const struct form_expression *x = p->form->field[field].equals;
     const struct state *s = &p->states[field].state[choice[field]];
     int64_t value;
-    return !state_counts(s) || !evaluate(p, x, choice, &value) ||
-           value * x->scale == s->value * x->scale_field;
+    bool kept = s->written != STATE_REST;
+    if (is_free(s) || !evaluate(p, x, choice, &value, &kept) || !kept)
+        return is_free(s) || kept;
+    return value * x->scale == s->value * x->scale_field;
 }
 
 double page_log_weight(const struct page *p, const int *choice)

@@ -360,20 +360,31 @@ static void join_ways(struct states *s)
     s->n = n;
 }
 
-/* The probability that the boxes make a number, rules apart, and that all are empty. */
-static double numbers(const struct automaton *a, double *empty)
+/* The probabilities, rules apart, that the boxes make a number, that all are empty, and of the rest. */
+struct shares {
+    double number, empty, other;
+};
+
+/* Odds are rounded: what is left is counted, since 1 less the others would be their rounding. */
+static struct shares find_shares(const struct automaton *a)
 {
-    double sum = 0;
-    *empty = 1;
-    for (int place = 0; place < a->cells; place++)
-        *empty *= odds_at(a, place, SYMBOL_EMPTY);
+    struct shares s = {.empty = 1};
+    double digit[FORM_MAX_CELLS], all = 1;
+    for (int place = 0; place < a->cells; place++) {
+        digit[place] = 0;
+        for (int i = 0; i < SYMBOL_EMPTY; i++)
+            digit[place] += odds_at(a, place, i);
+        s.empty *= odds_at(a, place, SYMBOL_EMPTY);
+        all *= digit[place] + odds_at(a, place, SYMBOL_EMPTY);
+    }
     for (int n = a->least; n <= a->cells; n++) {
         double p = 1;
         for (int place = 0; place < a->cells; place++)
-            p *= place < n ? 1 - odds_at(a, place, SYMBOL_EMPTY) : odds_at(a, place, SYMBOL_EMPTY);
-        sum += p;
+            p *= place < n ? digit[place] : odds_at(a, place, SYMBOL_EMPTY);
+        s.number += p;
     }
-    return sum;
+    s.other = fmax(all - s.number - s.empty, 0);
+    return s;
 }
 
 static int best_symbol(const struct odds *o)
@@ -404,22 +415,23 @@ static bool plain_is_none(const struct automaton *a, double *p)
 static int add_special(const struct automaton *a, double found, double all, struct states *s,
                        struct err *e)
 {
-    double empty, plain, number = numbers(a, &empty);
+    double plain;
+    struct shares share = find_shares(a);
     bool blank = a->f->blank;
-    struct state nothing = {.p = empty * (blank ? 1 : WEIGHT_EMPTY), .seen = empty, .entry = -1,
+    struct state nothing = {.p = share.empty * (blank ? 1 : WEIGHT_EMPTY), .seen = share.empty, .entry = -1,
                             .written = STATE_EMPTY, .broken = blank ? 0 : FORM_BROKEN_EMPTY};
     nothing.top = nothing.p;
-    struct state other = {.entry = -1, .written = STATE_OTHER, .broken = FORM_BROKEN_BOXES};
-    other.p = WEIGHT_BOXES * fmax(1 - number - empty, 0) + fmax(all - found, 0);
+    struct state other = {.p = WEIGHT_BOXES * share.other, .entry = -1,
+                          .written = STATE_OTHER, .broken = FORM_BROKEN_BOXES};
     if (plain_is_none(a, &plain)) {
         other.seen = plain;
         other.top = plain * WEIGHT_BOXES;
     }
-    if (add_state(s, other, e) || add_state(s, nothing, e))
+    struct state rest = {.p = fmax(all - found, 0), .entry = -1, .written = STATE_REST};
+    if (add_state(s, other, e) || add_state(s, rest, e) || add_state(s, nothing, e))
         return -1;
-    struct state last = s->state[s->n - 1];
     memmove(s->state + 1, s->state, (s->n - 1) * sizeof *s->state);
-    s->state[0] = last;
+    s->state[0] = nothing;
     return 0;
 }
 
@@ -494,7 +506,7 @@ void state_text(const struct form_field *f, const struct state *s, const struct 
         strcpy(text, "-");
         return;
     }
-    if (s->written == STATE_OTHER) {
+    if (s->written < 0) {
         plain_text(f, odds, text);
         return;
     }

@@ -29,13 +29,16 @@ struct state {
     double seen;    /* the probability of the boxes of its most probable way, rules apart */
     double top;     /* the weight of that way */
     int entry;      /* of the list; -1: none */
-    int written;    /* boxes written in that way; STATE_EMPTY, STATE_OTHER */
+    int written;    /* boxes written in that way; STATE_EMPTY, STATE_OTHER, STATE_REST */
     unsigned broken; /* by that way, of the field's own rules */
 };
-enum { STATE_EMPTY = 0, STATE_OTHER = -1 }; /* OTHER: boxes that make no number, and what is too improbable
-                                               to be told apart; it has no value */
+enum {
+    STATE_EMPTY = 0,
+    STATE_OTHER = -1, /* boxes that make no number */
+    STATE_REST = -2   /* all numbers that are too improbable to be told apart: they keep no rule */
+};
 struct states {
-    struct state *state; /* [n] values rising; before them STATE_EMPTY, behind them STATE_OTHER */
+    struct state *state; /* [n] values rising; before them EMPTY, behind them OTHER and REST */
     size_t n, room;
 };
 

@@ -15,6 +15,8 @@
 #define MIN_SEEN 1e-4  /* probability of the boxes of a reading that is not doubtful: below, rules alone
                           speak for it */
 
+#define MIN_OTHER 5e-5 /* probability of a reading that is named beside the best */
+
 struct row {
     struct form_row out;
     char *key, *sources, *frames;
@@ -422,8 +424,9 @@ static int add_others(const struct form_table *t, const struct row *r, int field
     a->other = calloc((size_t)t->best + 1, sizeof *a->other);
     if (!a->other)
         return err_set(e, "out of memory");
-    for (size_t next = (size_t)choice; a->others < t->best && belief[next] >= 0;) {
-        if (s->state[next].written != STATE_OTHER || (int)next == choice)
+    for (size_t next = (size_t)choice;
+         a->others < t->best && (!a->others || belief[next] >= MIN_OTHER * total);) {
+        if (s->state[next].written >= 0 || (int)next == choice)
             set_reading(t, r, field, &s->state[next], belief[next] / total, true, &a->other[a->others++]);
         belief[next] = -1;
         for (size_t i = 0; i < s->n; i++)
@@ -442,7 +445,8 @@ static int set_answer(const struct form_table *t, size_t row, const struct page 
     double total = 0;
     for (size_t i = 0; i < s->n; i++)
         total += belief[i];
-    double probability = total > 0 ? belief[choice] / total : 0;
+    bool told = state->written != STATE_REST;
+    double probability = told && total > 0 ? belief[choice] / total : 0;
     a->entry = state->entry;
     a->broken |= state->broken | missing(t, r, field);
     if (t->column[field])
@@ -493,9 +497,12 @@ static int solve_row(struct form_table *t, size_t row, struct page *p, struct so
         return -1;
     r->out.probability = fmin(exp(page_log_weight(p, s->choice) - total), 1);
     name_broken(t, r, p, s->choice);
-    for (int i = 0; i < t->form->fields; i++)
+    for (int i = 0; i < t->form->fields; i++) {
+        if (p->states[i].state[s->choice[i]].written == STATE_REST)
+            r->out.probability = 0;
         if (set_answer(t, row, p, i, s->choice[i], s->belief[i], e))
             return -1;
+    }
     r->out.page = r->page ? r->page : r->number;
     r->out.source = r->sources;
     r->out.frame = r->frames;
