@@ -1,77 +1,68 @@
-/* Open addressing with linear probing; at most half of the places are taken. */
+/* Keys and weights side by side, found by number where few are possible and by open addressing with linear
+ * probing elsewhere, at most half of whose slots are taken. */
 #include "form_bag.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define MIN_SIZE 64
+#include "base/grow.h"
 
-void bag_clear(struct bag *b)
-{
-    for (size_t i = 0; i < b->size && b->n; i++)
-        b->weight[i] = -1;
-    b->n = 0;
-}
+#define MAX_DENSE (1 << 16) /* numbers that have a slot each */
+#define MIN_SLOTS 64
 
 void bag_free(struct bag *b)
 {
     free(b->key);
     free(b->weight);
+    free(b->slot);
     *b = (struct bag){0};
 }
 
-/* The place of key, or the free one where it belongs. (The mixer is that of splitmix64.) */
-static size_t place_of(const struct bag *b, int64_t key)
+static int set_slots(struct bag *b, size_t slots, struct err *e)
 {
-    uint64_t hash = (uint64_t)key;
-    hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
-    hash = (hash ^ hash >> 27) * 0x94d049bb133111ebu;
-    size_t i = (size_t)(hash ^ hash >> 31) & (b->size - 1);
-    while (b->weight[i] >= 0 && b->key[i] != key)
-        i = (i + 1) & (b->size - 1);
-    return i;
+    uint32_t *slot = grow(b->slot, slots, &b->slot_room, sizeof *slot, e);
+    if (!slot)
+        return -1;
+    b->slot = slot;
+    b->slots = slots;
+    memset(slot, 0, slots * sizeof *slot);
+    return 0;
+}
+
+int bag_clear(struct bag *b, int64_t low, int64_t high, struct err *e)
+{
+    b->n = 0;
+    b->low = low;
+    b->dense = high - low < MAX_DENSE;
+    return set_slots(b, b->dense ? (size_t)(high - low) + 1 : MIN_SLOTS, e);
 }
 
 static int enlarge(struct bag *b, struct err *e)
 {
-    struct bag more = {.size = b->size ? 2 * b->size : MIN_SIZE, .n = b->n};
-    more.key = malloc(more.size * sizeof *more.key);
-    more.weight = malloc(more.size * sizeof *more.weight);
-    if (!more.key || !more.weight) {
-        bag_free(&more);
-        return err_set(e, "out of memory");
-    }
-    for (size_t i = 0; i < more.size; i++)
-        more.weight[i] = -1;
-    for (size_t i = 0; i < b->size; i++)
-        if (b->weight[i] >= 0) {
-            size_t to = place_of(&more, b->key[i]);
-            more.key[to] = b->key[i];
-            more.weight[to] = b->weight[i];
-        }
-    bag_free(b);
-    *b = more;
+    if (set_slots(b, 2 * b->slots, e))
+        return -1;
+    for (size_t i = 0; i < b->n; i++)
+        *bag_slot(b, b->key[i]) = (uint32_t)i + 1;
     return 0;
 }
 
 int bag_add(struct bag *b, int64_t key, double weight, enum semiring ring, struct err *e)
 {
-    if (2 * b->n >= b->size && enlarge(b, e))
-        return -1;
-    size_t i = place_of(b, key);
-    if (b->weight[i] >= 0) {
-        b->weight[i] = join(ring, b->weight[i], weight);
+    uint32_t *slot = bag_slot(b, key);
+    if (*slot) {
+        b->weight[*slot - 1] = join(ring, b->weight[*slot - 1], weight);
         return 0;
     }
-    b->key[i] = key;
-    b->weight[i] = weight;
-    b->n++;
-    return 0;
-}
-
-double bag_weight(const struct bag *b, int64_t key)
-{
-    if (!b->n)
-        return 0;
-    size_t i = place_of(b, key);
-    return b->weight[i] >= 0 ? b->weight[i] : 0;
+    int64_t *keys = grow(b->key, b->n + 1, &b->key_room, sizeof *keys, e);
+    if (!keys)
+        return -1;
+    b->key = keys;
+    double *weights = grow(b->weight, b->n + 1, &b->weight_room, sizeof *weights, e);
+    if (!weights)
+        return -1;
+    b->weight = weights;
+    keys[b->n] = key;
+    weights[b->n++] = weight;
+    *slot = (uint32_t)b->n;
+    return !b->dense && 2 * b->n > b->slots ? enlarge(b, e) : 0;
 }

@@ -33,7 +33,8 @@ struct page *page_new(const struct form *form, struct err *e)
         p->prior = calloc(fields, sizeof *p->prior);
         p->message = calloc((size_t)p->factors + 1, sizeof *p->message);
         p->log_total = calloc((size_t)p->factors + 1, sizeof *p->log_total);
-        whole = p->rule && p->states && p->prior && p->message && p->log_total;
+        p->awake = calloc((size_t)p->factors + 1, sizeof *p->awake);
+        whole = p->awake && p->rule && p->states && p->prior && p->message && p->log_total;
     }
     for (int i = 0, factor = 0; whole && i < form->fields; i++)
         if (form->field[i].equals) {
@@ -71,12 +72,12 @@ void page_free(struct page *p)
         bag_free(&p->inside[i]);
         bag_free(&p->outside[i]);
     }
-    bag_free(&p->whole);
     free(p->rule);
     free(p->states);
     free(p->prior);
     free(p->message);
     free(p->log_total);
+    free(p->awake);
     free(p);
 }
 
@@ -163,7 +164,7 @@ static int fill_input(struct work *w, int node)
 static double heaviest(const struct bag *b)
 {
     double most = 0;
-    for (size_t i = 0; i < b->size; i++)
+    for (size_t i = 0; i < b->n; i++)
         most = fmax(most, b->weight[i]);
     return most;
 }
@@ -174,10 +175,10 @@ static int combine(struct work *w, int node)
     const struct form_node *n = &w->x->node[node];
     const struct bag *left = &w->p->inside[n->left], *right = &w->p->inside[n->right];
     double least = heaviest(left) * heaviest(right) * MIN_INSIDE;
-    for (size_t i = 0; i < left->size; i++)
-        for (size_t j = 0; left->weight[i] >= 0 && j < right->size; j++) {
+    for (size_t i = 0; i < left->n; i++)
+        for (size_t j = 0; j < right->n; j++) {
             double weight = left->weight[i] * right->weight[j];
-            if (right->weight[j] >= 0 && weight > least &&
+            if (weight > least &&
                 bag_add(&w->p->inside[node], expression_apply(n, left->key[i], right->key[j]), weight,
                         w->ring, w->e))
                 return -1;
@@ -190,7 +191,8 @@ static int find_inside(struct work *w)
     for (int i = 0; i < w->x->nodes; i++) {
         const struct form_node *n = &w->x->node[i];
         int status;
-        bag_clear(&w->p->inside[i]);
+        if (bag_clear(&w->p->inside[i], n->least, n->most, w->e))
+            return -1;
         if (n->kind == NODE_FIELD)
             status = fill_input(w, i);
         else if (n->kind == NODE_CONSTANT)
@@ -209,12 +211,11 @@ static int divide(struct work *w, int node, bool left)
     const struct form_node *n = &w->x->node[node];
     int side = left ? n->left : n->right;
     const struct bag *mine = &w->p->inside[side], *others = &w->p->inside[left ? n->right : n->left];
-    bag_clear(&w->p->outside[side]);
-    for (size_t i = 0; i < mine->size; i++) {
+    if (bag_clear(&w->p->outside[side], w->x->node[side].least, w->x->node[side].most, w->e))
+        return -1;
+    for (size_t i = 0; i < mine->n; i++) {
         double weight = 0;
-        for (size_t j = 0; mine->weight[i] >= 0 && j < others->size; j++) {
-            if (others->weight[j] < 0)
-                continue;
+        for (size_t j = 0; j < others->n; j++) {
             int64_t value = left ? expression_apply(n, mine->key[i], others->key[j])
                                  : expression_apply(n, others->key[j], mine->key[i]);
             weight = join(w->ring, weight, others->weight[j] * bag_weight(&w->p->outside[node], value));
@@ -229,8 +230,10 @@ static int divide(struct work *w, int node, bool left)
 static int fill_whole(struct work *w)
 {
     const struct states *states = &w->p->states[w->field];
+    const struct form_node *whole = &w->x->node[w->x->nodes - 1];
     struct bag *bag = &w->p->outside[w->x->nodes - 1];
-    bag_clear(bag);
+    if (bag_clear(bag, whole->least, whole->most, w->e))
+        return -1;
     w->field_all = w->field_number = w->field_free = 0;
     for (size_t s = 0; s < states->n; s++) {
         double weight = incoming(w->p, w->field, w->factor, s);
@@ -241,8 +244,10 @@ static int fill_whole(struct work *w)
         }
         w->field_number = join(w->ring, w->field_number, weight);
         int64_t value = states->state[s].value * w->x->scale_field;
+        int64_t come_to = value / w->x->scale;
         if (weight > 0 && state_counts(&states->state[s]) && value % w->x->scale == 0 &&
-            bag_add(bag, value / w->x->scale, weight, w->ring, w->e))
+            come_to >= whole->least && come_to <= whole->most &&
+            bag_add(bag, come_to, weight, w->ring, w->e))
             return -1;
     }
     return 0;
@@ -341,8 +346,16 @@ static size_t most_states(const struct page *p)
     return most;
 }
 
-/* Send all messages of a factor. *change becomes the largest change if that is larger. */
-static int send(struct page *p, int factor, enum semiring ring, double *change, struct err *e)
+/* Factors that share the field have something new to say. */
+static void wake_others(struct page *p, int factor, int field)
+{
+    for (int f = 0; f < p->factors; f++)
+        if (f != factor && p->message[f][field])
+            p->awake[f] = true;
+}
+
+/* Send all messages of a factor. */
+static int send(struct page *p, int factor, enum semiring ring, struct err *e)
 {
     struct work *w = calloc(1, sizeof *w);
     double *to = malloc(most_states(p) * sizeof *to);
@@ -357,10 +370,11 @@ static int send(struct page *p, int factor, enum semiring ring, double *change, 
         status = find_inside(w) || find_outside(w) ? -1 : 0;
     }
     if (status == 0) {
-        *change = fmax(*change, tell_field(w, to));
+        if (tell_field(w, to) > MIN_CHANGE)
+            wake_others(p, factor, w->field);
         for (int i = 0; i < w->x->nodes; i++)
-            if (w->x->node[i].kind == NODE_FIELD)
-                *change = fmax(*change, tell_input(w, i, to));
+            if (w->x->node[i].kind == NODE_FIELD && tell_input(w, i, to) > MIN_CHANGE)
+                wake_others(p, factor, w->x->node[i].field);
     }
     free(to);
     free(w);
@@ -371,19 +385,24 @@ static int send(struct page *p, int factor, enum semiring ring, double *change, 
 
 int page_infer(struct page *p, enum semiring ring, struct err *e)
 {
-    double change = 1;
-    for (int f = 0; f < p->factors; f++)
+    for (int f = 0; f < p->factors; f++) {
+        p->awake[f] = true;
         for (int i = 0; i < p->form->fields; i++)
             for (size_t s = 0; p->message[f][i] && s < p->states[i].n; s++)
                 p->message[f][i][s] = 1;
-    /* A single rule needs one sweep; others see each other's messages in the next one. */
-    for (int sweep = 0; p->factors && sweep < MAX_SWEEPS && change > MIN_CHANGE; sweep++) {
-        change = 0;
-        for (int i = 0; i < p->factors; i++)
-            if (send(p, sweep % 2 ? p->factors - 1 - i : i, ring, &change, e))
+    }
+    bool any = p->factors > 0;
+    for (int sweep = 0; any && sweep < MAX_SWEEPS; sweep++) {
+        any = false;
+        for (int i = 0; i < p->factors; i++) {
+            int factor = sweep % 2 ? p->factors - 1 - i : i;
+            if (!p->awake[factor])
+                continue;
+            any = true;
+            p->awake[factor] = false;
+            if (send(p, factor, ring, e))
                 return -1;
-        if (p->factors == 1)
-            break;
+        }
     }
     return 0;
 }

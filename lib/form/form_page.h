@@ -20,8 +20,9 @@ struct page {
     struct states *states;  /* [fields] the caller's */
     double **prior;         /* [fields][states[field].n] weights, the caller's to fill */
     double ***message;      /* [factors][fields][n] from factor to field; NULL where it has none */
+    bool *awake;            /* [factors] what a factor was told has changed since it spoke */
     double *log_total;      /* [factors] of all weight under the factor */
-    struct bag inside[EXPRESSION_MAX_NODES], outside[EXPRESSION_MAX_NODES], whole;
+    struct bag inside[EXPRESSION_MAX_NODES], outside[EXPRESSION_MAX_NODES];
 };
 
 /* A page of that form, to be used for one page after another. Returns NULL or what page_free frees. */
