@@ -278,10 +278,10 @@ static void slot_fill(struct slot *s, const struct frame_reader *r, const struct
         answer_parse_box(text, s->answer.box);
     if (frame_label(f) >= 0)
         strcpy(s->answer.label, frame_label_text(frame_label(f)));
-    frame_fact(f, "field", a->field, sizeof a->field);
-    frame_fact(f, "page", a->page, sizeof a->page);
+    frame_fact(f, "field", s->answer.field, sizeof s->answer.field);
+    frame_fact(f, "page", s->answer.page, sizeof s->answer.page);
     long cell = whole_fact(f, "cell");
-    a->cell = cell <= INT_MAX ? (int)cell : -1;
+    s->answer.cell = cell <= INT_MAX ? (int)cell : -1;
     s->time = time_fact(f);
     s->line = whole_fact(f, "line");
     s->word = whole_fact(f, "word");
