@@ -51,6 +51,16 @@ static int fail(const struct setter *s, const char *what, const char *which)
     return err_set(s->e, "line %d: '%.40s': %s", s->line, which, what);
 }
 
+/* font_encode, with the line in the error. */
+static char *encode(const struct setter *s, const char *utf8)
+{
+    struct err e = ERR_NONE;
+    char *text = font_encode(utf8, &e);
+    if (!text)
+        err_set(s->e, "line %d: %s", s->line, e.what);
+    return text;
+}
+
 static double measure(double points)
 {
     return points * MM_PER_POINT;
@@ -144,7 +154,7 @@ static int set_text(struct setter *s, const struct form_line *line, bool before_
 {
     bool bold = line->kind == FORM_TITLE;
     double size = bold ? TITLE_SIZE : TEXT_SIZE, width = s->l->width - 2 * SIDE;
-    char *text = font_encode(line->text, s->e);
+    char *text = encode(s, line->text);
     if (!text)
         return -1;
     int lines = set_lines(s, text, SIDE, 0, width, size, bold, false);
@@ -222,7 +232,7 @@ static int set_row(struct setter *s, const struct form_line *line)
         return fail(s, "wider than the paper", row.utf8);
     bool beside = s->column + row.width <= s->l->width - SIDE;
     double width = beside ? s->column - SIDE - NAME_GAP : s->l->width - 2 * SIDE;
-    char *name = font_encode(row.utf8, s->e);
+    char *name = encode(s, row.utf8);
     if (!name)
         return -1;
     int lines = set_lines(s, name, SIDE, 0, width, NAME_SIZE, false, false);
@@ -253,7 +263,7 @@ static int find_column(struct setter *s)
         if (form->line[i].kind != FORM_FIELD && form->line[i].kind != FORM_BOX)
             continue;
         s->line = form->line[i].line;
-        char *name = font_encode(describe(s->l, &form->line[i]).utf8, s->e);
+        char *name = encode(s, describe(s->l, &form->line[i]).utf8);
         if (!name)
             return -1;
         widest = fmax(widest, fmin(font_width(name, strlen(name), NAME_SIZE, false), MAX_NAME));

@@ -16,7 +16,7 @@
 #include "form_list.h"
 
 #define MIN_SYMBOL 1e-5  /* probability of any symbol in any box: networks are too sure of themselves */
-#define MISSED 1e-3      /* probability that a box that was found empty is not */
+#define MISSED 1e-4      /* probability that a box that was found empty is not */
 #define SHARE_DIGIT .5   /* of writing that is no digit: what is a digit all the same */
 #define MIN_TOLD .5      /* probability of a symbol that tells what is in a box */
 #define MAX_NODES 200000 /* of one search */
