@@ -59,8 +59,8 @@ static void check_options(const struct options *o)
 {
     if (o->evaluate && (o->first || o->json || o->join || o->hold >= 0 || o->runners))
         tool_usage("-e prints a report, not answers: -1, -k, -o, -s and -w mean nothing with it");
-    if (o->join && (o->hold >= 0 || o->runners))
-        tool_usage("-w prints numbers: -k and -s mean nothing with it");
+    if (o->join && o->runners)
+        tool_usage("-w prints numbers: -k means nothing with it");
 }
 
 static struct options parse(int argc, char **argv)
@@ -167,6 +167,7 @@ struct predict {
     bool live;    /* the frames say the time */
     bool doubted; /* a frame was reported */
     struct steady steady;
+    double word_time; /* of the last frame of the number that is being joined, in seconds */
     struct words words;
 };
 
@@ -204,17 +205,25 @@ static void count(struct predict *p, const struct answer *a)
     p->digits += answer_given(a) || !digit;
 }
 
+/* Print an answer, or with -s note it and print it when it has held. */
+static void say(struct predict *p, const struct answer *a, double time)
+{
+    if (p->o->hold < 0 || steady_pass(&p->steady, a, time))
+        print(p, a);
+}
+
 static void give(struct predict *p, const struct slot *s)
 {
     struct answer word;
+    double time = s->time >= 0 ? s->time : clock_now();
     if (p->o->evaluate) {
         count(p, &s->answer);
     } else if (p->o->join) {
         if (words_add(&p->words, &s->answer, s->line, s->word, &word))
-            print(p, &word);
-    } else if (p->o->hold < 0 ||
-               steady_pass(&p->steady, &s->answer, s->time >= 0 ? s->time : clock_now())) {
-        print(p, &s->answer);
+            say(p, &word, p->word_time);
+        p->word_time = time;
+    } else {
+        say(p, &s->answer, time);
     }
 }
 
@@ -242,7 +251,7 @@ static void end_word(struct predict *p)
 {
     struct answer word;
     if (words_end(&p->words, &word))
-        print(p, &word);
+        say(p, &word, p->word_time);
     p->done |= fflush(stdout) != 0;
 }
 

@@ -182,6 +182,17 @@ plain() {
 7	7" ]
 }
 
+@test "-w -s: a number that has held" {
+    {
+        for t in 0.0 0.6; do show 1 377 time=$t frame=${t/./} line=0 word=0; show 7 377 time=$t frame=${t/./} line=0 word=0; done
+        show 1 377 time=1 frame=10 line=0 word=0
+        for t in 1.1 1.7 2.2; do show 4 377 time=$t frame=${t/./} line=0 word=0; show 2 377 time=$t frame=${t/./} line=0 word=0; done
+    } >in
+    run -0 pipe 'cnn-predict -w -s 0.5 in | cut -f1,4'
+    [ "$output" = "17	6
+42	17" ]
+}
+
 @test "-s goes by the clock when frames do not say the time" {
     show 7 >seven
     mkfifo in
@@ -352,7 +363,7 @@ plain() {
 
 @test "wrong options are told with the usage" {
     for bad in "-t 2" "-t x" "-k -1" "-j 0" "-j many" "-o xml" "-S 1,2" "-S 1/0" "-S x" \
-        "-S 1,0,0" "-s -1" "-e -1" "-e -w" "-e -o json" "-w -k 1" "-w -s 1" -x; do
+        "-S 1,0,0" "-s -1" "-e -1" "-e -w" "-e -o json" "-w -k 1" -x; do
         # shellcheck disable=SC2086
         run -2 --separate-stderr cnn-predict $bad
         [ -z "$output" ]

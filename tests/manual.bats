@@ -9,7 +9,7 @@ PAGES="cnn-predict.1 cnn-train.1 inkpipe-read.1 mnist2pgm.1 preproc.1 inkpipe.7 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-    ln -s "$TREE/tests" "$TREE/models" "$TREE/scripts" "$TREE/man" .
+    ln -s "$TREE/tests" "$TREE/models" "$TREE/scripts" "$TREE/man" "$TREE/examples" .
 }
 
 @test "the examples of every page run" {

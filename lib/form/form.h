@@ -169,7 +169,9 @@ int form_pdf(const struct form_layout *layout, int copies, uint8_t **bytes, size
 
 /* What was read in one cell. */
 struct form_evidence {
-    const char *page;   /* the fact `page`: cells with one belong to one row; NULL: source and frame tell */
+    const char *page;   /* the fact `page`: cells with one belong to one row; NULL: of a form that others
+                           printed, each picture is a row; else a row begins with a cell that does not
+                           come behind the last one in the form's order */
     const char *field;  /* a field's name */
     int cell;           /* place from 0; -1: behind the cell of that page and field that came before */
     const char *source; /* percent-encoded; NULL: not known */

@@ -25,11 +25,13 @@ struct row {
     struct odds *odds;       /* [cells of all fields] */
     bool *seen;              /* [cells of all fields] */
     int *came;               /* [fields] cells that came, those beyond the field's boxes too */
+    int last;                /* place of the last cell that came among those of all fields; -1: none yet */
 };
 
 struct form_table {
     const struct form *form;
     struct row **row;        /* [rows] */
+    struct row *open;        /* of pages without a number: the one whose sheets are coming; or NULL */
     size_t rows, row_room;
     size_t *bucket, buckets; /* a hash table of keys: row + 1, the newest of its key */
     int *first, cells;       /* [fields] each field's first cell among those of all fields; their number */
@@ -108,6 +110,7 @@ static struct row *row_new(const struct form_table *t, const char *key, bool pag
         return NULL;
     }
     r->page = page ? r->key : NULL;
+    r->last = -1;
     return r;
 }
 
@@ -226,8 +229,26 @@ static int check_evidence(const struct form_table *t, const struct form_evidence
     return 0;
 }
 
-/* A page may come as page and as source and frame; a tab is in neither. */
-static struct row *find_row(struct form_table *t, const struct form_evidence *evidence, struct err *e)
+/* The row of cells with the fact `page`, or of a picture of a form that others printed: the newest of its
+ * key, unless it has the cell at `place` already. */
+static struct row *find_row(struct form_table *t, const char *key, bool page, int place, struct err *e)
+{
+    size_t *bucket = t->buckets ? find_bucket(t, key) : NULL;
+    struct row *r = bucket && *bucket ? t->row[*bucket - 1] : NULL;
+    return r && (place < 0 || !r->seen[place]) ? r : add_row(t, key, page, e);
+}
+
+/* The row of a sheet without a number: sheets come in order, so that cells that do not go on are the next
+ * row's. */
+static struct row *open_row(struct form_table *t, const char *key, int place, struct err *e)
+{
+    if (!t->open || place <= t->open->last)
+        t->open = add_row(t, key, false, e);
+    return t->open;
+}
+
+/* A page is known by its fact, else by source and frame, with a tab between, which is in no page's name. */
+static struct row *row_of(struct form_table *t, const struct form_evidence *evidence, int place, struct err *e)
 {
     const char *source = evidence->source ? evidence->source : "-";
     size_t size = strlen(evidence->page ? evidence->page : source) + 32;
@@ -240,13 +261,9 @@ static struct row *find_row(struct form_table *t, const struct form_evidence *ev
         snprintf(key, size, "%s", evidence->page);
     else
         snprintf(key, size, "%s\t%lld", source, evidence->frame);
-    size_t *bucket = t->buckets ? find_bucket(t, key) : NULL;
-    struct row *r = bucket && *bucket ? t->row[*bucket - 1] : NULL;
-    int field = form_find(t->form, evidence->field);
-    bool again = r && evidence->cell >= 0 && evidence->cell < form_cells(&t->form->field[field]) &&
-                 r->seen[t->first[field] + evidence->cell];
-    if (!r || again)
-        r = add_row(t, key, evidence->page != NULL, e);
+    bool numbered = evidence->page || !t->form->paper || place < 0;
+    struct row *r = numbered ? find_row(t, key, evidence->page != NULL, place, e)
+                             : open_row(t, key, place, e);
     free(key);
     return r;
 }
@@ -256,16 +273,18 @@ int form_table_add(struct form_table *t, const struct form_evidence *evidence, s
     int field = form_find(t->form, evidence->field);
     if (check_evidence(t, evidence, field, e))
         return -1;
-    struct row *r = find_row(t, evidence, e);
+    int cells = form_cells(&t->form->field[field]), cell = evidence->cell;
+    struct row *r = row_of(t, evidence, cell >= 0 && cell < cells ? t->first[field] + cell : -1, e);
     if (!r)
         return -1;
     if (add_source(r, evidence))
         return err_set(e, "out of memory");
-    int cell = evidence->cell < 0 ? r->came[field] : evidence->cell;
+    cell = cell < 0 ? r->came[field] : cell;
     r->came[field]++;
-    if (cell < form_cells(&t->form->field[field])) {
-        r->odds[t->first[field] + cell] = odds_of(evidence);
-        r->seen[t->first[field] + cell] = true;
+    if (cell < cells) {
+        r->last = t->first[field] + cell;
+        r->odds[r->last] = odds_of(evidence);
+        r->seen[r->last] = true;
     }
     return 0;
 }

@@ -24,6 +24,9 @@ static void write_and_read(void)
     read_back();
     answer_json(&first, line);
     read_back();
+    if (first.field[0] && strcmp(first.field, "-") &&
+        (strcmp(first.field, again.field) || first.cell != again.cell))
+        abort();
 }
 
 /* Any bytes as a source: what is written of it reads back. */

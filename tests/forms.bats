@@ -1,0 +1,67 @@
+# docs/FORMS.md: what it says to do is done, from the form's text to the table.
+load helper
+
+setup() {
+    bats_require_minimum_version 1.5.0
+    cd "$BATS_TEST_TMPDIR" || return
+    ln -s "$TREE/examples" "$TREE/models" .
+}
+
+# block N: the Nth block of commands in the page.
+block() {
+    awk -v n="$1" '$0 == "```" { on = 0 } on; /^```sh$/ && ++at == n { on = 1 }' "$TREE/docs/FORMS.md"
+}
+
+@test "the form on the page is that of the examples, and the page is one" {
+    awk '$0 == "```" { on = 0 } on; $0 == "```form" { on = 1 }' "$TREE/docs/FORMS.md" >shown
+    grep -v '^#' examples/exam.form | cmp - shown
+    (($(wc -l <"$TREE/docs/FORMS.md") <= 100))
+}
+
+@test "the programs it names are there, or its test says which is not" {
+    for program in formprint camgrab preproc cnn-predict formtable; do
+        grep -q "\b$program\b" "$TREE/docs/FORMS.md"
+        "$program" -V
+    done
+}
+
+# fill: exams as a class of five might hand them in, as pictures in scans/, one turned upside down.
+fill() {
+    printf '%s\n' '20211234 12 7 18 37' '20211302 3 20 0 23' '20211317 11 16 9 36' '20211459 8 15 12 36' \
+        '190044 0 4 17 21' | tr ' ' '\t' >values
+    pdftoppm -r 200 -gray exam.pdf page
+    mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits.pgm
+    cat page-*.pgm | formphoto exam.form values digits.pgm >photos.pgm
+    mkdir scans
+    pamsplit -quiet photos.pgm scans/%d.pgm
+}
+
+@test "from end to end" {
+    eval "$(block 1)"
+    eval "$(block 2)"
+    [ "$(pdfinfo exam.pdf | awk '/^Pages/ { print $2 }')" = 5 ]
+    PATH=$B/tool:$PATH
+    command -v formphoto >/dev/null || skip 'nobody fills it in: build/tool/formphoto is not there'
+    preproc -h | grep -q '^  -f' || skip 'preproc has no -f'
+    fill
+    eval "$(block 3)"
+    eval "$(block 4)" >shown
+    cat shown
+    [ "$(wc -l <marks.tsv)" = 6 ]
+    sort -n marks.tsv | awk -F '\t' 'NR > 1 { print $2, $3, $4, $5, $6, $7 }' >read
+    cat >want <<'END'
+20211234 12 7 18 37 Ada Lovelace
+20211302 3 20 0 23 Emmy Noether
+20211317 11 16 9 36 Sophie Germain
+20211459 8 15 12 36 Maryam Mirzakhani
+00190044 0 4 17 21 Sofja Kowalewskaja
+END
+    # The fourth's total is wrong. Digits may be misread, but not in silence.
+    awk -F '\t' 'FNR == NR { want[NR] = $0; next } FNR > 1 { split(want[$1], w, " ")
+        for (i = 1; i <= 5; i++) if ($(i + 1) != w[i]) { wrong++; if ($10 == "-") silent++ } }
+        END { print wrong + 0, silent + 0; exit silent || wrong > 4 }' want marks.tsv
+    grep -P '^4\t' marks.tsv | grep 'total:='
+    eval "$(block 5)" | grep -P '^4\t'
+    eval "$(block 6)"
+    grep -F '"00190044"' marks.csv
+}
