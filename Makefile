@@ -39,7 +39,7 @@ KERNELS = $(LEVELS:%=$(K)/lib/engine/kernel/kernel_%.o)
 OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(sort $(wildcard lib/*.c lib/*/*.c)) lib/engine/ranks/alone.c) $(KERNELS) $(KERNELS8) $(KERNELS16) $(B)/gen/onnx.pb-c.o
 
 WARN = -Wall -Wextra -Wpedantic
-ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
+ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' \
 	-Ilib -I$(B)/gen -pthread -MMD -MP -ffp-contract=off '-fdebug-prefix-map=$(CURDIR)=.' $(CFLAGS)
 LIBS_camgrab = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil -lX11
 LIBS_inkpipe-read = $(LIBS_camgrab)
@@ -150,6 +150,14 @@ $(LEVEL): $(B)/level/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/lib/engine/ranks/alone
 	@mkdir -p $(@D)
 	$(LINK) -Wl,--wrap=kernel_best $(LIBS_base)
 
+# Where things are installed, in what looks for a model there: with another PREFIX, that alone is made again.
+LOOKS = $(addprefix $(B)/,lib/answer/model.o cmd/cnn-predict.o cmd/preproc.o)
+$(LOOKS): private ALL_CFLAGS += -DPREFIX='"$(PREFIX)"'
+$(LOOKS): $(B)/prefix
+$(B)/prefix: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(PREFIX)' | cmp -s - $@ || printf '%s\n' '$(PREFIX)' >$@
+
 # Compiler and flags as they were last time: other ones, and everything is made again.
 export FLAGS = $(CC) $(SANDBOX) $(ALL_CFLAGS) $(LOOPS) $(LDFLAGS) $(foreach l,$(LEVELS) $(LEVELS8) $(LEVELS16),$l $(FLAGS_$l))
 $(B)/flags: FORCE
@@ -229,33 +237,33 @@ $(COMPLETIONS): $(B)/completions/%: scripts/completions $(wildcard man/*.1 cmd/*
 	@mkdir -p $(@D)
 	scripts/completions $* >$@
 install: all $(COMPLETIONS)
-	install -d $(BIN) $(SHARE)/inkpipe $(SHARE)/man/man1 $(SHARE)/man/man5 $(SHARE)/man/man7
-	install $(PROGRAMS:%=$(B)/%) $(BIN)
-	for s in $(SCRIPTS); do install scripts/$$s $(BIN)/inkpipe-$${s%-folder}; done
-	for p in $(PAGES); do install -m 644 man/$$p $(SHARE)/man/man$${p##*.}; done
-	for m in $(MODELS); do install -m 644 models/$$m $(SHARE)/inkpipe; done
-	install -d $(BASH) $(FISH) $(ZSH) $(SHARE)/applications $(ICONS)
-	install -m 644 $(B)/completions/bash $(BASH)/inkpipe
-	install -m 644 $(B)/completions/fish $(FISH)/inkpipe.fish
-	install -m 644 $(B)/completions/zsh $(ZSH)/_inkpipe
-	for c in $(COMMANDS); do ln -sf inkpipe $(BASH)/$$c && ln -sf inkpipe.fish $(FISH)/$$c.fish; done
-	install -m 644 scripts/inkpipe-draw.desktop $(SHARE)/applications
-	install -m 644 scripts/inkpipe.svg $(ICONS)
+	install -d "$(BIN)" "$(SHARE)/inkpipe" "$(SHARE)/man/man1" "$(SHARE)/man/man5" "$(SHARE)/man/man7"
+	install $(PROGRAMS:%=$(B)/%) "$(BIN)"
+	for s in $(SCRIPTS); do install scripts/$$s "$(BIN)/inkpipe-$${s%-folder}"; done
+	for p in $(PAGES); do install -m 644 man/$$p "$(SHARE)/man/man$${p##*.}"; done
+	for m in $(MODELS); do install -m 644 models/$$m "$(SHARE)/inkpipe"; done
+	install -d "$(BASH)" "$(FISH)" "$(ZSH)" "$(SHARE)/applications" "$(ICONS)"
+	install -m 644 $(B)/completions/bash "$(BASH)/inkpipe"
+	install -m 644 $(B)/completions/fish "$(FISH)/inkpipe.fish"
+	install -m 644 $(B)/completions/zsh "$(ZSH)/_inkpipe"
+	for c in $(COMMANDS); do ln -sf inkpipe "$(BASH)/$$c" && ln -sf inkpipe.fish "$(FISH)/$$c.fish"; done
+	install -m 644 scripts/inkpipe-draw.desktop "$(SHARE)/applications"
+	install -m 644 scripts/inkpipe.svg "$(ICONS)"
 install-library: library
-	install -d $(LIB)/pkgconfig $(INCLUDE) $(SHARE)/man/man3
-	install -m 644 lib/inkpipe.h $(INCLUDE)
-	install -m 644 $(B)/pic/public/libinkpipe.a $(B)/pic/public/libinkpipe.so.0 $(LIB)
-	ln -sf libinkpipe.so.0 $(LIB)/libinkpipe.so
-	install -m 644 $(B)/pic/public/inkpipe.pc $(LIB)/pkgconfig
-	install -m 644 man/inkpipe.3 $(SHARE)/man/man3
+	install -d "$(LIB)/pkgconfig" "$(INCLUDE)" "$(SHARE)/man/man3"
+	install -m 644 lib/inkpipe.h "$(INCLUDE)"
+	install -m 644 $(B)/pic/public/libinkpipe.a $(B)/pic/public/libinkpipe.so.0 "$(LIB)"
+	ln -sf libinkpipe.so.0 "$(LIB)/libinkpipe.so"
+	install -m 644 $(B)/pic/public/inkpipe.pc "$(LIB)/pkgconfig"
+	install -m 644 man/inkpipe.3 "$(SHARE)/man/man3"
 uninstall:
-	rm -f $(PROGRAMS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/inkpipe-%) $(BIN)/inkpipe-classify
-	rm -f $(foreach p,$(PAGES),$(SHARE)/man/man$(subst .,,$(suffix $p))/$p)
-	rm -f $(addprefix $(LIB)/,libinkpipe.a libinkpipe.so libinkpipe.so.0 pkgconfig/inkpipe.pc)
-	rm -f $(INCLUDE)/inkpipe.h $(SHARE)/man/man3/inkpipe.3
-	rm -f $(addprefix $(BASH)/,inkpipe $(COMMANDS)) $(addprefix $(FISH)/,$(addsuffix .fish,inkpipe $(COMMANDS)))
-	rm -f $(ZSH)/_inkpipe $(SHARE)/applications/inkpipe-draw.desktop $(ICONS)/inkpipe.svg
-	rm -rf $(SHARE)/inkpipe
+	for p in $(PROGRAMS) $(SCRIPTS:%=inkpipe-%) inkpipe-classify; do rm -f "$(BIN)/$$p"; done
+	for p in $(PAGES); do rm -f "$(SHARE)/man/man$${p##*.}/$$p"; done
+	for f in libinkpipe.a libinkpipe.so libinkpipe.so.0 pkgconfig/inkpipe.pc; do rm -f "$(LIB)/$$f"; done
+	rm -f "$(INCLUDE)/inkpipe.h" "$(SHARE)/man/man3/inkpipe.3"
+	for c in inkpipe $(COMMANDS); do rm -f "$(BASH)/$$c" "$(FISH)/$$c.fish"; done
+	rm -f "$(ZSH)/_inkpipe" "$(SHARE)/applications/inkpipe-draw.desktop" "$(ICONS)/inkpipe.svg"
+	rm -rf "$(SHARE)/inkpipe"
 
 # The tree as it is committed, the same bytes whenever and wherever it is packed.
 dist:

@@ -81,6 +81,22 @@ digits() {
     [ -z "$output" ]
 }
 
+@test "spaces in DESTDIR and PREFIX; another PREFIX makes again what looks there, and no more" {
+    mkdir -p "$BATS_TEST_TMPDIR/with" # which rm -f of a first word would name
+    root="$BATS_TEST_TMPDIR/with a space"
+    cp -r build b
+    made() { make B=b 'CFLAGS=-O0 -g' LOOPS=-O1 'PREFIX=/opt/two words' DESTDIR="$root" "$@"; }
+    made install >log
+    grep -q ' -o b/lib/answer/model.o ' log
+    [ "$(grep -c '^cc .* -c ' log)" -le 3 ]
+    [ -x "$root/opt/two words/bin/preproc" ]
+    made -s uninstall
+    run -0 find "$root" ! -type d
+    [ -z "$output" ]
+    [ -d "$BATS_TEST_TMPDIR/with" ]
+    rm -r b
+}
+
 @test "nothing is made again without a reason" {
     run -0 remake all
     [ -z "$output" ]

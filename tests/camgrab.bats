@@ -467,3 +467,31 @@ END
     [ "$output" -lt 120 ]
     [ "$(<err)" = 'camgrab: bomb.gif: more than 65536 pixels for each of its bytes: not read further' ]
 }
+
+@test "users and passwords of URLs are in no fact and no error" {
+    make_picture a.jpg 64x48
+    background perl "$TREE/tests/httpd.pl" . port
+    wait_for test -s port
+    host=127.0.0.1:$(<port)
+    # A snapshot that is named like a picture is read.
+    camgrab "http://somebody:se.cr3t@$host/a.jpg" >out
+    [ "$(facts source <out)" = "http://$host/a.jpg" ]
+    for url in "http://somebody:se.cr3t@$host/none.jpg" 'rtsp://somebody:se.cr3t@127.0.0.1:1/x' 'http://somebody:se@cr3t@nowhere.invalid/'; do
+        run ! camgrab "$url"
+        [[ $output = "camgrab: ${url%%:*}://"* ]]
+        [[ $output != *somebody* && $output != *cr3t* ]]
+    done
+}
+
+@test "names steer no terminal" {
+    for name in $'\e[31mred' $'a\u202eb' $'a\u2066b' $'a\x9bb' $'a\xc2\x9bb' $'a\u200fb'; do
+        run ! camgrab "$name.png"
+        [ "$(LC_ALL=C tr -d ' -~\n' <<<"$output")" = "" ]
+        run -2 camgrab -g "$name"
+        [ "$(LC_ALL=C tr -d ' -~\n' <<<"$output")" = "" ]
+    done
+    run ! camgrab größe.png
+    [ "$output" = 'camgrab: größe.png: No such file or directory' ]
+    run -2 camgrab $'-\e'
+    [ "${lines[0]}" = 'camgrab: -?: there is no such option, or its value is missing' ]
+}

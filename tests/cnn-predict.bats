@@ -224,10 +224,11 @@ plain() {
     [ "$output" = '{"digit":"042","probability":0.838097,"source":"in","frame":5,"box":[10,18,30,23],"label":null,"probabilities":null}' ]
 }
 
-@test "a word is said when the input pauses" {
+@test "a word is said when a live input pauses" {
     mkfifo in
     { show 4 377 frame=0 word=0; show 2 377 frame=0 word=0; } >digits
-    background bash -c '{ cat digits; sleep 1000; } >in'
+    # A pipe of one page is what programs write to that are fed live.
+    background bash -c '{ python3 -c "import fcntl; fcntl.fcntl(1, 1031, 4096)"; cat digits; sleep 1000; } >in'
     cnn-predict -w in >out 3>&- &
     BACKGROUND+=($!)
     wait_for grep -q '^42	' out
@@ -445,4 +446,10 @@ plain() {
     sleep 0.3 # for it to go ahead, which it must not
     kill $pid
     [ "$(wc -l <&8)" -le 2 ]
+}
+
+@test "-w: over a slow link a word ends where the facts say, not where it pauses" {
+    for word in 0 0 0 1 1 2; do show 4 377 frame=0 line=0 word=$word; done >page
+    split -b 1000 --filter='cat; sleep 0.2' page | cnn-predict -w | cut -f 1 >slow
+    [ "$(paste -sd ' ' slow)" = '444 44 4' ]
 }

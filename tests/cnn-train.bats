@@ -412,3 +412,22 @@ finder_net() {
     [[ $output = *'only chains are quantized'* ]]
     [ ! -e again.onnx ]
 }
+
+@test "a run that diverges is an error that says what to lower, and replaces nothing" {
+    echo before >m.onnx
+    for options in '-O sgd -l 100' '-O sgd -l 100 -v 0 -E 0'; do
+        # shellcheck disable=SC2086
+        run -1 cnn-train -n "$NET" -o m.onnx -e 20 $options digits.pgm
+        [[ "${lines[-1]}" = "cnn-train: the training has diverged: "*"a rate lower than 100 (-l) may hold" ]]
+        [ "$(<m.onnx)" = before ]
+        rm -f m.onnx.ckpt
+    done
+}
+
+@test "a run without -r leaves the checkpoint of another as it is" {
+    stopped TERM 3 -n "$NET" -o m.onnx -e 50 digits.pgm
+    cp m.onnx.ckpt kept
+    run -0 cnn-train -n "$NET" -o m.onnx -e 2 digits.pgm
+    [[ "$output" = *"It stays, and this run keeps no checkpoint"* ]]
+    cmp m.onnx.ckpt kept
+}

@@ -330,3 +330,38 @@ passes() {
     [ "$status" -eq 1 ]
     [[ $output = *"cannot write: No space left on device" ]]
 }
+
+# nonblocking COMMAND: with pipes that are nonblocking, fed a piece every few milliseconds and read slowly.
+nonblocking() {
+    python3 -c 'import os, subprocess, sys, threading, time
+data = open(sys.argv[1], "rb").read()
+(inr, inw), (outr, outw) = os.pipe(), os.pipe()
+os.set_blocking(inr, False)
+os.set_blocking(outw, False)
+program = subprocess.Popen(sys.argv[2:], stdin=inr, stdout=outw)
+os.close(inr)
+os.close(outw)
+def feed():
+    for i in range(0, len(data), 20000):
+        time.sleep(.01)
+        os.write(inw, data[i:i + 20000])
+    os.close(inw)
+threading.Thread(target=feed, daemon=True).start()
+while piece := os.read(outr, 4096):
+    sys.stdout.buffer.write(piece)
+    time.sleep(.0005)
+sys.exit(program.wait())' "$@"
+}
+
+@test "nonblocking descriptors are waited for" {
+    cd "$BATS_TEST_TMPDIR"
+    mnist2pgm -r 0:300 "$DATA/digits-images.gz" >in.pgm
+    zcat "$DATA/digits-images.gz" >images
+    for program in preproc 'cnn-predict -o json' 'camgrab -'; do
+        # shellcheck disable=SC2086
+        nonblocking in.pgm $program >out
+        $program <in.pgm | cmp - out
+    done
+    nonblocking images mnist2pgm - >out
+    mnist2pgm - <images | cmp - out
+}

@@ -370,18 +370,6 @@ static int find_pictures(struct capture *c, AVDictionary **options, struct err *
     return refuse_unused(*options, e);
 }
 
-/* What FFmpeg opens: "" where it is given bytes. A snapshot of the network that is named like a picture is
- * known by its bytes too, not by its name, which would make it a series of files: a query hides that. */
-static char *url_of(const struct capture *c)
-{
-    size_t size = strlen(c->source) + 2;
-    char *url = calloc(1, size);
-    bool snapshot = !strncmp(c->source, "http", 4) && !strchr(c->source, '?') && picture_named(c->source);
-    if (url && !c->io)
-        snprintf(url, size, "%s%s", c->source, snapshot ? "?" : "");
-    return url;
-}
-
 static int open_format(struct capture *c, const AVInputFormat *format, struct err *e)
 {
     AVDictionary *options = NULL;
@@ -390,9 +378,7 @@ static int open_format(struct capture *c, const AVInputFormat *format, struct er
         return err_set(e, "out of memory");
     int failed = limit_format(c, format, &options, e);
     if (!failed) {
-        char *url = url_of(c);
-        int status = url ? avformat_open_input(&c->format, url, format, &options) : AVERROR(ENOMEM);
-        free(url);
+        int status = avformat_open_input(&c->format, c->io ? "" : c->source, format, &options);
         failed = status < 0 ? open_error(c, status, e) : find_pictures(c, &options, e);
     }
     if (!failed && !format && c->format->duration > 0) /* a URL of known length is not live */
