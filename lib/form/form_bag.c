@@ -7,8 +7,8 @@
 
 #include "base/grow.h"
 
-#define MAX_DENSE (1 << 16) /* numbers that have a slot each */
-#define MIN_SLOTS 64
+#define MAX_DENSE (1 << 16) /* Up to so many numbers have a slot each. */
+#define MIN_SLOTS 64        /* A hash table begins with so many slots. */
 
 void bag_free(struct bag *b)
 {

@@ -8,9 +8,9 @@
 #include "form.h"
 #include "stream/stream.h" /* fact_key_byte */
 
-#define EXPRESSION_MAX_NODES 128
-#define EXPRESSION_MAX_DEPTH 16 /* of parentheses in one another */
-#define EXPRESSION_MAX_VALUE ((int64_t)1 << 61) /* no value in it may get so large, in its unit */
+#define EXPRESSION_MAX_NODES 128 /* An expression has at most so many numbers and operators. */
+#define EXPRESSION_MAX_DEPTH 16  /* So many parentheses at most are in one another. */
+#define EXPRESSION_MAX_VALUE ((int64_t)1 << 61) /* Each value in it is less than this, in its unit. */
 
 enum form_node_kind { NODE_FIELD, NODE_CONSTANT, NODE_PLUS, NODE_MINUS, NODE_TIMES };
 

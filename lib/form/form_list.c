@@ -10,9 +10,9 @@
 #include "form_expression.h"
 #include "base/grow.h"
 
-#define MAX_COLUMNS 64
+#define MAX_COLUMNS 64 /* A list has at most so many columns. */
 #define MAX_NAME (FORM_NAME + 12) /* bytes of a column's name that the file does not give */
-#define MAX_ENTRIES 1000000
+#define MAX_ENTRIES 1000000 /* A list has at most so many entries. */
 
 struct reader {
     const struct form_field *f;

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIN_INSIDE 1e-13 /* weight of a node's value beside its best; what is less is left out */
-#define MIN_CHANGE 1e-14 /* of a message that counts as changed */
-#define MAX_SWEEPS 40    /* over graphs with loops */
-#define TIE 1e-9         /* two weights that differ by less, in parts, are one */
+#define MIN_INSIDE 1e-13 /* A value of a node that weighs less, beside the node's best, is left out. */
+#define MIN_CHANGE 1e-14 /* A message has changed when a weight in it, of at most 1, did by more. */
+#define MAX_SWEEPS 40    /* So many times at most all factors speak; graphs without loops need fewer. */
+#define MAX_TIE 1e-9     /* Two weights are equal when they differ by no larger a part. */
 
 /* ---- memory ---- */
 
@@ -420,11 +420,11 @@ static int best_state(const struct page *p, int field, bool *tied)
     double most = -1;
     for (size_t s = 0; s < p->states[field].n; s++) {
         double weight = incoming(p, field, -1, s);
-        if (weight > most * (1 + TIE)) {
+        if (weight > most * (1 + MAX_TIE)) {
             *tied = false;
             best = s;
             most = weight;
-        } else if (weight >= most * (1 - TIE)) {
+        } else if (weight >= most * (1 - MAX_TIE)) {
             *tied = true;
         }
     }

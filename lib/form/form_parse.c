@@ -12,9 +12,9 @@
 #include "form_list.h"
 #include "base/grow.h"
 
-#define MAX_LINE 4096  /* bytes of a line */
-#define MAX_WORD 4096  /* bytes of a word with its NUL */
-#define MAX_SIDE 1000  /* mm of a box */
+#define MAX_LINE 4096  /* Bytes that hold any line with its NUL. */
+#define MAX_WORD 4096  /* Bytes that hold any word with its NUL. */
+#define MAX_SIDE 1000  /* A box is at most so many mm wide or high. */
 
 struct parser {
     struct form *form;

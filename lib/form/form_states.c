@@ -15,11 +15,11 @@
 #include "form_expression.h"
 #include "form_list.h"
 
-#define MIN_SYMBOL 1e-5  /* probability of any symbol in any box: networks are too sure of themselves */
-#define MISSED 1e-4      /* probability that a box that was found empty is not */
-#define SHARE_DIGIT .5   /* of writing that is no digit: what is a digit all the same */
-#define MIN_TOLD .5      /* probability of a symbol that tells what is in a box */
-#define MAX_NODES 200000 /* of one search */
+#define MIN_SYMBOL 1e-5  /* Any symbol in any box has at least this probability: networks are too sure. */
+#define MISSED 1e-4      /* A box that was found empty has a digit in it with this probability. */
+#define SHARE_DIGIT .5   /* Of writing that is no digit, so large a share is one that cannot be told. */
+#define MIN_TOLD .5      /* A box is told when a symbol in it has at least this probability. */
+#define MAX_NODES 200000 /* A search looks at so many nodes at most. */
 
 enum { LESS, EQUAL, MORE, ORDERS };
 

@@ -15,12 +15,12 @@ struct odds {
     float p[SYMBOLS];
 };
 
-#define WEIGHT_BROKEN 1e-4 /* of a reading that breaks min, max, check, =, unique or rising, for each */
-#define WEIGHT_EMPTY 1e-3  /* of an empty field that may not be left empty */
-#define WEIGHT_BOXES 1e-3  /* of an empty box behind a written one */
-#define SHARE_OUTSIDE 1e-2 /* of numbers that are not in the list, which counts as many as there may be */
-#define MIN_WEIGHT 1e-9    /* beside the field's best reading; what is less is not told apart */
-#define MAX_STATES 4096    /* readings of one field that are told apart */
+#define WEIGHT_BROKEN 1e-4 /* Each of min, max, check, =, unique and rising that a reading breaks weighs so much. */
+#define WEIGHT_EMPTY 1e-3  /* An empty field that may not be empty weighs so much. */
+#define WEIGHT_BOXES 1e-3  /* Boxes that make no number, one behind a written one being empty, weigh so much. */
+#define SHARE_OUTSIDE 1e-2 /* So large a share of numbers is not in their list, and is then any number. */
+#define MIN_WEIGHT 1e-9    /* A reading that weighs less, beside its field's best, is not told apart. */
+#define MAX_STATES 4096    /* So many readings of a field at most are told apart. */
 
 /* A reading: all ways to write one value, with leading zeros or empty boxes. */
 struct state {

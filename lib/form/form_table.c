@@ -11,11 +11,10 @@
 #include "form_list.h"
 #include "form_page.h"
 
-#define MIN_SURE .5    /* probability of a reading whose digits are shown where boxes tell none */
-#define MIN_SEEN 1e-4  /* probability of the boxes of a reading that is not doubtful: below, rules alone
-                          speak for it */
+#define MIN_SURE .5    /* From this probability of a reading on, its digits stand where boxes tell none. */
+#define MIN_SEEN 1e-4  /* A reading whose boxes are less probable is doubtful: rules alone speak for it. */
 
-#define MIN_OTHER 5e-5 /* probability of a reading that is named beside the best */
+#define MIN_OTHER 5e-5 /* From this probability on a reading is named beside the best. */
 
 struct row {
     struct form_row out;

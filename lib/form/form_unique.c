@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ROUNDS 500    /* of belief propagation */
-#define MIN_CHANGE 1e-12  /* of a message that counts as changed */
+#define MAX_ROUNDS 500    /* Belief propagation goes round so many times at most. */
+#define MIN_CHANGE 1e-12  /* A message has changed when it did by more. */
 
 /* A page that may have a value: page `page` by its state `state`. */
 struct edge {
