@@ -65,3 +65,19 @@ END
     eval "$(block 6)"
     grep -F '"00190044"' marks.csv
 }
+
+@test "ssocr-like: digits on a line, and ssocr's exit statuses" {
+    mnist2pgm -r 0:3 -d digits "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
+    found=$(find digits -name '*.pgm' | sort -t / -k 3 | tee files | cut -d / -f 2 | tr -d '\n')
+    xargs pnmcat -lr <files | pnminvert | pnmpad -white -left 20 -right 20 -top 20 -bottom 20 |
+        pamscale 4 -quiet >picture.pgm
+    run -0 ssocr-like picture.pgm
+    [ "$output" = "$found" ]
+    run -0 ssocr-like -d 2-3 -T -t 20 invert picture.pgm
+    run -1 ssocr-like -d 6 picture.pgm
+    [ "$output" = "$found" ]
+    run -0 ssocr-like -d 1 crop 80 60 112 152 picture.pgm
+    [ "$output" = "${found:0:1}" ]
+    run -99 ssocr-like erode picture.pgm
+    run -99 ssocr-like
+}
