@@ -15,7 +15,7 @@ struct odds {
     float p[SYMBOLS];
 };
 
-#define WEIGHT_BROKEN 1e-4 /* Each of min, max, check, =, unique and rising that a reading breaks weighs so much. */
+#define WEIGHT_BROKEN 1e-3 /* Each of min, max, check, =, unique and rising that a reading breaks weighs so much. */
 #define WEIGHT_EMPTY 1e-3  /* An empty field that may not be empty weighs so much. */
 #define WEIGHT_BOXES 1e-3  /* Boxes that make no number, one behind a written one being empty, weigh so much. */
 #define SHARE_OUTSIDE 1e-2 /* So large a share of numbers is not in their list, and is then any number. */
