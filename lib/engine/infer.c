@@ -177,6 +177,7 @@ static void run_surround(const struct infer *p, const struct step *s, const floa
 /* What a step is run on: images, memory, a part of the work. */
 struct run {
     float *arena, *scratch;
+    float *logits;   /* of the chunk's images */
     int image, row;  /* the image of its group, and of its chunk */
     int n;           /* images at once: of STEP_WINOGRAD, and where the output is a matrix */
     int part, parts; /* the part of the step that is asked for */
@@ -222,10 +223,11 @@ static void run_conv(const struct infer *p, const struct step *s, const struct r
 }
 
 static void run_winograd(const struct infer *p, const struct step *s, const struct run *r,
-                         const float *x, float *y)
+                         const float *x, const float *x2, float *y)
 {
     struct winograd v = s->winograd;
-    int tiles = r->n * winograd_tiles(v.conv.rows, v.conv.pixels), pairs = (v.conv.blocks + 1) / 2;
+    int tiles = r->n * dilated_tiles(v.conv.rows, v.conv.pixels, v.dilation);
+    int pairs = (v.conv.blocks + 1) / 2;
     v.count = tiles;
     if (s->phase == OF_IMAGE) {
         v.first = part_of(r, tiles, 0);
@@ -235,6 +237,7 @@ static void run_winograd(const struct infer *p, const struct step *s, const stru
         v.end = 2 * part_of(r, pairs, 1) < v.conv.blocks ? 2 * part_of(r, pairs, 1) : v.conv.blocks;
     }
     v.scratch = r->scratch;
+    v.add = x2 ? x2 + p->value[s->x2].layout.origin : NULL;
     p->k->winograd(&v, x + s->start, y + p->value[s->y].layout.origin);
 }
 
@@ -249,7 +252,7 @@ static void run_step(const struct infer *p, const struct step *s, const struct r
         run_conv(p, s, r, x, y);
         break;
     case STEP_WINOGRAD:
-        run_winograd(p, s, r, x, y);
+        run_winograd(p, s, r, x, x2, y);
         break;
     case STEP_AFFINE:
     case STEP_RELU:
@@ -265,6 +268,9 @@ static void run_step(const struct infer *p, const struct step *s, const struct r
         break;
     case STEP_MATRIX:
         matrix_put(from, x, y, p->chunk, r->row);
+        break;
+    case STEP_LOGITS:
+        layout_get(from, x, r->logits + (long)r->row * p->outputs);
         break;
     case STEP_EACH:
         run_each(p, s, x, y, r->n);
@@ -326,9 +332,11 @@ static int run_group(const struct infer *p, const float *x, struct run *r, int f
     return done;
 }
 
-/* Copy the logits of the n images of a chunk out. */
+/* Copy the logits of the n images of a chunk out, unless STEP_LOGITS has. */
 static void take_logits(const struct infer *p, const float *arena, int n, float *logits)
 {
+    if (p->output < 0)
+        return;
     const struct value *out = &p->value[p->output];
     for (int i = 0; i < n; i++)
         for (long k = 0; k < p->outputs; k++) {
@@ -349,7 +357,7 @@ static void run_chunk(void *arg, int item, int thread)
         return;
     }
     float *arena = p->arena[thread];
-    struct run r = {.arena = arena, .scratch = arena + p->scratch, .parts = 1};
+    struct run r = {.arena = arena, .scratch = arena + p->scratch, .logits = logits, .parts = 1};
     int done = 0;
     for (int i = 0; i < n; i += p->group)
         done = run_group(p, x, &r, i, n - i < p->group ? n - i : p->group);
@@ -363,7 +371,7 @@ static void run_part(void *arg, int stage, int item, int thread)
 {
     const struct infer *p = arg;
     const struct step *s = &p->step[p->order[stage]];
-    struct run r = {.arena = p->arena[0], .scratch = p->arena[thread] + p->scratch, .n = 1,
+    struct run r = {.arena = p->arena[0], .scratch = p->arena[thread] + p->scratch, .logits = p->logits, .n = 1,
                     .part = item, .parts = s->parts};
     run_step(p, s, &r);
 }
@@ -381,7 +389,7 @@ const struct infer_step *infer_profile(struct infer *p, int *count)
         [STEP_CONV] = "direct", [STEP_WINOGRAD] = "Winograd", [STEP_AFFINE] = "by itself",
         [STEP_RELU] = "by itself", [STEP_ADD] = "by itself", [STEP_MAXPOOL] = "by itself",
         [STEP_SUMPOOL] = "by itself", [STEP_PAD] = "padding", [STEP_MATRIX] = "gathering",
-        [STEP_EACH] = "plain", [STEP_ANYPOOL] = "plain", [STEP_SURROUND] = "plain",
+        [STEP_LOGITS] = "copying",        [STEP_EACH] = "plain", [STEP_ANYPOOL] = "plain", [STEP_SURROUND] = "plain",
         [STEP_UNBLOCK] = "reshaping", [STEP_BLOCK] = "reshaping"};
     *count = p->steps;
     if (!p->profile && p->steps)

@@ -1,8 +1,7 @@
 /* The plan of running a network.
  *   in   struct net
- *   out  steps over values in one arena: batch norm folded, relu, batch norm and pool fused into the
- *        convolution
- *        before them, weights packed, memory reused by liveness
+ *   out  steps over values in one arena: batch norm folded, relu, batch norm, pool and sum fused into the
+ *        convolution before them, weights packed, memory reused by liveness
  * Chosen here: direct or Winograd's convolution, how many images a step takes at once. */
 #include "infer_plan.h"
 
@@ -61,11 +60,16 @@ static bool has_border(struct border b)
     return b.top || b.left || b.bottom || b.right;
 }
 
-/* The border that layer i's value is written with: the padding of its only reader, if that is a
- * convolution. Other readers with padding copy the value (pad_input). */
+/* The border that layer i's value is written with: the padding of the first convolution with padding that
+ * reads it. Other readers with padding copy the value (pad_input). */
 static struct border border_for(const struct planner *b, int i)
 {
     int reader = only_reader(b, i, OP_CONV);
+    for (int j = i + 1; reader < 0 && j < b->net->layers; j++) {
+        const struct layer *l = &b->net->layer[j];
+        if (l->op == OP_CONV && l->in[0] == i && has_border(layer_border(l)))
+            reader = j;
+    }
     return reader < 0 ? (struct border){0} : layer_border(&b->net->layer[reader]);
 }
 
@@ -145,9 +149,10 @@ static int need_image(struct planner *b, int i)
 }
 
 /* The layers that are fused into a convolution or dense layer: batch norm folded into the weights, relu, a
- * batch norm behind that, a max pool. -1: none. */
+ * batch norm behind that, a max pool, or a sum and its relu. -1: none. */
 struct fused {
-    int fold, relu, post, pool;
+    int fold, relu, post, pool, sum, relu_sum;
+    int other; /* the value that the sum adds */
     int last; /* the last layer that is covered */
 };
 
@@ -162,7 +167,7 @@ static int fuse(const struct planner *b, struct fused *f, enum op op)
 
 static struct fused fused_with(const struct planner *b, int i)
 {
-    struct fused f = {.last = i, .post = -1, .pool = -1};
+    struct fused f = {.last = i, .post = -1, .pool = -1, .sum = -1, .relu_sum = -1, .other = -1};
     f.fold = fuse(b, &f, OP_BATCHNORM);
     f.relu = fuse(b, &f, OP_RELU);
     if (f.relu >= 0)
@@ -182,6 +187,22 @@ static void fuse_pool(const struct planner *b, struct fused *f)
         l->dilation_w == 1 && !has_border(layer_border(l)) && l->out.h == in.h / 2 &&
         l->out.w == in.w / 2)
         f->pool = f->last = next;
+}
+
+/* Fuse a sum with an image that is made by an earlier step. */
+static void fuse_sum(const struct planner *b, struct fused *f)
+{
+    int next = f->pool < 0 ? only_reader(b, f->last, OP_ADD) : -1;
+    if (next < 0)
+        return;
+    const struct layer *l = &b->net->layer[next];
+    int other = b->value_of[l->in[0]] >= 0 ? b->value_of[l->in[0]] : b->value_of[l->in[1]];
+    if (other < 0 || b->p->value[other].matrix || b->p->value[other].shape.c != l->out.c ||
+        b->p->value[other].layout.pixel != BLOCK)
+        return;
+    f->other = other;
+    f->sum = f->last = next;
+    f->relu_sum = fuse(b, f, OP_RELU);
 }
 
 /* Set a step's weights, bias, scale and shift from layer l and what is fused into it. */
@@ -212,20 +233,39 @@ static int plan_params(struct planner *b, struct step *s, const struct layer *l,
     return failed;
 }
 
+/* The taps of a kernel's row lie side by side in an input without blocks: they are one run. */
+static void join_taps(struct conv *v, const struct layer *l, int *offset)
+{
+    for (int r = 0; r < l->r; r++)
+        offset[r] = offset[r * l->s];
+    v->runs = l->r;
+    v->run = l->s;
+}
+
 /* Make the geometry of Winograd's algorithm from that of the direct convolution in s->conv. */
-static void plan_winograd(struct infer *p, struct step *s, const struct fused *f)
+static void plan_winograd(struct infer *p, struct step *s, const struct fused *f, int dilation)
 {
     const struct value *x = &p->value[s->x], *y = &p->value[s->y];
-    int tiles = winograd_tiles(s->conv.rows, s->conv.pixels);
+    int tiles = dilated_tiles(s->conv.rows, s->conv.pixels, dilation);
     int at_once = tiles * (tiles < WINOGRAD_TILES / 2 ? p->group : 1);
     struct winograd *v = &s->winograd;
     if (tiles < WINOGRAD_TILES / 2)
         s->phase = OF_GROUP;
     s->conv.runs /= 9;
+    v->dilation = dilation;
     v->x_block = x->layout.block;
     v->x_image = x->layout.size;
     v->y_image = y->layout.size;
     v->pool = f->pool >= 0;
+    v->relu_sum = f->relu_sum >= 0;
+    if (f->sum >= 0) {
+        const struct layout *add = &p->value[f->other].layout;
+        s->x2 = f->other;
+        p->value[s->x2].last = p->steps - 1;
+        v->add_image = add->size;
+        v->add_block = add->block;
+        v->add_row = add->row;
+    }
     v->tiles = at_once < WINOGRAD_TILES ? at_once : WINOGRAD_TILES;
     v->end = s->conv.blocks;
     for (int i = 0; i < s->conv.runs; i++)
@@ -249,8 +289,10 @@ static int plan_conv(struct planner *b, int i)
     struct packing pk = packing_of(l, b->p->value[x].shape);
     struct fused f = fused_with(b, i);
     bool fast = !dense && suits_winograd(l, b->p->value[x].shape.c, l->out.c, l->out.h, l->out.w);
-    if (fast)
+    if (fast) {
         fuse_pool(b, &f);
+        fuse_sum(b, &f);
+    }
     struct shape out = f.pool < 0 ? l->out : b->net->layer[f.pool].out;
     int y = new_value(b->p, dense, out, border_for(b, f.last), false);
     struct step *s = new_step(b->p, fast ? STEP_WINOGRAD : STEP_CONV, x, y);
@@ -276,9 +318,11 @@ static int plan_conv(struct planner *b, int i)
         s->conv.x_pixel = l->stride_w * xl->pixel;
         s->conv.y_row = yl->row;
         s->conv.y_block = yl->block;
+        if (xl->pixel == 1 && l->dilation_w == 1)
+            join_taps(&s->conv, l, s->offset);
     }
     if (fast)
-        plan_winograd(b->p, s, &f);
+        plan_winograd(b->p, s, &f, l->dilation_h);
     b->value_of[f.last] = y;
     return f.last;
 }
@@ -497,8 +541,13 @@ static int plan_layers(struct planner *b)
                 p->step[s].last = s < p->steps - 1 ? i - 1 : last;
             }
         }
-    p->output = matrix_input(b, net->layers - 1);
-    p->value[p->output].last = p->steps;
+    p->output = b->value_of[net->layers - 1];
+    if (p->value[p->output].matrix) {
+        p->value[p->output].last = p->steps;
+    } else {
+        new_step(p, STEP_LOGITS, p->output, p->output);
+        p->output = -1;
+    }
     return 0;
 }
 
@@ -515,7 +564,7 @@ static void size_groups(struct infer *p)
                 continue;
             v->image = v->size;
             v->size *= p->group;
-            if (used[j] != s->y)
+            if (used[j] != s->y || s->kind == STEP_LOGITS)
                 v->born = 0;
         }
     }
@@ -578,7 +627,7 @@ static int parts_of(const struct infer *p, const struct step *s)
 {
     int most = 2 * threads_count(p->threads), units = 1;
     if (s->kind == STEP_WINOGRAD && s->phase == OF_IMAGE)
-        units = winograd_tiles(s->conv.rows, s->conv.pixels) / 8;
+        units = dilated_tiles(s->conv.rows, s->conv.pixels, s->winograd.dilation) / 8;
     else if (s->kind == STEP_CONV && s->phase != OF_MATRIX)
         units = s->conv.rows;
     else if (s->kind == STEP_WINOGRAD || s->kind == STEP_CONV)

@@ -16,10 +16,11 @@
 #include "layout.h"
 #include "pages.h"
 
-/* From STEP_EACH on: steps of models from elsewhere, plain loops without kernels. */
+/* STEP_LOGITS copies an image out of the arena. From STEP_EACH on: steps of models from elsewhere, plain
+ * loops without kernels. */
 enum kind {
     STEP_CONV, STEP_WINOGRAD, STEP_AFFINE, STEP_RELU, STEP_ADD, STEP_MAXPOOL, STEP_SUMPOOL,
-    STEP_PAD, STEP_MATRIX, STEP_EACH, STEP_ANYPOOL, STEP_SURROUND, STEP_UNBLOCK, STEP_BLOCK
+    STEP_PAD, STEP_MATRIX, STEP_LOGITS, STEP_EACH, STEP_ANYPOOL, STEP_SURROUND, STEP_UNBLOCK, STEP_BLOCK
 };
 
 /* Steps of an earlier phase run first: on each image of a group, then those of the second phase on
@@ -39,7 +40,7 @@ struct value {
 
 struct step {
     enum kind kind;
-    int x, x2, y; /* values; x2: of STEP_ADD */
+    int x, x2, y; /* values; x2: of STEP_ADD, and of STEP_WINOGRAD with a sum fused into it */
     long start;   /* STEP_CONV and pools: the offset of the first window in x */
     enum phase phase;
     struct conv conv;
@@ -63,7 +64,7 @@ struct infer {
     int values, steps, outputs;
     struct value *value;
     struct step *step;
-    int input, output;  /* values */
+    int input, output;  /* values; output: a matrix, or -1, where STEP_LOGITS copies it out */
     long input_size;    /* floats an image */
     long arena_size;    /* floats a thread */
     long scratch, scratch_size; /* of Winograd's convolutions, in the arena */

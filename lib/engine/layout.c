@@ -105,22 +105,28 @@ void matrix_get(const struct layout *l, float *x, const float *matrix, int image
 
 void layout_put(const struct layout *l, const float *chw, float *x)
 {
-    for (int c = 0; c < l->shape.c; c++)
-        for (int y = 0; y < l->shape.h; y++) {
+    struct shape s = l->shape;
+    for (int c = 0; c < s.c; c++)
+        for (int y = 0; y < s.h; y++, chw += s.w) {
             float *to = x + value_at(l, c, y, 0);
-            for (int q = 0; q < l->shape.w; q++, to += l->pixel)
-                *to = *chw++;
+            if (l->pixel == 1)
+                memcpy(to, chw, (size_t)s.w * sizeof *to);
+            for (int q = 0; l->pixel > 1 && q < s.w; q++)
+                to[q * BLOCK] = chw[q];
         }
 }
 
 void layout_get(const struct layout *l, const float *x, float *chw)
 {
-    for (int c = 0; c < l->shape.c; c++)
-        for (int y = 0; y < l->shape.h; y++) {
-            const float *from = x + value_at(l, c, y, 0);
-            for (int q = 0; q < l->shape.w; q++, from += l->pixel)
-                *chw++ = *from;
-        }
+    struct shape s = l->shape;
+    for (int first = 0; first < s.c; first += BLOCK)
+        for (int y = 0; y < s.h; y++) /* a row of all channels of a block lies in the first-level cache */
+            for (int c = first; c < s.c && c < first + BLOCK; c++) {
+                const float *from = x + value_at(l, c, y, 0);
+                float *to = chw + ((long)c * s.h + y) * s.w;
+                for (int q = 0; q < s.w; q++)
+                    to[q] = from[q * l->pixel];
+            }
 }
 
 struct packing packing_of(const struct layer *l, struct shape in)
@@ -201,7 +207,7 @@ void dense_offsets(const struct packing *p, int images, int *table)
 
 bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels)
 {
-    return l->r == 3 && l->s == 3 && l->stride_h == 1 && l->stride_w == 1 && l->dilation_h == 1 &&
-           l->dilation_w == 1 && l->groups == 1 && c >= BLOCK && k >= BLOCK &&
-           9L * rows * pixels >= 2 * 36L * winograd_tiles(rows, pixels);
+    return l->r == 3 && l->s == 3 && l->stride_h == 1 && l->stride_w == 1 && l->groups == 1 &&
+           l->dilation_h == l->dilation_w && c >= BLOCK && k >= BLOCK &&
+           9L * rows * pixels >= 2 * 36L * dilated_tiles(rows, pixels, l->dilation_h);
 }

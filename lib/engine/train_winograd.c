@@ -49,8 +49,9 @@ int winograd_plan(struct trainer *t, struct operation *op, struct err *e)
     if (op->op != OP_CONV || op->bf16.on)
         return 0;
     int inputs = op->pack.runs / 9, outputs = op->pack.blocks;
-    w->on = suits_winograd(l, op->pack.c, op->pack.k, l->out.h, l->out.w);
-    w->back = x->needs_grad && suits_winograd(l, op->pack.c, op->pack.k, x->shape.h, x->shape.w);
+    w->on = l->dilation_h == 1 && suits_winograd(l, op->pack.c, op->pack.k, l->out.h, l->out.w);
+    w->back = l->dilation_h == 1 && x->needs_grad &&
+              suits_winograd(l, op->pack.c, op->pack.k, x->shape.h, x->shape.w);
     if (w->on) {
         w->tiles = at_once(winograd_tiles(l->out.h, l->out.w));
         w->offset = block_offsets(inputs, w->tiles);
@@ -112,7 +113,7 @@ void winograd_forward(struct trainer *t, const struct operation *op, const struc
                       const float *x, float *y, int thread)
 {
     struct winograd w = {.conv = *v, .count = winograd_tiles(v->rows, v->pixels), .end = v->blocks,
-                         .x_block = t->value[op->x].act.block, .tiles = op->winograd.tiles,
+                         .dilation = 1, .x_block = t->value[op->x].act.block, .tiles = op->winograd.tiles,
                          .scratch = t->scratch[thread] + t->winograd};
     w.conv.runs /= 9;
     w.conv.offset = op->winograd.offset;
@@ -124,7 +125,7 @@ void winograd_backward(struct trainer *t, const struct operation *op, const stru
                        const float *dy, float *dx, int thread)
 {
     struct winograd w = {.conv = *v, .count = winograd_tiles(v->rows, v->pixels), .end = v->blocks,
-                         .x_block = op->spread.block, .tiles = op->winograd.back_tiles,
+                         .dilation = 1, .x_block = op->spread.block, .tiles = op->winograd.back_tiles,
                          .scratch = t->scratch[thread] + t->winograd};
     w.conv.runs /= 9;
     w.conv.offset = op->winograd.back_offset;
@@ -139,7 +140,7 @@ void winograd_weight_grad(struct trainer *t, const struct operation *op, const f
     struct winograd w = {.conv = {.blocks = dy.blocks, .rows = dy.rows, .pixels = dy.pixels,
                                   .runs = op->pack.runs / 9, .offset = op->winograd.offset,
                                   .x_row = l->row, .y_block = dy.block, .y_row = dy.row},
-                         .x_block = l->block, .tiles = op->winograd.tiles,
+                         .dilation = 1, .x_block = l->block, .tiles = op->winograd.tiles,
                          .scratch = t->scratch[thread] + op->winograd.sums};
     t->k->winograd_grad(&w, image, last, x, dy.p, dw);
 }

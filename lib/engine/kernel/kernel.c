@@ -143,6 +143,10 @@ static void conv(const struct conv *v, const float *x, float *y)
         conv_rows(v, x, y, BLOCK);
     else if (v->x_pixel == 1)
         conv_rows(v, x, y, 1);
+    else if (v->x_pixel == 2L * BLOCK)
+        conv_rows(v, x, y, 2L * BLOCK);
+    else if (v->x_pixel == 2)
+        conv_rows(v, x, y, 2);
     else
         conv_rows(v, x, y, v->x_pixel);
 }

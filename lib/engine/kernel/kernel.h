@@ -37,15 +37,20 @@ struct conv {
 
 /* A 3x3 convolution of stride 1 over some images, or a part of it, by Winograd's algorithm (winograd.h),
  * with fewer multiplications and a larger error than conv (about 1e-6 of the sums' size); then, if asked, the
- * maximum of each 2x2. Results do not depend on what is made at once. */
+ * maximum of each 2x2, or a sum with another image and its relu. A convolution of dilation d is d * d plain
+ * ones, each on every d-th pixel of every d-th row. Results do not depend on what is made at once. */
 struct winograd {
     struct conv conv; /* blocks; rows and pixels before the pool; relu, bias, scale and shift; x_row,
                          y_block, y_row of x and y; runs: blocks of input channels; offset[i] =
                          i * tiles * BLOCK; w: [36][blocks][runs][BLOCK][BLOCK] */
-    int first, count; /* tiles of 4x4 outputs to make; winograd_tiles of them an image */
+    int dilation;     /* at least 1 */
+    int first, count; /* tiles of 4x4 outputs to make; dilated_tiles of them an image */
     int block, end;   /* blocks of output channels to make: from block to end - 1 */
     long x_image, x_block, y_image; /* floats */
-    bool pool;
+    bool pool;        /* without dilation */
+    const float *add; /* what the result is added to, or NULL; floats between its parts */
+    long add_image, add_block, add_row;
+    bool relu_sum;    /* y = max(sum, 0) */
     int tiles;      /* of 4x4 outputs that go through it at once */
     float *scratch; /* winograd_scratch(runs, tiles) floats */
 };
@@ -57,6 +62,12 @@ struct winograd {
 static inline int winograd_tiles(int rows, int pixels)
 {
     return ((rows + 3) / 4) * ((pixels + 3) / 4);
+}
+
+/* The tiles of a convolution of any dilation: those of its parts, which are taken to be alike. */
+static inline int dilated_tiles(int rows, int pixels, int d)
+{
+    return d * d * winograd_tiles((rows + d - 1) / d, (pixels + d - 1) / d);
 }
 
 static inline long winograd_scratch(int runs, int tiles)

@@ -67,11 +67,11 @@ static void winograd_weights(long pairs, long all, const float *w, float *out)
 }
 
 /* The tile whose first pixel is x -> 36 vectors, `place` floats apart. */
-INLINE void input_tile(const float *x, long x_row, float *y, long place)
+INLINE void input_tile(const float *x, long x_row, long x_pixel, float *y, long place)
 {
     vf half[SIDE][SIDE], in[SIDE], out[SIDE];
     UNROLL for (int s = 0; s < SIDE; s++) {
-        UNROLL for (int r = 0; r < SIDE; r++) in[r] = load(x + r * x_row + s * BLOCK);
+        UNROLL for (int r = 0; r < SIDE; r++) in[r] = load(x + r * x_row + s * x_pixel);
         input_1d(in, out);
         UNROLL for (int r = 0; r < SIDE; r++) half[r][s] = out[r];
     }
@@ -98,11 +98,20 @@ struct tile {
     int image, row, pixel; /* of its first output */
 };
 
+/* The tiles of an image are those of the part that begins at row 0, pixel 0, then at pixel 1, and so on. */
 static struct tile tile_at(const struct winograd *v, int tile)
 {
-    int across = (v->conv.pixels + OUT - 1) / OUT, down = (v->conv.rows + OUT - 1) / OUT;
-    int image = tile / (across * down), in_image = tile % (across * down);
-    return (struct tile){image, in_image / across * OUT, in_image % across * OUT};
+    int d = v->dilation, side = OUT * d;
+    int across = (v->conv.pixels + side - 1) / side, down = (v->conv.rows + side - 1) / side;
+    int part = tile / (across * down), in_part = tile % (across * down);
+    return (struct tile){part / (d * d), part / d % d + in_part / across * side,
+                         part % d + in_part % across * side};
+}
+
+/* How many of `n` neighbouring pixels are a part's: every d-th, from the first on. */
+static int every(int n, int d)
+{
+    return (n + d - 1) / d;
 }
 
 static int smaller(int a, int b)
@@ -111,13 +120,14 @@ static int smaller(int a, int b)
 }
 
 /* A tile that reaches over the picture's edge, filled up with zeros. */
-static void pad_tile(const float *x, long x_row, int rows, int pixels, float *patch)
+static void pad_tile(const float *x, long x_row, long x_pixel, int rows, int pixels, float *patch)
 {
     for (int i = 0; i < PLACES * BLOCK; i++)
         patch[i] = 0;
     for (int r = 0; r < rows; r++)
-        for (int i = 0; i < pixels * BLOCK; i++)
-            patch[r * SIDE * BLOCK + i] = x[r * x_row + i];
+        for (int s = 0; s < pixels; s++)
+            for (int i = 0; i < BLOCK; i++)
+                patch[(r * SIDE + s) * BLOCK + i] = x[r * x_row + s * x_pixel + i];
 }
 
 static void input_tiles(const struct winograd *v, const float *x, int first, int count)
@@ -126,28 +136,34 @@ static void input_tiles(const struct winograd *v, const float *x, int first, int
     for (int t = 0; t < count; t++) {
         struct tile at = tile_at(v, first + t);
         const float *xt = x + at.image * v->x_image + at.row * v->conv.x_row + at.pixel * BLOCK;
-        int rows = smaller(SIDE, v->conv.rows + 2 - at.row);
-        int pixels = smaller(SIDE, v->conv.pixels + 2 - at.pixel);
+        int rows = smaller(SIDE, every(v->conv.rows - at.row, v->dilation) + 2);
+        int pixels = smaller(SIDE, every(v->conv.pixels - at.pixel, v->dilation) + 2);
         for (int b = 0; b < v->conv.runs; b++) {
             const float *xb = xt + b * v->x_block;
             float patch[PLACES * BLOCK], *y = v->scratch + ((long)b * v->tiles + t) * BLOCK;
-            long x_row = v->conv.x_row;
+            long x_row = v->conv.x_row * v->dilation, x_pixel = (long)BLOCK * v->dilation;
             if (rows < SIDE || pixels < SIDE) {
-                pad_tile(xb, x_row, rows, pixels, patch);
+                pad_tile(xb, x_row, x_pixel, rows, pixels, patch);
                 xb = patch;
                 x_row = SIDE * BLOCK;
+                x_pixel = BLOCK;
             }
             for (int j = 0; j < BLOCK; j += VW)
-                input_tile(xb + j, x_row, y + j, place);
+                if (x_pixel == BLOCK)
+                    input_tile(xb + j, x_row, BLOCK, y + j, place);
+                else
+                    input_tile(xb + j, x_row, x_pixel, y + j, place);
         }
     }
 }
 
 /* One vector of a tile's outputs, channels from k on: what is inside the picture is stored, or the
- * greatest of each 2x2 of it. */
-INLINE void store_tile(const struct winograd *v, long k, vf y[OUT][OUT], float *to, int rows,
-                       int pixels)
+ * greatest of each 2x2 of it, or the sum with `add`. */
+INLINE void store_tile(const struct winograd *v, long k, vf y[OUT][OUT], const float *add, float *to,
+                       int rows, int pixels)
 {
+    long y_row = v->conv.y_row * v->dilation, add_row = v->add_row * v->dilation;
+    long pixel = (long)BLOCK * v->dilation;
     vf bias = v->conv.bias ? load(v->conv.bias + k) : (vf){0};
     UNROLL for (int r = 0; r < OUT; r++)
         UNROLL for (int s = 0; s < OUT; s++) y[r][s] = finished(&v->conv, k, y[r][s] + bias);
@@ -158,11 +174,18 @@ INLINE void store_tile(const struct winograd *v, long k, vf y[OUT][OUT], float *
                     store(to + r * v->conv.y_row + s * BLOCK,
                           larger(larger(y[2 * r][2 * s], y[2 * r][2 * s + 1]),
                                  larger(y[2 * r + 1][2 * s], y[2 * r + 1][2 * s + 1])));
+    } else if (add) {
+        UNROLL for (int r = 0; r < OUT; r++)
+            UNROLL for (int s = 0; s < OUT; s++)
+                if (r < rows && s < pixels) {
+                    vf sum = y[r][s] + load(add + r * add_row + s * pixel);
+                    store(to + r * y_row + s * pixel, v->relu_sum ? positive(sum) : sum);
+                }
     } else {
         UNROLL for (int r = 0; r < OUT; r++)
             UNROLL for (int s = 0; s < OUT; s++)
                 if (r < rows && s < pixels)
-                    store(to + r * v->conv.y_row + s * BLOCK, y[r][s]);
+                    store(to + r * y_row + s * pixel, y[r][s]);
     }
 }
 
@@ -174,15 +197,18 @@ static void output_tiles(const struct winograd *v, const float *products, int b,
     long place = (long)n * v->tiles * BLOCK;
     for (int t = 0; t < count; t++) {
         struct tile at = tile_at(v, first + t);
-        int rows = v->conv.rows - at.row, pixels = v->conv.pixels - at.pixel;
+        int rows = every(v->conv.rows - at.row, v->dilation);
+        int pixels = every(v->conv.pixels - at.pixel, v->dilation);
+        const float *add = v->add ? v->add + at.image * v->add_image + at.row * v->add_row + at.pixel * BLOCK
+                                  : NULL;
         float *yt = y + at.image * v->y_image + at.row / shrink * v->conv.y_row +
                     at.pixel / shrink * BLOCK;
         for (int i = 0; i < n; i++)
             for (int j = 0; j < BLOCK; j += VW) {
                 vf out[OUT][OUT];
                 output_tile(products + ((long)i * v->tiles + t) * BLOCK + j, place, out);
-                store_tile(v, (long)(b + i) * BLOCK + j, out, yt + (b + i) * v->conv.y_block + j,
-                           rows, pixels);
+                store_tile(v, (long)(b + i) * BLOCK + j, out, add ? add + (b + i) * v->add_block + j : NULL,
+                           yt + (b + i) * v->conv.y_block + j, rows, pixels);
             }
     }
 }

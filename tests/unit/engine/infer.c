@@ -14,6 +14,22 @@ static const struct net_case winograd_case = {
     "conv 32 3x3 pad 1\nname a\nbatchnorm\nrelu\nconv 32 3x3 pad 1\nadd a\nrelu\nmaxpool 2x2\n"
     "conv 20 3x3 pad 1\nflatten\ndense 10\nsoftmax\n"};
 
+/* The finder's kinds of layers: strides from one channel, dilations, sums before a relu and behind one, sums
+ * of an image read with another border, and a map that no dense layer gathers. */
+static const struct net_case map_case = {
+    "a map, with dilated convolutions and sums",
+    "input 1 76 92\nconv 16 3x3 stride 2 pad same\nrelu\nconv 32 3x3 stride 2 pad same\nbatchnorm\nrelu\nname a\n"
+    "conv 32 3x3 pad same nobias\nbatchnorm\nrelu\nadd a\nname b\n"
+    "conv 32 3x3 pad same dilation 2\nbatchnorm\nadd b\nrelu\nname c\n"
+    "conv 32 3x3 pad same dilation 4\nrelu\nadd c\nrelu\nname d\n"
+    "conv 20 3x3 pad same dilation 3\nrelu\nconv 17 1x1\nboxes\n"};
+
+/* Late in a network, where groups of images go together. */
+static const struct net_case small_case = {
+    "sums and dilations of small pictures",
+    "input 1 14 14\nconv 32 3x3 pad same\nrelu\nname a\nconv 32 3x3 pad same\nadd a\nrelu\nname b\n"
+    "conv 32 3x3 pad same dilation 2\nrelu\nadd b\nconv 20 3x3 dilation 2\nconv 10 1x1\n"};
+
 static const char *const levels[] = {"portable", "avx2", "avx512", "neon"};
 
 static void check_net(const struct net_case *c)
@@ -92,6 +108,8 @@ int main(void)
     for (int i = 0; i < NET_CASES; i++)
         check_net(&net_cases[i]);
     check_net(&winograd_case);
+    check_net(&map_case);
+    check_net(&small_case);
     check_softmax();
     check_scale();
     return check_done();

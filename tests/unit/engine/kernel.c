@@ -78,8 +78,9 @@ static struct place random_place(void)
 static double check_conv(void)
 {
     int blocks = 1 + below(5), r = 1 + below(3), channels = 1 + below(3), flat = below(2);
+    int stride = 1 + below(3);
     struct place y = random_place();
-    long x_row = (y.pixels + r) * (flat ? 1 : BLOCK), x_block = (y.rows + r) * x_row;
+    long x_row = (y.pixels * stride + r) * (flat ? 1 : BLOCK), x_block = (y.rows + r) * x_row;
     int offset[64], runs = 0;
     for (int c = 0; c < (flat ? 1 : channels); c++)
         for (int i = 0; i < r * r; i++)
@@ -88,7 +89,7 @@ static double check_conv(void)
     float *x = random_floats(4 * x_block + BIG / 8), *w = random_floats((long)blocks * runs * run * BLOCK);
     float *bias = random_floats(3L * blocks * BLOCK);
     struct conv v = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels, .runs = runs, .run = run,
-                     .offset = offset, .x_row = x_row, .x_pixel = flat ? 1 : BLOCK,
+                     .offset = offset, .x_row = x_row, .x_pixel = stride * (flat ? 1 : BLOCK),
                      .y_block = y.size, .y_row = y.row, .w = w, .bias = below(2) ? bias : NULL,
                      .relu = below(2), .scale = below(2) ? bias + blocks * BLOCK : NULL,
                      .shift = bias + 2 * blocks * BLOCK};
@@ -100,18 +101,20 @@ static double check_conv(void)
     return d;
 }
 
-/* Winograd's convolution of some images against the portable direct one, pooled or not. */
+/* Winograd's convolution of some images against the portable direct one: plain, pooled, dilated,
+ * or added to other images. */
 static double check_winograd(void)
 {
-    int blocks = 1 + below(5), in_blocks = 1 + below(3), images = 1 + below(3), pool = below(2);
+    int blocks = 1 + below(5), in_blocks = 1 + below(3), images = 1 + below(3), d = 1 + below(4);
+    bool pool = d == 1 && below(2), sum = !pool && below(2);
     struct place y = random_place();
     struct pool half = {.rows = y.rows / 2, .pixels = y.pixels / 2, .r = 2, .s = 2, .stride_h = 2,
                         .stride_w = 2, .x_row = y.row, .y_row = y.row};
-    long x_row = (y.pixels + 2 + below(2)) * BLOCK, x_block = (y.rows + 2) * x_row;
+    long x_row = (y.pixels + 2 * d + below(2)) * BLOCK, x_block = (y.rows + 2 * d) * x_row;
     long x_image = in_blocks * x_block, y_image = blocks * y.size;
     int direct[3 * 9], offset[3], tiles = 1 + below(30);
     for (int i = 0; i < in_blocks * 9; i++)
-        direct[i] = (int)(i / 9 * x_block + i % 9 / 3 * x_row + i % 3 * BLOCK);
+        direct[i] = (int)(i / 9 * x_block + i % 9 / 3 * d * x_row + i % 3 * d * BLOCK);
     for (int i = 0; i < in_blocks; i++)
         offset[i] = i * tiles * BLOCK;
     long size = (long)blocks * in_blocks * BLOCK * BLOCK;
@@ -119,13 +122,16 @@ static double check_winograd(void)
     float *u = poisoned(36 * size), *bias = random_floats(3L * blocks * BLOCK);
     float *scratch = poisoned(winograd_scratch(in_blocks, tiles));
     float *a = poisoned(images * y_image), *b = poisoned(images * y_image), *c = poisoned(y_image);
+    float *other = random_floats(images * y_image);
     struct conv v = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels, .runs = in_blocks * 9,
                      .run = BLOCK, .offset = direct, .x_row = x_row, .x_pixel = BLOCK,
                      .y_block = y.size, .y_row = y.row, .w = w, .bias = below(2) ? bias : NULL,
                      .relu = below(2), .scale = below(2) ? bias + blocks * BLOCK : NULL,
                      .shift = bias + 2 * blocks * BLOCK};
     struct winograd fast = {.conv = v, .x_image = x_image, .x_block = x_block, .y_image = y_image,
-                            .pool = pool, .tiles = tiles, .scratch = scratch};
+                            .dilation = d, .pool = pool, .add = sum ? other : NULL, .relu_sum = below(2),
+                            .add_image = y_image, .add_block = y.size, .add_row = y.row,
+                            .tiles = tiles, .scratch = scratch};
     fast.conv.runs = in_blocks;
     fast.conv.offset = offset;
     fast.conv.w = u;
@@ -133,9 +139,14 @@ static double check_winograd(void)
         plain->conv(&v, x + i * x_image, pool ? c : a + i * y_image);
         for (int k = 0; pool && k < blocks; k++)
             plain->maxpool(&half, c + k * y.size, a + i * y_image + k * y.size);
+        for (int k = 0; sum && k < blocks; k++) {
+            float *to = a + i * y_image + k * y.size;
+            plain->add(y.rows, y.pixels, to, y.row, other + i * y_image + k * y.size, y.row, fast.relu_sum, to,
+                       y.row);
+        }
     }
     level->winograd_weights(blocks * in_blocks, blocks * in_blocks, w, u);
-    int all = images * winograd_tiles(y.rows, y.pixels), cut = below(all), middle = below(blocks);
+    int all = images * dilated_tiles(y.rows, y.pixels, d), cut = below(all), middle = below(blocks);
     for (int i = 0; i < 4; i++) { /* in four parts, some of them empty */
         fast.first = i & 1 ? cut : 0;
         fast.count = i & 1 ? all - cut : cut;
@@ -143,13 +154,13 @@ static double check_winograd(void)
         fast.end = i & 2 ? blocks : middle;
         level->winograd(&fast, x, b);
     }
-    double d = difference(a, b, images * y_image);
+    double worst = difference(a, b, images * y_image);
     if (u[-1] != POISON || u[36 * size] != POISON || scratch[-1] != POISON ||
         scratch[winograd_scratch(in_blocks, tiles)] != POISON)
-        d = POISON;
+        worst = POISON;
     release(x), release(w), release(u), release(bias), release(scratch);
-    release(a), release(b), release(c);
-    return d;
+    release(a), release(b), release(c), release(other);
+    return worst;
 }
 
 static double check_conv_grad(void)
@@ -194,7 +205,7 @@ static double check_winograd_grad(void)
     struct winograd fast = {.conv = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels,
                                      .runs = in_blocks, .offset = offset, .x_row = x_row,
                                      .y_block = y.size, .y_row = y.row},
-                            .x_block = x_block, .tiles = tiles, .scratch = scratch};
+                            .dilation = 1, .x_block = x_block, .tiles = tiles, .scratch = scratch};
     for (int i = 0; i < images; i++) {
         v.first = i == 0;
         plain->conv_grad(&v, x + i * x_image, dy + i * dy_image, a);
@@ -305,7 +316,7 @@ static void time_conv(int in_blocks, int blocks, int side, int images, int tiles
                      .run = BLOCK, .offset = direct, .x_row = x_row, .x_pixel = BLOCK,
                      .y_block = y_block, .y_row = side * BLOCK, .w = w};
     struct winograd fast = {.conv = v, .count = images * winograd_tiles(side, side), .end = blocks,
-                            .x_image = in_blocks * x_block, .x_block = x_block,
+                            .dilation = 1, .x_image = in_blocks * x_block, .x_block = x_block,
                             .y_image = blocks * y_block, .tiles = tiles, .scratch = scratch};
     fast.conv.runs = in_blocks;
     fast.conv.offset = offset;
