@@ -469,6 +469,7 @@ END
 }
 
 @test "users and passwords of URLs are in no fact and no error" {
+    bats_require_minimum_version 1.5.0
     make_picture a.jpg 64x48
     background perl "$TREE/tests/httpd.pl" . port
     wait_for test -s port
@@ -484,6 +485,7 @@ END
 }
 
 @test "names steer no terminal" {
+    bats_require_minimum_version 1.5.0
     for name in $'\e[31mred' $'a\u202eb' $'a\u2066b' $'a\x9bb' $'a\xc2\x9bb' $'a\u200fb'; do
         run ! camgrab "$name.png"
         [ "$(LC_ALL=C tr -d ' -~\n' <<<"$output")" = "" ]

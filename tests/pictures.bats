@@ -157,3 +157,11 @@ END
         [ "$(awk 'length > 80' <<<"$output" | wc -l)" -eq 0 ]
     done
 }
+
+@test "what a report says is no command to gnuplot" {
+    { for _ in {1..9}; do show 7 7; done; show 0 7; } >in
+    cnn-predict -e in >report
+    sed -i "s/^accuracy .*/&'; system('touch PWNED'); x='/; s/^expected calibration error .*/&'; system(\"touch PWNED\"); x='/" report
+    plot-confusion report >plot.png
+    [ ! -e PWNED ]
+}
