@@ -149,10 +149,7 @@ static void input_tiles(const struct winograd *v, const float *x, int first, int
                 x_pixel = BLOCK;
             }
             for (int j = 0; j < BLOCK; j += VW)
-                if (x_pixel == BLOCK)
-                    input_tile(xb + j, x_row, BLOCK, y + j, place);
-                else
-                    input_tile(xb + j, x_row, x_pixel, y + j, place);
+                input_tile(xb + j, x_row, x_pixel, y + j, place);
         }
     }
 }
