@@ -203,13 +203,13 @@ static int finish_picture(struct grab *g, const char *source, struct err *e)
     const struct options *o = g->o;
     struct frame *f = &g->frame;
     const int *box = o->region;
-    int label = folder_label(source);
+    char label[LABEL_SIZE], old[LABEL_SIZE];
     if (o->mirror && gray_turn(f, MIRRORED, &g->spare, e))
         return -1;
     if (box[2] && gray_cut(f, box[0], box[1], box[2], box[3], e))
         return -1;
-    return label >= 0 && frame_label(f) == -1
-               ? frame_set_fact(f, "label", frame_label_text(label), e)
+    return frame_label(f, old) == 0 && folder_label(source, label)
+               ? frame_set_fact(f, "label", label, e)
                : 0;
 }
 

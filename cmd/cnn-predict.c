@@ -72,7 +72,7 @@ static struct options parse(int argc, char **argv)
         case 'e': o.evaluate = true; break;
         case 'h': tool_help();
         case 'j': o.threads = (int)tool_int(c, optarg, 1, 1024); break;
-        case 'k': o.runners = (int)tool_int(c, optarg, 0, ANSWER_MAX_CLASSES); break;
+        case 'k': o.runners = (int)tool_int(c, optarg, 0, LABEL_MAX_CLASSES); break;
         case 'm':
             if (o.models == MODEL_MAX_VOTES)
                 tool_usage("-m: at most %d models can vote", MODEL_MAX_VOTES);
@@ -135,13 +135,6 @@ static struct model *load_model(const struct options *o, struct threads *t, stru
     struct model *m = model_load(o->model, o->models, scaling, MAX_BATCH, t, e);
     if (m && m->unscaled)
         tool_warn("%s: says nothing of its input's scaling: 0..1 is used; -S sets it", m->unscaled);
-    for (int i = 0; m && o->evaluate && i < m->classes; i++)
-        if (i != m->reject && (m->label[i][1] || m->label[i][0] < '0' || m->label[i][0] > '9')) {
-            err_set(e, "-e needs a model of digits: it has the label %s", m->label[i]);
-            err_at(e, o->model[0], -1);
-            model_free(m);
-            return NULL;
-        }
     return m;
 }
 
@@ -159,10 +152,11 @@ struct predict {
     bool done;           /* nothing more is to be written */
     long frames, digits; /* read; answered with a digit (or, evaluating, without one to be read) */
     struct evaluation evaluation;
+    char (*truth)[LABEL_SIZE]; /* [classes without none]: those of the evaluation */
     int waiting, asked; /* slots in use; of them not blank */
     struct slot slot[MAX_BATCH];
     uint8_t *gray; /* [asked][height][width] */
-    double probability[MAX_BATCH * ANSWER_MAX_CLASSES]; /* [asked][classes] */
+    double *probability; /* [asked][classes] */
     int limit;    /* so many frames are answered together: grows, so that the first is not late */
     bool live;    /* the frames say the time */
     bool doubted; /* a frame was reported */
@@ -170,6 +164,25 @@ struct predict {
     double word_time; /* of the last frame of the number that is being joined, in seconds */
     struct words words;
 };
+
+/* What may be true: the model's classes; of one that reads digits all ten, whether it knows them or not. */
+static int init_evaluation(struct predict *p, struct err *e)
+{
+    const struct model *m = p->model;
+    int n = 0;
+    bool digits = true;
+    for (int i = 0; i < m->classes; i++)
+        digits &= i == m->reject || (isdigit((unsigned char)m->label[i][0]) && !m->label[i][1]);
+    p->truth = calloc((size_t)m->classes + 10, sizeof *p->truth);
+    if (!p->truth)
+        return err_set(e, "out of memory");
+    for (int i = 0; digits && i < 10; i++)
+        p->truth[n++][0] = (char)('0' + i);
+    for (int i = 0; !digits && i < m->classes; i++)
+        if (i != m->reject)
+            strcpy(p->truth[n++], m->label[i]);
+    return evaluation_init(&p->evaluation, (const char (*)[LABEL_SIZE])p->truth, n, e);
+}
 
 /* p is all 0. */
 static int predict_init(struct predict *p, const struct options *o, struct model *m, struct err *e)
@@ -180,7 +193,10 @@ static int predict_init(struct predict *p, const struct options *o, struct model
     p->steady = (struct steady){.hold = o->hold, .passed = "-"};
     p->words.threshold = o->threshold;
     p->gray = malloc(MAX_BATCH * (size_t)m->width * (size_t)m->height);
-    return p->gray ? 0 : err_set(e, "out of memory");
+    p->probability = malloc(MAX_BATCH * (size_t)m->classes * sizeof *p->probability);
+    if (!p->gray || !p->probability)
+        return err_set(e, "out of memory");
+    return o->evaluate ? init_evaluation(p, e) : 0;
 }
 
 /* ---- answers out ---- */
@@ -199,10 +215,10 @@ static void print(struct predict *p, const struct answer *a)
 
 static void count(struct predict *p, const struct answer *a)
 {
-    bool digit = isdigit((unsigned char)a->label[0]);
-    evaluation_add(&p->evaluation, digit ? a->label[0] - '0' : EVALUATE_NONE,
-                   answer_given(a) ? a->digit[0] - '0' : EVALUATE_NONE, a->probability);
-    p->digits += answer_given(a) || !digit;
+    struct evaluation *v = &p->evaluation;
+    int truth = evaluation_class(v, a->label);
+    evaluation_add(v, truth, evaluation_class(v, a->digit), a->probability);
+    p->digits += answer_given(a) || truth == v->classes;
 }
 
 /* Print an answer, or with -s note it and print it when it has held. */
@@ -285,8 +301,8 @@ static void slot_fill(struct slot *s, const struct frame_reader *r, const struct
     s->answer.frame = frame_number(r, f);
     if (frame_fact(f, "box", text, sizeof text))
         answer_parse_box(text, s->answer.box);
-    if (frame_label(f) >= 0)
-        strcpy(s->answer.label, frame_label_text(frame_label(f)));
+    if (frame_label(f, text) > 0)
+        strcpy(s->answer.label, text);
     frame_fact(f, "field", s->answer.field, sizeof s->answer.field);
     frame_fact(f, "page", s->answer.page, sizeof s->answer.page);
     long cell = whole_fact(f, "cell");
@@ -334,23 +350,37 @@ static void add(struct predict *p, struct frame_reader *r, const struct frame *f
     }
 }
 
+/* Whether a frame's label is a class that the model can be compared in. */
+static int check_truth(const struct predict *p, const struct frame *f, struct err *e)
+{
+    char label[LABEL_SIZE];
+    int there = frame_label(f, label);
+    if (!there)
+        return err_set(e, "no label to compare with; a filter in between may have dropped it");
+    if (there > 0 && evaluation_class(&p->evaluation, label) >= 0)
+        return 0;
+    if (p->evaluation.digits)
+        return err_set(e, "the label '%s' is not a digit 0..9 or none", label);
+    return err_set(e, "the label '%s' is no class of the model", label);
+}
+
 /* Returns as frame_read; -1 also for a frame of another size or, with -e, without a label. */
 static int read_frame(struct predict *p, struct frame_reader *r, struct frame *f, struct err *e)
 {
     const struct model *m = p->model;
+    char source[FRAME_SOURCE];
     int got = frame_read(r, f, e);
     if (got <= 0)
         return got;
-    if (f->width != m->width || f->height != m->height)
+    if (f->width != m->width || f->height != m->height) {
         err_set(e, "%dx%d pixels, but the model reads %dx%d: put preproc before cnn-predict",
                 f->width, f->height, m->width, m->height);
-    else if (p->o->evaluate && frame_label(f) == -1)
-        err_set(e, "no label to compare with; a filter in between may have dropped it");
-    else if (p->o->evaluate && frame_label(f) < 0)
-        err_set(e, "the label is not a digit 0..9 or none");
-    else
+        return err_at(e, stream_name(r), frame_number(r, f));
+    }
+    if (!p->o->evaluate || !check_truth(p, f, e))
         return 1;
-    return err_at(e, stream_name(r), frame_number(r, f));
+    frame_source(r, f, source, sizeof source);
+    return err_at(e, strcmp(source, "-") ? source : stream_name(r), frame_number(r, f));
 }
 
 /* When a live input pauses, all that can be said is said before it is waited for. What is recorded, or comes
@@ -420,9 +450,12 @@ static int predict_stream(struct predict *p, const char *name, struct err *e)
 /* After the last frame: the report, and whether there was an answer at all. */
 static int finish(const struct predict *p, int status)
 {
-    char report[EVALUATE_TEXT];
-    size_t len = p->o->evaluate && p->frames ? evaluation_text(&p->evaluation, report) : 0;
-    fwrite(report, 1, len, stdout);
+    char *report = p->o->evaluate && p->frames ? evaluation_text(&p->evaluation) : NULL;
+    if (report)
+        fputs(report, stdout);
+    else if (p->o->evaluate && p->frames)
+        tool_warn("out of memory");
+    free(report);
     if (status != EXIT_OK || !p->frames || p->digits || ferror(stdout))
         return status;
     tool_warn("no digit in %ld frame%s: is the ink dark enough, the picture sharp, the digit "
@@ -449,6 +482,9 @@ static int run(struct options *o, char **files)
         status = finish(&p, status);
     }
     free(p.gray);
+    free(p.probability);
+    evaluation_free(&p.evaluation);
+    free(p.truth);
     model_free(m);
     threads_free(t);
     return status;

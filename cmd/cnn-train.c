@@ -24,6 +24,7 @@ static const char usage[] =
     "  -n FILE   the network, a .net text\n"
     "  -i FILE   start from a model instead: its weights, a tenth of the rate\n"
     "  -o FILE   the model to write; FILE.ckpt holds the run until it is done\n"
+    "  -c FILE   the classes in their order, a name a line (as the frames' labels say)\n"
     "  -q        do not train: make the model of -i one in 8 bits, if that costs nothing\n"
     "  -r        go on from FILE.ckpt, if it is there\n"
     "  -e N      epochs (10)\n"
@@ -44,9 +45,12 @@ static const char usage[] =
     "  -s SEED   of everything drawn at random (1)\n"
     "  -j N      threads (the CPUs there are); the model does not depend on it\n";
 
+#define UNBALANCED 10 /* A class of so many times another's frames is told. */
+
 struct options {
     const char *net, *start; /* one of them: a .net text; a model to start from */
     const char *model;       /* the file to write */
+    const char *classes;     /* the file of their names; NULL: none */
     char checkpoint[4096];   /* the file that holds the run until then; "": none */
     bool resume, quantize;
     int threads; /* 0: not said */
@@ -71,6 +75,7 @@ static void parse_option(struct options *o, int option, const char *value)
     case 'n': o->net = value; break;
     case 'i': o->start = value; break;
     case 'o': o->model = value; break;
+    case 'c': o->classes = value; break;
     case 'q': o->quantize = true; break;
     case 'r': o->resume = true; break;
     case 'e': f->epochs = (int)tool_int('e', value, 1, CHECKPOINT_MAX_EPOCHS); break;
@@ -112,9 +117,9 @@ static void parse(struct options *o, int argc, char **argv)
 {
     int option;
     *o = (struct options){.recipe = recipe_default};
-    while ((option = getopt(argc, argv, "n:i:o:qre:b:g:N:l:O:p:S:W:w:L:E:a:A:v:s:j:hV")) != -1) {
+    while ((option = getopt(argc, argv, "n:i:o:c:qre:b:g:N:l:O:p:S:W:w:L:E:a:A:v:s:j:hV")) != -1) {
         parse_option(o, option, optarg);
-        if (option == 'a' || option == 'L')
+        if (option == 'a' || option == 'L' || option == 'c')
             o->digits_only = (char)option;
         if (option == 'g' || option == 'N')
             o->finder_only = (char)option;
@@ -192,9 +197,34 @@ static struct net *load(const struct options *o, struct err *e)
         net_free(net);
         return NULL;
     }
-    if (net && o->net)
-        net_init(net, o->recipe.fit.train.seed);
     return net;
+}
+
+/* Name the data's classes, if they are known before the frames: those of -c, else those that the model of -i
+ * has. */
+static int name_classes(const struct options *o, const struct net *net, struct dataset *d, struct err *e)
+{
+    struct classes named = {0};
+    const char *labels = o->start ? net_meta(net, "labels") : NULL;
+    const char *file = o->classes ? o->classes : o->start;
+    int status = o->classes ? classes_load(&named, o->classes, e)
+                 : labels   ? classes_list(&named, labels, e)
+                            : 0;
+    if (!status && named.count)
+        status = dataset_name(d, &named, e);
+    classes_free(&named);
+    return status ? err_at(e, file, -1) : 0;
+}
+
+/* What the frames had to say of the network: its outputs are counted, and weights drawn. */
+static int complete(const struct options *o, struct net *net, const struct dataset *d, struct err *e)
+{
+    if (!o->net)
+        return 0;
+    if (net->open && net_set_labels(net, d->classes, e))
+        return err_at(e, o->net, -1);
+    net_init(net, o->recipe.fit.train.seed);
+    return 0;
 }
 
 /* Whether the model can be written and nothing is lost by it, before hours are spent. */
@@ -202,7 +232,8 @@ static int check_output(struct options *o, char **names, struct err *e)
 {
     char copy[4096];
     struct stat s;
-    if (o->net && file_not_saved(o->net, o->model, e))
+    if ((o->net && file_not_saved(o->net, o->model, e)) ||
+        (o->classes && file_not_saved(o->classes, o->model, e)))
         return -1;
     do
         if (file_not_saved(*names, o->model, e))
@@ -224,6 +255,32 @@ static int check_output(struct options *o, char **names, struct err *e)
     return 0;
 }
 
+/* Say when there is much more to learn of one class than of another, which is then read badly. */
+static int check_balance(const struct dataset *d, struct err *e)
+{
+    const struct class *class = d->named.of;
+    long *frames = calloc((size_t)d->classes, sizeof *frames);
+    if (!frames)
+        return err_set(e, "out of memory");
+    int least = 0, most = 0, missing = 0;
+    for (long i = 0; i < d->images; i++)
+        frames[d->labels[i]]++;
+    for (int i = 0; i < d->classes; i++) {
+        least = frames[i] < frames[least] ? i : least;
+        most = frames[i] > frames[most] ? i : most;
+        missing += !frames[i];
+    }
+    if (missing == 1)
+        tool_warn("there is no frame of class %s", class[least].name);
+    else if (missing)
+        tool_warn("there is no frame of class %s and of %d more", class[least].name, missing - 1);
+    else if (frames[most] >= UNBALANCED * frames[least])
+        tool_warn("there are %ld frames of class %s and %ld of class %s, which will be read badly",
+                  frames[most], class[most].name, frames[least], class[least].name);
+    free(frames);
+    return 0;
+}
+
 static int read_frames(struct dataset *d, char **names, struct err *e)
 {
     static char *input[] = {"-", NULL};
@@ -236,7 +293,9 @@ static int read_frames(struct dataset *d, char **names, struct err *e)
     }
     if (d->blank)
         tool_warn("%ld frames with nothing in them were left out", d->blank);
-    return d->images ? 0 : err_set(e, "no frames to train on");
+    if (!d->images)
+        return err_set(e, "no frames to train on");
+    return !d->finder && (dataset_settle(d, e) || check_balance(d, e)) ? -1 : 0;
 }
 
 /* What is in the pipe or the files is read by rank 0 alone and sent to the others. */
@@ -307,6 +366,17 @@ static void tell_source(void *arg, const char *name, long right, long images)
               100.0 * (double)right / (double)images, images);
 }
 
+/* On standard error, which is read, not parsed; the first line says what the others hold. */
+static void tell_class(void *arg, const char *name, long frames, long aside, long right)
+{
+    static bool told;
+    (void)arg;
+    if (!told)
+        fprintf(stderr, "%-12s %8s %9s %8s\n", "class", "frames", "set aside", "right");
+    told = true;
+    fprintf(stderr, "%-12s %8ld %9ld %8ld\n", name, frames, aside, right);
+}
+
 /* Train and save. */
 static int train(struct options *o, struct net *net, struct dataset *d,
                  struct threads *t, struct err *e)
@@ -324,6 +394,7 @@ static int train(struct options *o, struct net *net, struct dataset *d,
         watch.epoch = print_epoch;
         watch.progress = isatty(STDERR_FILENO) ? print_progress : NULL;
         watch.source = d->sources > 1 ? tell_source : NULL;
+        watch.class = tell_class;
         watch.scores = print_scores;
         status = print_line(fit_header(d->finder), e);
     }
@@ -368,12 +439,13 @@ static int drop_privileges(const struct options *o, char **names, struct err *e)
     char folder[2][PATH_MAX];
     while (names[n])
         n++;
-    const char **file = calloc(n + 1, sizeof *file);
+    const char **file = calloc(n + 2, sizeof *file);
     if (!file)
         return err_set(e, "out of memory");
     file[0] = o->start ? o->start : o->net;
     memcpy(file + 1, names, n * sizeof *file);
-    struct privilege keep = {.file = file, .files = n + 1};
+    file[n + 1] = o->classes ? o->classes : file[0];
+    struct privilege keep = {.file = file, .files = n + 2};
     snprintf(folder[0], sizeof folder[0], "%s", o->model);
     keep.folder[0] = dirname(folder[0]);
     if (realpath(o->model, folder[1])) /* a symbolic link stays, and what it points to is replaced */
@@ -401,11 +473,12 @@ static int teach(struct options *o, char **names, struct err *e)
         if (finder)
             dataset_init_finder(&d, in.h, in.w, map_shape_of(net).classes);
         else
-            dataset_init(&d, in.h, in.w, net_outputs(net));
+            dataset_init(&d, in.h, in.w, net->open ? 0 : net_outputs(net));
         if (!ranks || ranks->here == 1)
             threads_spin(t);
     }
-    if (t && !get_data(o, &d, names, e))
+    if (t && (finder || !name_classes(o, net, &d, e)) && !get_data(o, &d, names, e) &&
+        !complete(o, net, &d, e))
         status = o->quantize ? quantize(o, net, &d, t, e) : train(o, net, &d, t, e);
     dataset_free(&d);
     threads_free(t);

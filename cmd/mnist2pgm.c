@@ -13,9 +13,11 @@
 #include "tool.h"
 
 static const char usage[] =
-    "usage: mnist2pgm [-hTV] [-d dir] [-r from:to] images [labels]\n"
+    "usage: mnist2pgm [-hTV] [-d dir] [-M mapping] [-r from:to] images [labels]\n"
     "  -d dir      write dir/LABEL/NNNNN.pgm files instead of a stream\n"
     "  -h          this help\n"
+    "  -M mapping  labels are characters: a line is a label's number and the code of its\n"
+    "              character (emnist-byclass-mapping.txt)\n"
     "  -r from:to  only images from..to-1, counted from 0; either may be left out\n"
     "  -T          rows and columns are exchanged, as in EMNIST\n"
     "  -V          version\n"
@@ -28,6 +30,7 @@ struct options {
     const char *images, *labels; /* IDX files, "-": standard input; labels may be NULL */
     uint32_t from, to;           /* images from..to-1, or to the last */
     bool transposed;             /* rows and columns are to be exchanged */
+    const char *mapping;         /* a file: number and character code a line; NULL: none */
     const char *dir;             /* the folder for dir/LABEL/NNNNN.pgm; NULL: a stream */
 };
 
@@ -57,10 +60,11 @@ static void parse_range(const char *text, struct options *o)
 
 static void parse(int argc, char **argv, struct options *o)
 {
-    for (int c; (c = getopt(argc, argv, "d:hr:TV")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "d:hM:r:TV")) != -1;) {
         switch (c) {
         case 'd': o->dir = optarg; break;
         case 'h': tool_help();
+        case 'M': o->mapping = optarg; break;
         case 'r': parse_range(optarg, o); break;
         case 'T': o->transposed = true; break;
         case 'V': tool_version();
@@ -73,6 +77,8 @@ static void parse(int argc, char **argv, struct options *o)
     o->labels = argv[optind + 1];
     if (o->labels && !strcmp(o->images, "-") && !strcmp(o->labels, "-"))
         tool_usage("images and labels cannot both come from standard input");
+    if (o->mapping && !o->labels)
+        tool_usage("-M: there is no file of labels");
     if (!o->dir && isatty(STDOUT_FILENO))
         tool_usage("frames are not for a terminal: use a pipe, a file or -d");
 }
@@ -89,10 +95,13 @@ struct job {
     const struct options *o;
     struct idx_pair idx;
     struct frame frame;
+    char (*name)[LABEL_SIZE]; /* [LABEL_MAX_CLASSES]: the labels' characters; NULL: numbers */
     uint8_t *item; /* an image as it is stored */
     char *wire;    /* frames on their way out */
     size_t len, size;
 };
+
+#define MAX_MAPPING 1000000L /* A mapping has at most so many bytes. */
 
 enum { WIRE_BYTES = 65536 /* frames are written once so many bytes wait: a pipe's worth */ };
 
@@ -109,12 +118,12 @@ static int flush(struct job *j, struct err *e)
 }
 
 /* Write the frame to DIR/LABEL/NNNNN.pgm. */
-static int write_file(struct job *j, uint32_t number, int label, struct err *e)
+static int write_file(struct job *j, uint32_t number, struct err *e)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], label[LABEL_SIZE];
     int n = snprintf(path, sizeof path, "%s", j->o->dir);
-    if (label >= 0 && n < PATH_MAX) {
-        n += snprintf(path + n, sizeof path - (size_t)n, "/%d", label);
+    if (frame_label(&j->frame, label) > 0 && n < PATH_MAX) {
+        n += snprintf(path + n, sizeof path - (size_t)n, "/%s", label);
         if (n < PATH_MAX && file_make_folder(path, e) < 0)
             return -1;
     }
@@ -136,12 +145,13 @@ static int set_facts(struct job *j, uint32_t number, int label, struct err *e)
         return -1;
     if (label < 0)
         return 0;
-    if (label > 9) {
-        err_set(e, "label %d is not a digit", label);
+    snprintf(text, sizeof text, "%d", label);
+    const char *name = j->name ? label < LABEL_MAX_CLASSES ? j->name[label] : "" : text;
+    if (!*name) {
+        err_set(e, "label %d is not in %s", label, j->o->mapping);
         return err_at(e, j->o->labels, number);
     }
-    snprintf(text, sizeof text, "%d", label);
-    return frame_set_fact(&j->frame, "label", text, e);
+    return frame_set_fact(&j->frame, "label", name, e);
 }
 
 /* Convert image `number`, the next. Returns 0; 1 when there is none, or nobody reads; -1. */
@@ -156,16 +166,52 @@ static int convert(struct job *j, uint32_t number, struct err *e)
     if (set_facts(j, number, label, e) < 0)
         return -1;
     if (j->o->dir)
-        return write_file(j, number, label, e);
+        return write_file(j, number, e);
     if (frame_append(&j->wire, &j->len, &j->size, &j->frame, e) < 0)
         return -1;
     return j->len >= WIRE_BYTES ? flush(j, e) : 0;
+}
+
+/* A line of a mapping: a label's number, and the codes of the characters that it stands for, of which the
+ * first is taken. */
+static int map_line(struct job *j, const char *line, struct err *e)
+{
+    char *end;
+    long number = strtol(line, &end, 10);
+    if (end == line || number < 0 || number >= LABEL_MAX_CLASSES)
+        return err_set(e, "'%.20s' does not begin with a label, 0 to %d", line, LABEL_MAX_CLASSES - 1);
+    const char *code = end;
+    long character = strtol(code, &end, 10);
+    if (end == code || character < 0 || character > 127 || strspn(end, "0123456789 \t\r") != strlen(end) ||
+        !label_of_character((int)character, j->name[number]))
+        return err_set(e, "'%.20s' is not a label and the code of a printable character", line);
+    return 0;
+}
+
+static int read_mapping(struct job *j, const char *file, struct err *e)
+{
+    uint8_t *text;
+    size_t len;
+    int status = 0;
+    if (file_load(file, MAX_MAPPING, &text, &len, e))
+        return -1;
+    j->name = calloc(LABEL_MAX_CLASSES, sizeof *j->name);
+    if (!j->name)
+        status = err_set(e, "out of memory");
+    char *rest = (char *)text;
+    for (char *line; !status && (line = strtok_r(rest, "\n", &rest));)
+        if (line[strspn(line, " \t\r")])
+            status = map_line(j, line, e);
+    free(text);
+    return status ? err_at(e, file, -1) : 0;
 }
 
 static int prepare(struct job *j, struct err *e)
 {
     const struct options *o = j->o;
     char source[PATH_MAX];
+    if (o->mapping && read_mapping(j, o->mapping, e))
+        return -1;
     if (idx_pair_open(&j->idx, o->images, o->labels, e) < 0)
         return -1;
     int width = idx_width(j->idx.images), height = idx_height(j->idx.images);
@@ -195,6 +241,7 @@ static int convert_all(const struct options *o, struct err *e)
     idx_pair_close(&j.idx);
     frame_free(&j.frame);
     free(j.item);
+    free(j.name);
     free(j.wire);
     return ended < 0 ? -1 : 0;
 }
@@ -202,10 +249,15 @@ static int convert_all(const struct options *o, struct err *e)
 static int run(const struct options *o)
 {
     struct err e = ERR_NONE;
-    const char *files[] = {o->images, o->labels};
+    const char *files[3] = {o->images};
+    size_t n = 1;
+    if (o->labels)
+        files[n++] = o->labels;
+    if (o->mapping)
+        files[n++] = o->mapping;
     if (o->dir && file_make_folder(o->dir, &e) < 0)
         return tool_error(&e);
-    privilege_drop(&(struct privilege){files, o->labels ? 2 : 1, {o->dir}, false});
+    privilege_drop(&(struct privilege){files, n, {o->dir}, false});
     warn_emnist(o);
     return convert_all(o, &e) < 0 ? tool_error(&e) : EXIT_OK;
 }

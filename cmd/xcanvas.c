@@ -21,7 +21,8 @@ static const char usage[] =
     "  -p pen      width of the pen in pixels of the frame (28)\n"
     "  -z scale    size of the window's parts (1: a plain screen; default: from Xft.dpi)\n"
     "  -h, -V      this help; the version\n"
-    "keys: c clear, u undo a stroke, 0..9 label the drawing, write it and begin anew, q quit\n"
+    "keys: c clear, u undo a stroke, q quit; 0..9 and any other character label the drawing,\n"
+    "      write it and begin anew; \\ before c, u, q or \\ makes that one a label\n"
     "  xcanvas | preproc | cnn-predict\n"
     "  xcanvas -e 'preproc | cnn-predict -k 9'\n"
     "  xcanvas >> mine.pgm\n";
@@ -75,7 +76,8 @@ struct canvas {
     double sent;        /* when the newest frame went to the command */
     bool unreadable;    /* the command said something that is no answer */
     long labelled;
-    char note[64];
+    bool literal;       /* the key before was \: the next is a label, also if it is a command */
+    char note[96];
     bool ink_dirty;     /* of the window only the paper must be painted */
 };
 
@@ -92,7 +94,7 @@ static int look(struct canvas *c, struct err *e)
 }
 
 /* The newest state of the drawing, as a frame: to the output, to the command. */
-static int send_frame(struct canvas *c, int label, struct err *e)
+static int send_frame(struct canvas *c, const char *label, struct err *e)
 {
     char text[32];
     if (frame_resize(&c->frame, SKETCH_SIDE, SKETCH_SIDE, e) < 0)
@@ -102,13 +104,12 @@ static int send_frame(struct canvas *c, int label, struct err *e)
     if (frame_set_fact(&c->frame, "source", "xcanvas", e) < 0 ||
         frame_set_fact(&c->frame, "frame", text, e) < 0)
         return -1;
-    snprintf(text, sizeof text, "%d", label);
-    if (frame_set_fact(&c->frame, "label", label >= 0 ? text : NULL, e) < 0)
+    if (frame_set_fact(&c->frame, "label", label, e) < 0)
         return -1;
-    if (c->o->writes && (label >= 0 || !c->o->labelled_only) &&
+    if (c->o->writes && (label || !c->o->labelled_only) &&
         outlet_add(&c->loop.out, &c->frame, e) < 0)
         return -1;
-    if (!c->loop.child || label >= 0)
+    if (!c->loop.child || label)
         return 0;
     c->sent = clock_now();
     c->unreadable = false;
@@ -123,17 +124,18 @@ static void clear(struct canvas *c)
     c->loop.dirty = true;
 }
 
-static int label(struct canvas *c, int digit, struct err *e)
+static int label(struct canvas *c, char key, struct err *e)
 {
-    if (sketch_strokes(c->sketch) == 0)
+    char name[LABEL_SIZE];
+    if (sketch_strokes(c->sketch) == 0 || !label_of_character(key, name))
         return 0;
     if (!c->o->writes) {
         snprintf(c->note, sizeof c->note, "a label needs a file: xcanvas >> mine.pgm");
         c->loop.dirty = true;
         return 0;
     }
-    snprintf(c->note, sizeof c->note, "labelled %d   (%ld so far)", digit, ++c->labelled);
-    if (send_frame(c, digit, e) < 0)
+    snprintf(c->note, sizeof c->note, "labelled %s   (%ld so far)", name, ++c->labelled);
+    if (send_frame(c, name, e) < 0)
         return -1;
     clear(c);
     return 0;
@@ -141,18 +143,20 @@ static int label(struct canvas *c, int digit, struct err *e)
 
 static int press_key(struct canvas *c, struct window_event event, struct err *e)
 {
+    bool literal = c->literal;
+    if (event.repeat && (literal || event.key != 'u'))
+        return 0;
+    c->literal = event.key == '\\' && !literal;
+    if (literal || !strchr("cuq\\", event.key))
+        return label(c, event.key, e);
     if (event.key == 'u' && sketch_undo(c->sketch)) {
         c->loop.dirty = true;
-        return send_frame(c, -1, e);
+        return send_frame(c, NULL, e);
     }
-    if (event.repeat)
-        return 0;
     if (event.key == 'c')
         clear(c);
     else if (event.key == 'q')
         c->loop.quit = true;
-    else if (event.key >= '0' && event.key <= '9')
-        return label(c, event.key - '0', e);
     return 0;
 }
 
@@ -175,7 +179,7 @@ static int draw(struct canvas *c, struct window_event event, struct err *e)
         return 0;
     sketch_up(c->sketch);
     c->loop.dirty = true;
-    return send_frame(c, -1, e);
+    return send_frame(c, NULL, e);
 }
 
 static int handle(struct canvas *c, struct window_event event, struct err *e)

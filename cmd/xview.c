@@ -24,7 +24,7 @@ static const char usage[] =
     "Show frames from files or standard input in a window, with answers drawn over them.\n"
     "  -d seconds  show each frame at least so long (0)\n"
     "  -e command  run it beside the window: the region's frames in, answers out\n"
-    "  -o file     where digit keys append the region's frame (labelled.pgm)\n"
+    "  -o file     where label keys append the region's frame (labelled.pgm)\n"
     "  -p          pass all frames on to standard output\n"
     "  -r x,y,w,h  the region that is read, in the frame's pixels (all of it)\n"
     "  -s seconds  an answer must hold so long before the large number changes (0.25)\n"
@@ -32,7 +32,8 @@ static const char usage[] =
     "  -x          exit at the end of the stream\n"
     "  -z scale    size of the text (1: a plain screen; default: from Xft.dpi)\n"
     "  -h, -V      this help; the version\n"
-    "keys: q quit, space pause, s save the frame as xview-NNNN.pgm, 0..9 save labelled\n"
+    "keys: q quit, space pause, s save the frame as xview-NNNN.pgm, 0..9 and any other\n"
+    "      character save labelled; \\ before q, s or \\ makes that one a label\n"
     "  camgrab | xview -r 300,100,200,200 -e 'preproc | cnn-predict'\n";
 
 #define MAX_PATIENCE 0.030 /* seconds a frame waits for its answer before it is shown without */
@@ -43,7 +44,7 @@ static const char usage[] =
 
 struct options {
     const char *command;  /* gets the region's frames, gives answers; NULL: none */
-    const char *labelled; /* file that digit keys append to */
+    const char *labelled; /* file that label keys append to */
     struct box region;   /* that is read, in the frame's pixels; empty: all of it */
     double scale;         /* of the text; 0: as the screen has it */
     double hold, least;   /* seconds an answer must hold; that a frame is shown at least */
@@ -95,6 +96,7 @@ struct viewer {
     double base;             /* clock minus the frames' time (-t); NAN: not set */
     double rate, rate_start; /* frames/s over the last second; negative: not known yet */
     long rate_count, labels;
+    bool literal; /* the key before was \: the next is a label, also if it is a command */
     char note[300];
     bool note_failed;
     double note_end;
@@ -142,32 +144,36 @@ static void save_frame(struct viewer *v)
         say(v, false, "saved %s", name);
 }
 
-/* A digit key: the region's frame, labelled, appended to a file. */
-static void save_labelled(struct viewer *v, char digit)
+/* A key that is a label: the region's frame, labelled, appended to a file. */
+static void save_labelled(struct viewer *v, char key)
 {
     struct err e = ERR_NONE;
-    char value[2] = {digit, '\0'};
-    if (cut_region(v, &e) <= 0)
+    char value[LABEL_SIZE];
+    if (!label_of_character(key, value) || cut_region(v, &e) <= 0)
         return;
     if (frame_set_fact(&v->cut, "label", value, &e) < 0 ||
         save_append(v->o->labelled, &v->cut, &e) < 0)
         say(v, true, "%s", e.what);
     else
-        say(v, false, "labelled %c in %s (%ld so far)", digit, v->o->labelled, ++v->labels);
+        say(v, false, "labelled %s in %s (%ld so far)", value, v->o->labelled, ++v->labels);
 }
 
 static void press_key(struct viewer *v, struct window_event event)
 {
     if (event.type != WINDOW_KEY || event.repeat)
         return;
-    if (event.key == 'q')
+    bool literal = v->literal;
+    v->literal = event.key == '\\' && !literal;
+    if (literal || !strchr("q s\\", event.key)) {
+        if (v->has_frame)
+            save_labelled(v, event.key);
+    } else if (event.key == 'q') {
         v->loop.quit = true;
-    else if (event.key == ' ')
+    } else if (event.key == ' ') {
         v->paused = !v->paused;
-    else if (event.key == 's' && v->has_frame)
+    } else if (event.key == 's' && v->has_frame) {
         save_frame(v);
-    else if (event.key >= '0' && event.key <= '9' && v->has_frame)
-        save_labelled(v, event.key);
+    }
     v->base = NAN;
     v->loop.dirty = true;
 }

@@ -397,8 +397,9 @@ static bool next_digit(struct job *j, int i)
 
 static char digit_of(const struct job *j, int i)
 {
-    int label = frame_label(&j->digits[i]);
-    return label >= 0 && label <= 9 ? (char)('0' + label) : '-';
+    char label[LABEL_SIZE];
+    bool digit = frame_label(&j->digits[i], label) > 0 && label[0] >= '0' && label[0] <= '9' && !label[1];
+    return digit ? label[0] : '-';
 }
 
 static bool single(struct job *j, struct page *p, struct rng *r)

@@ -44,7 +44,7 @@ stopped() {
 @test "frames on standard input become a model, and every epoch a line" {
     digits | cnn-train -n "$NET" -o m.onnx -e 4 >log 2>talk
     [ -s m.onnx ]
-    [ ! -s talk ]
+    [ "$(wc -l <talk)" -eq 11 ] # the classes
     [ "$(wc -l <log)" -eq 5 ]
     header='epoch loss accuracy validation_loss validation_accuracy rate seconds images_per_second'
     [ "$(head -1 log | tr '\t' ' ')" = "$header" ]
@@ -354,7 +354,7 @@ finder_net() {
     printf 'input 1 28 28\nflatten\ndense 12\nsoftmax\n' >twelve.net
     printf 'input 1 28 28\nflatten\ndense 5\nsoftmax\n' >five.net
     mnist2pgm "$DATA/digits-images.gz" >unlabelled.pgm
-    sed 's/label=7/label=77/' digits.pgm >label.pgm
+    sed '0,/label=7/s//label=77/' digits.pgm >label.pgm
     sed 's/label=1/label=none/' good.pgm >none.pgm
     (cat good.pgm; head -c 500 good.pgm) >cut.pgm
     head -c 784 /dev/zero | (printf 'P5\n# label=1\n28 28\n255\n'; cat) >blank.pgm
@@ -430,4 +430,33 @@ finder_net() {
     run -0 cnn-train -n "$NET" -o m.onnx -e 2 digits.pgm
     [[ "$output" = *"It stays, and this run keeps no checkpoint"* ]]
     cmp m.onnx.ckpt kept
+}
+
+@test "words are classes: the frames', counted by \`dense labels\`, or -c's in its order" {
+    printf 'input 1 28 28\nflatten\ndense labels\nsoftmax\n' >l.net
+    digits 0:400 | sed 's/label=1/label=plus/; s/label=3/label=A/; s/label=7/label=none/' >words.pgm
+    cnn-train -n l.net -e 2 -o l.onnx words.pgm >log 2>talk
+    [ "$(awk 'NR > 1 { printf "%s ", $1 }' talk)" = '0 2 4 5 6 8 9 A none plus ' ]
+    [ "$(awk 'NR > 1 { n += $2 } END { print n }' talk)" = 400 ]
+    cnn-predict -m l.onnx words.pgm | cut -f1 | sort -u >answers
+    grep -qx A answers && grep -qx plus answers && ! grep -qx none answers
+    cnn-predict -e -m l.onnx words.pgm >report
+    grep -E '^plus +[0-9]+ +[0-9]+ +[0-9.]+' report
+    printf 'plus\nA\n0\n2\n4\n5\n6\n8\n9\nnone\nz\n' >names
+    cnn-train -n l.net -c names -e 1 -o c.onnx words.pgm >log 2>talk
+    [ "$(head -1 talk)" = 'cnn-train: there is no frame of class z' ]
+    grep -qa 'plus A 0 2 4 5 6 8 9 none z' c.onnx
+    # A model's own classes are kept.
+    cnn-train -i c.onnx -e 1 -o again.onnx words.pgm >log
+    grep -qa 'plus A 0 2 4 5 6 8 9 none z' again.onnx
+    digits 0:10 >digits.pgm
+    run cnn-train -i c.onnx -o other.onnx digits.pgm
+    [ "$status" -eq 1 ]
+    [ "$output" = "cnn-train: digits.pgm: frame 0: label '7' is none of the 11 classes" ]
+}
+
+@test "classes of which there are few frames are told" {
+    digits 0:1000 | LC_ALL=C awk 'BEGIN { RS = "P5\n" } NR > 1 && (!/label=4/ || ++n <= 3) { printf "P5\n%s", $0 }' >few.pgm
+    cnn-train -n "$NET" -e 1 -v 0 -o m.onnx few.pgm >log 2>talk
+    grep -E '^cnn-train: there are 1[0-9][0-9] frames of class [0-9] and 3 of class 4, which will be read badly$' talk
 }

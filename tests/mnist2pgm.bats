@@ -50,7 +50,7 @@ zeros() {
 
 @test "without labels there is no label" {
     run bash -c "mnist2pgm -r 0:1 '$IMAGES' | framecat -l | cut -f2"
-    [ "$output" = -1 ]
+    [ "$output" = - ]
 }
 
 @test "plain files, gzip files and standard input are read alike" {
@@ -193,7 +193,7 @@ numbers() {
     for arguments in '' "a b c" "-x a" "- -" "-r"; do
         run bash -c "mnist2pgm $arguments | cat; exit \${PIPESTATUS[0]}"
         [ "$status" -eq 2 ]
-        [ "${lines[-1]}" = "usage: mnist2pgm [-hTV] [-d dir] [-r from:to] images [labels]" ]
+        [ "${lines[-1]}" = "usage: mnist2pgm [-hTV] [-d dir] [-M mapping] [-r from:to] images [labels]" ]
     done
 }
 
@@ -222,4 +222,35 @@ numbers() {
     [ "$output" = 141 ]
     run bash -c "trap '' PIPE; mnist2pgm '$IMAGES' | head -c 10 >/dev/null; echo \${PIPESTATUS[0]}"
     [ "$output" = 0 ]
+}
+
+# word N: N as four bytes, the highest first.
+word() {
+    printf "$(printf '\\%03o\\%03o\\%03o\\%03o' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255)))"
+}
+
+@test "EMNIST's files: -M says which characters its labels are, -T turns its images" {
+    { printf '\0\0\10\3'; word 3; word 2; word 3; printf 'abcdefghijklmnopqr'; } | gzip >emnist-images
+    { printf '\0\0\10\1'; word 3; printf '\0\12\76'; } | gzip >emnist-labels
+    printf '0 48\n10 65\n62 43 45\n' >mapping.txt
+    mnist2pgm -T -M mapping.txt emnist-images emnist-labels >frames.pgm
+    [ "$(grep -a '^# label=' frames.pgm | tr '\n' ' ')" = '# label=0 # label=A # label=plus ' ]
+    [ "$(tail -c 6 frames.pgm)" = mpnqor ]
+    mnist2pgm -d out -M mapping.txt emnist-images emnist-labels
+    [ -e out/A/00001.pgm ]
+    printf '0 48\n' >mapping.txt
+    run mnist2pgm -M mapping.txt emnist-images emnist-labels
+    [ "$status" -eq 1 ]
+    [[ $output = *'emnist-labels: frame 1: label 10 is not in mapping.txt' ]]
+    printf '0 48\n1 9\n' >mapping.txt
+    run mnist2pgm -M mapping.txt emnist-images emnist-labels
+    [ "$status" -eq 1 ]
+    [[ $output = *"mapping.txt: '1 9' is not a label and the code of a printable character" ]]
+}
+
+@test "QMNIST's labels are rows of integers, the first is the digit" {
+    { printf '\0\0\10\3'; word 2; word 1; word 1; printf 'ab'; } >images
+    { printf '\0\0\14\2'; word 2; word 8; for n in 5 4 1 2 3 4 5 6 9 0 0 0 0 0 0 0; do word $n; done; } >labels
+    run bash -c 'mnist2pgm images labels | grep -a "^# label"'
+    [ "$output" = $'# label=5\n# label=9' ]
 }

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REJECT "none" /* The label of the reject class: frames without a digit. */
-
 void answer_clear(struct answer *a)
 {
     strcpy(a->digit, "-");
@@ -23,7 +21,33 @@ void answer_clear(struct answer *a)
     a->candidates = 0;
 }
 
-void answer_decide(struct answer *a, char (*label)[ANSWER_LABEL], int n, int reject,
+/* The least probable candidate, of equal ones the last. */
+static int least_candidate(const struct answer *a)
+{
+    int least = 0;
+    for (int i = 1; i < a->candidates; i++)
+        if (a->candidate[i].probability <= a->candidate[least].probability)
+            least = i;
+    return least;
+}
+
+/* The classes in their order; where there is not room for all, those more probable take the places of others. */
+static void add_candidates(struct answer *a, char (*label)[LABEL_SIZE], int n, const double *p)
+{
+    int least = 0;
+    for (int i = 0; i < n; i++) {
+        bool room = a->candidates < ANSWER_MAX_CANDIDATES;
+        if (!room && p[i] <= a->candidate[least].probability)
+            continue;
+        struct candidate *c = &a->candidate[room ? a->candidates++ : least];
+        strcpy(c->label, label[i]);
+        c->probability = p[i];
+        if (a->candidates == ANSWER_MAX_CANDIDATES)
+            least = least_candidate(a);
+    }
+}
+
+void answer_decide(struct answer *a, char (*label)[LABEL_SIZE], int n, int reject,
                    const double *p, double threshold)
 {
     strcpy(a->digit, "-");
@@ -36,11 +60,7 @@ void answer_decide(struct answer *a, char (*label)[ANSWER_LABEL], int n, int rej
         if (p[i] > p[best])
             best = i;
     }
-    for (int i = 0; i < n; i++) {
-        strcpy(a->candidate[i].label, label[i]);
-        a->candidate[i].probability = p[i];
-    }
-    a->candidates = n;
+    add_candidates(a, label, n, p);
     if (best != reject && p[best] >= threshold) {
         strcpy(a->digit, label[best]);
         a->probability = p[best];
@@ -132,7 +152,7 @@ size_t answer_text(const struct answer *a, int runners, char *text)
         put(&w, "-");
     for (int i = next_candidate(a, -1); i >= 0 && runners > 0; i = next_candidate(a, i)) {
         const struct candidate *c = &a->candidate[i];
-        if (strcmp(c->label, a->digit) && strcmp(c->label, REJECT)) {
+        if (strcmp(c->label, a->digit) && strcmp(c->label, LABEL_NONE)) {
             put(&w, "\t%s:%.3f", c->label, c->probability);
             runners--;
         }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/label.h"
 #include "base/threads.h"
 
 /* The answer to a frame: how it is decided, written as a line, and read back.
@@ -26,15 +27,14 @@
  * (on one line; null for what is not there; `label` is the truth, of a labelled frame). That of a form's
  * cell has behind the label "field":"q1","cell":0,"page":"3". */
 
-#define ANSWER_MAX_CLASSES 128 /* A model has at most so many classes. */
-#define ANSWER_LABEL 16        /* Bytes that hold a class's name with its NUL. */
+#define ANSWER_MAX_CANDIDATES 128 /* An answer holds at most so many classes, the most probable ones. */
 #define ANSWER_DIGITS 256      /* Bytes that hold a number with its NUL. */
 #define ANSWER_SOURCE 4096     /* Bytes that hold a percent-encoded source with its NUL. */
 #define ANSWER_NAME 64         /* Bytes that hold a form's field or page with its NUL. */
-#define ANSWER_LINE 16384      /* Bytes that hold any line with its newline and NUL. */
+#define ANSWER_LINE 20480      /* Bytes that hold any line with its newline and NUL. */
 
 struct candidate {
-    char label[ANSWER_LABEL];
+    char label[LABEL_SIZE];
     double probability; /* 0..1 */
 };
 
@@ -45,23 +45,23 @@ struct answer {
     char source[ANSWER_SOURCE]; /* percent-encoded; "-": not there */
     long long frame;            /* in that source, from 0; negative: not there */
     int box[4];                 /* x y w h in the source's pixels; w = 0: not there */
-    char label[ANSWER_LABEL];   /* the ground truth; "": not there */
+    char label[LABEL_SIZE];     /* the ground truth; "": not there */
     char field[ANSWER_NAME];    /* of a form; "": not there, nor are cell and page */
     int cell;                   /* place in the field, from 0; negative: not there */
     char page[ANSWER_NAME];     /* "": not there */
     int candidates;             /* of candidate[]; 0 when no network was run */
-    struct candidate candidate[ANSWER_MAX_CLASSES]; /* in the model's order; after answer_parse of
+    struct candidate candidate[ANSWER_MAX_CANDIDATES]; /* in the model's order; after answer_parse of
                                                        a text line, the answer first */
 };
 
 /* Make a an answer in which nothing is there: digit "-". (Leaves candidate[] as it is.) */
 void answer_clear(struct answer *a);
 
-/* Decide from the probabilities p of n classes (n <= ANSWER_MAX_CLASSES) named label[]: all of
- * them become candidates, the most probable the digit. It is "-" when class `reject` wins (-1:
+/* Decide from the probabilities p of n classes named label[]: they become candidates, or of more than
+ * ANSWER_MAX_CANDIDATES the most probable ones, the most probable of all the digit. It is "-" when class `reject` wins (-1:
  * there is no such class), when its probability is under `threshold`, or when a probability is not
  * a number. Other fields of a are left as they are. */
-void answer_decide(struct answer *a, char (*label)[ANSWER_LABEL], int n, int reject,
+void answer_decide(struct answer *a, char (*label)[LABEL_SIZE], int n, int reject,
                    const double *p, double threshold);
 
 /* Set a's source: bytes that are not printable ASCII become %XX, and what would not fit is cut. */
@@ -142,19 +142,20 @@ struct voter {
     struct scaling scaling;
     double temperature;
     int outputs;
-    int class[ANSWER_MAX_CLASSES]; /* the model's class of each output */
+    int class[LABEL_MAX_CLASSES]; /* the model's class of each output */
 };
 
 struct model {
     int width, height;    /* of the frames it reads */
     int classes, reject;  /* reject: the class named "none", -1 when there is none */
-    char label[ANSWER_MAX_CLASSES][ANSWER_LABEL]; /* the classes' names */
+    char label[LABEL_MAX_CLASSES][LABEL_SIZE]; /* the classes' names */
     int batch;            /* frames at a time */
     int voters;
     struct voter voter[MODEL_MAX_VOTES];
     const char *unscaled; /* the first file whose metadata have no input_scale, when no scaling was
                              given: 0..1 is used. NULL: none */
     float *x, *logits;    /* [batch][height * width], [batch][most outputs] */
+    double *share;        /* [classes]: a network's probabilities */
 };
 
 /* Load n files (1..MODEL_MAX_VOTES) that read frames of one size, and plan them for `batch` frames
@@ -183,24 +184,34 @@ enum model_doubt {
 };
 enum model_doubt model_doubt(const uint8_t *gray, int width, int height);
 
-/* How good answers are: accuracy, which digit is taken for which, and whether probabilities mean
+/* How good answers are: accuracy, which class is taken for which, and whether probabilities mean
  * what they say. */
 
-#define EVALUATE_NONE 10   /* No digit: as an answer a reject, as the truth FRAME_NONE. */
-#define EVALUATE_BINS 20   /* Probabilities are counted in so many bins, each 0.05 wide. */
-#define EVALUATE_TEXT 4096 /* Bytes that hold the report with its NUL. */
+#define EVALUATE_BINS 20 /* Probabilities are counted in so many bins, each 0.05 wide. */
 
-/* The counts of an evaluation. All zero is empty. */
+/* The counts of an evaluation of a model's classes and of one more, the last: no digit, which as an answer is a
+ * reject and as the truth `none`. */
 struct evaluation {
-    long count[11][11];        /* [truth][answer] */
+    int classes;               /* without that one */
+    const char (*label)[LABEL_SIZE]; /* [classes], owned by the caller */
+    bool digits;               /* the classes are 0 to 9, in this order */
+    long *count;               /* [classes + 1][classes + 1]: truth, answer */
     long given[EVALUATE_BINS]; /* digits answered with a probability in (i / BINS, (i + 1) / BINS]; 0 in the
                                   first bin */
     long right[EVALUATE_BINS]; /* those of them that were right */
     double sum[EVALUATE_BINS]; /* the sum of their probabilities */
 };
 
-/* Count one answer: truth and digit are 0..9 or EVALUATE_NONE, probability is the digit's, 0..1
- * (without meaning for EVALUATE_NONE). */
+/* Begin with n classes of these names, `none` not among them. The names stay the caller's and must outlive
+ * the evaluation. Returns 0, or -1 when memory is short; free with evaluation_free. */
+int evaluation_init(struct evaluation *v, const char (*label)[LABEL_SIZE], int n, struct err *e);
+void evaluation_free(struct evaluation *v);
+
+/* The number of a truth or an answer: a class's, v->classes for "none" and "-"; -1 for any other word. */
+int evaluation_class(const struct evaluation *v, const char *label);
+
+/* Count one answer: truth and digit are numbers of evaluation_class, probability is the digit's, 0..1
+ * (without meaning where no digit was answered). */
 void evaluation_add(struct evaluation *v, int truth, int digit, double probability);
 
 long evaluation_frames(const struct evaluation *v);
@@ -214,10 +225,11 @@ long evaluation_false_digits(const struct evaluation *v);
  * answer was given. */
 double evaluation_calibration_error(const struct evaluation *v);
 
-/* Write the report, as cnn-predict(1) describes it, into text of EVALUATE_TEXT bytes: accuracy and
- * calibration error, the confusion table, the reliability table; what it says of frames without a
- * digit is left out when there were none of these. Returns its length. */
-size_t evaluation_text(const struct evaluation *v, char *text);
+/* Write the report, as cnn-predict(1) describes it: accuracy and calibration error; the confusion table of
+ * digits, or a line a class that says what it was mistaken for; the reliability table. What it says of
+ * frames without a digit is left out when there were none of these. Returns the text, to be freed; NULL
+ * when memory is short. */
+char *evaluation_text(const struct evaluation *v);
 
 /* Which frame an answer is about. A command beside a window answers late, not at all, or several
  * times for one frame; an answer must never be shown on another frame. Pure: no window, no clock. */

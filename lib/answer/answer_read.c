@@ -62,7 +62,7 @@ static bool take(char *to, size_t size, const char *from)
 
 static bool add_candidate(struct answer *a, const char *label, double probability)
 {
-    if (a->candidates == ANSWER_MAX_CLASSES || !*label || !strcmp(label, "-"))
+    if (a->candidates == ANSWER_MAX_CANDIDATES || !*label || !strcmp(label, "-"))
         return false;
     struct candidate *c = &a->candidate[a->candidates];
     if (!take(c->label, sizeof c->label, label))

@@ -4,13 +4,47 @@
 #include "answer.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MISTAKES 4 /* A class's line says at most so many answers that it was mistaken for. */
+
+int evaluation_init(struct evaluation *v, const char (*label)[LABEL_SIZE], int n, struct err *e)
+{
+    size_t all = (size_t)n + 1;
+    *v = (struct evaluation){.classes = n, .label = label, .digits = n == 10};
+    for (int i = 0; i < n; i++)
+        v->digits &= label[i][0] == '0' + i && !label[i][1];
+    v->count = calloc(all * all, sizeof *v->count);
+    return v->count ? 0 : err_set(e, "out of memory");
+}
+
+void evaluation_free(struct evaluation *v)
+{
+    free(v->count);
+    v->count = NULL;
+}
+
+int evaluation_class(const struct evaluation *v, const char *label)
+{
+    if (!strcmp(label, LABEL_NONE) || !strcmp(label, "-"))
+        return v->classes;
+    for (int i = 0; i < v->classes; i++)
+        if (!strcmp(label, v->label[i]))
+            return i;
+    return -1;
+}
+
+static long *cell(const struct evaluation *v, int truth, int answer)
+{
+    return &v->count[(size_t)truth * ((size_t)v->classes + 1) + (size_t)answer];
+}
 
 void evaluation_add(struct evaluation *v, int truth, int digit, double probability)
 {
-    v->count[truth][digit]++;
-    if (digit == EVALUATE_NONE)
+    ++*cell(v, truth, digit);
+    if (digit == v->classes)
         return;
     int bin = (int)ceil(probability * EVALUATE_BINS) - 1;
     bin = bin < 0 ? 0 : bin >= EVALUATE_BINS ? EVALUATE_BINS - 1 : bin;
@@ -22,15 +56,15 @@ void evaluation_add(struct evaluation *v, int truth, int digit, double probabili
 static long row_sum(const struct evaluation *v, int truth)
 {
     long sum = 0;
-    for (int i = 0; i <= EVALUATE_NONE; i++)
-        sum += v->count[truth][i];
+    for (int i = 0; i <= v->classes; i++)
+        sum += *cell(v, truth, i);
     return sum;
 }
 
 long evaluation_frames(const struct evaluation *v)
 {
     long sum = 0;
-    for (int i = 0; i <= EVALUATE_NONE; i++)
+    for (int i = 0; i <= v->classes; i++)
         sum += row_sum(v, i);
     return sum;
 }
@@ -38,22 +72,22 @@ long evaluation_frames(const struct evaluation *v)
 long evaluation_right(const struct evaluation *v)
 {
     long sum = 0;
-    for (int i = 0; i <= EVALUATE_NONE; i++)
-        sum += v->count[i][i];
+    for (int i = 0; i <= v->classes; i++)
+        sum += *cell(v, i, i);
     return sum;
 }
 
 long evaluation_refused(const struct evaluation *v)
 {
     long sum = 0;
-    for (int i = 0; i < 10; i++)
-        sum += v->count[i][EVALUATE_NONE];
+    for (int i = 0; i < v->classes; i++)
+        sum += *cell(v, i, v->classes);
     return sum;
 }
 
 long evaluation_false_digits(const struct evaluation *v)
 {
-    return row_sum(v, EVALUATE_NONE) - v->count[EVALUATE_NONE][EVALUATE_NONE];
+    return row_sum(v, v->classes) - *cell(v, v->classes, v->classes);
 }
 
 double evaluation_calibration_error(const struct evaluation *v)
@@ -67,59 +101,103 @@ double evaluation_calibration_error(const struct evaluation *v)
     return given ? gap / (double)given : 0;
 }
 
-static void put(char *text, size_t *len, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void put(char *text, size_t *len, const char *format, ...)
-{
-    size_t room = EVALUATE_TEXT - *len;
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(text + *len, room, format, args);
-    va_end(args);
-    *len += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
-}
-
 static double percent(long part, long whole)
 {
     return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
-static void put_row(const struct evaluation *v, int truth, char *text, size_t *len)
+/* ---- the report ---- */
+
+static void put_row(const struct evaluation *v, int truth, FILE *to)
 {
-    if (truth == EVALUATE_NONE)
-        put(text, len, "%5s", "none");
+    if (truth == v->classes)
+        fprintf(to, "%5s", LABEL_NONE);
     else
-        put(text, len, "%5d", truth);
-    for (int i = 0; i <= EVALUATE_NONE; i++)
-        put(text, len, " %5ld", v->count[truth][i]);
-    put(text, len, "  %7.2f\n", percent(v->count[truth][truth], row_sum(v, truth)));
+        fprintf(to, "%5d", truth);
+    for (int i = 0; i <= v->classes; i++)
+        fprintf(to, " %5ld", *cell(v, truth, i));
+    fprintf(to, "  %7.2f\n", percent(*cell(v, truth, truth), row_sum(v, truth)));
 }
 
-size_t evaluation_text(const struct evaluation *v, char *text)
+/* Of digits: what for what. */
+static void put_confusion(const struct evaluation *v, bool empty, FILE *to)
 {
-    size_t len = 0;
+    fprintf(to, "\ntruth");
+    for (int i = 0; i < v->classes; i++)
+        fprintf(to, " %5d", i);
+    fprintf(to, " %5s  right %%\n", "-");
+    for (int i = 0; i < v->classes + empty; i++)
+        put_row(v, i, to);
+}
+
+/* The answer that class `truth` was mistaken for most often, but no more often than `most` times and, of those
+ * of as many, one behind `last`; -1 when there is none. */
+static int next_mistake(const struct evaluation *v, int truth, long most, int last)
+{
+    int best = -1;
+    for (int i = 0; i <= v->classes; i++) {
+        long n = *cell(v, truth, i);
+        if (i == truth || !n || n > most || (n == most && i <= last))
+            continue;
+        if (best < 0 || n > *cell(v, truth, best))
+            best = i;
+    }
+    return best;
+}
+
+static const char *name_of(const struct evaluation *v, int class, const char *none)
+{
+    return class < v->classes ? v->label[class] : none;
+}
+
+/* Of any other classes, of which there may be many: a line a class, with the MISTAKES worst. */
+static void put_classes(const struct evaluation *v, bool empty, FILE *to)
+{
+    fprintf(to, "\n%-12s %7s %7s  %7s  mistaken for\n", "truth", "frames", "right", "right %");
+    for (int i = 0; i < v->classes + empty; i++) {
+        long frames = row_sum(v, i), most = frames, right = *cell(v, i, i);
+        fprintf(to, "%-12s %7ld %7ld  %7.2f", name_of(v, i, LABEL_NONE), frames, right,
+                percent(right, frames));
+        int mistake = -1;
+        for (int n = 0; n < MISTAKES && (mistake = next_mistake(v, i, most, mistake)) >= 0; n++) {
+            most = *cell(v, i, mistake);
+            fprintf(to, "%s%s %ld", n ? ", " : "  ", name_of(v, mistake, "-"), most);
+        }
+        fprintf(to, "\n");
+    }
+}
+
+static void put_report(const struct evaluation *v, FILE *to)
+{
     long frames = evaluation_frames(v), right = evaluation_right(v);
-    long refused = evaluation_refused(v), empty = row_sum(v, EVALUATE_NONE);
-    put(text, &len, "accuracy %.2f %%: %ld of %ld right, %ld wrong, %ld refused\n",
-        percent(right, frames), right, frames, frames - right - refused, refused);
-    put(text, &len, "expected calibration error %.2f %%\n", 100 * evaluation_calibration_error(v));
+    long refused = evaluation_refused(v), empty = row_sum(v, v->classes);
+    fprintf(to, "accuracy %.2f %%: %ld of %ld right, %ld wrong, %ld refused\n",
+            percent(right, frames), right, frames, frames - right - refused, refused);
+    fprintf(to, "expected calibration error %.2f %%\n", 100 * evaluation_calibration_error(v));
     if (empty)
-        put(text, &len, "false digits %.2f %%: %ld of %ld frames without one\n",
-            percent(evaluation_false_digits(v), empty), evaluation_false_digits(v), empty);
-
-    put(text, &len, "\ntruth");
-    for (int i = 0; i < 10; i++)
-        put(text, &len, " %5d", i);
-    put(text, &len, " %5s  right %%\n", "-");
-    for (int i = 0; i <= (empty ? EVALUATE_NONE : 9); i++)
-        put_row(v, i, text, &len);
-
-    put(text, &len, "\nprobability  answers   mean %%  right %%\n");
+        fprintf(to, "false digits %.2f %%: %ld of %ld frames without one\n",
+                percent(evaluation_false_digits(v), empty), evaluation_false_digits(v), empty);
+    (v->digits ? put_confusion : put_classes)(v, empty, to);
+    fprintf(to, "\nprobability  answers   mean %%  right %%\n");
     for (int i = 0; i < EVALUATE_BINS; i++)
         if (v->given[i])
-            put(text, &len, "%5.2f-%.2f %9ld  %7.2f  %7.2f\n", (double)i / EVALUATE_BINS,
-                (double)(i + 1) / EVALUATE_BINS, v->given[i],
-                100 * v->sum[i] / (double)v->given[i], percent(v->right[i], v->given[i]));
-    return len;
+            fprintf(to, "%5.2f-%.2f %9ld  %7.2f  %7.2f\n", (double)i / EVALUATE_BINS,
+                    (double)(i + 1) / EVALUATE_BINS, v->given[i],
+                    100 * v->sum[i] / (double)v->given[i], percent(v->right[i], v->given[i]));
+}
+
+char *evaluation_text(const struct evaluation *v)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *to = open_memstream(&text, &len);
+    if (!to)
+        return NULL;
+    put_report(v, to);
+    bool failed = ferror(to);
+    if (fclose(to) || failed) {
+        free(text);
+        return NULL;
+    }
+    return text;
 }

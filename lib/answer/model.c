@@ -54,20 +54,17 @@ bool scaling_parse(const char *text, struct scaling *s)
 /* The index of the class named label (len bytes), which is added to the model if it is new; or -1. */
 static int class_of(struct model *m, const char *label, size_t len, struct err *e)
 {
-    char name[ANSWER_LABEL];
-    if (len >= sizeof name || (len == 1 && *label == '-'))
+    char name[LABEL_SIZE];
+    if (!label_is_word(label, len))
         return err_set(e, "labels: \"%.*s\" cannot be a label", (int)(len > 40 ? 40 : len), label);
     memcpy(name, label, len);
     name[len] = '\0';
-    for (size_t i = 0; i < len; i++)
-        if (name[i] <= ' ' || name[i] > '~')
-            return err_set(e, "labels: \"%s\" is not printable ASCII", name);
     for (int i = 0; i < m->classes; i++)
         if (!strcmp(m->label[i], name))
             return i;
-    if (m->classes == ANSWER_MAX_CLASSES)
-        return err_set(e, "more than %d classes", ANSWER_MAX_CLASSES);
-    if (!strcmp(name, "none"))
+    if (m->classes == LABEL_MAX_CLASSES)
+        return err_set(e, "more than %d classes", LABEL_MAX_CLASSES);
+    if (!strcmp(name, LABEL_NONE))
         m->reject = m->classes;
     strcpy(m->label[m->classes], name);
     return m->classes++;
@@ -78,7 +75,7 @@ static int read_labels(struct model *m, struct voter *v, const struct net *net, 
     const char *labels = net_meta(net, "labels");
     int n = 0;
     if (!labels) {
-        char number[ANSWER_LABEL];
+        char number[LABEL_SIZE];
         for (; n < v->outputs; n++) {
             int len = snprintf(number, sizeof number, "%d", n);
             if ((v->class[n] = class_of(m, number, (size_t)len, e)) < 0)
@@ -132,9 +129,9 @@ static int add_voter(struct model *m, const struct net *net, const struct scalin
         return err_set(e, "a finder, which says where digits are: preproc uses it, on pictures");
     if (in.c != 1)
         return err_set(e, "its input has %d channels: frames are gray, of 1", in.c);
-    if (v->outputs < 2 || v->outputs > ANSWER_MAX_CLASSES)
+    if (v->outputs < 2 || v->outputs > LABEL_MAX_CLASSES)
         return err_set(e, "it has %d outputs: from 2 to %d can be answers", v->outputs,
-                       ANSWER_MAX_CLASSES);
+                       LABEL_MAX_CLASSES);
     if (m->voters && (in.w != m->width || in.h != m->height))
         return err_set(e, "reads frames of %dx%d, the model before it of %dx%d: they cannot vote",
                        in.w, in.h, m->width, m->height);
@@ -177,8 +174,9 @@ struct model *model_load(const char *const *files, int n, const struct scaling *
         }
     size_t pixels = (size_t)m->width * (size_t)m->height;
     m->x = malloc((size_t)m->batch * pixels * sizeof *m->x);
-    m->logits = malloc((size_t)m->batch * ANSWER_MAX_CLASSES * sizeof *m->logits);
-    if (!m->x || !m->logits) {
+    m->logits = malloc((size_t)m->batch * (size_t)m->classes * sizeof *m->logits);
+    m->share = malloc((size_t)m->classes * sizeof *m->share);
+    if (!m->x || !m->logits || !m->share) {
         err_set(e, "out of memory");
         model_free(m);
         return NULL;
@@ -194,6 +192,7 @@ void model_free(struct model *m)
         infer_free(m->voter[i].infer);
     free(m->x);
     free(m->logits);
+    free(m->share);
     free(m);
 }
 
@@ -203,7 +202,7 @@ void model_run(struct model *m, const uint8_t *gray, int n, double *p)
     memset(p, 0, (size_t)n * (size_t)m->classes * sizeof *p);
     for (int i = 0; i < m->voters; i++) {
         const struct voter *v = &m->voter[i];
-        double share[ANSWER_MAX_CLASSES];
+        double *share = m->share;
         infer_scale(gray, n * pixels, v->scaling.scale, v->scaling.mean, v->scaling.std, m->x);
         infer_run(v->infer, m->x, n, m->logits);
         for (int k = 0; k < n; k++) {

@@ -100,9 +100,10 @@ int name_list_add(struct name_list *list, const char *name, struct err *e);
 
 void name_list_free(struct name_list *list);
 
-/* The label (frame_label) that the folder right above a file is named after, -1 when that is not
- * one: DIR/7/photo.jpg is a 7, DIR/none/photo.jpg is FRAME_NONE. */
-int folder_label(const char *name);
+/* The label that the folder right above a file is named after: of DIR/7/photo.jpg "7", of
+ * DIR/plus/photo.jpg "plus". Returns false when there is no such folder or its name can be no label
+ * (label_is_word), as that of `.` and `..`. */
+bool folder_label(const char *name, char label[static LABEL_SIZE]);
 
 /* Cameras of Video4Linux2: which there are, what they offer, what to ask of them. Capturing itself
  * is libavdevice's. */

@@ -85,7 +85,7 @@ void name_list_free(struct name_list *list)
     *list = (struct name_list){0};
 }
 
-int folder_label(const char *name)
+bool folder_label(const char *name, char label[static LABEL_SIZE])
 {
     const char *end = strrchr(name, '/');
     while (end && end > name && end[-1] == '/')
@@ -93,10 +93,10 @@ int folder_label(const char *name)
     const char *begin = end;
     while (begin && begin > name && begin[-1] != '/')
         begin--;
-    for (int i = 0; end && i <= FRAME_NONE; i++) {
-        const char *text = frame_label_text(i);
-        if ((size_t)(end - begin) == strlen(text) && !memcmp(begin, text, strlen(text)))
-            return i;
-    }
-    return -1;
+    size_t len = (size_t)(end - begin);
+    if (!end || !label_is_word(begin, len) || strspn(begin, ".") >= len)
+        return false;
+    memcpy(label, begin, len);
+    label[len] = '\0';
+    return true;
 }

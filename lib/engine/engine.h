@@ -213,7 +213,7 @@ void trainer_free(struct trainer *t);
  * (seed, the number of steps taken so far, image, unit) only. Among several ranks fill is asked for
  * this one's images only, and the result means nothing once ranks->failed. */
 struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
-                                 const uint8_t *labels, int n, double rate);
+                                 const uint16_t *labels, int n, double rate);
 
 /* One optimiser step of a finder, from the ground truth of each picture. Returns the losses of the batch. */
 struct map_loss trainer_step_map(struct trainer *t, train_fill *fill, void *arg,

@@ -112,7 +112,8 @@ void trainer_free(struct trainer *t)
                      t->average_mean, t->average_var, t->mean, t->inverse, t->a, t->b, t->c,
                      t->image_sum, t->image_dot, t->memory, t->stats_sum, t->stats_square,
                      t->scratch, t->exchange, t->shard_sum, t->weights16, t->memory16,
-                     t->scratch16, t->transformed, t->square, t->map_loss, t->map_boxes, t->marks};
+                     t->scratch16, t->transformed, t->square, t->map_loss, t->map_boxes, t->marks,
+                     t->logit_at};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         free(owned[i]);
     net_free(t->net);
@@ -226,7 +227,7 @@ static void softmax_loss(struct trainer *t, int i, struct train_result *r)
     const struct value *y = &t->value[t->output];
     const float *logits = t->memory + y->act_place;
     float *grad = t->memory + y->grad_place;
-    long at[t->classes];
+    long *at = t->logit_at;
     int best = 0;
     for (int k = 0; k < t->classes; k++) {
         long place = matrix_at(y->shape, k);
@@ -446,7 +447,7 @@ static void backward_and_update(struct trainer *t, double rate)
 }
 
 struct train_result trainer_step(struct trainer *t, train_fill *fill, void *arg,
-                                 const uint8_t *labels, int n, double rate)
+                                 const uint16_t *labels, int n, double rate)
 {
     struct train_result r = {0};
     t->labels = labels;

@@ -538,6 +538,7 @@ static int alloc_memory(struct trainer *t, struct err *e)
         t->map_boxes = numbers(t->o.batch, sizeof *t->map_boxes, &ok);
         t->marks = floats((long)t->o.batch * t->map.rows * t->map.columns, &ok);
     }
+    t->logit_at = numbers(t->classes, sizeof *t->logit_at, &ok);
     t->shard_sum = calloc(2 * TRAIN_SHARDS * ((size_t)t->stats + 1), sizeof *t->shard_sum);
     t->stats_sum = calloc((size_t)t->stats + 1, sizeof *t->stats_sum);
     t->stats_square = calloc((size_t)t->stats + 1, sizeof *t->stats_square);

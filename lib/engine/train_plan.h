@@ -168,7 +168,8 @@ struct trainer {
     int n;
     train_fill *fill;
     void *fill_arg;
-    const uint8_t *labels;
+    const uint16_t *labels;
+    long *logit_at; /* [classes]: where the logits of the image at hand lie */
     const struct map_truth *truth;
     struct map_shape map;     /* of a finder's output */
     struct map_loss *map_loss; /* [batch] of each picture */

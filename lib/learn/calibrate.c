@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-double calibrate_loss(const float *logits, const uint8_t *labels, long n, int k,
+double calibrate_loss(const float *logits, const uint16_t *labels, long n, int k,
                       double temperature)
 {
     double loss = 0;
@@ -23,7 +23,7 @@ double calibrate_loss(const float *logits, const uint8_t *labels, long n, int k,
 }
 
 /* Golden-section search over the logarithm of the temperature: the loss has one minimum. */
-double calibrate_temperature(const float *logits, const uint8_t *labels, long n, int k)
+double calibrate_temperature(const float *logits, const uint16_t *labels, long n, int k)
 {
     if (n == 0)
         return 1;

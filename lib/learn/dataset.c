@@ -29,6 +29,7 @@ void dataset_free(struct dataset *d)
     free(d->box_end);
     free(d->kind);
     free(d->labels);
+    classes_free(&d->named);
     free(d->source);
     for (int i = 0; i < d->sources; i++)
         free(d->source_name[i]);
@@ -66,7 +67,7 @@ static int make_room(struct dataset *d, struct err *e)
     size_t n = (size_t)size;
     uint8_t *pixels = resize(d->pixels, n, image_size(d));
     d->pixels = pixels ? pixels : d->pixels;
-    uint8_t *labels = resize(d->labels, n, 1);
+    uint16_t *labels = resize(d->labels, n, sizeof *labels);
     d->labels = labels ? labels : d->labels;
     uint16_t *source = resize(d->source, n, sizeof *source);
     d->source = source ? source : d->source;
@@ -104,21 +105,24 @@ static int check_size(const struct dataset *d, const struct frame *f, struct err
                    d->width, d->height, d->finder ? "" : ": preproc makes such frames");
 }
 
-static int check_label(const struct dataset *d, const struct frame *f, struct err *e)
+/* The number of a frame's label among the classes named, or met so far; -1 on failure. */
+static int find_label(struct dataset *d, const struct frame *f, int source, struct err *e)
 {
-    int label = frame_label(f);
-    if (label == -1)
+    char name[LABEL_SIZE];
+    int there = frame_label(f, name);
+    if (!there)
         return err_set(e, "no label: a filter in between may have dropped `label`");
-    char text[32] = "";
-    frame_fact(f, "label", text, sizeof text);
-    if (label < 0)
-        return err_set(e, "label '%s' is not a digit 0..9 or none", text);
-    if (label == FRAME_NONE && d->classes <= FRAME_NONE)
-        return err_set(e, "label none, but the network has %d outputs: an eleventh answers that",
-                       d->classes);
-    if (label >= d->classes)
-        return err_set(e, "label %d, but the network has %d outputs", label, d->classes);
-    return 0;
+    if (there < 0)
+        return err_set(e, "label '%s' is not a word of at most %d printable characters", name,
+                       LABEL_SIZE - 1);
+    int class = classes_find(&d->named, name);
+    if (class < 0 && d->given)
+        return err_set(e, "label '%s' is none of the %d classes", name, d->classes);
+    if (class < 0 && (class = classes_add(&d->named, name, strlen(name), e)) >= 0) {
+        d->named.of[class].source = source;
+        d->named.of[class].number = d->number;
+    }
+    return class;
 }
 
 /* The index of a frame's kind of scene, which is added if it is new; 0, the unnamed one, when the frame
@@ -140,14 +144,13 @@ static int find_kind(struct dataset *d, const struct frame *f)
 }
 
 /* Append a frame's pixels, source and label. */
-static void add_image(struct dataset *d, const struct frame *f, int source, uint8_t label)
+static void add_image(struct dataset *d, const struct frame *f, int source, int label)
 {
     size_t size = image_size(d);
     memcpy(d->pixels + (size_t)d->images * size, f->gray, size);
-    d->labels[d->images] = label;
+    d->labels[d->images] = (uint16_t)label;
     d->source[d->images] = (uint16_t)source;
     d->images++;
-    sha256_add(&d->content, f->gray, size);
 }
 
 static int add_scene(struct dataset *d, const struct frame *f, int source, struct err *e)
@@ -168,6 +171,7 @@ static int add_scene(struct dataset *d, const struct frame *f, int source, struc
         d->box_end[d->images] = d->boxes;
         d->kind[d->images] = (uint8_t)find_kind(d, f);
         add_image(d, f, source, 0);
+        sha256_add(&d->content, f->gray, image_size(d));
         if (boxes)
             sha256_add(&d->content, box, (size_t)boxes * sizeof *box);
     }
@@ -181,18 +185,16 @@ static int add_frame(struct dataset *d, const struct frame *f, int source, struc
         return -1;
     if (d->finder)
         return add_scene(d, f, source, e);
-    if (check_label(d, f, e))
+    int label = find_label(d, f, source, e);
+    if (label < 0)
         return -1;
-    size_t size = image_size(d);
-    if (!memcmp(f->gray, f->gray + 1, size - 1)) {
+    if (!memcmp(f->gray, f->gray + 1, image_size(d) - 1)) {
         d->blank++;
         return 0;
     }
     if (make_room(d, e))
         return -1;
-    uint8_t label = (uint8_t)frame_label(f);
     add_image(d, f, source, label);
-    sha256_add(&d->content, &label, 1);
     return 0;
 }
 
@@ -204,11 +206,63 @@ int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e)
         return err_at(e, name, -1);
     struct frame f = {0};
     int got;
-    long long number = 0;
+    d->number = 0;
     while ((got = frame_read(r, &f, e)) > 0 && !(got = add_frame(d, &f, source, e)))
-        number++;
+        d->number++;
     frame_free(&f);
-    return got ? err_at(e, name, number) : 0;
+    return got ? err_at(e, name, d->number) : 0;
+}
+
+/* What was learnt from, in the order in which it was read. */
+static void sum_up(struct dataset *d)
+{
+    for (long i = 0; i < d->images; i++) {
+        const uint8_t label[] = {(uint8_t)d->labels[i], (uint8_t)(d->labels[i] >> 8)};
+        sha256_add(&d->content, dataset_pixels(d, (uint32_t)i), image_size(d));
+        sha256_add(&d->content, label, d->classes > 256 ? 2 : 1);
+    }
+}
+
+/* The classes in their order, and the labels' numbers by it. */
+static int sort_labels(struct dataset *d, struct err *e)
+{
+    int wrong, n = d->named.count, *number = calloc((size_t)n + 1, sizeof *number);
+    struct class *met = calloc((size_t)n + 1, sizeof *met);
+    int status = number && met ? 0 : err_set(e, "out of memory");
+    if (!status) {
+        memcpy(met, d->named.of, (size_t)n * sizeof *met);
+        status = classes_settle(&d->named, d->classes, &wrong, e);
+        if (status && wrong >= 0)
+            err_at(e, d->source_name[met[wrong].source], met[wrong].number);
+    }
+    for (int i = 0; !status && i < n; i++)
+        number[i] = classes_find(&d->named, met[i].name);
+    for (long i = 0; !status && i < d->images; i++)
+        d->labels[i] = (uint16_t)number[d->labels[i]];
+    free(number);
+    free(met);
+    return status;
+}
+
+int dataset_settle(struct dataset *d, struct err *e)
+{
+    if (!d->given && sort_labels(d, e))
+        return -1;
+    d->classes = d->named.count;
+    sum_up(d);
+    return 0;
+}
+
+int dataset_name(struct dataset *d, struct classes *named, struct err *e)
+{
+    if (d->classes && named->count != d->classes)
+        return err_set(e, "%d names of classes, but the network has %d outputs", named->count,
+                       d->classes);
+    d->named = *named;
+    *named = (struct classes){0};
+    d->classes = d->named.count;
+    d->given = true;
+    return 0;
 }
 
 /* Make d hold `images` images, whose content is undefined. */
@@ -223,16 +277,29 @@ static int reserve(struct dataset *d, long images, struct err *e)
     return 0;
 }
 
+/* Room for so many classes, which d then has, without names where they are new. */
+static int make_classes(struct dataset *d, int classes, struct err *e)
+{
+    while (d->named.count < classes)
+        if (classes_add(&d->named, "?", 1, e) < 0)
+            return -1;
+    d->named.count = d->classes = classes;
+    return 0;
+}
+
 int dataset_share(struct dataset *d, struct ranks *ranks, struct err *e)
 {
     long images = d->images;
+    int classes = d->named.count;
     ranks_share(ranks, &images, sizeof images);
-    if (!ranks->failed && reserve(d, images, e))
+    ranks_share(ranks, &classes, sizeof classes);
+    if (!ranks->failed && (reserve(d, images, e) || make_classes(d, classes, e)))
         return -1;
     size_t n = (size_t)images;
     ranks_share(ranks, &d->content, sizeof d->content);
     ranks_share(ranks, d->pixels, n * image_size(d));
-    if (ranks_share(ranks, d->labels, n) || ranks_share(ranks, d->source, n * sizeof *d->source)) {
+    ranks_share(ranks, d->named.of, (size_t)d->named.count * sizeof *d->named.of);
+    if (ranks_share(ranks, d->labels, n * sizeof *d->labels) || ranks_share(ranks, d->source, n * sizeof *d->source)) {
         *e = ranks->err;
         return -1;
     }

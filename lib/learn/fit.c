@@ -237,7 +237,7 @@ static int export(struct fit *f, struct err *e)
     return 0;
 }
 
-static uint8_t label_of(const struct fit *f, long i)
+static uint16_t label_of(const struct fit *f, long i)
 {
     return f->d->labels[f->s->validation_index[i]];
 }
@@ -256,9 +256,9 @@ static double validation_accuracy(const struct fit *f)
 }
 
 /* The labels of the validation split; owned by the caller. */
-static uint8_t *validation_labels(const struct fit *f, struct err *e)
+static uint16_t *validation_labels(const struct fit *f, struct err *e)
 {
-    uint8_t *labels = malloc((size_t)f->s->validation + 1);
+    uint16_t *labels = malloc(((size_t)f->s->validation + 1) * sizeof *labels);
     if (!labels)
         err_set(e, "out of memory");
     for (long i = 0; labels && i < f->s->validation; i++)
@@ -275,7 +275,7 @@ static int save_checkpoint(struct fit *f, struct err *e)
 static int label_record(const struct fit *f, struct epoch_record *r, struct err *e)
 {
     const struct checkpoint *c = &f->state;
-    uint8_t *labels = validation_labels(f, e);
+    uint16_t *labels = validation_labels(f, e);
     if (!labels)
         return -1;
     r->accuracy = (double)c->correct / (double)c->seen;
@@ -328,25 +328,23 @@ int fit_set_number(struct net *net, const char *key, const char *format, double 
     return net_set_meta(net, key, text, e);
 }
 
-/* Set the metadata `labels`: the digits, and the reject class if there is an eleventh output. */
-static int set_labels(struct net *net, int classes, struct err *e)
+/* The outputs' names. */
+static int set_labels(struct net *net, const struct classes *c, struct err *e)
 {
-    char text[64] = "0 1 2 3 4 5 6 7 8 9 none";
-    if (classes < 10)
-        text[2 * classes - 1] = '\0';
-    else if (classes == 10)
-        text[19] = '\0';
-    return net_set_meta(net, "labels", text, e);
+    char *text = classes_text(c);
+    int status = text ? net_set_meta(net, "labels", text, e) : err_set(e, "out of memory");
+    free(text);
+    return status;
 }
 
 static int label_metadata(struct fit *f, struct err *e)
 {
-    uint8_t *labels = validation_labels(f, e);
+    uint16_t *labels = validation_labels(f, e);
     if (!labels)
         return -1;
     double t = calibrate_temperature(f->logits, labels, f->s->validation, f->d->classes);
     free(labels);
-    if (set_labels(f->net, f->d->classes, e) ||
+    if (set_labels(f->net, &f->d->named, e) ||
         fit_set_number(f->net, "temperature", "%.4f", t, e))
         return -1;
     if (f->s->validation)
@@ -379,6 +377,25 @@ static void tell_sources(const struct fit *f)
         if (images)
             f->w->source(f->w->arg, f->d->source_name[source], right, images);
     }
+}
+
+static void tell_classes(const struct fit *f)
+{
+    const struct dataset *d = f->d;
+    size_t n = (size_t)d->classes;
+    long *frames = f->w->class ? calloc(3 * n, sizeof *frames) : NULL;
+    if (!frames)
+        return;
+    long *aside = frames + n, *right = aside + n;
+    for (long i = 0; i < d->images; i++)
+        frames[d->labels[i]]++;
+    for (long i = 0; i < f->s->validation; i++) {
+        aside[label_of(f, i)]++;
+        right[label_of(f, i)] += is_right(f, i);
+    }
+    for (size_t i = 0; i < n; i++)
+        f->w->class(f->w->arg, d->named.of[i].name, frames[i], aside[i], right[i]);
+    free(frames);
 }
 
 /* Compute the identity of the run: SHA-256 of options, data and starting weights. */
@@ -493,7 +510,7 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
         return -1;
     f->array = calloc(arrays, sizeof *f->array);
     f->order = calloc(n, sizeof *f->order);
-    f->labels = calloc((size_t)o->train.batch, 1);
+    f->labels = calloc((size_t)o->train.batch, sizeof *f->labels);
     f->room = calloc((size_t)threads_count(f->threads), sizeof *f->room);
     f->logits = calloc((size_t)(f->s->validation + TRAIN_SHARDS) * (size_t)f->d->classes,
                        sizeof *f->logits);
@@ -530,9 +547,10 @@ int fit_run(struct net *net, const struct dataset *d, const struct split *s,
         !(resume && o->train.ranks && share_state(&f, e)))
         status = run(&f, e);
     if (!status) {
-        if (!d->finder)
+        if (!d->finder) {
             tell_sources(&f);
-        else if (w->scores && s->validation)
+            tell_classes(&f);
+        } else if (w->scores && s->validation)
             w->scores(w->arg, &f.scores);
         struct net trained = *f.net;
         *f.net = *net;

@@ -29,7 +29,7 @@ struct fit {
     const struct augment *look;
     struct augment_room *room; /* [threads] */
     bool turned, bare;        /* the sign of a finder's pictures, and that they are else as they are */
-    uint8_t *labels;          /* [train.batch] */
+    uint16_t *labels;         /* [train.batch] */
     struct map_truth *truth;  /* [train.batch] */
     double busy;      /* seconds spent in steps since the run began or went on */
     long busy_images; /* and images */

@@ -31,6 +31,39 @@ extern const char *const boxes_class[BOXES_CLASSES];
  * anything else. */
 int boxes_read(const struct frame *f, int classes, struct map_box **box, int *size, struct err *e);
 
+/* The names of classes, in order. All zero is empty. */
+struct class {
+    char name[LABEL_SIZE];
+    int source;       /* of a data set's frames: where its first one is, the source's number */
+    long long number; /* and the frame's in that stream, from 0 */
+};
+struct classes {
+    int count;
+    struct class *of; /* [count] */
+    size_t room;
+};
+
+/* The number of the class of that name, or -1. */
+int classes_find(const struct classes *c, const char *name);
+
+/* Add a class, whose name is len bytes. Returns its number, or -1. */
+int classes_add(struct classes *c, const char *name, size_t len, struct err *e);
+
+/* Add the names of a text, with blanks between them; of a file, a name a line. A name that is there twice is
+ * an error. Returns 0 or -1. */
+int classes_list(struct classes *c, const char *text, struct err *e);
+int classes_load(struct classes *c, const char *file, struct err *e);
+
+/* Turn the labels that were met into the classes of a network of so many outputs (0: as many as there are
+ * labels). Of a network with up to eleven outputs that learns digits, class i is digit i and the eleventh
+ * `none`; any others are sorted by name, bytewise. Returns 0; -1 when they do not go together: *wrong is then
+ * the class met that the message is about, or -1. */
+int classes_settle(struct classes *c, int outputs, int *wrong, struct err *e);
+
+/* The names with a blank between them; free it. NULL when memory is short. */
+char *classes_text(const struct classes *c);
+void classes_free(struct classes *c);
+
 /* Labelled pictures in memory, to train on: all of one size, divided into a part to learn from and
  * a part to judge by, and shuffled anew for every epoch. For a finder the label is a list of boxes. */
 
@@ -40,11 +73,14 @@ int boxes_read(const struct frame *f, int classes, struct map_box **box, int *si
 #define DATASET_KIND 24               /* Bytes that hold a kind's name with its NUL. */
 
 struct dataset {
-    int height, width, classes; /* labels are 0..classes-1; FRAME_NONE is 10 */
-    long images, size;          /* used, and allocated */
+    int height, width;
+    int classes;          /* labels are 0..classes-1; 0: as many as the frames have, until settled */
+    struct classes named; /* the classes; until settled, in the order of their first frames */
+    bool given;           /* they were named beforehand */
+    long images, size;          /* there, and allocated */
     uint8_t *pixels;            /* [images][height][width] */
-    uint8_t *labels;            /* [images] */
-    uint16_t *source;           /* [images]: index in source_name */
+    uint16_t *labels;           /* [images] */
+    uint16_t *source;           /* [images]: which of the sources it came from */
     bool finder;                /* boxes are learnt, labels mean nothing */
     long boxes, boxes_size;     /* used, and allocated */
     struct map_box *box;        /* [boxes] */
@@ -54,22 +90,32 @@ struct dataset {
     char kind_name[DATASET_MAX_KINDS][DATASET_KIND]; /* [kinds]; the first is "-": not said */
     int sources;
     char **source_name;    /* [sources]: the names of the streams read, each once */
-    long blank;            /* frames left out since all their pixels are equal */
-    struct sha256 content; /* of each image's pixels followed by its label as one byte, or by its
-                              boxes, as they are in memory, in order */
+    long long number;      /* of the frame at hand in the stream that is read */
+    long blank;            /* frames with nothing in them, left out */
+    struct sha256 content; /* of each image's pixels followed by its label as one byte (as two, the lower
+                              first, where there are more than 256 classes), or by its boxes, as they
+                              are in memory, in order; of labels once settled */
 };
 
 void dataset_init(struct dataset *d, int height, int width, int classes);
+
+/* Name the classes before frames are read: those of `named`, which are d's from now on. Returns 0; -1 when
+ * they are not as many as the network's outputs. */
+int dataset_name(struct dataset *d, struct classes *named, struct err *e);
 
 /* The same for a finder of so many classes (boxes_class). */
 void dataset_init_finder(struct dataset *d, int height, int width, int classes);
 void dataset_free(struct dataset *d);
 
-/* Add all frames of r. A frame of another size, without a label or with a label that is not
- * one of the classes (digits, and `none` where there are eleven) is an error which names file and frame;
- * frames whose pixels are all equal are counted and left out. For a finder a frame's boxes must be right,
- * and one with nothing in it stays. Returns 0 or -1; what was added stays. */
+/* Add all frames of r. A frame of another size, without a label or, where the classes were named, with one
+ * that is none of them is an error which names file and frame; frames whose pixels are all equal are
+ * counted and left out. For a finder a frame's boxes must be right, and one with nothing in it stays.
+ * Returns 0 or -1; what was added stays. */
 int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e);
+
+/* All frames are read: their labels become the numbers of classes (classes_settle). Returns 0 or -1. A
+ * finder's need it not. */
+int dataset_settle(struct dataset *d, struct err *e);
 
 /* Rank 0's data (but for the sources' names) becomes that of all ranks, whose d is new. Returns 0 or
  * -1. */
@@ -276,11 +322,11 @@ int checkpoint_parse(const uint8_t *bytes, size_t len, struct checkpoint *c,
 
 /* The mean cross-entropy: negative log probability of the truth; logits [n][k], labels [n] in 0..k-1. n at
  * least 1. */
-double calibrate_loss(const float *logits, const uint8_t *labels, long n, int k,
+double calibrate_loss(const float *logits, const uint16_t *labels, long n, int k,
                       double temperature);
 
 /* The temperature at which that loss is least, to three digits; 1 when n is 0. */
-double calibrate_temperature(const float *logits, const uint8_t *labels, long n, int k);
+double calibrate_temperature(const float *logits, const uint16_t *labels, long n, int k);
 
 /* A trained network in 8 bits: weights in whole multiples of a step for each output channel,
  * activations in 256 levels. The result is a net that the engine runs in integers, and
@@ -376,6 +422,9 @@ struct fit_watch {
     void (*progress)(void *arg, const struct fit_progress *p);
     /* At the end, for each source that has images set aside: how many of them are right. */
     void (*source)(void *arg, const char *name, long right, long images);
+    /* At the end, for each class: its frames, how many of them were set aside, and how many of those are
+     * right. */
+    void (*class)(void *arg, const char *name, long frames, long aside, long right);
     /* At the end, of a finder that has images set aside. */
     void (*scores)(void *arg, const struct scores *s);
     const volatile sig_atomic_t *stop; /* when not 0, the run ends after the step at hand */
@@ -434,8 +483,8 @@ long recipe_validation(const struct recipe *r, long images);
 char *recipe_command(const struct recipe *r, const char *net, bool from_model, bool finder,
                      long validation, char *text, size_t size);
 
-/* Whether frames can train net: gray pictures of at most AUGMENT_MAX_SIDE come in, 2 to 11 outputs
- * go out; or gray squares and a finder's map. Returns 0 or -1. */
+/* Whether frames can train net: gray pictures of at most AUGMENT_MAX_SIDE come in, 2 to
+ * LABEL_MAX_CLASSES outputs go out; or gray squares and a finder's map. Returns 0 or -1. */
 int recipe_check_net(const struct net *net, struct err *e);
 
 #endif

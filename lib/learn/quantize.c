@@ -525,7 +525,7 @@ struct exam {
     long n;
     int classes;
     float *x, *logits;
-    uint8_t *labels;
+    uint16_t *labels;
     struct threads *threads;
 };
 
@@ -535,7 +535,7 @@ static int exam_init(struct exam *m, const struct net *net, const struct dataset
     *m = (struct exam){.n = s->validation, .classes = d->classes, .threads = t};
     m->x = scaled(net, d, s->validation_index, m->n, 1, e);
     m->logits = malloc((size_t)m->n * (size_t)m->classes * sizeof *m->logits);
-    m->labels = malloc((size_t)m->n);
+    m->labels = malloc((size_t)m->n * sizeof *m->labels);
     if (!m->x || !m->logits || !m->labels)
         return err_set(e, "out of memory");
     for (long i = 0; i < m->n; i++)

@@ -111,7 +111,8 @@ int recipe_check_net(const struct net *net, struct err *e)
     if (in.c != 1 || in.h > AUGMENT_MAX_SIDE || in.w > AUGMENT_MAX_SIDE)
         return err_set(e, "the network reads %dx%dx%d; frames are gray and at most %d pixels a side",
                        in.c, in.h, in.w, AUGMENT_MAX_SIDE);
-    if (net_outputs(net) < 2 || net_outputs(net) > 11)
-        return err_set(e, "the network has %d outputs, not 2 to 11", net_outputs(net));
+    if (net_outputs(net) < 2 || net_outputs(net) > LABEL_MAX_CLASSES)
+        return err_set(e, "the network has %d outputs, not 2 to %d", net_outputs(net),
+                       LABEL_MAX_CLASSES);
     return 0;
 }

@@ -46,16 +46,21 @@ int op_inputs(enum op op)
 
 /* ---- Memory ---- */
 
+static void free_params(struct layer *l)
+{
+    float **owned[] = {&l->weight, &l->bias, &l->step, &l->scale, &l->shift, &l->mean, &l->var};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
+        free(*owned[i]);
+        *owned[i] = NULL;
+    }
+}
+
 void net_free(struct net *net)
 {
     if (!net)
         return;
-    for (int i = 0; i < net->layers; i++) {
-        struct layer *l = &net->layer[i];
-        float *owned[] = {l->weight, l->bias, l->step, l->scale, l->shift, l->mean, l->var};
-        for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
-            free(owned[j]);
-    }
+    for (int i = 0; i < net->layers; i++)
+        free_params(&net->layer[i]);
     for (int i = 0; i < net->metas; i++) {
         free(net->meta[i].key);
         free(net->meta[i].value);
@@ -98,6 +103,7 @@ struct net *net_copy(const struct net *net, struct err *e)
     struct net *copy = calloc(1, sizeof *copy);
     if (!copy || !(copy->layer = calloc((size_t)net->layers, sizeof *copy->layer)))
         goto fail;
+    copy->open = net->open;
     for (int i = 0; i < net->layers; i++) {
         copy->layers = i + 1;
         if (copy_layer(copy, net, i))
@@ -143,6 +149,17 @@ int net_alloc_params(struct net *net, const bool *with_bias, struct err *e)
             return err_set(e, "out of memory");
     }
     return 0;
+}
+
+int net_set_labels(struct net *net, int labels, struct err *e)
+{
+    bool with_bias[NET_MAX_LAYERS];
+    for (int i = 0; i < net->layers; i++)
+        with_bias[i] = net->layer[i].bias;
+    for (int i = net->open; i < net->layers; i++)
+        free_params(&net->layer[i]);
+    net->layer[net->open].out.c = labels;
+    return net_infer_shapes(net, e) || net_alloc_params(net, with_bias, e) ? -1 : 0;
 }
 
 /* ---- First weights ---- */

@@ -89,6 +89,7 @@ struct meta {
 struct net {
     int layers;
     struct layer *layer; /* [layers], in an order in which inputs come first; the last is the output */
+    int open; /* the layer of a .net's `dense labels`, whose outputs are counted later; 0: none */
     int metas;
     struct meta *meta;
 };
@@ -97,6 +98,10 @@ struct net {
  * the file's name for messages. Weights are allocated and zero: net_init draws them. Returns NULL
  * with a message that says the line. Free with net_free. */
 struct net *net_parse(const char *text, size_t len, const char *name, struct err *e);
+
+/* Give the layer of `dense labels` so many outputs: the shapes behind it follow, and its parameters and those
+ * behind it are new, as net_parse makes them. Returns 0 or -1. */
+int net_set_labels(struct net *net, int labels, struct err *e);
 
 /* Read a file and parse it; NULL or "-" is standard input. */
 struct net *net_load(const char *name, struct err *e);

@@ -13,6 +13,7 @@
 #include "base/files.h"
 
 #define NET_MAX_TEXT (1L << 20) /* A .net has at most so many bytes. */
+#define LEAST_LABELS 2          /* outputs of `dense labels` until they are counted */
 #define MAX_WORDS 24            /* A line has at most so many words. */
 
 struct parser {
@@ -198,9 +199,17 @@ static int parse_pool(struct parser *p, struct layer *l)
 
 static int parse_dense(struct parser *p, struct layer *l)
 {
-    if (take_int(p, "outputs", 1, NET_MAX_DIM, &l->out.c))
-        return -1;
-    p->with_bias[l - p->net->layer] = !take_word(p, "nobias");
+    int layer = (int)(l - p->net->layer);
+    if (!take_word(p, "labels")) {
+        if (take_int(p, "outputs", 1, NET_MAX_DIM, &l->out.c))
+            return -1;
+    } else if (p->net->open) {
+        return fail(p, "dense labels: there is one above");
+    } else {
+        l->out.c = LEAST_LABELS;
+        p->net->open = layer;
+    }
+    p->with_bias[layer] = !take_word(p, "nobias");
     return 0;
 }
 

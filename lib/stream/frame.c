@@ -166,22 +166,17 @@ int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e)
     return 0;
 }
 
-int frame_label(const struct frame *f)
+int frame_label(const struct frame *f, char label[static LABEL_SIZE])
 {
-    char label[sizeof "none" + 1];
-    if (!frame_fact(f, "label", label, sizeof label))
-        return -1;
-    for (int i = 0; i <= FRAME_NONE; i++)
-        if (!strcmp(label, frame_label_text(i)))
-            return i;
-    return -2;
-}
-
-const char *frame_label_text(int label)
-{
-    static const char text[][sizeof "none"] = {"0", "1", "2", "3", "4",   "5",
-                                               "6", "7", "8", "9", "none"};
-    return text[label];
+    char text[LABEL_SIZE + 1] = "";
+    label[0] = '\0';
+    if (!frame_fact(f, "label", text, sizeof text))
+        return 0;
+    size_t len = strlen(text);
+    bool word = label_is_word(text, len);
+    memcpy(label, text, LABEL_SIZE - 1);
+    label[len < LABEL_SIZE ? len : LABEL_SIZE - 1] = '\0';
+    return word ? 1 : -1;
 }
 
 char *percent_encode(const char *name, char *text, size_t size)

@@ -1,15 +1,18 @@
 /* MNIST's files: IDX to images and labels, item after item.
  *   in   an IDX file, plain or gzip, from a file or a pipe (zlib reads both)
- *   out  images of height x width bytes, labels of one byte
+ *   out  images of height x width bytes, labels of one byte or, QMNIST's, of a row of integers
  * Format: Yann LeCun, The MNIST database of handwritten digits. */
 #include "stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <zlib.h>
+
+#define MAX_COLUMNS 64 /* A label is at most so many integers. */
 
 struct idx {
     gzFile file;
@@ -47,8 +50,11 @@ static int check_magic(const uint8_t *magic, struct err *e)
 {
     if (magic[0] || magic[1])
         return err_set(e, "not an IDX file: begins with bytes 0x%02x 0x%02x", magic[0], magic[1]);
+    if (magic[2] == 12 && magic[3] == 2)
+        return 0;
     if (magic[2] != 8)
-        return err_set(e, "IDX file of type 0x%02x: only unsigned bytes (0x08) are read", magic[2]);
+        return err_set(e, "IDX file of type 0x%02x: only unsigned bytes (0x08) are read, and rows of "
+                       "integers (0x0c) as labels", magic[2]);
     if (magic[3] != 1 && magic[3] != 3)
         return err_set(e, "IDX file of %d dimensions: images have 3, labels 1", magic[3]);
     return 0;
@@ -73,7 +79,11 @@ static int read_header(struct idx *x, struct err *e)
     x->images = magic[3] == 3;
     x->count = big_endian(sizes);
     uint32_t height = x->images ? big_endian(sizes + 4) : 1;
-    uint32_t width = x->images ? big_endian(sizes + 8) : 1;
+    uint32_t columns = magic[3] == 2 ? big_endian(sizes + 4) : 0;
+    if (columns > MAX_COLUMNS || (magic[3] == 2 && !columns))
+        return err_set(e, "labels of %lu integers: they have 1 to %d", (unsigned long)columns,
+                       MAX_COLUMNS);
+    uint32_t width = x->images ? big_endian(sizes + 8) : columns ? 4 * columns : 1;
     if (frame_check_size(width, height, e) < 0)
         return -1;
     x->width = (int)width;
@@ -214,15 +224,21 @@ void idx_pair_close(struct idx_pair *p)
 
 int idx_pair_read(struct idx_pair *p, uint8_t *image, int *label, struct err *e)
 {
-    uint8_t byte;
+    uint8_t item[4 * MAX_COLUMNS];
     *label = -1;
     int got = idx_read(p->images, image, e);
     if (got < 0 || !p->labels)
         return got;
-    if (idx_read(p->labels, &byte, e) < 0)
+    if (idx_read(p->labels, item, e) < 0)
         return -1;
-    if (got)
-        *label = byte;
+    if (!got)
+        return 0;
+    uint32_t number = p->labels->item == 1 ? *item : big_endian(item);
+    if (number > INT_MAX) {
+        err_set(e, "label %d is below 0", (int)number);
+        return err_at(e, p->labels->name, p->labels->next - 1);
+    }
+    *label = (int)number;
     return got;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/files.h"
+#include "base/label.h"
 
 /* The frame stream: raw PGM images one after another, with facts in their header comments.
  * pgm-stream(5) is the format's description.
@@ -79,13 +80,9 @@ static inline bool fact_value_byte(int c)
 /* Make to's facts those of from. Returns 0 or -1. */
 int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e);
 
-/* The ground truth of a frame, its fact `label`: 0..9; FRAME_NONE for "none", a frame without a digit; -1
- * when the fact is missing, -2 when its value is any other. */
-#define FRAME_NONE 10
-int frame_label(const struct frame *f);
-
-/* The text of label 0..FRAME_NONE: "0".."9", "none". */
-const char *frame_label_text(int label);
+/* The ground truth of a frame, its fact `label`, into label. Returns 1; 0 when the fact is missing; -1 when its
+ * value can be no label (label_is_word): label then holds what of it fits. */
+int frame_label(const struct frame *f, char label[static LABEL_SIZE]);
 
 /* A file name or device as it may stand in a fact or an answer: bytes outside printable ASCII,
  * space and '%' become %XX. Writes at most size bytes with the NUL; returns text. */
@@ -162,18 +159,19 @@ bool pipe_wait_taken(int fd);
  *
  *     00 00 08 03  N(4) H(4) W(4)  N images of H rows of W bytes
  *     00 00 08 01  N(4)            N labels of one byte
+ *     00 00 0c 02  N(4) K(4)       N labels of K integers of four bytes, the first is the label (QMNIST)
  */
 
 struct idx;
 
 /* Open a file, NULL or "-" for standard input, and read its header. Returns NULL when it is not an
- * IDX file of bytes in one or three dimensions, or its images are beyond FRAME_MAX_SIDE or
+ * IDX file of bytes in one or three dimensions or of integers in two, or its images are beyond FRAME_MAX_SIDE or
  * FRAME_MAX_PIXELS.
  * Close with idx_close. */
 struct idx *idx_open(const char *name, struct err *e);
 void idx_close(struct idx *x);
 
-/* The size of an item (labels: 1x1). */
+/* The size of an item in bytes (labels: 1x1, those of K integers 4Kx1). */
 int idx_width(const struct idx *x);
 int idx_height(const struct idx *x);
 
@@ -196,7 +194,7 @@ int idx_pair_open(struct idx_pair *p, const char *images_name, const char *label
                   struct err *e);
 void idx_pair_close(struct idx_pair *p);
 
-/* idx_read of both; *label is 0..255, or -1 without labels. */
+/* idx_read of both; *label is 0..255, of QMNIST's 0..INT_MAX, or -1 without labels. */
 int idx_pair_read(struct idx_pair *p, uint8_t *image, int *label, struct err *e);
 int idx_pair_skip(struct idx_pair *p, uint32_t n, struct err *e);
 

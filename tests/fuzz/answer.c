@@ -20,7 +20,7 @@ static void read_back(void)
 
 static void write_and_read(void)
 {
-    answer_text(&first, ANSWER_MAX_CLASSES, line);
+    answer_text(&first, ANSWER_MAX_CANDIDATES, line);
     read_back();
     answer_json(&first, line);
     read_back();

@@ -68,13 +68,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct frame_reader *r = reader_of(in, data, size);
     struct frame f = {0};
     struct err e = ERR_NONE;
-    char text[64];
+    char text[64], label[LABEL_SIZE];
     int got = 0;
     while (r && (got = frame_read(r, &f, &e)) == 1) {
         check_facts(&f);
         check_round_trip(again, &f);
         frame_source(r, &f, text, sizeof text);
-        if (frame_number(r, &f) < 0 || frame_label(&f) > 9 || frame_would_block(r) ||
+        if (frame_number(r, &f) < 0 || frame_label(&f, label) > 1 || frame_would_block(r) ||
             (frame_was_clipped(r) && f.width == 0) || frame_fd(r) < 0 || !frame_stream_name(r))
             abort();
     }

@@ -35,7 +35,7 @@ static void answer(struct model *m)
     size_t pixels = (size_t)m->width * (size_t)m->height;
     uint8_t *gray = malloc(FRAMES * pixels);
     double *p = malloc(FRAMES * (size_t)m->classes * sizeof *p);
-    static char label[ANSWER_MAX_CLASSES][ANSWER_LABEL];
+    static char label[LABEL_MAX_CLASSES][LABEL_SIZE];
     static char line[ANSWER_LINE];
     static struct answer a, again;
     if (gray && p) {

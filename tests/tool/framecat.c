@@ -8,8 +8,9 @@
 
 static void list(const struct frame_reader *r, const struct frame *f)
 {
-    char source[1024];
-    printf("%dx%d\t%d\t%s\t%lld\t%s\n", f->width, f->height, frame_label(f),
+    char source[1024], label[LABEL_SIZE];
+    int there = frame_label(f, label);
+    printf("%dx%d\t%s\t%s\t%lld\t%s\n", f->width, f->height, there > 0 ? label : there ? "?" : "-",
            frame_source(r, f, source, sizeof source), frame_number(r, f),
            frame_was_clipped(r) ? "clipped" : "-");
 }

@@ -6,7 +6,7 @@
 
 #include "../check.h"
 
-static char digits[11][ANSWER_LABEL] = {"0", "1", "2", "3", "4", "5",
+static char digits[11][LABEL_SIZE] = {"0", "1", "2", "3", "4", "5",
                                               "6", "7", "8", "9", "none"};
 static char line[ANSWER_LINE];
 
@@ -124,7 +124,7 @@ static void test_round_trip(void)
     CHECK(!answer_parse(line, &b, NULL) && same(&a, &b, 0), "JSON that says nothing");
     memset(a.source, '"', ANSWER_SOURCE - 1);
     a.source[ANSWER_SOURCE - 1] = '\0';
-    a.candidates = ANSWER_MAX_CLASSES;
+    a.candidates = ANSWER_MAX_CANDIDATES;
     for (int i = 0; i < a.candidates; i++)
         a.candidate[i] = (struct candidate){"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"", 0.5};
     CHECK(answer_json(&a, line) < ANSWER_LINE - 1, "the longest line fits");

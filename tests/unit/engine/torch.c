@@ -96,7 +96,7 @@ static void fill(void *arg, int i, int thread, float *x)
     memcpy(x, (const float *)arg + i * 144, 144 * sizeof *x);
 }
 
-static void check_gradients(struct net *net, float *x, const uint8_t *label, struct threads *t)
+static void check_gradients(struct net *net, float *x, const uint16_t *label, struct threads *t)
 {
     struct err e = ERR_NONE;
     struct train_options o = {.batch = N, .optimizer = OPT_SGD, .label_smoothing = 0.1};
@@ -123,7 +123,7 @@ static void check_gradients(struct net *net, float *x, const uint8_t *label, str
     net_free(after);
 }
 
-static void check_steps(struct net *net, float *x, const uint8_t *label, struct threads *t)
+static void check_steps(struct net *net, float *x, const uint16_t *label, struct threads *t)
 {
     struct err e = ERR_NONE;
     struct train_options o = {.batch = N, .optimizer = OPT_ADAMW, .label_smoothing = 0.1,
@@ -182,9 +182,9 @@ int main(void)
         free(initial);
     }
     float *x = tensor("x", N * 144), *numbers = tensor("label", N);
-    uint8_t label[N];
+    uint16_t label[N];
     for (int i = 0; i < N; i++)
-        label[i] = (uint8_t)numbers[i];
+        label[i] = (uint16_t)numbers[i];
     check_gradients(net, x, label, t);
     check_steps(net, x, label, t);
     check_logits(net, x, t);

@@ -15,7 +15,7 @@ enum { N = 13 }; /* images a batch: shards of one and of two */
 struct batch {
     long pixels;
     float *x;
-    uint8_t label[64];
+    uint16_t label[64];
 };
 
 static void fill_from(void *arg, int i, int thread, float *x)
@@ -34,7 +34,7 @@ static struct batch make_batch(const struct net *net, int n)
     for (long i = 0; i < n * b.pixels; i++)
         b.x[i] = (float)rng_range(&r, -1, 1);
     for (int i = 0; i < n; i++)
-        b.label[i] = (uint8_t)rng_below(&r, (uint32_t)net_outputs(net));
+        b.label[i] = (uint16_t)rng_below(&r, (uint32_t)net_outputs(net));
     return b;
 }
 

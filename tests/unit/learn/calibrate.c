@@ -12,7 +12,7 @@
 static void check_known(double temperature)
 {
     float *logits = calloc(N * K, sizeof *logits);
-    uint8_t *labels = calloc(N, 1);
+    uint16_t *labels = calloc(N, sizeof *labels);
     if (!logits || !labels)
         exit(1);
     struct rng r = rng_seed(1, 2);
@@ -26,7 +26,7 @@ static void check_known(double temperature)
         int truth = 0;
         while (truth < K - 1 && (at -= p[truth]) >= 0)
             truth++;
-        labels[i] = (uint8_t)truth;
+        labels[i] = (uint16_t)truth;
     }
     double got = calibrate_temperature(logits, labels, N, K);
     CHECK(fabs(got / temperature - 1) < 0.05, "temperature %g is found (%.4f)", temperature, got);
@@ -41,7 +41,7 @@ static void check_known(double temperature)
 int main(void)
 {
     const float sure[] = {1000, 0, -1000, 5}, even[] = {2, 2};
-    const uint8_t right[] = {0}, wrong[] = {2};
+    const uint16_t right[] = {0}, wrong[] = {2};
     check_known(0.8);
     check_known(1);
     check_known(2.5);

@@ -44,14 +44,21 @@ static int read_stream(struct dataset *d, struct err *e)
     return got;
 }
 
+/* A stream is all that is read. */
+static int read_all(struct dataset *d, struct err *e)
+{
+    return read_stream(d, e) || dataset_settle(d, e) ? -1 : 0;
+}
+
 static void check_refusals(void)
 {
     static const char *bad[][2] = {
         {"P5\n# label=3\n4 4\n255\n0123456789abcde", "truncated"},
         {"P5\n# label=3\n3 4\n255\n0123456789ab", "reads 4x4: preproc"},
         {"P5\n4 4\n255\n0123456789abcdef", "a filter in between may have dropped `label`"},
-        {"P5\n# label=x\n4 4\n255\n0123456789abcdef", "label 'x' is not a digit"},
-        {"P5\n# label=12\n4 4\n255\n0123456789abcdef", "label '12' is not a digit"},
+        {"P5\n# label=a b\n4 4\n255\n0123456789abcdef", "label 'a b' is not a word"},
+        {"P5\n# label=x\n4 4\n255\n0123456789abcdef", "label 'x' is one of 2, but the network has 5"},
+        {"P5\n# label=12\n4 4\n255\n0123456789abcdef", "label '12' is one of 2, but"},
         {"P5\n# label=5\n4 4\n255\n0123456789abcdef", "label 5, but the network has 5 outputs"},
         {"P5\n# label=none\n4 4\n255\n0123456789abcdef", "label none, but the network has 5 outputs"},
     };
@@ -62,8 +69,8 @@ static void check_refusals(void)
         snprintf(text, sizeof text, "P5\n# label=4\n4 4\n255\n0123456789abcdef%s", bad[i][0]);
         write_text(text);
         dataset_init(&d, 4, 4, 5);
-        CHECK(read_stream(&d, &e) == -1 && strstr(e.what, bad[i][1]) && e.frame == 1 &&
-                  !strcmp(e.file, stream) && d.images == 1,
+        CHECK(read_all(&d, &e) == -1 && strstr(e.what, bad[i][1]) && e.frame == 1 &&
+                  !strcmp(e.file, stream),
               "frame %lld: %s", e.frame, e.what);
         dataset_free(&d);
     }
@@ -96,11 +103,11 @@ static void check_split(void)
     dataset_init(&a, 4, 4, 10);
     dataset_init(&b, 4, 4, 10);
     write_stream(N, 0);
-    CHECK(!read_stream(&a, &e) && a.images == N, "read %d frames", N);
+    CHECK(!read_all(&a, &e) && a.images == N, "read %d frames", N);
     write_stream(N / 2, N / 2);
     CHECK(!read_stream(&b, &e), "read the second half");
     write_stream(N / 2, 0);
-    CHECK(!read_stream(&b, &e) && !read_stream(&b, &e) && b.images == N + N / 2 && b.sources == 1,
+    CHECK(!read_stream(&b, &e) && !read_all(&b, &e) && b.images == N + N / 2 && b.sources == 1,
           "and the first half, twice");
     CHECK(!dataset_split(&a, N / 12, &s, &e) && s.train == N - N / 12 && s.validation == N / 12,
           "split");
@@ -163,13 +170,44 @@ static void check_content(void)
     char got[65], expected[65];
     dataset_init(&d, 2, 2, 10);
     write_text("P5\n# label=4\n2 2\n255\nabcdP5\n# label=1\n# box=1,1,2,2\n2 2\n255\nefgh");
-    CHECK(!read_stream(&d, &e), "two frames");
+    CHECK(!read_all(&d, &e), "two frames");
     sha256_init(&want);
     sha256_add(&want, "abcd\4efgh\1", 10);
     sha256_text(&want, expected);
     sha256_text(&d.content, got);
     CHECK(!strcmp(got, expected), "checksum of pixels and labels");
     dataset_free(&d);
+}
+
+/* Words become classes in the order of their names, or in one that was given. */
+static void check_words(void)
+{
+    struct dataset d;
+    struct err e = ERR_NONE;
+    struct classes named = {0};
+    write_text("P5\n# label=plus\n2 2\n255\nabcdP5\n# label=B\n2 2\n255\nefgh"
+               "P5\n# label=plus\n2 2\n255\nijkl");
+    dataset_init(&d, 2, 2, 0);
+    CHECK(!read_all(&d, &e) && d.classes == 2 && d.labels[0] == 1 && d.labels[1] == 0 &&
+              d.labels[2] == 1 && !strcmp(d.named.of[1].name, "plus"),
+          "two words: %s", e.what);
+    char *text = classes_text(&d.named);
+    CHECK(text && !strcmp(text, "B plus"), "their names");
+    free(text);
+    dataset_free(&d);
+    dataset_init(&d, 2, 2, 3);
+    CHECK(!classes_list(&named, "plus minus B", &e) && !dataset_name(&d, &named, &e) &&
+              !read_all(&d, &e) && d.labels[0] == 0 && d.labels[1] == 2 && d.classes == 3,
+          "in an order that was given: %s", e.what);
+    dataset_free(&d);
+    dataset_init(&d, 2, 2, 3);
+    CHECK(!classes_list(&named, "plus minus C", &e) && !dataset_name(&d, &named, &e) &&
+              read_all(&d, &e) && strstr(e.what, "label 'B' is none of the 3 classes") && e.frame == 1,
+          "none of those named: %s", e.what);
+    dataset_free(&d);
+    e = (struct err)ERR_NONE;
+    CHECK(classes_list(&named, "a b a", &e) && strstr(e.what, "'a' is there twice"), "twice");
+    classes_free(&named);
 }
 
 int main(void)
@@ -182,6 +220,7 @@ int main(void)
     check_blank();
     check_split();
     check_content();
+    check_words();
     unlink(stream);
     return check_done();
 }

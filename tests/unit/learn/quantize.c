@@ -55,7 +55,7 @@ static void fill(struct dataset *d, struct split *s)
     dataset_init(d, SIDE, SIDE, 10);
     d->images = IMAGES;
     d->pixels = malloc(IMAGES * PIXELS);
-    d->labels = calloc(IMAGES, 1);
+    d->labels = calloc(IMAGES, sizeof *d->labels);
     for (int i = 0; i < IMAGES; i++) {
         double x = rng_range(&r, 2, 10), y = rng_range(&r, 2, 10), size = rng_range(&r, 2, 12);
         for (int p = 0; p < PIXELS; p++) {
@@ -154,7 +154,7 @@ static void check_net(const char *name, const char *text, struct dataset *d, con
     struct net *net = drawn_net(name, text, .3);
     run(net, d, 64, threads, NULL, before);
     for (int i = 0; i < IMAGES; i++)
-        d->labels[i] = (uint8_t)answer(before + i * 10);
+        d->labels[i] = (uint16_t)answer(before + i * 10);
     struct net *made = quantize_net(net, d, s, 1, threads, &r, &e);
     CHECK(made, "%s: quantized %s", name, e.what);
     if (!made)
