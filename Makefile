@@ -63,7 +63,7 @@ $(PROGRAMS:%=$(B)/%): $(B)/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/libinkpipe.a
 # Where mpicc is, cnn-train can also be one of several under mpirun.
 ifneq ($(shell command -v $(MPICC)),)
 $(B)/cnn-train: $(B)/lib/engine/ranks/mpi.o
-$(B)/lib/engine/ranks/mpi.o: ALL_CFLAGS += $(shell $(MPICC) --showme:compile)
+$(B)/lib/engine/ranks/mpi.o: private ALL_CFLAGS += $(shell $(MPICC) --showme:compile)
 LIBS_cnn-train := $(shell $(MPICC) --showme:link)
 endif
 
@@ -100,11 +100,11 @@ $(OBJ): private WARN += -Wframe-larger-than=16384
 $(B)/lib/base/privilege.o: private ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 
 # Loops over pixels that run in the shadow of the training.
-$(B)/lib/learn/augment.o $(addprefix $(B)/lib/ink/,contrast.o edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): ALL_CFLAGS += $(LOOPS)
-$(addprefix $(B)/lib/ink/,contrast.o rules.o): ALL_CFLAGS += -fno-math-errno
+$(B)/lib/learn/augment.o $(addprefix $(B)/lib/ink/,contrast.o edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): private ALL_CFLAGS += $(LOOPS)
+$(addprefix $(B)/lib/ink/,contrast.o rules.o): private ALL_CFLAGS += -fno-math-errno
 
 # (UBSan's checks in the unrolled loops would keep the compiler for an hour: ASan alone there.)
-$(KERNELS) $(KERNELS8) $(KERNELS16): ALL_CFLAGS += -fno-sanitize=undefined $(KERNEL_CFLAGS)
+$(KERNELS) $(KERNELS8) $(KERNELS16): private ALL_CFLAGS += -fno-sanitize=undefined $(KERNEL_CFLAGS)
 $(KERNELS): $(K)/lib/engine/kernel/kernel_%.o: lib/engine/kernel/kernel.c $(K)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LOOPS) -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
@@ -113,7 +113,7 @@ $(KERNELS8): $(K)/lib/engine/kernel/int8_%.o: lib/engine/kernel/int8.c $(K)/flag
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LOOPS) -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
 
-$(K)/lib/engine/kernel/bf16_amx.o: ALL_CFLAGS += -mavx512bf16 -mamx-bf16
+$(K)/lib/engine/kernel/bf16_amx.o: private ALL_CFLAGS += -mavx512bf16 -mamx-bf16
 $(KERNELS16): $(K)/lib/engine/kernel/bf16_%.o: lib/engine/kernel/bf16.c $(K)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LOOPS) -ffp-contract=fast -fno-math-errno -DLEVEL=$* $(FLAGS_$*) -c -o $@ $<
@@ -131,8 +131,8 @@ $(UNIT) $(BENCH): $(B)/%: $(B)/libinkpipe.a
 	$(LINK) $(LIBS_$(*F)) $(LIBS_base)
 $(foreach t,$(wildcard tests/unit/*/*.c),$(eval $(B)/unit/$(basename $(notdir $t)): $t))
 $(foreach t,$(wildcard tests/tool/*.c tests/bench/*.c),$(eval $(t:tests/%.c=$(B)/%): $t))
-$(addprefix $(B)/data/,draw.o glyph.o page.o photo.o): ALL_CFLAGS += $(LOOPS) -fno-math-errno
-$(B)/tool/paper: $(B)/data/photo.o
+$(addprefix $(B)/data/,draw.o glyph.o page.o photo.o): private ALL_CFLAGS += $(LOOPS) -fno-math-errno
+$(B)/tool/paper $(B)/tool/formphoto: $(B)/data/photo.o
 $(B)/tool/scenes: $(addprefix $(B)/data/,draw.o glyph.o layout.o page.o photo.o write.o)
 $(DRAW): $(B)/tool/%: $(B)/data/%.o $(B)/libinkpipe.a
 	@mkdir -p $(@D)

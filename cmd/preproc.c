@@ -1,6 +1,6 @@
 /* preproc: frames of any size -> 28x28 frames as MNIST makes them.
  * Frames are read until the input pauses or each thread has its share; lib/ink finds the digits of them
- * all at once; what comes out of them is written in order. */
+ * all at once, or lib/form the cells of a form; what comes out of them is written in order. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,22 +12,33 @@
 #include "base/files.h"
 #include "base/privilege.h"
 #include "base/threads.h"
+#include "form/form.h"
 #include "ink/ink.h"
 #include "tool.h"
 
 static const char usage[] =
-    "usage: preproc [-m] [-j threads] [-r x,y,w,h] [file ...]\n"
+    "usage: preproc [-m] [-j threads] [-f form | -r [name=]x,y,w,h ...] [file ...]\n"
     "Find the handwritten digit in each frame, cut it out and make it 28x28 as MNIST does.\n"
+    "  -f form      the boxes of a printed form, see form(5), on a scan or photo of it\n"
     "  -j threads   work on as many frames at once (1)\n"
     "  -m           every digit, in reading order, not only the most prominent one\n"
-    "  -r x,y,w,h   look only in this region of the frame\n"
+    "  -r x,y,w,h   look only in this region of the frame; -r name=x,y,w,h, as often as\n"
+    "               wanted: every digit of each region, as the field of that name\n"
     "  -h           this help\n"
     "  -V           version\n";
+
+/* A part of a frame to look in. */
+struct region {
+    char name[FORM_NAME]; /* of the field it holds; "": of none */
+    int at[4];            /* x, y, w, h */
+};
 
 struct options {
     bool many;     /* every digit, not only the most prominent one */
     int threads;   /* so many frames are worked on at once */
-    int region[4]; /* x, y, w, h of the part of a frame to look in; w 0: all of it */
+    struct region *region; /* [regions]; none: all of a frame */
+    int regions;
+    const char *form;      /* the file of a form whose boxes are looked for, or NULL */
     const char *finder; /* the ONNX file of the network to find digits with; NULL: by thresholds */
     int sight;     /* the file for pictures of what the finder saw; -1: none */
 };
@@ -53,24 +64,53 @@ static int open_sight(const char *name)
     exit(tool_error(&e));
 }
 
+/* "x,y,w,h" or "name=x,y,w,h". */
+static void add_region(struct options *o, const char *text)
+{
+    size_t len = strcspn(text, "=");
+    struct region *region = realloc(o->region, ((size_t)o->regions + 1) * sizeof *region);
+    if (!region)
+        tool_usage("out of memory");
+    o->region = region;
+    region += o->regions++;
+    *region = (struct region){.name = ""};
+    if (text[len]) {
+        bool good = len > 0 && len < sizeof region->name;
+        for (size_t i = 0; i < len; i++)
+            good = good && fact_key_byte((unsigned char)text[i]);
+        if (!good)
+            tool_usage("-r %s: a field's name is up to %d letters, digits, '_', '-' and '.'", text, FORM_NAME - 1);
+        memcpy(region->name, text, len);
+        text += len + 1;
+    }
+    tool_box('r', text, region->at);
+    if (o->regions > 1 && (!region->name[0] || !o->region[0].name[0]))
+        tool_usage("-r more than once: each region needs a name, -r name=x,y,w,h");
+}
+
 static struct options parse(int argc, char **argv)
 {
     bool by_network = false;
     struct options o = {.threads = 1, .sight = -1};
-    for (int c; (c = getopt(argc, argv, "F:hj:M:mr:Vx:")) != -1;)
+    for (int c; (c = getopt(argc, argv, "F:f:hj:M:mr:Vx:")) != -1;)
         switch (c) {
         case 'F': by_network = !strcmp(optarg, "new"); break;
+        case 'f': o.form = optarg; break;
         case 'h': tool_help();
         case 'j': o.threads = (int)tool_int(c, optarg, 1, 256); break;
         case 'M': o.finder = optarg; break;
         case 'm': o.many = true; break;
-        case 'r': tool_box(c, optarg, o.region); break;
+        case 'r': add_region(&o, optarg); break;
         case 'V': tool_version();
         case 'x': o.sight = open_sight(optarg); break;
         default: tool_usage(NULL);
         }
     if (by_network && !o.finder)
         o.finder = find_finder();
+    if (o.form && (o.regions || o.many))
+        tool_usage("-f tells where to look: it goes neither with -r nor with -m");
+    if (o.form && !strcmp(o.form, "-") && optind == argc)
+        tool_usage("form and frames cannot both come from standard input");
     return o;
 }
 
@@ -84,6 +124,8 @@ enum { MAX_SMALL = 1 << 20 };
 struct job {
     struct frame in, out;
     struct ink *ink;
+    struct form_reader *reader; /* NULL: no form */
+    struct easel *easel;        /* likewise */
     char *wire; /* what comes out, as it stands on the wire */
     size_t len, size;
     int seen;
@@ -93,6 +135,7 @@ struct job {
 
 struct preproc {
     const struct options *o;
+    const struct form_layout *layout; /* NULL: no form */
     struct threads *threads;
     struct ink_finder *finder; /* or NULL */
     struct job *job;
@@ -102,18 +145,29 @@ struct preproc {
     bool closed; /* nothing more can be written */
 };
 
-static int preproc_init(struct preproc *p, const struct options *o, struct err *e)
+static int job_init(struct job *j, const struct ink_finder *finder, bool form, struct err *e)
+{
+    if (!(j->ink = ink_new(finder, e)))
+        return -1;
+    if (!form)
+        return 0;
+    j->easel = malloc(sizeof *j->easel);
+    j->reader = form_reader_new(e);
+    return j->reader && j->easel ? 0 : err_set(e, "out of memory");
+}
+
+static int preproc_init(struct preproc *p, const struct options *o, const struct form_layout *layout, struct err *e)
 {
     int jobs = o->threads == 1 ? 1 : JOBS_PER_THREAD * o->threads;
-    *p = (struct preproc){.o = o};
+    *p = (struct preproc){.o = o, .layout = layout};
     if (!(p->job = calloc((size_t)jobs, sizeof *p->job)))
         return err_set(e, "out of memory");
     if (!(p->threads = threads_new(o->threads, e)))
         return -1;
     if (o->finder && !(p->finder = ink_finder_load(o->finder, e)))
         return -1;
-    for (; p->jobs < jobs; p->jobs++)
-        if (!(p->job[p->jobs].ink = ink_new(p->finder, e)))
+    while (p->jobs < jobs)
+        if (job_init(&p->job[p->jobs++], p->finder, layout != NULL, e))
             return -1;
     return 0;
 }
@@ -124,6 +178,8 @@ static void preproc_free(struct preproc *p)
         frame_free(&p->job[i].in);
         frame_free(&p->job[i].out);
         ink_free(p->job[i].ink);
+        form_reader_free(p->job[i].reader);
+        free(p->job[i].easel);
         free(p->job[i].wire);
     }
     free(p->job);
@@ -133,13 +189,14 @@ static void preproc_free(struct preproc *p)
 
 /* ---- one frame ---- */
 
-/* The part of the frame to look at: box[] = x, y, w, h. Returns -1 when it lies outside. */
-static int clip(const struct frame *f, const int *region, int *box, struct err *e)
+/* The part of the frame to look at (NULL: all of it): box[] = x, y, w, h. Returns -1 when it lies outside. */
+static int clip(const struct frame *f, const struct region *part, int *box, struct err *e)
 {
     int whole[4] = {0, 0, f->width, f->height};
     memcpy(box, whole, sizeof whole);
-    if (!region[2])
+    if (!part)
         return 0;
+    const int *region = part->at;
     for (int i = 0; i < 2; i++) {
         int room = whole[2 + i] - region[i];
         if (room <= 0)
@@ -184,28 +241,95 @@ static int put(struct job *j, bool many, const struct ink_digit *d, const int *b
     return frame_append(&j->wire, &j->len, &j->size, &j->out, &j->e);
 }
 
-static int work_on(struct job *j, const struct options *o)
+/* Say which field and place the frame that is put out next belongs to. */
+static int set_cell(struct job *j, const char *field, int cell)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", cell);
+    return frame_set_fact(&j->out, "field", field, &j->e) || frame_set_fact(&j->out, "cell", text, &j->e) ? -1 : 0;
+}
+
+/* Put out the digit or digits of a part of the frame. Returns 0; 1 when the part lies outside; -1. */
+static int read_part(struct job *j, const struct options *o, const struct region *part)
 {
     int box[4], digits = 0;
+    bool named = part && part->name[0];
     struct ink_digit *digit = NULL;
+    int outside = clip(&j->in, part, box, &j->e);
+    if (!outside)
+        digits = ink_find(j->ink, j->in.gray + (long)box[1] * j->in.width + box[0], j->in.width,
+                          box[2], box[3], o->many || named, &digit, &j->e);
+    if (digits < 0)
+        return -1;
+    j->seen = digits && !named ? ink_seen(j->ink) : 0;
+    for (int i = 0; i < digits || i == 0; i++)
+        if ((named && set_cell(j, part->name, i)) || put(j, o->many, i < digits ? &digit[i] : NULL, box))
+            return -1;
+    return outside ? 1 : 0;
+}
+
+static int read_parts(struct job *j, const struct options *o)
+{
+    int outside = 0;
+    for (int i = 0; i < o->regions || i == 0; i++) {
+        int status = read_part(j, o, o->regions ? &o->region[i] : NULL);
+        if (status < 0)
+            return -1;
+        outside |= status;
+    }
+    j->whole = true;
+    return outside ? -1 : 0;
+}
+
+/* ---- a form ---- */
+
+/* The number of the copy, which is what tells its page; without numbers pages are told by their order. */
+static int set_page(struct job *j, const struct form_code *code)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%u", code->copy);
+    return frame_set_fact(&j->out, "page", code->copy ? text : NULL, &j->e);
+}
+
+static int put_cell(struct job *j, const struct form_layout *l, const struct form_ink *ink)
+{
+    const struct form_cell *c = &l->cell[ink->cell];
+    struct ink_digit d = {.x = ink->x, .y = ink->y, .w = ink->w, .h = ink->h, .class = -1};
+    if (ink->cut)
+        normalise(j->easel, ink->cut, ink->cut_w, ink->cut_h, d.pixels);
+    if (set_cell(j, l->form->field[c->field].name, c->cell))
+        return -1;
+    return put(j, false, ink->cut ? &d : NULL, (const int[4]){0});
+}
+
+/* Put out the cells of a sheet. A picture without one is said, and the others are done. */
+static int read_sheet(struct job *j, const struct form_layout *l)
+{
+    struct form_sheet sheet;
+    struct form_ink *ink;
+    size_t n;
+    j->whole = true;
+    if (form_find_sheet(j->reader, l, j->in.gray, j->in.width, j->in.width, j->in.height, &sheet, &j->e) ||
+        set_page(j, &sheet.code))
+        return -1;
     j->whole = false;
+    if (form_read_cells(j->reader, l, j->in.gray, j->in.width, j->in.width, j->in.height, &sheet, &ink, &n, &j->e))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (put_cell(j, l, &ink[i]))
+            return -1;
+    j->whole = true;
+    return 0;
+}
+
+static int work_on(struct job *j, const struct preproc *p)
+{
+    j->whole = false;
+    j->seen = 0;
     if (frame_resize(&j->out, DIGIT_SIDE, DIGIT_SIDE, &j->e) ||
         frame_copy_facts(&j->out, &j->in, &j->e))
         return -1;
-    int outside = clip(&j->in, o->region, box, &j->e);
-    if (!outside)
-        digits = ink_find(j->ink, j->in.gray + (long)box[1] * j->in.width + box[0], j->in.width,
-                          box[2], box[3], o->many, &digit, &j->e);
-    if (digits < 0)
-        return -1;
-    j->seen = digits ? ink_seen(j->ink) : 0;
-    for (int i = 0; i < digits; i++)
-        if (put(j, o->many, &digit[i], box))
-            return -1;
-    if (!digits && put(j, o->many, NULL, box))
-        return -1;
-    j->whole = true;
-    return outside;
+    return p->layout ? read_sheet(j, p->layout) : read_parts(j, p->o);
 }
 
 static void work(void *arg, int item, int thread)
@@ -214,7 +338,7 @@ static void work(void *arg, int item, int thread)
     struct preproc *p = arg;
     struct job *j = &p->job[item];
     j->len = 0;
-    j->failed = work_on(j, p->o) < 0;
+    j->failed = work_on(j, p) < 0;
 }
 
 /* ---- streams ---- */
@@ -241,7 +365,7 @@ static int show_sight(const struct preproc *p, const struct job *j, struct err *
     int len = snprintf(head, sizeof head, "P6\n%d %d\n255\n", w, h);
     size_t size = 3 * (size_t)w * (size_t)h;
     struct err outside = ERR_NONE;
-    if (clip(&j->in, p->o->region, box, &outside))
+    if (clip(&j->in, p->o->regions ? p->o->region : NULL, box, &outside))
         return 0;
     uint8_t *rgb = malloc(size);
     if (!rgb)
@@ -357,21 +481,45 @@ static void drop_privileges(const struct options *o, char **files, int n)
     free(file);
 }
 
-int main(int argc, char **argv)
+static int run(const struct options *o, char **file, const struct form_layout *layout)
 {
-    static char *input[] = {NULL, NULL};
     struct err e = ERR_NONE;
     struct preproc p;
-    tool_init("preproc", usage);
-    struct options o = parse(argc, argv);
-    char **file = optind < argc ? argv + optind : input;
-    drop_privileges(&o, argv + optind, argc - optind);
-    if (preproc_init(&p, &o, &e))
+    if (preproc_init(&p, o, layout, &e))
         report(&p, &e);
     else
         do
             read_stream(&p, *file);
         while (!p.closed && *file && *++file);
     preproc_free(&p);
-    return tool_close(p.status);
+    return p.status;
+}
+
+/* The form is the user's own; what it says of lists is not looked at. */
+static int run_form(const struct options *o, char **file, const struct form *form)
+{
+    struct err e = ERR_NONE;
+    struct form_layout layout;
+    if (form_lay_out(form, &layout, &e))
+        return tool_error(&e);
+    int status = run(o, file, &layout);
+    form_layout_free(&layout);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static char *input[] = {NULL, NULL};
+    struct err e = ERR_NONE;
+    tool_init("preproc", usage);
+    struct options o = parse(argc, argv);
+    char **file = optind < argc ? argv + optind : input;
+    struct form *form = o.form ? form_load(o.form, &e) : NULL;
+    if (o.form && !form)
+        return tool_error(&e);
+    drop_privileges(&o, argv + optind, argc - optind);
+    int status = o.form ? run_form(&o, file, form) : run(&o, file, NULL);
+    form_free(form);
+    free(o.region);
+    return tool_close(status);
 }

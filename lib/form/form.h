@@ -1,7 +1,7 @@
 /* A form: from its text to paper, and from what was read on paper to a table. form(5) describes the text.
  *
  *     form_load -> form_lay_out -> form_pdf                      formprint
- *                               -> marks, cells, items           preproc -f, xcheck: where to look
+ *                               -> form_find_sheet, form_read_cells          preproc -f
  *     form_load -> form_read_lists -> form_table_new, _add ..., _solve -> rows        formtable
  *
  * Lengths are in millimetres from the paper's upper left corner, y downwards (1 mm = 72/25.4 points). */
@@ -162,6 +162,39 @@ bool form_code_read(const bool bit[FORM_CODE_BITS], struct form_code *code);
 /* A PDF of `copies` numbered copies, or of one without a number for copies 0: malloc'd bytes, the same for
  * the same form. Returns 0 or -1. */
 int form_pdf(const struct form_layout *layout, int copies, uint8_t **bytes, size_t *len, struct err *e);
+
+/* ---- pictures of it ---- */
+
+/* A sheet that was found in a picture. */
+struct form_sheet {
+    double to_picture[9];  /* mm on paper to pixels, pixel x, y having its middle at x + 1/2, y + 1/2: the rows
+                              of a homography */
+    struct form_code code;
+};
+
+/* The ink of one cell. */
+struct form_ink {
+    size_t cell;      /* of the layout */
+    int x, y, w, h;   /* its box in the picture, in pixels; w 0: the cell is empty */
+    int cut_w, cut_h; /* of `cut`: in eighths of a mm, upright whichever way the picture lies */
+    uint8_t *cut;     /* [cut_h][cut_w] 0 paper .. 255 ink; NULL: empty; the reader's, to be written to */
+};
+
+/* Memory for one picture after another; one thread at a time. */
+struct form_reader;
+struct form_reader *form_reader_new(struct err *e);
+void form_reader_free(struct form_reader *r);
+
+/* Find the sheet of a form in gray pixels, w x h (1..16384 a side), rows `stride` bytes apart, at any turn.
+ * Returns 0, or -1: there are no marks, it is another form, memory is short. */
+int form_find_sheet(struct form_reader *r, const struct form_layout *layout, const uint8_t *gray, long stride,
+                    int w, int h, struct form_sheet *sheet, struct err *e);
+
+/* Take what is written out of each cell of that sheet: *ink points to *n of them, in the form's order, until
+ * the next call. What is printed is left out, and a digit that leaves its box taken whole. Returns 0, or -1
+ * when memory is short. */
+int form_read_cells(struct form_reader *r, const struct form_layout *layout, const uint8_t *gray, long stride,
+                    int w, int h, const struct form_sheet *sheet, struct form_ink **ink, size_t *n, struct err *e);
 
 /* ---- the table ---- */
 
