@@ -30,7 +30,7 @@
 #define PARTED 0.3        /* of a component's pixels in boxes: so many in a second box, and it is parted */
 #define OUTSIDE 0.6       /* of a component's pixels: so many in no box, and it comes from elsewhere */
 #define RIM 7             /* pixels from the middle of a line: what is no further is perhaps left of it */
-#define RIM_THICK 3       /* pixels: what is left of a line is no thicker */
+#define RIM_THICK 3       /* pixels: what is left of a line is thicker by no more than one of the picture's */
 #define MAX_SUBSAMPLES 4  /* a side, of the picture's pixels in one of the row's */
 
 struct cell_place {
@@ -48,6 +48,7 @@ struct cell_place {
 struct row {
     double x, y; /* mm on paper of its upper left corner */
     int w, h, cells;
+    double ppm;  /* the picture's pixels to a mm */
     int band;    /* pixels on either side of a line's middle that are taken out */
     struct cell_place cell[FORM_MAX_CELLS];
 };
@@ -173,8 +174,9 @@ static inline int gray_at(const struct picture *p, float x, float y)
 /* Each pixel of the row is the mean of as many points as the picture has pixels there. */
 static void flatten(struct form_reader *r, const struct picture *p, const struct plane *plane)
 {
-    const struct row *row = &r->row;
-    int k = max_int(1, min_int((int)lrint(resolution(row, plane) / FINE), MAX_SUBSAMPLES));
+    struct row *row = &r->row;
+    row->ppm = fmax(resolution(row, plane), 1);
+    int k = max_int(1, (int)fmin(rint(row->ppm / FINE), MAX_SUBSAMPLES));
     const float fw = (float)p->w, fh = (float)p->h, step = 1.0f / (float)(FINE * k);
     const double *h = plane->h;
     for (int y = 0; y < row->h; y++)
@@ -470,9 +472,9 @@ static void count(const struct form_reader *r, const struct blob *b, struct tall
 static bool is_foreign(const struct row *row, const struct blob *b, const struct tally *t)
 {
     bool touches = b->box.x0 == 0 || b->box.y0 == 0 || b->box.x1 == row->w || b->box.y1 == row->h;
-    int thin = min_int(box_width(b->box), box_height(b->box));
+    double thin = RIM_THICK + FINE / row->ppm, length = box_width(b->box) + box_height(b->box);
     return b->area < SPECK || !t->boxes || ((double)(t->all - t->boxes) > OUTSIDE * (double)t->all && touches) ||
-           (t->rim == t->all && thin <= RIM_THICK);
+           (t->rim == t->all && (double)t->all < thin * length);
 }
 
 static void give(struct form_reader *r, const struct blob *b, int to)
