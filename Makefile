@@ -215,6 +215,9 @@ golden: all unit
 	mv $(B)/golden.tsv tests/
 accuracy: all unit
 	B=$(B) tests/bench/accuracy $(PHOTOS)
+# How well photos of filled-in forms are read (tests/bench/forms).
+forms-accuracy: all unit
+	B=$(B) tests/bench/forms
 profile: $(B)/bench/profile
 	$< models/seed.onnx
 	$< models/seed.onnx 1
@@ -274,5 +277,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: golden deb-test portability all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
+.PHONY: forms-accuracy golden deb-test portability all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/lib/*/*/*.d)

@@ -21,7 +21,7 @@ scan() {
 # fill: write MNIST's first digits (7 2 1 0 4 1 4) into the boxes of pages of 200 dpi, upright.
 fill() {
     printf '%s\t%s\n' 7210 414 7210 414 7210 414 >values
-    mnist2pgm -r 0:10 "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits
+    mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits
     "$B/tool/formphoto" -p 4 t.form values digits
 }
 
