@@ -20,7 +20,6 @@
 #define MAX_CELL_SHIFT 4  /* pixels that a box may lie beside where its row has it */
 #define MIN_BAND 2        /* pixels on either side of a line's middle that are taken out with it, at least */
 #define MAX_BAND 6
-#define BLUR_OF_LINE 0.2  /* of a line's darkest: what is darker still belongs to it */
 #define MIN_INK 26        /* of 255: paper's own unevenness is less */
 #define INK 0.4           /* of the contrast of full ink: what has more is ink */
 #define FULL_AREA 80      /* pixels of a box: so many have the contrast of full ink, or more */
@@ -233,6 +232,17 @@ static void spread(uint8_t *p, uint8_t *scratch, int w, int h, bool greatest)
     transpose(scratch, h, w, p);
 }
 
+/* The paper's grain lies below what a closing leaves: half of the row's pixels, which are paper, have no more. */
+static int grain(const uint8_t *ink, int n)
+{
+    int count[256] = {0}, v = 0;
+    for (int i = 0; i < n; i++)
+        count[ink[i]]++;
+    for (int seen = count[0]; 2 * seen < n; seen += count[++v])
+        ;
+    return v;
+}
+
 static void compare(struct form_reader *r)
 {
     int w = r->row.w, h = r->row.h;
@@ -243,6 +253,9 @@ static void compare(struct form_reader *r)
         int paper = max_int(r->paper[i], 16), d = paper - r->gray[i];
         r->ink[i] = (uint8_t)(d > 0 ? min_int(d * 255 / paper, 255) : 0);
     }
+    int none = grain(r->ink, w * h);
+    for (int i = 0; i < w * h; i++)
+        r->ink[i] = (uint8_t)max_int(r->ink[i] - none, 0);
 }
 
 /* ---- the boxes' lines ---- */
@@ -331,12 +344,12 @@ static int line_profile(const struct form_reader *r, int t)
     return sum / (4 * r->row.cells);
 }
 
+/* As wide as a line's blur could be taken for ink on both sides of it. */
 static void measure_band(struct form_reader *r)
 {
-    int most = line_profile(r, 0), band = MIN_BAND;
-    while (band < MAX_BAND && line_profile(r, band + 1) > max_int((int)(BLUR_OF_LINE * most), MIN_INK / 2))
-        band++;
-    r->row.band = band;
+    r->row.band = MIN_BAND;
+    while (r->row.band < MAX_BAND && line_profile(r, r->row.band + 1) > MIN_INK / 2)
+        r->row.band++;
 }
 
 /* ---- what is ink ---- */
