@@ -3,6 +3,7 @@
  * whole down (outside), which for a field is what it is told. */
 #include "form_page.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,7 +272,7 @@ static void weigh_inputs(const struct work *w, int skip, double *numbers, double
     *numbers = 1;
     *none = 0;
     for (int i = 0; i < w->x->nodes; i++) {
-        if (w->x->node[i].kind != NODE_FIELD || i == skip)
+        if (i == skip || w->x->node[i].kind != NODE_FIELD)
             continue;
         *none = join(w->ring, *none * w->all[i], *numbers * w->other[i]);
         *numbers *= w->number[i];
@@ -315,7 +316,7 @@ static double tell_field(struct work *w, double *to)
         to[s] = soften(w, kept, numbers, none);
         total = join(w->ring, total, to[s] * incoming(w->p, w->field, w->factor, s));
     }
-    w->p->log_total[w->factor] = log(total);
+    w->p->log_total[w->factor] = log(fmax(total, DBL_MIN));
     return set_message(w->p->message[w->factor][w->field], to, states->n);
 }
 
