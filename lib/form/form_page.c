@@ -462,7 +462,7 @@ int page_best(struct page *p, int *choice, struct err *e)
 static bool evaluate(const struct page *p, const struct form_expression *x, const int *choice,
                      int64_t *value, bool *kept)
 {
-    int64_t at[EXPRESSION_MAX_NODES];
+    int64_t at[EXPRESSION_MAX_NODES] = {0};
     for (int i = 0; i < x->nodes; i++) {
         const struct form_node *n = &x->node[i];
         at[i] = n->low;

@@ -148,7 +148,7 @@ static int take_digits(struct parser *p, struct form_field *f)
     if (!take_word(p))
         return fail(p, "'digits': a number is missing behind it");
     char copy[32];
-    snprintf(copy, sizeof copy, "%s", p->word);
+    snprintf(copy, sizeof copy, "%.*s", (int)sizeof copy - 1, p->word);
     char *point = strchr(copy, '.');
     if (point)
         *point++ = '\0';
