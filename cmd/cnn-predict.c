@@ -141,7 +141,7 @@ static struct model *load_model(const struct options *o, struct threads *t, stru
 /* A frame that waits for its answer. */
 struct slot {
     struct answer answer; /* source, frame, box and label from the start */
-    bool blank;           /* all pixels are equal: it is no digit, and no model is asked */
+    bool blank;           /* all pixels are equal, or preproc marked it: it is no digit, and no model is asked */
     double time;          /* of its fact, in seconds; negative: not there */
     long line, word;      /* likewise; -1: not there */
 };
@@ -310,7 +310,8 @@ static void slot_fill(struct slot *s, const struct frame_reader *r, const struct
     s->time = time_fact(f);
     s->line = whole_fact(f, "line");
     s->word = whole_fact(f, "word");
-    s->blank = !memcmp(f->gray, f->gray + 1, (size_t)f->width * (size_t)f->height - 1);
+    s->blank = !memcmp(f->gray, f->gray + 1, (size_t)f->width * (size_t)f->height - 1) ||
+               frame_fact(f, "mark", text, sizeof text);
 }
 
 static const char *stream_name(const struct frame_reader *r)

@@ -217,7 +217,9 @@ static int set_place(struct job *j, bool many, const struct ink_digit *d, const 
         snprintf(line, sizeof line, "%d", d->line);
         snprintf(word, sizeof word, "%d", d->word);
     }
-    if (frame_set_fact(&j->out, "box", d ? text : NULL, &j->e))
+    const char *mark = !many || !d || d->class < INK_SIGN ? NULL : d->class == INK_SIGN ? "sign" : "other";
+    if (frame_set_fact(&j->out, "box", d ? text : NULL, &j->e) ||
+        frame_set_fact(&j->out, "mark", mark, &j->e))
         return -1;
     return many && (frame_set_fact(&j->out, "line", d ? line : NULL, &j->e) ||
                     frame_set_fact(&j->out, "word", d ? word : NULL, &j->e))

@@ -16,16 +16,12 @@
 
 #define MARGIN 0.25f  /* of a box's longer side: so much is looked at around it */
 #define CLOSING 0.24f /* of the box's longer side: half the window of the closing; strokes are narrower */
-#define NEARBY 0.3f   /* of the box's longer side: ink and paper are told apart by the mean so far around */
-#define RIM 0.06f     /* of the longer side: the digit may reach so far out of its box */
 #define BELONGS 0.5f  /* of a component's pixels lie in the box: it is the digit's */
 #define MAIN 0.3f     /* of the ink in the box: a component with so much is the digit, wherever else it goes */
 #define SPECK 0.1f   /* of the ink in the box: a component with less is dirt */
-#define SPANS 0.84f   /* of the surroundings: a line that crosses so much of them is a ruling or a wall */
-#define BEYOND 0.1f   /* of the box's longer side: it leaves the box by as much on both sides */
-#define MAX_RULINGS 4 /* that are taken out across, and down, at a time */
-#define SLOPE 0.12f   /* of the surroundings: such a line rises by no more */
-#define THICKEST 0.3f /* of the box's longer side: such a line is not thicker */
+#define MAX_GROWTH 2.5f /* of the box's longer side at most: what is larger than that is no digit */
+#define SPANS 0.9f   /* of the surroundings: a line that crosses so much of them is a ruling or a wall */
+#define SLOPE 0.2f   /* of the surroundings: such a line rises by no more */
 
 enum { PIXELS = CUT_SIDE * CUT_SIDE, LINE = 3 * CUT_SIDE };
 
@@ -174,7 +170,7 @@ float cut_polarity(struct cutter *c, const struct cut_source *s, struct box box)
     double dark = 0, light = 0;
     load(c, s, box);
     add_up(c->gray, c->w, c->h, c->sum);
-    int reach = max_int(2, (int)lrintf(NEARBY * (float)c->longer)), stride = c->w + 1;
+    int reach = max_int(2, (int)lrintf(CLOSING * (float)c->longer)), stride = c->w + 1;
     for (int y = c->core.y0; y < c->core.y1; y++)
         for (int x = c->core.x0; x < c->core.x1; x++) {
             struct box b = box_widen((struct box){x, y, x + 1, y + 1}, reach, c->w, c->h);
@@ -288,7 +284,7 @@ static int thickness(const struct plane *p, const struct ruling *r)
 }
 
 /* The strongest line; false when there is none. */
-static bool find_ruling(const struct plane *p, int thickest, struct ruling *best)
+static bool find_ruling(const struct plane *p, struct ruling *best)
 {
     int rise = (int)(SLOPE * (float)p->w), most = 0;
     for (int from = 0; from < p->h; from++) {
@@ -299,12 +295,14 @@ static bool find_ruling(const struct plane *p, int thickest, struct ruling *best
                 continue;
             struct ruling r = {from, to, 0};
             int sum = ruling_ink(p, &r);
-            if (sum <= most || (r.thick = thickness(p, &r)) > thickest)
-                continue;
-            most = sum;
-            *best = r;
+            if (sum > most) {
+                most = sum;
+                *best = r;
+            }
         }
     }
+    if (most > 0)
+        best->thick = thickness(p, best);
     return most > 0;
 }
 
@@ -313,9 +311,10 @@ static bool is_ink(const struct plane *p, int x, int y)
     return y >= 0 && y < p->h && p->mask[y * p->w + x];
 }
 
-/* Take the line out where no stroke crosses it. */
-static void erase_ruling(const struct plane *p, const struct ruling *r)
+/* Take the line out where no stroke crosses it. Returns whether there was such a place. */
+static bool erase_ruling(const struct plane *p, const struct ruling *r)
 {
+    bool erased = false;
     for (int x = 0; x < p->w; x++) {
         int middle = ruling_at(r, x, p->w), top = middle - (r->thick + 1) / 2;
         int bottom = middle + (r->thick + 1) / 2 + 1;
@@ -323,21 +322,21 @@ static void erase_ruling(const struct plane *p, const struct ruling *r)
             continue;
         for (int y = max_int(top, 0); y < min_int(bottom, p->h); y++)
             p->ink[y * p->w + x] = p->mask[y * p->w + x] = 0;
+        erased = true;
     }
+    return erased;
 }
 
 /* Erase the lines that cross the surroundings from left to right, and leave the box on both sides. */
-static bool erase_across(const struct plane *p, int longer)
+static bool erase_across(const struct plane *p)
 {
-    int beyond = max_int(1, (int)(BEYOND * (float)longer)), erased = 0;
+    bool erased = false;
     struct ruling r;
-    if (p->core.x0 < beyond || p->w - p->core.x1 < beyond)
+    if (p->core.x0 == 0 || p->core.x1 == p->w)
         return false;
-    while (erased < MAX_RULINGS && find_ruling(p, max_int(1, (int)(THICKEST * (float)longer)), &r)) {
-        erase_ruling(p, &r);
-        erased++;
-    }
-    return erased > 0;
+    while (find_ruling(p, &r) && erase_ruling(p, &r))
+        erased = true;
+    return erased;
 }
 
 /* Erase lines across and down. Returns whether there were any. */
@@ -345,10 +344,10 @@ static bool erase_rulings(struct cutter *c)
 {
     struct plane upright = {c->ink, c->mask, c->w, c->h, c->core};
     struct plane turned = {c->paper, c->gray, c->h, c->w, {c->core.y0, c->core.x0, c->core.y1, c->core.x1}};
-    bool across = erase_across(&upright, c->longer);
+    bool across = erase_across(&upright);
     transpose(c->ink, c->w, c->h, turned.ink); /* gray and paper are not needed any more */
     transpose(c->mask, c->w, c->h, turned.mask);
-    if (!erase_across(&turned, c->longer))
+    if (!erase_across(&turned))
         return across;
     transpose(turned.ink, c->h, c->w, c->ink);
     transpose(turned.mask, c->h, c->w, c->mask);
@@ -411,8 +410,7 @@ static void keep_part(struct cutter *c, const struct part *p, struct box limit)
 /* Mark what is the digit's by 2. Returns 1; 0 where there is nothing; -1 when memory is short. */
 static int keep_parts(struct cutter *c, struct err *e)
 {
-    struct box core = box_widen(c->core, max_int(1, (int)lrintf(RIM * (float)c->longer)), c->w, c->h);
-    struct box all = {0, 0, c->w, c->h};
+    struct box core = c->core, all = {0, 0, c->w, c->h};
     long inside = 0, kept = 0;
     if (parts_find(&c->parts, c->mask, c->w, c->h, e))
         return -1;
@@ -448,16 +446,23 @@ static int full_ink(const struct cutter *c)
     return 1;
 }
 
-/* The digit's ink and its soft edge, stretched to 0..255, into paper [height of box][width of box]. */
-static struct box draw_ink(struct cutter *c)
+/* The box of what is the digit's. */
+static struct box kept_box(const struct cutter *c)
 {
-    int full = full_ink(c), low = full / 8;
     struct box box = BOX_NONE;
     for (int y = 0; y < c->h; y++)
         for (int x = 0; x < c->w; x++)
             if (c->mask[at(c, x, y)] == 2)
                 box = box_join(box, (struct box){x, y, x + 1, y + 1});
-    box = box_widen(box, 1, c->w, c->h);
+    return box;
+}
+
+/* The digit's ink and its soft edge, of which `full` is full ink, stretched to 0..255, into paper [height of
+ * box][width of box]. */
+static struct box draw_ink(struct cutter *c, int full)
+{
+    int low = full / 8;
+    struct box box = box_widen(kept_box(c), 1, c->w, c->h);
     uint8_t *out = c->paper;
     for (int y = box.y0; y < box.y1; y++)
         for (int x = box.x0; x < box.x1; x++) {
@@ -488,10 +493,12 @@ static void trim(uint8_t *cut, struct box *box)
     *box = (struct box){box->x0 + b.x0, box->y0 + b.y0, box->x0 + b.x1, box->y0 + b.y1};
 }
 
-int cut_digit(struct cutter *c, const struct cut_source *s, bool light, const struct box *other, int n,
-              struct box *box, uint8_t *pixels, struct err *e)
+/* Find the ink of the digit in `box`: mark its pixels by 2. Returns 1; 0 where there is none; -1 when memory
+ * is short. */
+static int find_ink(struct cutter *c, const struct cut_source *s, bool light, const struct box *other, int n,
+                    struct box box, struct err *e)
 {
-    load(c, s, *box);
+    load(c, s, box);
     compare(c, light);
     mark(c);
     if (erase_rulings(c)) { /* ink paler than the lines is told from paper once they are gone */
@@ -501,14 +508,45 @@ int cut_digit(struct cutter *c, const struct cut_source *s, bool light, const st
     }
     for (int i = 0; i < n; i++)
         give_away(c, other[i]);
-    int kept = keep_parts(c, e);
-    if (kept <= 0)
-        return kept;
-    struct box ink = draw_ink(c);
-    trim(c->paper, &ink);
+    return keep_parts(c, e);
+}
+
+/* A box of the surroundings in pixels of the picture. */
+static struct box in_source(const struct cutter *c, const struct cut_source *s, struct box b)
+{
     int k = c->reduce;
-    *box = (struct box){c->x0 + ink.x0 * k, c->y0 + ink.y0 * k, min_int(c->x0 + ink.x1 * k, s->w),
-                        min_int(c->y0 + ink.y1 * k, s->h)};
+    return (struct box){c->x0 + b.x0 * k, c->y0 + b.y0 * k, min_int(c->x0 + b.x1 * k, s->w),
+                        min_int(c->y0 + b.y1 * k, s->h)};
+}
+
+/* Does the digit go on beyond the surroundings, other than where the picture ends? Then widen *box. */
+static bool goes_on(const struct cutter *c, const struct cut_source *s, struct box *box)
+{
+    struct box ink = kept_box(c), all = in_source(c, s, (struct box){0, 0, c->w, c->h});
+    bool more = (ink.x0 == 0 && all.x0 > 0) || (ink.y0 == 0 && all.y0 > 0) ||
+                (ink.x1 == c->w && all.x1 < s->w) || (ink.y1 == c->h && all.y1 < s->h);
+    *box = box_join(*box, in_source(c, s, ink));
+    return more;
+}
+
+/* Make the frame of what was found. Returns the contrast of its ink. */
+static int finish(struct cutter *c, const struct cut_source *s, struct box *box, uint8_t *pixels)
+{
+    int full = full_ink(c);
+    struct box ink = draw_ink(c, full);
+    trim(c->paper, &ink);
+    *box = in_source(c, s, ink);
     normalise(&c->easel, c->paper, box_width(ink), box_height(ink), pixels);
-    return 1;
+    return full;
+}
+
+int cut_digit(struct cutter *c, const struct cut_source *s, bool light, const struct box *other, int n,
+              struct box *box, uint8_t *pixels, struct err *e)
+{
+    struct box at = *box;
+    int kept;
+    while ((kept = find_ink(c, s, light, other, n, at, e)) > 0 && goes_on(c, s, &at))
+        if ((float)box_longer(at) > MAX_GROWTH * (float)box_longer(*box))
+            return find_ink(c, s, light, other, n, *box, e) > 0 ? finish(c, s, box, pixels) : -1;
+    return kept > 0 ? finish(c, s, box, pixels) : kept;
 }

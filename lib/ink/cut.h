@@ -26,8 +26,8 @@ void cutter_free(struct cutter *c);
 float cut_polarity(struct cutter *c, const struct cut_source *s, struct box box);
 
 /* Cut the digit in `box` out of the picture, dark ink or light. other: the boxes of n other digits, whose
- * ink is not this one's. Fills pixels [28][28] and makes *box that of the ink. Returns 1; 0 when there is
- * no ink; -1 when memory is short. */
+ * ink is not this one's. Fills pixels [28][28] and makes *box that of the ink. Returns the ink's
+ * contrast to the paper, 1..255; 0 when there is no ink; -1 when memory is short. */
 int cut_digit(struct cutter *c, const struct cut_source *s, bool light, const struct box *other, int n,
               struct box *box, uint8_t *pixels, struct err *e);
 

@@ -22,13 +22,15 @@
 
 #define STRIDE 4       /* pixels a side of a cell of the map */
 #define UNIT 24        /* pixels: a box's size is told as the logarithm of its ratio to this */
-#define MARGIN 16      /* pixels that each level is continued by on all sides */
+#define MARGIN 8       /* pixels that each level is continued by on all sides */
 #define MIN_SIZE 8     /* pixels: a box whose longer side is below this is noise of its level, */
 #define MAX_SIZE 64    /* and above this is seen better on the next one */
 #define MAX_TILE 512   /* pixels: no tile is wider or higher, which bounds the memory of the network's maps */
 #define MAX_REACH 128  /* pixels: a network that looks further around a cell leaves too little of a tile */
 #define PLANS 16       /* sizes of tile whose plans are kept */
+#define SURE_LETTER 3  /* times as probable as all digits: only then it is other writing, for the reader refuses too */
 #define MAX_CLASSES 32
+#define MAX_LOGIT 60   /* beyond this a class is certain, and its exponential still is a number */
 
 /* The map's channels. */
 enum { CENTRE, CLASS };
@@ -146,6 +148,8 @@ static int read_scaling(struct ink_finder *f, struct err *e)
 
 static int check_net(struct ink_finder *f, struct err *e)
 {
+    if (!net_is_finder(f->net))
+        return err_set(e, "not a finder: it does not end in boxes");
     if (net_input(f->net).c != 1)
         return err_set(e, "not a finder: its input has %d channels, not 1", net_input(f->net).c);
     f->reach = reach_of(f->net);
@@ -308,21 +312,34 @@ static bool is_peak(const float *map, int w, int h, int x, int y)
     return true;
 }
 
+/* What stands in a cell: a digit when all digits together are more probable than sign and other writing.
+ * logit: of the first class; those of the others are `cells` apart. */
+static int class_of(const struct ink_finder *f, const float *logit, long cells)
+{
+    float digits = 0, best[INK_LETTER + 1] = {0};
+    int digit = 0;
+    for (int k = 0; k < f->classes; k++)
+        best[f->class[k]] = expf(fminf(logit[k * cells], MAX_LOGIT));
+    for (int d = 0; d < INK_SIGN; d++) {
+        digits += best[d];
+        digit = best[d] > best[digit] ? d : digit;
+    }
+    if (digits >= best[INK_SIGN] && SURE_LETTER * digits >= best[INK_LETTER])
+        return digit;
+    return best[INK_SIGN] > best[INK_LETTER] ? INK_SIGN : INK_LETTER;
+}
+
 /* The candidate centred in cell x, y of a tile. cells: of the tile's map. */
 static struct ink_candidate decode(const struct search *s, struct box tile, long cells, long cell, int x, int y)
 {
     const struct ink_finder *f = s->finder;
     const float *class = s->map + CLASS * cells + cell, *size = class + f->classes * cells;
-    int best = 0;
-    for (int k = 1; k < f->classes; k++)
-        if (class[k * cells] > class[best * cells])
-            best = k;
     float scale = (float)s->level.scale;
     float cx = (float)(tile.x0 - MARGIN) + STRIDE * ((float)x + size[DX * cells]);
     float cy = (float)(tile.y0 - MARGIN) + STRIDE * ((float)y + size[DY * cells]);
     float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]);
     return (struct ink_candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
-                              1 / (1 + expf(-s->map[CENTRE * cells + cell])), f->class[best]};
+                              1 / (1 + expf(-s->map[CENTRE * cells + cell])), class_of(f, class, cells), 0, 0};
 }
 
 static int take_peaks(struct search *s, struct box tile, float least, struct err *e)

@@ -17,6 +17,7 @@
 #define SINGLE_SIDE 320   /* and for the most prominent one with this */
 #define LEAST 0.4f        /* the score of what may be one of many digits, */
 #define LEAST_SINGLE 0.1f /* and of what may be the only one */
+#define PALE 0.3f         /* of the usual contrast of writing: what has less is none */
 #define BRIGHT 200        /* of 255: a frame of 28x28 whose ink is darker than this is stretched */
 
 struct look {
@@ -24,11 +25,14 @@ struct look {
     struct cutter *cutter;
     struct ink_candidate *found; /* the search's */
     int founds, seen;
+    struct ink_candidate *shown; /* as they were found, before any was cut */
+    int showns;
     struct ink_digit *digit;
     struct glyph *glyph; /* [founds], id: the candidate */
     struct box *box;     /* [founds] of the candidates, in pixels of the picture */
+    uint8_t (*frame)[DIGIT_PIXELS]; /* [founds] what was cut out of them */
     int digits;
-    size_t digit_room, glyph_room, box_room;
+    size_t digit_room, glyph_room, box_room, frame_room, shown_room;
 };
 
 struct look *look_new(const struct ink_finder *finder, struct err *e)
@@ -53,6 +57,8 @@ void look_free(struct look *l)
     free(l->digit);
     free(l->glyph);
     free(l->box);
+    free(l->frame);
+    free(l->shown);
     free(l);
 }
 
@@ -63,19 +69,26 @@ int look_seen(const struct look *l)
 
 const struct ink_candidate *look_candidates(const struct look *l, int *count)
 {
-    *count = l->founds;
-    return l->found;
+    *count = l->showns;
+    return l->shown;
 }
 
+static int reserve_one(void *array, size_t n, size_t *room, size_t size, struct err *e)
+{
+    void **p = array;
+    void *q = grow(*p, n, room, size, e);
+    *p = q ? q : *p;
+    return q ? 0 : -1;
+}
+
+/* Room for n candidates. */
 static int reserve(struct look *l, size_t n, struct err *e)
 {
-    struct ink_digit *digit = grow(l->digit, n, &l->digit_room, sizeof *digit, e);
-    l->digit = digit ? digit : l->digit;
-    struct glyph *glyph = digit ? grow(l->glyph, n, &l->glyph_room, sizeof *glyph, e) : NULL;
-    l->glyph = glyph ? glyph : l->glyph;
-    struct box *box = glyph ? grow(l->box, n, &l->box_room, sizeof *box, e) : NULL;
-    l->box = box ? box : l->box;
-    return box ? 0 : -1;
+    return reserve_one(&l->digit, n, &l->digit_room, sizeof *l->digit, e) ||
+           reserve_one(&l->glyph, n, &l->glyph_room, sizeof *l->glyph, e) ||
+           reserve_one(&l->box, n, &l->box_room, sizeof *l->box, e) ||
+           reserve_one(&l->frame, n, &l->frame_room, sizeof *l->frame, e) ||
+           reserve_one(&l->shown, n, &l->shown_room, sizeof *l->shown, e);
 }
 
 /* The pixels of the picture that a candidate's box touches; at least one. */
@@ -89,16 +102,18 @@ static struct box box_of(const struct ink_candidate *c, const struct cut_source 
 
 static float prominence(const struct ink_candidate *c)
 {
-    return c->score * sqrtf(sqrtf(c->w * c->h));
+    return c->score * sqrtf(c->w * c->h);
 }
 
-/* The most prominent digit, or -1. */
+/* The most prominent digit; where there is none, whatever is; -1: there is nothing. */
 static int most_prominent(const struct ink_candidate *c, int n)
 {
     int best = -1;
-    for (int i = 0; i < n; i++)
-        if (c[i].class < INK_SIGN && (best < 0 || prominence(&c[i]) > prominence(&c[best])))
+    for (int i = 0; i < n; i++) {
+        bool digit = c[i].class < INK_SIGN, before = best >= 0 && c[best].class < INK_SIGN;
+        if (best < 0 || digit > before || (digit == before && prominence(&c[i]) > prominence(&c[best])))
             best = i;
+    }
     return best;
 }
 
@@ -111,6 +126,8 @@ static int find_candidates(struct look *l, const struct cut_source *s, bool many
     l->founds = suppress(l->found, l->founds, e);
     if (l->founds < 0 || reserve(l, (size_t)l->founds + 1, e))
         return -1;
+    l->showns = l->founds;
+    memcpy(l->shown, l->found, (size_t)l->founds * sizeof *l->shown);
     l->seen = 0;
     for (int i = 0; i < l->founds; i++)
         l->seen += l->found[i].class < INK_SIGN && l->found[i].score >= LEAST;
@@ -119,72 +136,132 @@ static int find_candidates(struct look *l, const struct cut_source *s, bool many
     return 0;
 }
 
-/* The height that half of the digits do not reach. */
-static float usual_height(const struct glyph *g, int n)
-{
-    int count[2048] = {0}, seen = 0;
-    for (int i = 0; i < n; i++)
-        count[min_int(box_height(g[i].box), 2047)]++;
-    for (int h = 0; h < 2047; h++)
-        if ((seen += count[h]) * 2 > n)
-            return (float)h;
-    return 2047;
-}
-
-/* Put what is to be cut into reading order. */
-static int read_order(struct look *l, bool many, struct err *e)
-{
-    int n = 0, one = many ? -1 : most_prominent(l->found, l->founds);
-    for (int i = 0; i < l->founds; i++)
-        if (many ? l->found[i].class < INK_SIGN : i == one)
-            l->glyph[n++] = (struct glyph){.box = l->box[i], .id = i};
-    return n && reading_order(l->glyph, n, usual_height(l->glyph, n), e) ? -1 : n;
-}
-
 /* Is the ink lighter than the paper? As most of the boxes have it. */
-static bool is_light(struct look *l, const struct cut_source *s, int n)
+static bool is_light(struct look *l, const struct cut_source *s)
 {
     float sum = 0;
-    for (int i = 0; i < n; i++)
-        sum += l->found[l->glyph[i].id].score * cut_polarity(l->cutter, s, l->glyph[i].box);
+    for (int i = 0; i < l->founds; i++)
+        sum += l->found[i].score * cut_polarity(l->cutter, s, l->box[i]);
     return sum < 0;
 }
 
-/* The boxes of others that may reach into the surroundings of box `id`, gathered in `near`. */
-static int neighbours(const struct look *l, int id, struct box *near, int most)
+/* The boxes of others that may reach into the surroundings of box i, gathered in `near`. */
+static int neighbours(const struct look *l, int i, struct box *near, int most)
 {
-    struct box b = l->box[id];
+    struct box b = l->box[i];
     int n = 0;
-    for (int i = 0; i < l->founds && n < most; i++)
-        if (i != id && !box_apart(b, l->box[i], box_longer(b) / 4 + 2))
-            near[n++] = l->box[i];
+    for (int k = 0; k < l->founds && n < most; k++)
+        if (k != i && l->found[k].score >= LEAST && !box_apart(b, l->box[k], box_longer(b) / 4 + 2))
+            near[n++] = l->box[k];
     return n;
 }
 
-static int cut_all(struct look *l, const struct cut_source *s, int n, struct err *e)
+/* Cut candidate i, whose box becomes that of its ink. As cut_digit. */
+static int cut_one(struct look *l, const struct cut_source *s, bool light, int i, struct err *e)
 {
     enum { NEAR = 32 };
-    struct box near[NEAR];
-    bool light = is_light(l, s, n);
-    l->digits = 0;
+    struct box near[NEAR], box = l->box[i];
+    struct ink_candidate *c = &l->found[i];
+    int n = neighbours(l, i, near, NEAR), cut = cut_digit(l->cutter, s, light, near, n, &box, l->frame[c->id], e);
+    c->x = (float)box.x0;
+    c->y = (float)box.y0;
+    c->w = (float)box_width(box);
+    c->h = (float)box_height(box);
+    return cut;
+}
+
+/* Drop what is much paler than the writing: texture, and what shines through. Returns how many stay. */
+static int drop_pale(struct ink_candidate *c, int n)
+{
+    float of[256] = {0}, all = 0, seen = 0;
+    int usual = 0, left = 0;
     for (int i = 0; i < n; i++) {
-        const struct glyph *g = &l->glyph[i];
-        struct ink_digit *d = &l->digit[l->digits];
-        struct box box = g->box;
-        int others = neighbours(l, g->id, near, NEAR);
-        int cut = cut_digit(l->cutter, s, light, near, others, &box, d->pixels, e);
+        of[c[i].contrast] += c[i].score * c[i].h;
+        all += c[i].score * c[i].h;
+    }
+    while (usual < 255 && 2 * (seen += of[usual]) < all)
+        usual++;
+    for (int i = 0; i < n; i++)
+        if ((float)c[i].contrast > PALE * (float)usual)
+            c[left++] = c[i];
+    return left;
+}
+
+/* Cut all candidates (one >= 0: that one) and leave those that have ink of their own. */
+static int cut_all(struct look *l, const struct cut_source *s, int one, struct err *e)
+{
+    bool light = is_light(l, s);
+    int left = 0;
+    for (int i = 0; i < l->founds; i++) {
+        if (one >= 0 && i != one)
+            continue;
+        l->found[i].id = i;
+        int cut = cut_one(l, s, light, i, e);
         if (cut < 0)
             return -1;
-        if (!cut)
+        l->found[i].contrast = cut;
+        if (cut)
+            l->found[left++] = l->found[i];
+    }
+    left = drop_pale(l->found, left);
+    l->founds = suppress_same(l->found, left, e);
+    return l->founds < 0 ? -1 : 0;
+}
+
+static struct box whole_box(const struct ink_candidate *c)
+{
+    return (struct box){(int)c->x, (int)c->y, (int)(c->x + c->w), (int)(c->y + c->h)};
+}
+
+/* The height that half of the digits do not reach; of all that is there where there are none. */
+static float usual_height(const struct ink_candidate *c, int n)
+{
+    int count[2048] = {0}, digits = 0, seen = 0, h = 0;
+    for (int i = 0; i < n; i++)
+        digits += c[i].class < INK_SIGN;
+    for (int i = 0; i < n; i++)
+        if (!digits || c[i].class < INK_SIGN)
+            count[min_int((int)c[i].h, 2047)]++;
+    while (h < 2047 && 2 * (seen += count[h]) <= (digits ? digits : n))
+        h++;
+    return (float)max_int(h, 1);
+}
+
+/* A sign stands anywhere between the foot and the head of its line: give it the height of the nearest digit
+ * beside it, if that is nearer than `height`. */
+static struct box raised(const struct ink_candidate *c, int n, const struct ink_candidate *sign, float height)
+{
+    struct box box = whole_box(sign);
+    float nearest = height, middle = sign->y + sign->h / 2;
+    for (int i = 0; i < n; i++) {
+        float gap = fmaxf(c[i].x - sign->x - sign->w, sign->x - c[i].x - c[i].w);
+        if (c[i].class >= INK_SIGN || gap >= nearest || fabsf(c[i].y + c[i].h / 2 - middle) > 0.7f * c[i].h)
             continue;
-        d->x = box.x0;
-        d->y = box.y0;
-        d->w = box_width(box);
-        d->h = box_height(box);
-        d->line = g->line;
-        d->word = g->word;
-        d->class = l->found[g->id].class;
-        l->digits++;
+        nearest = gap;
+        box.y0 = (int)c[i].y;
+        box.y1 = (int)(c[i].y + c[i].h);
+    }
+    return box;
+}
+
+/* Put the digits, and what stands between them, into reading order. */
+static int order(struct look *l, struct err *e)
+{
+    const struct ink_candidate *c = l->found;
+    int n = l->digits = l->founds;
+    float height = usual_height(c, n);
+    for (int i = 0; i < n; i++) {
+        struct box box = c[i].class == INK_SIGN ? raised(c, n, &c[i], height) : whole_box(&c[i]);
+        l->glyph[i] = (struct glyph){.box = box, .id = i};
+    }
+    if (reading_order(l->glyph, n, height, e))
+        return -1;
+    for (int i = 0; i < n; i++) {
+        const struct glyph *g = &l->glyph[i];
+        struct box box = whole_box(&c[g->id]);
+        l->digit[i] = (struct ink_digit){box.x0, box.y0, box_width(box), box_height(box), g->line, g->word,
+                                         c[g->id].class, {0}};
+        memcpy(l->digit[i].pixels, l->frame[c[g->id].id], DIGIT_PIXELS);
     }
     return 0;
 }
@@ -210,7 +287,7 @@ static int pass_through(struct look *l, const struct cut_source *s, struct err *
     for (int i = 0; i < DIGIT_PIXELS; i++)
         d->pixels[i] = (uint8_t)(most < BRIGHT ? pixels[i] * 255 / most : pixels[i]);
     normalised_box(pixels, &d->x, &d->y, &d->w, &d->h);
-    l->founds = 0;
+    l->founds = l->showns = 0;
     l->seen = 1;
     return 1;
 }
@@ -220,8 +297,10 @@ int look_find(struct look *l, const struct cut_source *s, bool many, struct ink_
     int passed = pass_through(l, s, e);
     l->digits = passed;
     if (!passed) {
-        int n = find_candidates(l, s, many, e) ? -1 : read_order(l, many, e);
-        if (n < 0 || cut_all(l, s, n, e))
+        if (find_candidates(l, s, many, e))
+            return -1;
+        int one = many ? -1 : most_prominent(l->found, l->founds);
+        if (l->founds && (cut_all(l, s, one, e) || order(l, e)))
             return -1;
     }
     *digits = l->digit;

@@ -11,7 +11,7 @@
 #include "base/box.h"
 #include "base/grow.h"
 
-#define MIN_SIDE 40   /* pixels: no level but the first has a longest side below this */
+#define MIN_SIDE 28   /* pixels: no level but the first has a longest side below this */
 #define TINY_SIDE 64  /* pixels: a picture whose longest side is at most this is enlarged twice, */
 #define SPECK_SIDE 20 /* and at most this three times, for the finder's smallest digits */
 

@@ -12,11 +12,9 @@
 
 #define SAME 0.45f        /* of the area that two boxes cover together, covered by both: they tell of one thing */
 #define INSIDE 0.6f       /* of a smaller box's area lies within a larger one: it is inside */
-#define MEMBER_SIZE 0.4f  /* of the larger box's longer side: a box inside that is at least so long may be a digit */
-#define MEMBER_SCORE 0.5f /* the least score of such a digit, */
-#define MEMBERS_SURE 0.8f /* and of all, on average, times the larger box's score: then that is a number */
+#define MEMBERS_SURE 0.8f /* times the larger box's score: two or more inside that are so sure, on average, are a number */
 #define PART_SURE 1.4f    /* times the larger box's score: no part of a digit is so sure */
-#define SPECK 0.22f       /* of the usual size: what is smaller is a speck */
+#define SPECK 0.3f        /* of the usual size: what is smaller is a speck */
 
 static float inter(const struct ink_candidate *a, const struct ink_candidate *b)
 {
@@ -93,9 +91,9 @@ static void drop_same(struct entry *e, int n, int i)
 
 /* What lies inside a larger box. */
 struct members {
-    int strong;   /* boxes that may be digits themselves */
-    float scores; /* the sum of theirs */
-    float surest; /* the greatest score of any */
+    int count;
+    float scores; /* their sum */
+    float surest; /* the greatest of them */
 };
 
 static bool is_inside(const struct entry *a, const struct ink_candidate *c)
@@ -111,13 +109,11 @@ static void settle_inside(struct entry *e, int n, int i)
     for (k = first; k < n && e[k].middle <= c->x + c->w; k++) {
         if (!is_inside(&e[k], c))
             continue;
+        m.count++;
+        m.scores += e[k].c.score;
         m.surest = fmaxf(m.surest, e[k].c.score);
-        if (e[k].c.score > MEMBER_SCORE && size_of(&e[k].c) > MEMBER_SIZE * size_of(c)) {
-            m.strong++;
-            m.scores += e[k].c.score;
-        }
     }
-    if ((m.strong >= 2 && m.scores > MEMBERS_SURE * c->score * (float)m.strong) ||
+    if ((m.count >= 2 && m.scores > MEMBERS_SURE * c->score * (float)m.count) ||
         m.surest >= PART_SURE * c->score) {
         e[i].gone = true;
         return;
@@ -163,7 +159,7 @@ static float score_of(const struct ink_candidate *c)
     return c->score;
 }
 
-static int settle(struct entry *e, int n, struct rank *rank)
+static int settle(struct entry *e, int n, bool same, struct rank *rank)
 {
     qsort(e, (size_t)n, sizeof *e, compare_middles);
     by(rank, e, n, score_of);
@@ -171,6 +167,8 @@ static int settle(struct entry *e, int n, struct rank *rank)
         if (!e[rank[i].entry].gone)
             drop_same(e, n, rank[i].entry);
     n = remaining(e, n);
+    if (same)
+        return n;
     by(rank, e, n, area);
     for (int i = 0; i < n; i++)
         if (!e[rank[i].entry].gone)
@@ -182,14 +180,14 @@ static int settle(struct entry *e, int n, struct rank *rank)
     return remaining(e, n);
 }
 
-int suppress(struct ink_candidate *c, int n, struct err *e)
+static int suppress_some(struct ink_candidate *c, int n, bool same, struct err *e)
 {
     struct entry *entry = malloc((size_t)(n + 1) * sizeof *entry);
     struct rank *rank = malloc((size_t)(n + 1) * sizeof *rank);
     if (entry && rank) {
         for (int i = 0; i < n; i++)
             entry[i] = (struct entry){c[i], c[i].x + c[i].w / 2, false};
-        n = settle(entry, n, rank);
+        n = settle(entry, n, same, rank);
         for (int i = 0; i < n; i++)
             c[i] = entry[i].c;
     } else {
@@ -198,4 +196,14 @@ int suppress(struct ink_candidate *c, int n, struct err *e)
     free(entry);
     free(rank);
     return n;
+}
+
+int suppress(struct ink_candidate *c, int n, struct err *e)
+{
+    return suppress_some(c, n, false, e);
+}
+
+int suppress_same(struct ink_candidate *c, int n, struct err *e)
+{
+    return suppress_some(c, n, true, e);
 }

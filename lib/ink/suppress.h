@@ -8,4 +8,7 @@
  * memory is short. */
 int suppress(struct ink_candidate *c, int n, struct err *e);
 
+/* The same, but only those go whose box is nearly another's. */
+int suppress_same(struct ink_candidate *c, int n, struct err *e);
+
 #endif
