@@ -312,9 +312,9 @@ static bool is_peak(const float *map, int w, int h, int x, int y)
     return true;
 }
 
-/* What stands in a cell: a digit when all digits together are more probable than sign and other writing.
- * logit: of the first class; those of the others are `cells` apart. */
-static int class_of(const struct ink_finder *f, const float *logit, long cells)
+/* What stands in a cell, and how sure that is: a digit when all digits together are more probable than sign
+ * and other writing. logit: of the first class; those of the others are `cells` apart. */
+static int class_of(const struct ink_finder *f, const float *logit, long cells, float *sure)
 {
     float digits = 0, best[INK_LETTER + 1] = {0};
     int digit = 0;
@@ -324,9 +324,11 @@ static int class_of(const struct ink_finder *f, const float *logit, long cells)
         digits += best[d];
         digit = best[d] > best[digit] ? d : digit;
     }
-    if (digits >= best[INK_SIGN] && SURE_LETTER * digits >= best[INK_LETTER])
-        return digit;
-    return best[INK_SIGN] > best[INK_LETTER] ? INK_SIGN : INK_LETTER;
+    int class = digits >= best[INK_SIGN] && SURE_LETTER * digits >= best[INK_LETTER] ? digit
+                : best[INK_SIGN] > best[INK_LETTER]                    ? INK_SIGN
+                                                                       : INK_LETTER;
+    *sure = best[class] / (digits + best[INK_SIGN] + best[INK_LETTER]);
+    return class;
 }
 
 /* The candidate centred in cell x, y of a tile. cells: of the tile's map. */
@@ -337,9 +339,10 @@ static struct ink_candidate decode(const struct search *s, struct box tile, long
     float scale = (float)s->level.scale;
     float cx = (float)(tile.x0 - MARGIN) + STRIDE * ((float)x + size[DX * cells]);
     float cy = (float)(tile.y0 - MARGIN) + STRIDE * ((float)y + size[DY * cells]);
-    float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]);
+    float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]), sure;
+    int what = class_of(f, class, cells, &sure);
     return (struct ink_candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
-                              1 / (1 + expf(-s->map[CENTRE * cells + cell])), class_of(f, class, cells), 0, 0};
+                              1 / (1 + expf(-s->map[CENTRE * cells + cell])), what, sure, 0, 0};
 }
 
 static int take_peaks(struct search *s, struct box tile, float least, struct err *e)

@@ -52,6 +52,7 @@ struct ink_candidate {
     float x, y, w, h; /* its box in pixels of the picture: left, top, width, height */
     float score;      /* how probable it is that writing is centred here, 0..1 */
     int class;
+    float sure;       /* how probable its class is, 0..1 */
     int id, contrast; /* the room's own */
 };
 

@@ -12,6 +12,7 @@
 #include "base/grow.h"
 #include "reading.h"
 #include "suppress.h"
+#include "upright.h"
 
 #define PAGE_SIDE 2048    /* pixels: a picture is looked at for all its digits with this longest side, */
 #define SINGLE_SIDE 320   /* and for the most prominent one with this */
@@ -23,6 +24,7 @@
 struct look {
     struct search *search;
     struct cutter *cutter;
+    struct upright *upright;
     struct ink_candidate *found; /* the search's */
     int founds, seen;
     struct ink_candidate *shown; /* as they were found, before any was cut */
@@ -42,7 +44,8 @@ struct look *look_new(const struct ink_finder *finder, struct err *e)
         err_set(e, "out of memory");
         return NULL;
     }
-    if ((l->search = search_new(finder, e)) && (l->cutter = cutter_new(e)))
+    if ((l->search = search_new(finder, e)) && (l->cutter = cutter_new(e)) &&
+        (l->upright = upright_new(e)))
         return l;
     look_free(l);
     return NULL;
@@ -54,6 +57,7 @@ void look_free(struct look *l)
         return;
     search_free(l->search);
     cutter_free(l->cutter);
+    upright_free(l->upright);
     free(l->digit);
     free(l->glyph);
     free(l->box);
@@ -266,6 +270,21 @@ static int order(struct look *l, struct err *e)
     return 0;
 }
 
+/* The boxes of a page that was turned, as they lie in the picture. */
+static void turn_back(struct look *l, int turns, const struct cut_source *s)
+{
+    for (int i = 0; turns && i < l->digits; i++) {
+        struct ink_digit *d = &l->digit[i];
+        struct box b = upright_back(box_at(d->x, d->y, d->w, d->h), turns, s->w, s->h);
+        d->x = b.x0, d->y = b.y0, d->w = box_width(b), d->h = box_height(b);
+    }
+    for (int i = 0; turns && i < l->showns; i++) {
+        struct ink_candidate *c = &l->shown[i];
+        struct box b = upright_back(whole_box(c), turns, s->w, s->h);
+        c->x = (float)b.x0, c->y = (float)b.y0, c->w = (float)box_width(b), c->h = (float)box_height(b);
+    }
+}
+
 /* A frame of 28x28 that is as MNIST makes them is the answer already, but that dim ink is made bright.
  * Returns 1 when it is, 0 when not, -1 when memory is short. */
 static int pass_through(struct look *l, const struct cut_source *s, struct err *e)
@@ -297,11 +316,14 @@ int look_find(struct look *l, const struct cut_source *s, bool many, struct ink_
     int passed = pass_through(l, s, e);
     l->digits = passed;
     if (!passed) {
-        if (find_candidates(l, s, many, e))
+        struct cut_source page = *s;
+        int turns = many ? upright_turn(l->upright, l->search, &page, e) : 0;
+        if (turns < 0 || find_candidates(l, &page, many, e))
             return -1;
         int one = many ? -1 : most_prominent(l->found, l->founds);
-        if (l->founds && (cut_all(l, s, one, e) || order(l, e)))
+        if (l->founds && (cut_all(l, &page, one, e) || order(l, e)))
             return -1;
+        turn_back(l, turns, s);
     }
     *digits = l->digit;
     return l->digits;
