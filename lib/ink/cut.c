@@ -54,14 +54,23 @@ void cutter_free(struct cutter *c)
 
 /* ---- The surroundings ---- */
 
-static int reduced(const struct cut_source *s, int x0, int y0, int k)
+/* A row of the surroundings: the means of k x k pixels each, at the right and lower edge of fewer. */
+static void load_row(const struct cut_source *s, int x0, int y0, int k, int w, uint8_t *out)
 {
-    int sum = 0, x1 = min_int(x0 + k, s->w), y1 = min_int(y0 + k, s->h);
-    for (int y = y0; y < y1; y++)
-        for (int x = x0; x < x1; x++)
-            sum += s->gray[y * s->stride + x];
-    int count = (x1 - x0) * (y1 - y0);
-    return (sum + count / 2) / count;
+    int sum[CUT_SIDE] = {0}, rows = min_int(k, s->h - y0);
+    const uint8_t *row = s->gray + y0 * s->stride + x0;
+    if (k == 1) {
+        memcpy(out, row, (size_t)w);
+        return;
+    }
+    for (int y = 0; y < rows; y++, row += s->stride)
+        for (int x = 0; x < w; x++)
+            for (int i = x * k; i < min_int(x * k + k, s->w - x0); i++)
+                sum[x] += row[i];
+    for (int x = 0; x < w; x++) {
+        int count = rows * (min_int(x * k + k, s->w - x0) - x * k);
+        out[x] = (uint8_t)((sum[x] + count / 2) / count);
+    }
 }
 
 static void load(struct cutter *c, const struct cut_source *s, struct box box)
@@ -77,8 +86,7 @@ static void load(struct cutter *c, const struct cut_source *s, struct box box)
                            (box.x1 - around.x0 + k - 1) / k, (box.y1 - around.y0 + k - 1) / k};
     c->longer = box_longer(c->core);
     for (int y = 0; y < c->h; y++)
-        for (int x = 0; x < c->w; x++)
-            c->gray[y * c->w + x] = (uint8_t)reduced(s, c->x0 + x * k, c->y0 + y * k, k);
+        load_row(s, c->x0, c->y0 + y * k, k, c->w, c->gray + y * c->w);
 }
 
 static void complement(uint8_t *p, int n)

@@ -325,8 +325,8 @@ static int class_of(const struct ink_finder *f, const float *logit, long cells, 
         digit = best[d] > best[digit] ? d : digit;
     }
     int class = digits >= best[INK_SIGN] && SURE_LETTER * digits >= best[INK_LETTER] ? digit
-                : best[INK_SIGN] > best[INK_LETTER]                    ? INK_SIGN
-                                                                       : INK_LETTER;
+                : best[INK_SIGN] > best[INK_LETTER]                                  ? INK_SIGN
+                                                                                     : INK_LETTER;
     *sure = best[class] / (digits + best[INK_SIGN] + best[INK_LETTER]);
     return class;
 }

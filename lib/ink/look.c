@@ -18,6 +18,7 @@
 #define SINGLE_SIDE 320   /* and for the most prominent one with this */
 #define LEAST 0.4f        /* the score of what may be one of many digits, */
 #define LEAST_SINGLE 0.1f /* and of what may be the only one */
+#define MAX_ASKED 100     /* boxes are asked whether ink is dark or light, evenly taken from all */
 #define PALE 0.3f         /* of the usual contrast of writing: what has less is none */
 #define BRIGHT 200        /* of 255: a frame of 28x28 whose ink is darker than this is stretched */
 
@@ -140,11 +141,12 @@ static int find_candidates(struct look *l, const struct cut_source *s, bool many
     return 0;
 }
 
-/* Is the ink lighter than the paper? As most of the boxes have it. */
-static bool is_light(struct look *l, const struct cut_source *s)
+/* Is the ink lighter than the paper? As most of the boxes have it (one >= 0: that one). */
+static bool is_light(struct look *l, const struct cut_source *s, int one)
 {
     float sum = 0;
-    for (int i = 0; i < l->founds; i++)
+    int step = one >= 0 ? 1 : 1 + l->founds / MAX_ASKED;
+    for (int i = max_int(one, 0); i < (one >= 0 ? one + 1 : l->founds); i += step)
         sum += l->found[i].score * cut_polarity(l->cutter, s, l->box[i]);
     return sum < 0;
 }
@@ -194,7 +196,7 @@ static int drop_pale(struct ink_candidate *c, int n)
 /* Cut all candidates (one >= 0: that one) and leave those that have ink of their own. */
 static int cut_all(struct look *l, const struct cut_source *s, int one, struct err *e)
 {
-    bool light = is_light(l, s);
+    bool light = is_light(l, s, one);
     int left = 0;
     for (int i = 0; i < l->founds; i++) {
         if (one >= 0 && i != one)
