@@ -52,9 +52,10 @@ static void load_digits(const char *name, struct digits *d)
     struct frame f = {0};
     int got = -1;
     while (r && (got = frame_read(r, &f, &e)) > 0) {
-        int label = frame_label(&f);
-        if (label < 0 || label > 9)
+        char text[LABEL_SIZE];
+        if (frame_label(&f, text) <= 0 || text[1] || text[0] < '0' || text[0] > '9')
             continue;
+        int label = text[0] - '0';
         d->of[label] = realloc(d->of[label], (size_t)(d->n[label] + 1) * sizeof f);
         if (!d->of[label])
             exit(1);
