@@ -17,13 +17,17 @@
 #include "tool.h"
 
 static const char usage[] =
-    "usage: preproc [-m] [-j threads] [-f form | -r [name=]x,y,w,h ...] [file ...]\n"
+    "usage: preproc [-m] [-F old|new] [-M model] [-x file] [-j threads]\n"
+    "               [-f form | -r [name=]x,y,w,h ...] [file ...]\n"
     "Find the handwritten digit in each frame, cut it out and make it 28x28 as MNIST does.\n"
+    "  -F old|new   find digits by thresholds (old, the default) or by a network (new)\n"
     "  -f form      the boxes of a printed form, see form(5), on a scan or photo of it\n"
     "  -j threads   work on as many frames at once (1)\n"
+    "  -M model     the network that finds digits (find.onnx); means -F new\n"
     "  -m           every digit, in reading order, not only the most prominent one\n"
     "  -r x,y,w,h   look only in this region of the frame; -r name=x,y,w,h, as often as\n"
     "               wanted: every digit of each region, as the field of that name\n"
+    "  -x file      pictures of what the network saw, in color\n"
     "  -h           this help\n"
     "  -V           version\n";
 
@@ -94,7 +98,11 @@ static struct options parse(int argc, char **argv)
     struct options o = {.threads = 1, .sight = -1};
     for (int c; (c = getopt(argc, argv, "F:f:hj:M:mr:Vx:")) != -1;)
         switch (c) {
-        case 'F': by_network = !strcmp(optarg, "new"); break;
+        case 'F':
+            by_network = !strcmp(optarg, "new");
+            if (!by_network && strcmp(optarg, "old"))
+                tool_usage("-F %s: old or new", optarg);
+            break;
         case 'f': o.form = optarg; break;
         case 'h': tool_help();
         case 'j': o.threads = (int)tool_int(c, optarg, 1, 256); break;
@@ -107,6 +115,8 @@ static struct options parse(int argc, char **argv)
         }
     if (by_network && !o.finder)
         o.finder = find_finder();
+    if (o.sight >= 0 && !o.finder)
+        tool_usage("-x shows what the network saw: with -F new");
     if (o.form && (o.regions || o.many))
         tool_usage("-f tells where to look: it goes neither with -r nor with -m");
     if (o.form && !strcmp(o.form, "-") && optind == argc)
