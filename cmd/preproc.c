@@ -64,7 +64,7 @@ static int open_sight(const char *name)
     int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd >= 0)
         return fd;
-    err_errno(&e, name);
+    err_errno(&e, "%s: cannot be written", name);
     exit(tool_error(&e));
 }
 
