@@ -2,6 +2,7 @@
  * The frames are read into memory (dataset of lib/learn); the network, with weights drawn anew or a model's,
  * is trained (fit) and saved as ONNX, or (-q) a model made one in 8 bits (quantize). Under mpirun several
  * processes (ranks) do so together, of which the first reads, prints and writes. */
+#define _GNU_SOURCE 1 /* realpath */
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -366,15 +367,10 @@ static void tell_source(void *arg, const char *name, long right, long images)
               100.0 * (double)right / (double)images, images);
 }
 
-/* On standard error, which is read, not parsed; the first line says what the others hold. */
 static void tell_class(void *arg, const char *name, long frames, long aside, long right)
 {
-    static bool told;
     (void)arg;
-    if (!told)
-        fprintf(stderr, "%-12s %8s %9s %8s\n", "class", "frames", "set aside", "right");
-    told = true;
-    fprintf(stderr, "%-12s %8ld %9ld %8ld\n", name, frames, aside, right);
+    tool_warn("class %s: %ld frames, %ld of them set aside, %ld of these right", name, frames, aside, right);
 }
 
 /* Train and save. */

@@ -485,11 +485,16 @@ static void read_stream(struct preproc *p, const char *name)
 static void drop_privileges(const struct options *o, char **files, int n)
 {
     const char **file = calloc((size_t)n + 1, sizeof *file);
-    for (int i = 0; file && i < n; i++)
+    struct err e = ERR_NONE;
+    if (!file) {
+        err_set(&e, "out of memory");
+        exit(tool_error(&e));
+    }
+    for (int i = 0; i < n; i++)
         file[i] = files[i];
-    if (file && o->finder)
+    if (o->finder)
         file[n++] = o->finder;
-    privilege_drop(&(struct privilege){.file = file, .files = file ? (size_t)n : 0});
+    privilege_drop(&(struct privilege){.file = file, .files = (size_t)n});
     free(file);
 }
 

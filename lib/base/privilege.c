@@ -177,7 +177,7 @@ static void allow_calls(struct filter *f, const char *const *name, size_t n)
         rule(f, SCMP_ACT_ALLOW, name[i], 0, NULL);
 }
 
-#define ALLOW_CALLS(f, list) allow_calls(f, list, sizeof list / sizeof *list)
+#define ALLOW_CALLS(f, list) allow_calls(f, list, sizeof(list) / sizeof *(list))
 
 /* Parts of the calls that could do more. */
 static void allow_some(struct filter *f)

@@ -11,7 +11,7 @@
 
 #include "stream/stream.h"
 
-#define BYTES(s) s, sizeof s - 1
+#define BYTES(s) (s), sizeof(s) - 1
 #define NO_BYTES NULL, 0
 
 /* All that is known of kinds of files. What holds its pictures itself is here; hls, dash, concat, sdp, image2

@@ -339,7 +339,7 @@ static int parse_text(struct parser *p, enum form_line_kind kind, const char *wo
     if (!text)
         return out_of_memory(p);
     if (add_line(p, (struct form_line){.kind = kind, .text = text}) == 0)
-        return 0;
+        return 0; // cppcheck-suppress memleak ; the line owns it
     free(text);
     return -1;
 }

@@ -144,7 +144,7 @@ static bool may_stand(const struct search *s, const struct choice *c, int at, in
 /* Are the corners, in their order, clockwise? Paper is not seen from behind. */
 static bool is_clockwise(const struct search *s, const struct choice *c)
 {
-    struct point p[FORM_MARKS];
+    struct point p[FORM_MARKS] = {{0, 0}};
     int n = 0;
     for (int i = 0; i < FORM_MARKS; i++)
         if (c->mark[i] >= 0)
@@ -164,7 +164,7 @@ static void choose(struct search *s, struct choice *c, int at, int hidden)
             consider(s, c, hidden);
         return;
     }
-    c->mark[at] = -1;
+    c->mark[at] = -1; // cppcheck-suppress negativeIndex ; at is never less than 0
     if (at == hidden) {
         choose(s, c, at + 1, hidden);
         return;

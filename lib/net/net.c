@@ -166,7 +166,7 @@ int net_set_labels(struct net *net, int labels, struct err *e)
 
 /* The first logit of a cell being a centre, which is a probability of 3 %: about as rare as centres are,
  * so that training does not begin with all cells wrong (Lin et al. 2017). */
-#define FIRST_CENTRE_LOGIT -3.5f
+#define FIRST_CENTRE_LOGIT (-3.5f)
 
 /* True when layer i's output goes into a relu, directly or through batch norms. */
 static bool feeds_relu(const struct net *net, int i)
