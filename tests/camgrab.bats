@@ -224,19 +224,20 @@ exif() {
     done
 }
 
-@test "a parent folder named after a digit, or none, is the label" {
+@test "the parent folder's name is the label, where it can be one" {
     make_picture mine/7/a.png
     make_picture mine/12/a.png
-    make_picture 3/x/a.png
     make_picture 4/a.png
     make_picture mine/none/a.png
-    make_picture mine/nonesuch/a.png
+    make_picture mine/plus/a.png
+    make_picture 'mine/two words/a.png'
+    make_picture mine/-/a.png
     [ "$(camgrab mine/7/a.png | facts label)" = 7 ]
     [ "$(camgrab mine/7 | facts label)" = 7 ]
-    [ "$(camgrab -R mine | facts label)" = 7$'\n'none ]
+    [ "$(camgrab -R mine | facts label)" = 12$'\n'7$'\n'none$'\n'plus ]
     [ "$(cd mine && camgrab none//a.png | facts label)" = none ]
     [ "$(camgrab 4//a.png | facts label)" = 4 ]
-    [ -z "$(camgrab mine/12/a.png 3/x/a.png mine/nonesuch/a.png | facts label)" ]
+    [ -z "$(camgrab 'mine/two words/a.png' mine/-/a.png | facts label)" ]
 }
 
 @test "one bad picture among several is reported and passed over" {
