@@ -28,7 +28,7 @@
 #define MAX_TILE 512   /* pixels: no tile is wider or higher, which bounds the memory of the network's maps */
 #define MAX_REACH 128  /* pixels: a network that looks further around a cell leaves too little of a tile */
 #define PLANS 16       /* sizes of tile whose plans are kept */
-#define SURE_LETTER 3  /* times as probable as all digits: only then it is other writing, for the reader refuses too */
+#define MIN_DIGIT 0.2f /* the least probability, with that of writing at all, at which a box is left to the reader */
 #define MAX_CLASSES 32
 #define MAX_LOGIT 60   /* beyond this a class is certain, and its exponential still is a number */
 
@@ -312,9 +312,10 @@ static bool is_peak(const float *map, int w, int h, int x, int y)
     return true;
 }
 
-/* What stands in a cell, and how sure that is: a digit when all digits together are more probable than sign
- * and other writing. logit: of the first class; those of the others are `cells` apart. */
-static int class_of(const struct ink_finder *f, const float *logit, long cells, float *sure)
+/* What stands in a cell where writing is as probable as `score`, and how sure that is: a digit when all digits
+ * together are probable enough, for the reader refuses what is none. logit: of the first class; those of the
+ * others are `cells` apart. */
+static int class_of(const struct ink_finder *f, const float *logit, long cells, float score, float *sure)
 {
     float digits = 0, best[INK_LETTER + 1] = {0};
     int digit = 0;
@@ -324,10 +325,11 @@ static int class_of(const struct ink_finder *f, const float *logit, long cells, 
         digits += best[d];
         digit = best[d] > best[digit] ? d : digit;
     }
-    int class = digits >= best[INK_SIGN] && SURE_LETTER * digits >= best[INK_LETTER] ? digit
-                : best[INK_SIGN] > best[INK_LETTER]                                  ? INK_SIGN
-                                                                                     : INK_LETTER;
-    *sure = best[class] / (digits + best[INK_SIGN] + best[INK_LETTER]);
+    float all = digits + best[INK_SIGN] + best[INK_LETTER];
+    int class = best[INK_SIGN] > best[INK_LETTER] ? INK_SIGN : INK_LETTER;
+    if (digits >= best[INK_SIGN] && score * digits >= MIN_DIGIT * all)
+        class = digit;
+    *sure = best[class] / all;
     return class;
 }
 
@@ -340,9 +342,10 @@ static struct ink_candidate decode(const struct search *s, struct box tile, long
     float cx = (float)(tile.x0 - MARGIN) + STRIDE * ((float)x + size[DX * cells]);
     float cy = (float)(tile.y0 - MARGIN) + STRIDE * ((float)y + size[DY * cells]);
     float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]), sure;
-    int what = class_of(f, class, cells, &sure);
+    float score = 1 / (1 + expf(-s->map[CENTRE * cells + cell]));
+    int what = class_of(f, class, cells, score, &sure);
     return (struct ink_candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
-                              1 / (1 + expf(-s->map[CENTRE * cells + cell])), what, sure, 0, 0};
+                              score, what, sure, 0, 0};
 }
 
 static int take_peaks(struct search *s, struct box tile, float least, struct err *e)
