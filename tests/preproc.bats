@@ -280,3 +280,44 @@ facts() {
     [ "$(grep -ac '^28 28$' "$BATS_TEST_TMPDIR/out.pgm")" = 1 ]
     [ "$(grep -ac "^# box=" "$BATS_TEST_TMPDIR/out.pgm")" = 0 ]
 }
+
+# find: the finder's boxes of a stream, as X,Y,W,H lines.
+find() {
+    preproc -F new "$@" | tee "$BATS_TEST_TMPDIR/found.pgm" | grep -a '^# box=' | cut -d= -f2
+}
+
+@test "-F new finds digits in a row of boxes" {
+    for i in 20 30 40; do
+        row "$i" $((i + 5)) 0 | pnmpad -black -left 8 -right 8 -top 8 -bottom 8 | pnminvert |
+            pnmpad -black -left 3 -right 3 -top 3 -bottom 3 | pnmpad -white -left 60 -right 60 -top 60 -bottom 60 |
+            preproc -F new -m
+    done >"$BATS_TEST_TMPDIR/found.pgm"
+    [ "$(grep -ac '^# box=' "$BATS_TEST_TMPDIR/found.pgm")" -ge 14 ]
+}
+
+@test "-F new passes frames of MNIST, and makes dim ones bright" {
+    digits -r 0:50 >"$BATS_TEST_TMPDIR/digits.pgm"
+    preproc -F new "$BATS_TEST_TMPDIR/digits.pgm" | cnn-predict | cut -f1 >"$BATS_TEST_TMPDIR/bright"
+    pamexec 'pamfunc -multiplier 0.5' "$BATS_TEST_TMPDIR/digits.pgm" | preproc -F new | cnn-predict | cut -f1 >"$BATS_TEST_TMPDIR/dim"
+    cmp "$BATS_TEST_TMPDIR/bright" "$BATS_TEST_TMPDIR/dim"
+}
+
+@test "-F new -x draws what the finder saw" {
+    row 20 25 0 | pnmpad -black -left 40 -right 40 -top 40 -bottom 40 | pnminvert >"$BATS_TEST_TMPDIR/row.pgm"
+    find -m -x "$BATS_TEST_TMPDIR/sight.ppm" "$BATS_TEST_TMPDIR/row.pgm"
+    pamfile "$BATS_TEST_TMPDIR/sight.ppm" | grep PPM
+    ppmtopgm "$BATS_TEST_TMPDIR/sight.ppm" | cmp -s - "$BATS_TEST_TMPDIR/row.pgm" && return 1
+    [ "$(pamfile "$BATS_TEST_TMPDIR/sight.ppm" | grep -o '[0-9]* by [0-9]*')" = "$(pamfile "$BATS_TEST_TMPDIR/row.pgm" | grep -o '[0-9]* by [0-9]*')" ]
+}
+
+@test "-M names the finder; what is none is an error that says why" {
+    local none=$BATS_TEST_TMPDIR/none.onnx
+    run ! preproc -M "$none" </dev/null
+    [[ $output == "preproc: $none: cannot open: No such file or directory" ]]
+    run ! preproc -M "$TREE/models/default.onnx" </dev/null
+    [[ $output == *"default.onnx: not a finder: it does not end in boxes"* ]]
+    head -c 5000 "$TREE/models/find.onnx" >"$none"
+    run ! preproc -M "$none" </dev/null
+    [[ $output == "preproc: $none: "* ]]
+    pgmmake 0.8 40 30 | preproc -M "$TREE/models/find.onnx" | pamfile | grep '28 by 28'
+}
