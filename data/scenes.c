@@ -12,7 +12,7 @@
 #include "scene.h"
 
 #include "stream/stream.h"
-#include "ink/contrast.h"
+#include "ink/ink.h"
 
 #include <math.h>
 #include <stdio.h>

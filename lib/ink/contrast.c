@@ -1,4 +1,4 @@
-/* Local contrast (contrast.h), the first step of the finder.
+/* Local contrast (ink_local_contrast), the first step of the finder.
  *
  * Input: gray pixels. Output: a byte a pixel, 128 + 32 (pixel - mean) / deviation, where mean and
  * deviation are those of the window around the pixel, as far as that lies in the picture. Sums over
@@ -6,7 +6,7 @@
  * (box filtering, McDonnell, "Box-filtering techniques", 1981).
  * Single precision is the same everywhere: each operation is rounded as IEEE 754 says, and none are
  * fused. */
-#include "contrast.h"
+#include "ink.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The finder (finder.h): the second step of preproc, after the frame is read.
  *
  * Input: gray pixels. Output: candidates. Each level of the pyramid (pyramid.h) becomes local contrast
- * (contrast.h); a fully convolutional network makes of that a map of cells, STRIDE x STRIDE pixels each,
+ * (ink_local_contrast); a fully convolutional network makes of that a map of cells, STRIDE x STRIDE pixels each,
  * that tells for each cell whether writing is centred in it, of which class, and its box; the maxima of the
  * map are the candidates (CenterNet: Zhou et al., "Objects as points", arXiv 1904.07850).
  *
@@ -15,7 +15,6 @@
 
 #include "base/box.h"
 #include "base/grow.h"
-#include "contrast.h"
 #include "engine/engine.h"
 #include "onnx/onnx.h"
 #include "pyramid.h"
@@ -29,8 +28,6 @@
 #define MAX_REACH 128  /* pixels: a network that looks further around a cell leaves too little of a tile */
 #define PLANS 16       /* sizes of tile whose plans are kept */
 #define MIN_DIGIT 0.2f /* the least probability, with that of writing at all, at which a box is left to the reader */
-#define MAX_CLASSES 32
-#define MAX_LOGIT 60   /* beyond this a class is certain, and its exponential still is a number */
 
 /* The map's channels. */
 enum { CENTRE, CLASS };
@@ -41,7 +38,7 @@ struct ink_finder {
     float input[256];          /* what it reads for a level of contrast */
     int reach;                 /* pixels around a cell that its value depends on, a multiple of STRIDE */
     int classes;
-    int class[MAX_CLASSES];    /* what a candidate holds by the network's own order */
+    int class[INK_LETTER + 1]; /* what a candidate holds by the network's own order */
 };
 
 /* The network planned for one size of tile. */
@@ -86,7 +83,7 @@ static int read_labels(struct ink_finder *f, struct err *e)
     for (const char *p = labels ? labels : ""; *(p += strspn(p, " "));) {
         size_t len = strcspn(p, " ");
         int class = class_named(p, len);
-        if (class < 0 || f->classes == MAX_CLASSES || seen & 1u << class)
+        if (class < 0 || seen & 1u << class)
             return err_set(e, "not a finder: its labels are \"%.60s\"", labels);
         seen |= 1u << class;
         f->class[f->classes++] = class;
@@ -317,10 +314,12 @@ static bool is_peak(const float *map, int w, int h, int x, int y)
  * others are `cells` apart. */
 static int class_of(const struct ink_finder *f, const float *logit, long cells, float score, float *sure)
 {
-    float digits = 0, best[INK_LETTER + 1] = {0};
+    float digits = 0, most = logit[0], best[INK_LETTER + 1] = {0};
     int digit = 0;
     for (int k = 0; k < f->classes; k++)
-        best[f->class[k]] = expf(fminf(logit[k * cells], MAX_LOGIT));
+        most = fmaxf(most, logit[k * cells]);
+    for (int k = 0; k < f->classes; k++)
+        best[f->class[k]] = expf(logit[k * cells] - most);
     for (int d = 0; d < INK_SIGN; d++) {
         digits += best[d];
         digit = best[d] > best[digit] ? d : digit;

@@ -3,6 +3,7 @@
 #define INKPIPE_INK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -62,6 +63,19 @@ struct ink_digit {
     int class;       /* what the finder takes it for, or -1 */
     uint8_t pixels[DIGIT_PIXELS]; /* white ink on black */
 };
+
+/* Local contrast, what the finder sees of a picture: each pixel is told by how much it differs from its
+ * surroundings, measured in their deviation, so that light, shadow and paper say nothing. */
+#define CONTRAST_WINDOW 41  /* pixels a side of the surroundings */
+#define CONTRAST_PAPER 128  /* a pixel like its surroundings */
+#define CONTRAST_STEP 32    /* levels from there for one deviation */
+
+/* Words of scratch that a picture so wide takes. */
+#define CONTRAST_SCRATCH(width) (4 * (size_t)(width) + 4 * CONTRAST_WINDOW)
+
+/* Fill contrast [height][width] from gray [height][width]; the two may not overlap. Darker than the
+ * surroundings is below CONTRAST_PAPER, lighter is above. All machines give the same bytes. */
+void ink_local_contrast(const uint8_t *gray, int width, int height, uint8_t *contrast, uint32_t *scratch);
 
 /* The network that finds digits, read only: any number of workspaces share it. Load it from an ONNX file;
  * NULL with a message when there is none, or it is another network. */

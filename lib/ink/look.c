@@ -18,6 +18,7 @@
 #define SINGLE_SIDE 320   /* and for the most prominent one with this */
 #define LEAST 0.4f        /* the score of what may be one of many digits, */
 #define LEAST_SINGLE 0.1f /* and of what may be the only one */
+#define MAX_FOUND 10000   /* candidates of a picture, more than any page has: time is bounded */
 #define MAX_ASKED 100     /* boxes are asked whether ink is dark or light, evenly taken from all */
 #define PALE 0.3f         /* of the usual contrast of writing: what has less is none */
 #define BRIGHT 200        /* of 255: a frame of 28x28 whose ink is darker than this is stretched */
@@ -122,6 +123,21 @@ static int most_prominent(const struct ink_candidate *c, int n)
     return best;
 }
 
+static int compare_scores(const void *a, const void *b)
+{
+    const struct ink_candidate *x = a, *y = b;
+    return (x->score < y->score) - (x->score > y->score);
+}
+
+/* Of more candidates than any page has, keep the surest. Returns how many stay. */
+static int keep_surest(struct ink_candidate *c, int n)
+{
+    if (n <= MAX_FOUND)
+        return n;
+    qsort(c, (size_t)n, sizeof *c, compare_scores);
+    return MAX_FOUND;
+}
+
 static int find_candidates(struct look *l, const struct cut_source *s, bool many, struct err *e)
 {
     l->founds = search_run(l->search, s->gray, s->stride, s->w, s->h, many ? PAGE_SIDE : SINGLE_SIDE,
@@ -129,6 +145,7 @@ static int find_candidates(struct look *l, const struct cut_source *s, bool many
     if (l->founds < 0)
         return -1;
     l->founds = suppress(l->found, l->founds, e);
+    l->founds = keep_surest(l->found, l->founds);
     if (l->founds < 0 || reserve(l, (size_t)l->founds + 1, e))
         return -1;
     l->showns = l->founds;

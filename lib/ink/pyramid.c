@@ -12,8 +12,7 @@
 #include "base/grow.h"
 
 #define MIN_SIDE 28   /* pixels: no level but the first has a longest side below this */
-#define TINY_SIDE 64  /* pixels: a picture whose longest side is at most this is enlarged twice, */
-#define SPECK_SIDE 20 /* and at most this three times, for the finder's smallest digits */
+#define TINY_SIDE 48   /* pixels: a picture whose longest side is below this is enlarged by a whole number to at least this */
 
 /* The means of k x k pixels each; at the right and lower edge of fewer. */
 static void reduce_row(const uint8_t *gray, long stride, int w, int rows, int k, uint32_t *sum, uint8_t *out)
@@ -85,7 +84,7 @@ static void enlarge(struct pyramid *p, const uint8_t *gray, long stride, int w, 
 
 int pyramid_start(struct pyramid *p, const uint8_t *gray, long stride, int w, int h, int side, struct err *e)
 {
-    int longest = max_int(w, h), more = longest <= SPECK_SIDE ? 3 : longest <= TINY_SIDE ? 2 : 1;
+    int longest = max_int(w, h), more = (TINY_SIDE + longest - 1) / longest;
     int less = (longest + side - 1) / side;
     p->width = more * ((w + less - 1) / less);
     p->height = more * ((h + less - 1) / less);
