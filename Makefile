@@ -44,6 +44,7 @@ ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$
 LIBS_camgrab = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil -lX11
 LIBS_inkpipe-read = $(LIBS_camgrab)
 LIBS_xcanvas = -lX11 -lXext
+LIBS_xcheck = -lX11 -lXext
 LIBS_xview = -lX11 -lXext
 LIBS_xclose = -lX11
 LIBS_xshot = -lX11

@@ -280,4 +280,7 @@ int form_list_columns(const struct form_list *list);
 const char *form_list_column(const struct form_list *list, int column);
 const char *form_list_value(const struct form_list *list, int entry, int column);
 
+/* The entry that a number as it is written stands for; -1: none. */
+int form_list_find(const struct form_list *list, const char *text);
+
 #endif

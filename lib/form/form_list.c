@@ -160,6 +160,12 @@ int list_find(const struct form_list *list, int64_t value)
     return low < list->entries && list->entry[list->by_value[low]].value == value ? list->by_value[low] : -1;
 }
 
+int form_list_find(const struct form_list *list, const char *text)
+{
+    int64_t value;
+    return decimal_parse(text, 0, &value) ? list_find(list, value) : -1;
+}
+
 static int read_lines(struct reader *r)
 {
     for (char *line = r->list->bytes, *next; line; line = next) {
