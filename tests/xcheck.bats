@@ -1,0 +1,191 @@
+# xcheck: the cells in check, corrected by keys; what is on disk after each of them.
+load helper
+load xcommon
+
+setup() {
+    bats_require_minimum_version 1.5.0
+    cd "$BATS_TEST_TMPDIR" || return
+    cat >t.form <<-'END'
+	page a4
+	field id digits 3 "Number" in students.tsv
+	field kg digits 2.1 "Weight" blank
+	END
+    printf 'number\tname\n%s\tAda\n%s\tBob\n' 117 771 >students.tsv
+    row page id kg name probability check candidates source frame >marks.tsv
+    row 1 117 12.5 Ada 0.9000 id id=117:0.9000,771:0.0900 a.pgm 0 >>marks.tsv
+    row 2 771 7.1 Bob 0.8000 'id kg:max' - a.pgm 1 >>marks.tsv
+    row 3 771 - Bob 0.9999 - - a.pgm 2 >>marks.tsv
+    for page in 1 2 3; do
+        for cell in 0 1 2; do
+            cell id $cell $page box
+            if [ $page = 1 ] || { [ $page = 2 ] && [ $cell != 0 ]; }; then cell kg $cell $page box; else cell kg $cell $page; fi
+        done
+    done >cells.pgm
+    cp marks.tsv before.tsv
+}
+
+teardown() {
+    kill_background
+}
+
+row() {
+    local IFS=$'\t'
+    echo "$*"
+}
+
+# cell FIELD CELL PAGE [box]: a cell as preproc -f writes it, gray where there is ink.
+cell() {
+    printf 'P5\n# field=%s\n# cell=%s\n# page=%s\n# source=a.pgm\n# frame=%d\n' "$1" "$2" "$3" $(($3 - 1))
+    [ -z "$4" ] || printf '# box=1,2,3,4\n'
+    printf '28 28\n255\n'
+    head -c 784 /dev/zero | if [ "$4" ]; then tr '\0' '\200'; else cat; fi
+}
+
+# check [option ...]: xcheck in a window of its own.
+check() {
+    [ "$DISPLAY_STARTED" ] || start_x
+    DISPLAY_STARTED=1
+    background run_check "$@"
+    CHECK=$!
+    window "inkpipe check"
+    wait_for shows 12 36 72 72 "128 128 128"
+}
+
+run_check() {
+    exec xcheck "$@" t.form marks.tsv cells.pgm
+}
+
+# column NAME PAGE [FILE]: what the table says there.
+column() {
+    awk -F '\t' -v name="$1" -v page="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) at = i }
+        $1 == page { print $at }' "${3:-marks.tsv}"
+}
+
+says() {
+    [ "$(column "$1" "$2" "$4")" = "$3" ]
+}
+
+# The cells come as: empty (1: kg 0 of page 2), the five 1s (id 0 and 1 of page 1, id 2 and kg 2 of page 2),
+# the 7s.
+
+@test "a digit key corrects the cell, and what the list says with it" {
+    check
+    xdotool key Return key 7
+    wait_for says id 1 717
+    says name 1 -
+    says check 1 id
+    xdotool key u
+    wait_for says id 1 117
+    says name 1 Ada
+    xdotool key 7 key 7
+    wait_for says id 1 777
+    xdotool key q
+    wait "$CHECK"
+    [ "$(sed -n 3,4p marks.tsv | cut -f 2-3)" = "$(sed -n 3,4p before.tsv | cut -f 2-3)" ]
+}
+
+@test "Return accepts what is shown; a field of which all was seen is in check no more; u takes it back" {
+    check
+    xdotool key Return key Return
+    sleep 0.5
+    says check 1 id
+    says check 2 'id kg:max'
+    xdotool key Return
+    wait_for says check 2 -
+    says check 1 -
+    xdotool key u
+    wait_for says check 2 'id kg:max'
+    xdotool key Return
+    wait_for says check 2 -
+    xdotool key q
+    wait "$CHECK"
+    cut -f 1-5,7-9 marks.tsv | cmp - <(cut -f 1-5,7-9 before.tsv)
+}
+
+@test "- and ? are corrections; space, backspace and the mouse choose" {
+    check
+    xdotool key Return key space key space key BackSpace key minus
+    wait_for says id 1 17
+    xdotool key u mousemove 20 50 click 1 key question
+    wait_for says id 1 '?17'
+    xdotool key q
+    wait "$CHECK"
+}
+
+@test "the point stays where it is" {
+    check
+    xdotool key 3
+    wait_for says kg 2 37.1
+    xdotool key q
+    wait "$CHECK"
+}
+
+@test "-o leaves the table alone, and the same command goes on; kill -9 loses nothing" {
+    check -o good.tsv
+    xdotool key 3
+    wait_for says kg 2 37.1 good.tsv
+    xdotool key Return key 7
+    wait_for says id 1 717 good.tsv
+    kill -9 "$CHECK"
+    wait "$CHECK" || :
+    cmp marks.tsv before.tsv
+    says kg 2 37.1 good.tsv
+    [ "$(wc -l <good.tsv)" = 4 ]
+    check -o good.tsv
+    xdotool key 2
+    wait_for says id 1 727 good.tsv || says id 1 217 good.tsv
+    says kg 2 37.1 good.tsv
+    xdotool key q
+    wait "$CHECK"
+    cmp marks.tsv before.tsv
+    [ -z "$(find . -name '*.tmp*')" ]
+}
+
+@test "-l appends the corrected cells with their labels, and not what was undone" {
+    cell id 0 9 box >more.pgm
+    cp more.pgm old.pgm
+    check -l more.pgm
+    xdotool key Return key 7 key 4 key u key q
+    wait "$CHECK"
+    cmp -n "$(wc -c <old.pgm)" old.pgm more.pgm
+    [ "$(grep -ac '^# field=' more.pgm)" = 2 ]
+    [ "$(grep -a '^# label=' more.pgm)" = '# label=7' ]
+}
+
+@test "a table edited by hand is told by its line, and stays as it is" {
+    start_x
+    bad() {
+        run -1 xcheck t.form marks.tsv cells.pgm
+        [[ $output = "xcheck: marks.tsv: $1"* ]]
+        cp before.tsv marks.tsv
+    }
+    sed -i '3s/\tBob//' marks.tsv
+    bad 'line 3: 8 columns, not the 9 of line 1'
+    sed -i '2s/117/1x7/' marks.tsv
+    bad "line 2: id is '1x7'"
+    sed -i '2s/117/1117/' marks.tsv
+    bad "line 2: id is '1117', which its 3 boxes cannot hold"
+    sed -i '3s/kg:max/total/' marks.tsv
+    bad "line 3: check names 'total', which the form does not have"
+    sed -i '3s/^2/9/' marks.tsv
+    bad 'line 3: no cells of id on page 9 are among the frames'
+    sed -i '1s/kg/weight/' marks.tsv
+    bad "line 1: column 3 is 'weight', not 'kg'"
+    : >marks.tsv
+    bad 'it is empty'
+    : >cells.pgm
+    bad 'line 2: no cells of id on page 1'
+}
+
+@test "nothing in check takes no window" {
+    grep -v '^[12]' before.tsv >marks.tsv
+    run -0 env -u DISPLAY xcheck -o good.tsv t.form marks.tsv cells.pgm
+    cmp marks.tsv good.tsv
+}
+
+@test "a corrected table of other pages is not written over" {
+    head -n 2 marks.tsv >good.tsv
+    run -1 xcheck -o good.tsv t.form marks.tsv cells.pgm
+    [[ $output = "xcheck: good.tsv: it is there, and of other pages than marks.tsv"* ]]
+    [ "$(wc -l <good.tsv)" = 2 ]
+}
