@@ -188,6 +188,85 @@ exif() {
     [[ "$output" = *"camgrab: a.png: region 60,0,10,10 is not inside the 64x48 picture"* ]]
 }
 
+# ---- scans: pages, pixels that are not square, tiles ----
+
+# tiff FILE PAGE...: a TIFF of pages of 2 rows of 4 pixels; a PAGE is "GRAY TAG=VALUE ...": its gray, and further
+# tags by their numbers. next=N makes page N (from 0) follow, next=-1 one outside the file.
+tiff() {
+    cat >tiff.py <<'END'
+import struct, sys
+SIZE, DATA = 320, 288 # of a page; where its pixels are, before the values of two rationals
+out = b"II*\0" + struct.pack("<I", 8)
+for i, text in enumerate(sys.argv[2:]):
+    gray, *more = text.split()
+    more = dict(m.split("=") for m in more)
+    begin = 8 + i * SIZE
+    then = int(more.pop("next", i + 1 if i + 3 < len(sys.argv) else -2))
+    link = {-2: 0, -1: 0xfffffff0}.get(then, 8 + then * SIZE)
+    tags = {256: 4, 257: 2, 258: 8, 259: 1, 262: 1, 273: begin + DATA, 277: 1, 278: 2, 279: 8}
+    tags.update((int(k), int(v)) for k, v in more.items())
+    values = b""
+    page = struct.pack("<H", len(tags))
+    for tag, value in sorted(tags.items()):
+        rational = tag in (282, 283)
+        at = begin + DATA + 8 + len(values)
+        page += struct.pack("<HHII", tag, 5 if rational else 4, 1, at if rational else value)
+        values += struct.pack("<II", value, 1) if rational else b""
+    page += struct.pack("<I", link)
+    out += (page.ljust(DATA, b"\0") + bytes([int(gray)] * 8) + values).ljust(SIZE, b"\0")
+open(sys.argv[1], "wb").write(out)
+END
+    python3 tiff.py "$@"
+}
+
+sizes() { # of the frames on standard input
+    pamfile -allimages | grep -o '[0-9]* by [0-9]*' | xargs
+}
+
+@test "every page of a TIFF is a frame, its own way up; small copies of pages and masks are none" {
+    bats_require_minimum_version 1.5.0
+    tiff a.tif '10' '20 274=6' '30 254=1' '40 254=4' '50 254=2'
+    camgrab a.tif >out
+    [ "$(facts frame <out | xargs)" = '0 1 2' ]
+    [ "$(sizes <out)" = '4 by 2 2 by 4 4 by 2' ]
+    pamsplit out p%d.pgm
+    [ "$(for p in p?.pgm; do pamsumm -max -brief "$p"; done | xargs)" = '10 20 50' ]
+    camgrab - <a.tif | facts frame | cmp - <(seq 0 2)
+    [ "$(camgrab -n 2 a.tif | facts frame | xargs)" = '0 1' ]
+    # A page that cannot be decoded is named, and the others are read.
+    tiff a.tif 10 '20 259=77' 30
+    run -1 bash -c 'camgrab a.tif 2>err | grep -a ^#.frame; exit ${PIPESTATUS[0]}'
+    [ "$output" = $'# frame=0\n# frame=2' ]
+    [[ "$(<err)" = 'camgrab: a.tif: frame 1: not a whole tiff picture: '* ]]
+}
+
+@test "pages of a TIFF that go round, or out of the file, end" {
+    bats_require_minimum_version 1.5.0
+    tiff round.tif 10 20 '30 next=0'
+    tiff self.tif '10 next=0'
+    tiff outside.tif 10 '20 next=-1'
+    ended() { # FILE FRAMES WORDS
+        run -1 bash -c "camgrab $1 2>err"' | grep -ac ^#.frame; exit ${PIPESTATUS[0]}'
+        [ "$output" -eq "$2" ]
+        [ "$(<err)" = "camgrab: $1: its next page is $3" ]
+    }
+    ended round.tif 3 'empty, or one that was before'
+    ended self.tif 1 'empty, or one that was before'
+    ended outside.tif 2 'outside the file'
+}
+
+@test "a TIFF in tiles is refused, not black" {
+    bats_require_minimum_version 1.5.0
+    tiff strips.tif 200
+    # The tags of strips become those of tiles.
+    python3 -c 'b = open("strips.tif", "rb").read()
+for strip, tile in ((273, 324), (278, 323), (279, 325), (277, 322)):
+    b = b.replace(bytes((strip & 255, 1, 4, 0)), bytes((tile & 255, 1, 4, 0)))
+open("tiles.tif", "wb").write(b)'
+    run -1 camgrab tiles.tif
+    [[ "$output" = 'camgrab: tiles.tif: a TIFF in tiles, which is not read: '* ]]
+}
+
 # ---- names, folders, labels, standard input ----
 
 @test "a folder is its pictures in the order of their names; -R with the folders in it" {

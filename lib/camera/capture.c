@@ -28,6 +28,7 @@
 #include "gray.h"
 #include "picture.h"
 #include "screen.h"
+#include "tiff.h"
 #include "tiles.h"
 
 /* The further formats and the protocols that a typed URL may have: streams and playlists of the network. */
@@ -42,10 +43,12 @@ static const char url_protocols[] =
 #define MAX_PIXELS_A_BYTE 65536
 #define SPARE_PIXELS (1LL << 30)
 
+#define MAX_PAGES 65536 /* Pages of a TIFF that are looked at, at most. */
+
 enum how {
     NOTHING,  /* no source is open */
     PNM,      /* frames, read by lib/stream */
-    IMAGE,    /* one picture, whole in `packet` */
+    IMAGE,    /* one picture, or the pages of a TIFF, whole in `packet` */
     TILES,    /* one picture in tiles, read by tiles.c */
     CONTAINER /* pictures demuxed by libavformat */
 };
@@ -59,6 +62,7 @@ struct capture {
     bool lost, ended;
     atomic_bool interrupted;
     long long bytes, pixels; /* of a file, so far */
+    int pages;               /* of an image file, looked at so far */
     long long count; /* pictures that the source has given, skipped and damaged ones included */
     double first_time;
     double deadline; /* when FFmpeg is interrupted (clock_now); HUGE_VAL: never */
@@ -503,7 +507,7 @@ int capture_open(struct capture *c, const char *source, struct err *e)
     text_hide_password(c->name);
     c->lost = c->ended = false;
     atomic_store(&c->interrupted, false);
-    c->count = c->bytes = c->pixels = 0;
+    c->count = c->bytes = c->pixels = c->pages = 0;
     c->first_time = NAN;
     c->orientation = 0;
     if (open_source(c, e)) {
@@ -569,7 +573,7 @@ static bool is_image_pipe(const struct capture *c)
 static int count_pixels(struct capture *c, struct err *e)
 {
     c->pixels += (long long)c->picture->width * c->picture->height;
-    if (!c->io || c->pixels <= SPARE_PIXELS + MAX_PIXELS_A_BYTE * c->bytes)
+    if ((!c->io && c->how != IMAGE) || c->pixels <= SPARE_PIXELS + MAX_PIXELS_A_BYTE * c->bytes)
         return 1;
     c->lost = true;
     return err_set(e, "more than %d pixels for each of its bytes: not read further", MAX_PIXELS_A_BYTE);
@@ -663,13 +667,46 @@ static int set_facts(struct capture *c, struct frame *f, double time, struct err
     return c->how == CONTAINER ? frame_set_fact(f, "time", text, e) : 0;
 }
 
+/* Find the next page of an image file in the packet, small copies of pages and masks passed over. Returns as
+ * capture_read does. */
+static int next_page(struct capture *c, struct err *e)
+{
+    AVPacket *p = c->packet;
+    if (picture_codec(c->head, c->head_len) != AV_CODEC_ID_TIFF)
+        return 0;
+    for (; c->pages < MAX_PAGES; c->pages++) {
+        int more = tiff_next_page(p->data, p->size, e);
+        if (more <= 0 || !tiff_is_auxiliary(p->data, p->size))
+            return more;
+    }
+    return err_set(e, "more than %d pages: not read further", MAX_PAGES);
+}
+
+static int decode_page(struct capture *c, struct err *e)
+{
+    if (tiff_is_tiled(c->packet->data, c->packet->size))
+        return err_set(e, "a TIFF in tiles, which is not read: `tiffcp -s' (package libtiff-tools) "
+                          "makes strips of them");
+    c->orientation = exif_orientation(c->packet->data, c->packet->size);
+    return picture_decode(c->picture, c->packet, e) ? -1 : count_pixels(c, e);
+}
+
 static int read_image(struct capture *c, struct err *e)
 {
     if (c->ended)
         return 0;
-    c->ended = true;
-    c->orientation = exif_orientation(c->packet->data, c->packet->size);
-    return picture_decode(c->picture, c->packet, e) ? -1 : 1;
+    if (c->pages > 0) {
+        int more = next_page(c, e);
+        c->ended = more <= 0;
+        if (c->ended)
+            return more;
+    }
+    int status = decode_page(c, e);
+    if (status < 0 && c->pages > 0)
+        err_at(e, NULL, c->count);
+    c->pages++;
+    c->count += status < 0;
+    return status;
 }
 
 static int read_tiles(struct capture *c, struct frame *f, struct err *e)
