@@ -51,6 +51,7 @@ struct options {
     int region[4]; /* x, y, w, h of what is kept of a picture; w 0: all */
     long count;    /* frames to write; 0: all */
     double skip;   /* seconds of a source to drop; -1: what serves, 1 of a camera with `count` */
+    int *pages;    /* of each source that is a PDF the descriptor its pages come from, else -1 */
     bool wait;     /* for a source that is missing, and for one that was lost */
 };
 
@@ -291,16 +292,29 @@ static const char *default_camera(struct v4l2_camera list[V4L2_DEVICES])
     return count ? list[0].device : "/dev/video0";
 }
 
+/* Open a source: *pages is the descriptor that the pages of a PDF come from, and then -1. */
+static int open_source(struct grab *g, const char *name, int *pages, struct err *e)
+{
+    int fd = *pages;
+    *pages = -1;
+    if (!file_not_written(name, STDOUT_FILENO, e))
+        return fd < 0 ? capture_open(g->capture, name, e)
+                      : capture_open_pages(g->capture, name, fd, e);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 /* All pictures of a source (NULL: the first camera, or what the format has without a name), until all that
- * are wanted are written. */
-static void grab_source(struct grab *g, const char *source)
+ * are wanted are written. `pages` is as of open_source. */
+static void grab_source(struct grab *g, const char *source, int pages)
 {
     struct v4l2_camera list[V4L2_DEVICES];
     bool failed = g->failed, missing = false;
     for (;;) {
         struct err e = ERR_NONE;
         const char *name = source ? source : g->o->capture.format ? "" : default_camera(list);
-        bool open = !file_not_written(name, STDOUT_FILENO, &e) && !capture_open(g->capture, name, &e);
+        bool open = !open_source(g, name, &pages, &e);
         if (!open && !missing)
             report(g, &e);
         missing = !open;
@@ -323,26 +337,55 @@ static int grab(const struct options *o, const struct name_list *list, bool came
     if (!g.capture)
         return tool_error(&e);
     if (camera)
-        grab_source(&g, NULL);
+        grab_source(&g, NULL, -1);
     for (size_t i = 0; i < list->count && goes_on(&g); i++)
-        grab_source(&g, list->name[i]);
+        grab_source(&g, list->name[i], o->pages[i]);
     capture_free(g.capture);
     frame_free(&g.frame);
     frame_free(&g.spare);
     return g.failed ? EXIT_FAILED : EXIT_OK;
 }
 
-static int run(const struct options *o, int sources, char **source)
+/* The path of a program that the shell would run. Returns false when there is none. */
+static bool find_program(const char *name, char path[static PATH_MAX])
+{
+    const char *folder = getenv("PATH");
+    for (const char *end; folder; folder = *end ? end + 1 : NULL) {
+        end = folder + strcspn(folder, ":");
+        int n = snprintf(path, PATH_MAX, "%.*s/%s", (int)(end - folder), folder, name);
+        if (end > folder && n < PATH_MAX && !access(path, X_OK))
+            return true;
+    }
+    return false;
+}
+
+/* Have the PDFs among the files made into frames, where pdftoppm is. */
+static int start_pages(struct options *o, const struct name_list *list)
+{
+    struct err e = ERR_NONE;
+    char program[PATH_MAX];
+    if (!(o->pages = calloc(list->count + 1, sizeof *o->pages)))
+        return tool_error(&(struct err){"out of memory", "", -1});
+    for (size_t i = 0; i < list->count; i++)
+        o->pages[i] = -1;
+    if (o->list || o->capture.format || !find_program("pdftoppm", program))
+        return EXIT_OK;
+    return pdf_start(program, list, o->pages, &e) ? tool_error(&e) : EXIT_OK;
+}
+
+static int run(struct options *o, int sources, char **source)
 {
     struct name_list list = {0};
     int status = expand(o, sources, source, &list);
+    int failed = start_pages(o, &list);
     drop_privileges(o, &list);
     if (o->list)
         list_files(&list);
-    else
+    else if (!failed)
         status |= grab(o, &list, sources == 0);
+    free(o->pages);
     name_list_free(&list);
-    return status;
+    return status | failed;
 }
 
 static void print_log(void *context, int level, const char *format, va_list args)

@@ -267,6 +267,62 @@ open("tiles.tif", "wb").write(b)'
     [[ "$output" = 'camgrab: tiles.tif: a TIFF in tiles, which is not read: '* ]]
 }
 
+# pdf FILE PAGES: a PDF of pages of 72 x 36 points, 200 x 100 pixels, each with a black box in its left half.
+pdf() {
+    python3 - "$@" <<'END'
+import sys
+n = int(sys.argv[2])
+ink = b"0 0 36 36 re f"
+objects = [b"<</Type/Catalog/Pages 2 0 R>>",
+           b"<</Type/Pages/Count %d/Kids[%s]>>" % (n, b" ".join(b"%d 0 R" % (4 + i) for i in range(n))),
+           b"<</Length %d>>stream\n%s\nendstream" % (len(ink), ink)]
+objects += [b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 36]/Contents 3 0 R/Resources<<>>>>"] * n
+out, places = b"%PDF-1.4\n", []
+for i, o in enumerate(objects):
+    places.append(len(out))
+    out += b"%d 0 obj%s endobj\n" % (i + 1, o)
+table = b"".join(b"%010d 00000 n \n" % p for p in places)
+out += b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Root 1 0 R/Size %d>>\nstartxref\n%d\n%%%%EOF\n" % (
+    len(objects) + 1, table, len(objects) + 1, len(out))
+open(sys.argv[1], "wb").write(out)
+END
+}
+
+@test "every page of a PDF is a frame, in a folder too" {
+    command -v pdftoppm || skip 'no pdftoppm'
+    bats_require_minimum_version 1.5.0
+    mkdir scans
+    pdf ./-a.pdf 3
+    camgrab -- -a.pdf >out
+    [ "$(facts source <out | sort -u)" = -a.pdf ]
+    [ "$(facts frame <out | xargs)" = '0 1 2' ]
+    [ "$(sizes <out)" = '200 by 100 200 by 100 200 by 100' ]
+    pamcut -width 90 <out | pamsumm -max -brief | grep -qx 0
+    pamcut -left 110 <out | pamsumm -min -brief | grep -qx 255
+    cp ./-a.pdf scans/a.pdf
+    cp ./-a.pdf 'scans/b; touch c'
+    make_picture scans/c.png
+    head -c 200 scans/a.pdf >scans/d.pdf
+    pdf scans/e.pdf 40 # more than a pipe takes
+    run -1 bash -c 'camgrab scans 2>err | grep -a ^#.source | uniq -c | xargs; exit ${PIPESTATUS[0]}'
+    [ "$output" = "3 # source=scans/a.pdf 3 # source=scans/b;%20touch%20c 1 # source=scans/c.png 40 # source=scans/e.pdf" ]
+    [ "$(<err)" = 'camgrab: scans/d.pdf: not a PDF that pdftoppm can read: it is damaged, or has a password' ]
+    [ "$(camgrab -n 2 scans/e.pdf | facts frame | xargs)" = '0 1' ]
+    [ "$(camgrab -l scans | head -n 1)" = scans/a.pdf ]
+}
+
+@test "a PDF without pdftoppm, or from standard input, is refused in words" {
+    bats_require_minimum_version 1.5.0
+    pdf a.pdf 1
+    make_picture b.png
+    mkdir bin
+    ln -s "$(command -v camgrab)" bin
+    PATH=$PWD/bin run -1 camgrab a.pdf
+    [ "$output" = 'camgrab: a.pdf: a PDF, which takes the program pdftoppm to read: install the package poppler-utils' ]
+    run -1 camgrab - <a.pdf
+    [ "$output" = 'camgrab: -: a PDF, which is read only as a file that is named' ]
+}
+
 # ---- names, folders, labels, standard input ----
 
 @test "a folder is its pictures in the order of their names; -R with the folders in it" {

@@ -46,6 +46,11 @@ void capture_free(struct capture *c);
  * options.format or one under /dev/video. One source is open at a time. Returns 0, or -1 with e
  * saying what is wrong and what can be done; e->file is the source. */
 int capture_open(struct capture *c, const char *source, struct err *e);
+
+/* Open as `source` a stream of frames that comes from descriptor fd, which is the capture's from now on, also
+ * on failure: the pages of a PDF. Returns as capture_open does. */
+int capture_open_pages(struct capture *c, const char *source, int fd, struct err *e);
+
 void capture_close(struct capture *c);
 enum capture_kind capture_kind(const struct capture *c);
 
@@ -99,6 +104,12 @@ int folder_list(const char *folder, bool recursive, struct name_list *list, stru
 int name_list_add(struct name_list *list, const char *name, struct err *e);
 
 void name_list_free(struct name_list *list);
+
+/* Start reading the PDF files in list by `program`, poppler's pdftoppm, before privileges are given up and
+ * threads are started: a process is left that runs it, without a shell, for one file after another, as long as its
+ * pages are wanted. fd, of list->count, gets for each PDF the descriptor that capture_open_pages takes, which is
+ * the caller's, and -1 for other files. Returns 0 or -1. */
+int pdf_start(const char *program, const struct name_list *list, int *fd, struct err *e);
 
 /* The label that the folder right above a file is named after: of DIR/7/photo.jpg "7", of
  * DIR/plus/photo.jpg "plus". Returns false when there is no such folder or its name can be no label

@@ -69,6 +69,7 @@ struct capture {
 
     struct frame_reader *pnm;
     struct _XDisplay *screen; /* open as long as x11grab needs the server */
+    bool paged; /* the frames of pnm are the pages of a PDF */
     int fd; /* of a file; -1 otherwise */
     uint8_t head[PICTURE_HEAD];
     int head_len, head_taken; /* bytes of head[] that were read ahead from a pipe, and given to FFmpeg since */
@@ -444,6 +445,11 @@ static int open_file(struct capture *c, struct err *e)
         c->how = PNM;
         return c->pnm ? 0 : -1;
     }
+    if (type == PICTURE_PDF && (c->o.fd > 0 || !strcmp(c->source, "-")))
+        return err_set(e, "a PDF, which is read only as a file that is named");
+    if (type == PICTURE_PDF)
+        return err_set(e, "a PDF, which takes the program pdftoppm to read: install the package "
+                          "poppler-utils");
     enum AVCodecID codec = picture_codec(c->head, c->head_len);
     if (!c->o.format && type == PICTURE_IMAGE && is_one_image(c, codec)) {
         c->how = IMAGE;
@@ -495,7 +501,8 @@ static int open_source(struct capture *c, struct err *e)
     return open_file(c, e);
 }
 
-int capture_open(struct capture *c, const char *source, struct err *e)
+/* Make c a source of that name, of which nothing has been read. */
+static int name_source(struct capture *c, const char *source, struct err *e)
 {
     capture_close(c);
     size_t room = strlen(source) * 3 + strlen(c->o.format ? c->o.format : "") + 1;
@@ -505,11 +512,35 @@ int capture_open(struct capture *c, const char *source, struct err *e)
         return err_set(e, "out of memory");
     percent_encode(source[0] || !c->o.format ? source : c->o.format, c->name, room);
     text_hide_password(c->name);
-    c->lost = c->ended = false;
+    c->lost = c->ended = c->paged = false;
     atomic_store(&c->interrupted, false);
     c->count = c->bytes = c->pixels = c->pages = 0;
     c->first_time = NAN;
     c->orientation = 0;
+    return 0;
+}
+
+int capture_open_pages(struct capture *c, const char *source, int fd, struct err *e)
+{
+    if (name_source(c, source, e)) {
+        close(fd);
+        return -1;
+    }
+    c->kind = CAPTURE_FILE;
+    c->how = PNM;
+    c->paged = true;
+    c->pnm = frame_open_begun(fd, c->source, NULL, 0, e);
+    if (c->pnm)
+        return 0;
+    err_at(e, source, -1);
+    capture_close(c);
+    return -1;
+}
+
+int capture_open(struct capture *c, const char *source, struct err *e)
+{
+    if (name_source(c, source, e))
+        return -1;
     if (open_source(c, e)) {
         err_at(e, source[0] || !c->o.format ? source : c->o.format, -1);
         capture_close(c);
@@ -727,6 +758,8 @@ static int read_frame(struct capture *c, struct frame *f, double *time, struct e
         return read_tiles(c, f, e);
     if (c->how == PNM) {
         int status = frame_read(c->pnm, f, e);
+        if (status == 0 && c->paged && c->count == 0)
+            status = err_set(e, "not a PDF that pdftoppm can read: it is damaged, or has a password");
         c->lost = status < 0;
         return status;
     }

@@ -38,6 +38,7 @@ static const struct kind {
     {"pam_pipe,pbm_pipe,pgm_pipe,ppm_pipe", "pgm,ppm,pbm,pnm,pam", NO_BYTES, PICTURE_PNM, 0},
     {"jpegls_pipe,pcx_pipe,psd_pipe,sgi_pipe", "", NO_BYTES, PICTURE_IMAGE, 0},
     {"sunrast_pipe,xbm_pipe,xpm_pipe,xwd_pipe", "", NO_BYTES, PICTURE_IMAGE, 0},
+    {"", "pdf", BYTES("%PDF-"), PICTURE_PDF, 0},
     {"", "heic,heif", BYTES("....ftyphei"), PICTURE_HEIF, 0},
     {"", "", BYTES("....ftypmif1"), PICTURE_HEIF, 0},
     {"", "avif", BYTES("....ftypavif"), PICTURE_HEIF, 0},

@@ -14,6 +14,7 @@ enum picture_type {
     PICTURE_UNKNOWN,
     PICTURE_PNM,   /* P1..P7: lib/stream reads it */
     PICTURE_IMAGE, /* JPEG, PNG, WebP, BMP, TIFF, JPEG XL, ...: picture_decode */
+    PICTURE_PDF,   /* pages, which pdf.c has made into frames */
     PICTURE_HEIF,  /* a container of photos, AVIF too */
     PICTURE_VIDEO  /* a container of pictures (an animated GIF among them) */
 };

@@ -1,12 +1,32 @@
-/* Orientation of a picture file that a stranger made. */
+/* Orientation of a picture file that a stranger made, and the pages of a TIFF. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "camera/exif.h"
+#include "camera/tiff.h"
+
+#define MAX_PAGES 100
+
+static void walk(const uint8_t *data, size_t size)
+{
+    struct err e = ERR_NONE;
+    uint8_t *bytes = malloc(size);
+    if (!bytes)
+        abort();
+    memcpy(bytes, data, size);
+    for (int i = 0; i < MAX_PAGES && tiff_next_page(bytes, size, &e) > 0; i++) {
+        tiff_is_auxiliary(bytes, size);
+        tiff_is_tiled(bytes, size);
+    }
+    free(bytes);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int orientation = exif_orientation(data, size);
     if (orientation < 1 || orientation > 8)
         abort();
+    if (size > 0)
+        walk(data, size);
     return 0;
 }
