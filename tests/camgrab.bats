@@ -255,6 +255,26 @@ sizes() { # of the frames on standard input
     ended outside.tif 2 'outside the file'
 }
 
+@test "pixels that are not square by the file's resolution are made square" {
+    tiff fax.tif '10 282=204 283=98' '20 282=204 283=196' '30 282=100 283=200' '40 282=100' '50 282=1 283=600' \
+        '60 282=204 283=98 274=6'
+    [ "$(camgrab fax.tif | sizes)" = '4 by 4 4 by 2 8 by 2 4 by 2 4 by 2 4 by 4' ]
+    # Rows between rows: a slope of 48 rows is one of 96.
+    ffmpeg -v error -f lavfi -i "color=gray:size=64x48,geq='5*Y':128:128" -frames:v 1 -q:v 1 a.jpg
+    density() { # UNIT X Y: a.jpg with that in its JFIF header
+        head -c 13 a.jpg
+        printf "\\x0$1\\x00\\x$(printf %02x "$2")\\x00\\x$(printf %02x "$3")"
+        tail -c +19 a.jpg
+    }
+    density 1 200 100 >tall.jpg
+    density 2 100 200 >wide.jpg
+    density 1 100 100 >square.jpg
+    density 0 200 100 >unsaid.jpg
+    [ "$(camgrab tall.jpg wide.jpg square.jpg unsaid.jpg | sizes)" = '64 by 96 128 by 48 64 by 48 64 by 48' ]
+    camgrab square.jpg | pamscale -linear -xsize 64 -ysize 96 >expected.pgm
+    camgrab tall.jpg | near - expected.pgm 40
+}
+
 @test "a TIFF in tiles is refused, not black" {
     bats_require_minimum_version 1.5.0
     tiff strips.tif 200

@@ -54,7 +54,7 @@ int capture_open_pages(struct capture *c, const char *source, int fd, struct err
 void capture_close(struct capture *c);
 enum capture_kind capture_kind(const struct capture *c);
 
-/* The next picture into f, upright, with the facts `source`, `frame` and, unless it is an image
+/* The next picture into f, upright, of square pixels where an image file says that its own are not, with the facts `source`, `frame` and, unless it is an image
  * file, `time` (those it has already in a PNM file are kept); and its time in seconds since the
  * source's first one, 0 for an image. Returns 1; 0 at the end; -1 on a picture that cannot be
  * decoded: after it one may go on reading. Of a camera whose pictures queue up it gives the newest.

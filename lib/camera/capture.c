@@ -28,6 +28,7 @@
 #include "gray.h"
 #include "picture.h"
 #include "screen.h"
+#include "square.h"
 #include "tiff.h"
 #include "tiles.h"
 
@@ -669,6 +670,16 @@ static int orientation(const struct capture *c)
     return m ? exif_of_matrix(m[0], m[1], m[3], m[4]) : 1;
 }
 
+/* How many times wider than high an image file says its pixels are; 0: it does not. */
+static double pixel_shape(const struct capture *c)
+{
+    enum AVCodecID codec =
+        c->how == IMAGE ? picture_codec(c->packet->data, c->packet->size) : AV_CODEC_ID_NONE;
+    if (codec == AV_CODEC_ID_MJPEG)
+        return square_of_jpeg(c->packet->data, c->packet->size);
+    return codec == AV_CODEC_ID_TIFF ? av_q2d(c->picture->sample_aspect_ratio) : 0;
+}
+
 static double picture_time(struct capture *c)
 {
     if (c->how != CONTAINER)
@@ -770,9 +781,10 @@ static int read_frame(struct capture *c, struct frame *f, double *time, struct e
     *time = picture_time(c);
     if (gray_from_picture(f, c->picture, e))
         return -1;
+    double shape = pixel_shape(c);
     int turn = orientation(c);
     av_frame_unref(c->picture);
-    return gray_turn(f, turn, &c->spare, e) ? -1 : 1;
+    return square_pixels(f, shape, &c->spare, e) || gray_turn(f, turn, &c->spare, e) ? -1 : 1;
 }
 
 int capture_read(struct capture *c, struct frame *f, double *time, struct err *e)
