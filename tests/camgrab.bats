@@ -309,7 +309,6 @@ END
 }
 
 @test "every page of a PDF is a frame, in a folder too" {
-    command -v pdftoppm || skip 'no pdftoppm'
     bats_require_minimum_version 1.5.0
     mkdir scans
     pdf ./-a.pdf 3

@@ -41,8 +41,6 @@ fill() {
     eval "$(block 2)"
     [ "$(pdfinfo exam.pdf | awk '/^Pages/ { print $2 }')" = 5 ]
     PATH=$B/tool:$PATH
-    command -v formphoto >/dev/null || skip 'nobody fills it in: build/tool/formphoto is not there'
-    preproc -h | grep -q '^  -f' || skip 'preproc has no -f'
     fill
     eval "$(block 3)"
     eval "$(block 4)" >shown
