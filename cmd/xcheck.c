@@ -2,7 +2,6 @@
  * cells as preproc -f cut them out. Out: the table, corrected, whole on disk after every key that changes it.
  * Cells are shown a screenful at a time, those that were read as one digit beside one another: a 1 among
  * 7s is seen at once. */
-#include <errno.h>
 #include <libgen.h>
 #include <limits.h>
 #include <math.h>
@@ -809,20 +808,20 @@ static void drop_privileges(const struct checker *c)
                                        {dirname(corrected), dirname(labelled)}, true});
 }
 
+/* The window is made first: Xlib reads files of its own for its title. */
 static int show(struct checker *c, struct err *e)
 {
-    double z;
     if (loop_open(&c->loop, NULL, -1, 0, e))
         return -1;
-    drop_privileges(c);
-    if (read_all_cells(c, e))
-        return -1;
-    z = c->loop.scale;
+    double z = c->loop.scale;
     c->across = c->room = 1;
-    return window_show(c->loop.window, "inkpipe check", (int)(z * (MARGIN + 10 * (TILE + MARGIN))),
-                       (int)(z * (3 * LINE + MARGIN + 4 * (TILE + TILE_FOOT + MARGIN))),
-                       (int)(z * (2 * MARGIN + 3 * TILE)), (int)(z * (3 * LINE + 2 * MARGIN + TILE + TILE_FOOT)),
-                       false, e);
+    if (window_show(c->loop.window, "inkpipe check", (int)(z * (MARGIN + 10 * (TILE + MARGIN))),
+                    (int)(z * (3 * LINE + MARGIN + 4 * (TILE + TILE_FOOT + MARGIN))),
+                    (int)(z * (2 * MARGIN + 3 * TILE)), (int)(z * (3 * LINE + 2 * MARGIN + TILE + TILE_FOOT)),
+                    false, e))
+        return -1;
+    drop_privileges(c);
+    return read_all_cells(c, e);
 }
 
 static int check(struct checker *c, const sigset_t *open, struct err *e)
