@@ -275,16 +275,55 @@ sizes() { # of the frames on standard input
     camgrab tall.jpg | near - expected.pgm 40
 }
 
-@test "a TIFF in tiles is refused, not black" {
+# tiles FILE WIDTH HEIGHT [TAG=VALUE...]: a TIFF in tiles of 32 x 16 of the slopes 3 x + 5 y, in packed bits.
+tiles() {
+    cat >tiles.py <<'END'
+import struct, sys
+name, w, h = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+across, down, lengths, places, data = -(-w // 32), -(-h // 16), [], [], b""
+for t in range(across * down):
+    x, y = t % across * 32, t // across * 16
+    rows = b"".join(b"\x1f" + bytes((3 * (x + i) + 5 * (y + j)) & 255 for i in range(32)) for j in range(16))
+    places.append(8 + len(data))
+    lengths.append(len(rows))
+    data += rows
+def listed(tag, kind, values):
+    global data
+    packed = struct.pack("<%d%s" % (len(values), kind), *values)
+    at = struct.pack("<I", 8 + len(data)) if len(packed) > 4 else packed.ljust(4, b"\0")
+    data += packed if len(packed) > 4 else b""
+    return struct.pack("<HHI", tag, 3 if kind == "H" else 4, len(values)) + at
+lists = {324: listed(324, "I", places), 325: listed(325, "H", lengths)}
+tags = {256: w, 257: h, 258: 8, 259: 32773, 262: 1, 277: 1, 322: 32, 323: 16}
+tags.update((int(k), int(v)) for k, v in (m.split("=") for m in sys.argv[4:]))
+entries = {tag: struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()} | lists
+body = struct.pack("<H", len(entries)) + b"".join(entries[t] for t in sorted(entries)) + bytes(4)
+open(name, "wb").write(b"II*\0" + struct.pack("<I", 8 + len(data)) + data + body)
+END
+    python3 tiles.py "$@"
+}
+
+@test "a TIFF in tiles is whole; tiles that are not all there are told" {
     bats_require_minimum_version 1.5.0
-    tiff strips.tif 200
-    # The tags of strips become those of tiles.
-    python3 -c 'b = open("strips.tif", "rb").read()
-for strip, tile in ((273, 324), (278, 323), (279, 325), (277, 322)):
-    b = b.replace(bytes((strip & 255, 1, 4, 0)), bytes((tile & 255, 1, 4, 0)))
-open("tiles.tif", "wb").write(b)'
-    run -1 camgrab tiles.tif
-    [[ "$output" = 'camgrab: tiles.tif: a TIFF in tiles, which is not read: '* ]]
+    for size in '20 10' '64 16' '70 37' '32 48'; do
+        read -r w h <<<"$size"
+        tiles a.tif "$w" "$h"
+        python3 -c 'import sys
+w, h = int(sys.argv[1]), int(sys.argv[2])
+sys.stdout.buffer.write(bytes((3 * x + 5 * y) & 255 for y in range(h) for x in range(w)))' "$w" "$h" >expected
+        [ "$(camgrab a.tif | sizes)" = "$w by $h" ]
+        camgrab a.tif | tail -c $((w * h)) | cmp - expected
+    done
+    tiles a.tif 64 32 274=6
+    [ "$(camgrab a.tif | sizes)" = '32 by 64' ]
+    for wrong in 322=0 322=1 323=70000 256=3000 256=0 284=2 259=6 259=7; do
+        tiles a.tif 64 32 $wrong
+        run -1 camgrab a.tif
+        [[ "$output" = 'camgrab: a.tif: a TIFF in tiles that are damaged or of an unusual kind: '* ]]
+    done
+    tiles a.tif 64 32 259=77
+    run -1 camgrab a.tif
+    [[ "$output" = 'camgrab: a.tif: not a whole tiff picture: '* ]]
 }
 
 # pdf FILE PAGES: a PDF of pages of 72 x 36 points, 200 x 100 pixels, each with a black box in its left half.

@@ -724,16 +724,35 @@ static int next_page(struct capture *c, struct err *e)
     return err_set(e, "more than %d pages: not read further", MAX_PAGES);
 }
 
-static int decode_page(struct capture *c, struct err *e)
+/* Decode the first page in the packet, a TIFF in strips or another picture, into f. Returns 1 or -1. */
+static int decode_strips(struct capture *c, struct frame *f, struct err *e)
 {
-    if (tiff_is_tiled(c->packet->data, c->packet->size))
-        return err_set(e, "a TIFF in tiles, which is not read: `tiffcp -s' (package libtiff-tools) "
-                          "makes strips of them");
-    c->orientation = exif_orientation(c->packet->data, c->packet->size);
-    return picture_decode(c->picture, c->packet, e) ? -1 : count_pixels(c, e);
+    if (picture_decode(c->picture, c->packet, e) || count_pixels(c, e) < 0)
+        return -1;
+    return gray_from_picture(f, c->picture, e) ? -1 : 1;
 }
 
-static int read_image(struct capture *c, struct err *e)
+static int decode_page(struct capture *c, struct frame *f, struct err *e)
+{
+    AVPacket *p = c->packet;
+    struct tiff_grid g;
+    c->orientation = exif_orientation(p->data, p->size);
+    if (!tiff_is_tiled(p->data, p->size))
+        return decode_strips(c, f, e);
+    if (tiff_open_tiles(p->data, p->size, &g, e) ||
+        frame_resize(f, (int)g.width, (int)g.height, e))
+        return -1;
+    for (size_t i = 0; i < g.tiles; i++) {
+        tiff_set_tile(p->data, &g, i);
+        if (decode_strips(c, &c->spare, e) < 0)
+            return -1;
+        gray_put(f, &c->spare, (int)(i % g.across * g.tile_width),
+                 (int)(i / g.across * g.tile_height));
+    }
+    return 1;
+}
+
+static int read_image(struct capture *c, struct frame *f, struct err *e)
 {
     if (c->ended)
         return 0;
@@ -743,7 +762,7 @@ static int read_image(struct capture *c, struct err *e)
         if (c->ended)
             return more;
     }
-    int status = decode_page(c, e);
+    int status = decode_page(c, f, e);
     if (status < 0 && c->pages > 0)
         err_at(e, NULL, c->count);
     c->pages++;
@@ -774,12 +793,12 @@ static int read_frame(struct capture *c, struct frame *f, double *time, struct e
         c->lost = status < 0;
         return status;
     }
-    int status = c->how == IMAGE ? read_image(c, e) : next_picture(c, e);
+    int status = c->how == IMAGE ? read_image(c, f, e) : next_picture(c, e);
     if (status <= 0)
         return status;
     f->facts_len = 0;
     *time = picture_time(c);
-    if (gray_from_picture(f, c->picture, e))
+    if (c->how != IMAGE && gray_from_picture(f, c->picture, e))
         return -1;
     double shape = pixel_shape(c);
     int turn = orientation(c);

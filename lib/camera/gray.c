@@ -181,6 +181,17 @@ int gray_from_picture(struct frame *out, const AVFrame *in, struct err *e)
     return status;
 }
 
+void gray_put(struct frame *canvas, const struct frame *tile, int x, int y)
+{
+    if (x < 0 || y < 0 || x >= canvas->width || y >= canvas->height)
+        return;
+    int width = tile->width < canvas->width - x ? tile->width : canvas->width - x;
+    int height = tile->height < canvas->height - y ? tile->height : canvas->height - y;
+    for (int row = 0; row < height; row++)
+        memcpy(canvas->gray + (size_t)(y + row) * canvas->width + x,
+               tile->gray + (size_t)row * tile->width, width);
+}
+
 /* Copy pixel (x, y) to to[start + y * step_y + x * step_x]. */
 static void turn_pixels(uint8_t *to, const struct frame *from, ptrdiff_t start, ptrdiff_t step_x,
                         ptrdiff_t step_y)

@@ -12,4 +12,7 @@
  * 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) of RGB. Returns 0 or -1. */
 int gray_from_picture(struct frame *out, const AVFrame *in, struct err *e);
 
+/* Copy a tile to (x, y) of the canvas, clipped to it. */
+void gray_put(struct frame *canvas, const struct frame *tile, int x, int y);
+
 #endif

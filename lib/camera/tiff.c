@@ -6,7 +6,24 @@
 #include <string.h>
 
 enum { HEADER = 8, ENTRY = 12 }; /* Bytes. */
-enum { NEW_SUBFILE_TYPE = 254, STRIP_OFFSETS = 273, TILE_OFFSETS = 324 };
+enum {
+    NEW_SUBFILE_TYPE = 254,
+    IMAGE_WIDTH = 256,
+    IMAGE_LENGTH = 257,
+    COMPRESSION = 259,
+    STRIP_OFFSETS = 273,
+    ROWS_PER_STRIP = 278,
+    STRIP_BYTE_COUNTS = 279,
+    PLANAR_CONFIGURATION = 284,
+    TILE_WIDTH = 322,
+    TILE_LENGTH = 323,
+    TILE_OFFSETS = 324,
+    TILE_BYTE_COUNTS = 325
+};
+enum { OLD_JPEG = 6, JPEG = 7 };
+enum { SHORT = 3, LONG = 4 };
+#define MIN_TILE 16 /* Pixels of a tile's side, at least. */
+#define MAX_SIDE 65536 /* Pixels of a page's or tile's side, at most; the decoder's limits are lower. */
 #define REDUCED_OR_MASK 5 /* These bits of NewSubfileType. */
 
 struct tiff {
@@ -80,4 +97,110 @@ bool tiff_is_tiled(const uint8_t *bytes, size_t len)
     struct tiff t;
     return find_directory(&t, bytes, len) && find_entry(&t, TILE_OFFSETS) &&
            !find_entry(&t, STRIP_OFFSETS);
+}
+
+/* ---- tiles ---- */
+
+/* The one number of a tag; `missing` where there is no such tag. */
+static size_t value(const struct tiff *t, size_t tag, size_t missing)
+{
+    size_t at = find_entry(t, tag);
+    return at ? number(t, at + 8, number(t, at + 2, 2) == SHORT ? 2 : 4) : missing;
+}
+
+/* Where the n numbers of a tag are. Returns false when they are not all in the file. */
+static bool find_list(const struct tiff *t, size_t tag, size_t n, struct tiff_list *list)
+{
+    size_t at = find_entry(t, tag), type = at ? number(t, at + 2, 2) : 0;
+    if ((type != SHORT && type != LONG) || number(t, at + 4, 4) < n)
+        return false;
+    list->size = type == SHORT ? 2 : 4;
+    list->is_kept = number(t, at + 4, 4) <= 4 / (size_t)list->size;
+    memcpy(list->kept, t->bytes + at + 8, sizeof list->kept);
+    list->at = list->is_kept ? at + 8 : number(t, at + 8, 4);
+    return list->at <= t->len && n <= (t->len - list->at) / (size_t)list->size;
+}
+
+static void put(uint8_t *bytes, bool big_endian, size_t at, size_t n, int size)
+{
+    for (int i = 0; i < size; i++)
+        bytes[at + i] = (uint8_t)(n >> 8 * (big_endian ? size - 1 - i : i));
+}
+
+/* Make the entry at `at` say that the tag is this one number. */
+static void put_entry(uint8_t *bytes, bool big_endian, size_t at, size_t tag, size_t n)
+{
+    put(bytes, big_endian, at, tag, 2);
+    put(bytes, big_endian, at + 2, LONG, 2);
+    put(bytes, big_endian, at + 4, 1, 4);
+    put(bytes, big_endian, at + 8, n, 4);
+}
+
+/* Rename the entry `from` to `tag`, which is no greater, and move it to where that is in order, as decoders want it. */
+static void rename_entry(uint8_t *bytes, const struct tiff *t, size_t from, size_t tag, size_t n)
+{
+    size_t at = find_entry(t, from);
+    put_entry(bytes, t->big_endian, at, tag, n);
+    for (; at > t->directory + 2 && number(t, at - ENTRY, 2) > tag; at -= ENTRY) {
+        uint8_t entry[ENTRY];
+        memcpy(entry, bytes + at, ENTRY);
+        memcpy(bytes + at, bytes + at - ENTRY, ENTRY);
+        memcpy(bytes + at - ENTRY, entry, ENTRY);
+    }
+}
+
+static bool in_range(size_t n, size_t least)
+{
+    return n >= least && n <= MAX_SIDE;
+}
+
+/* Read what the directory says of its tiles. Returns false when that cannot be, or is not read. */
+static bool find_grid(const struct tiff *t, struct tiff_grid *g)
+{
+    *g = (struct tiff_grid){.width = value(t, IMAGE_WIDTH, 0),
+                            .height = value(t, IMAGE_LENGTH, 0),
+                            .tile_width = value(t, TILE_WIDTH, 0),
+                            .tile_height = value(t, TILE_LENGTH, 0),
+                            .big_endian = t->big_endian};
+    size_t compression = value(t, COMPRESSION, 1);
+    if (compression == OLD_JPEG || compression == JPEG)
+        return false;
+    if (!in_range(g->width, 1) || !in_range(g->height, 1) || !in_range(g->tile_width, MIN_TILE) ||
+        !in_range(g->tile_height, MIN_TILE) || value(t, PLANAR_CONFIGURATION, 1) != 1)
+        return false;
+    g->across = (g->width + g->tile_width - 1) / g->tile_width;
+    g->tiles = g->across * ((g->height + g->tile_height - 1) / g->tile_height);
+    return find_list(t, TILE_OFFSETS, g->tiles, &g->offset) &&
+           find_list(t, TILE_BYTE_COUNTS, g->tiles, &g->length);
+}
+
+int tiff_open_tiles(uint8_t *bytes, size_t len, struct tiff_grid *grid, struct err *e)
+{
+    struct tiff t;
+    if (!find_directory(&t, bytes, len) || !find_grid(&t, grid))
+        return err_set(e, "a TIFF in tiles that are damaged or of an unusual kind: `tiffcp -s' (package "
+                          "libtiff-tools) may make strips of them");
+    rename_entry(bytes, &t, IMAGE_WIDTH, IMAGE_WIDTH, grid->tile_width);
+    rename_entry(bytes, &t, IMAGE_LENGTH, IMAGE_LENGTH, grid->tile_height);
+    rename_entry(bytes, &t, TILE_LENGTH, TILE_LENGTH, 0);
+    rename_entry(bytes, &t, TILE_WIDTH, ROWS_PER_STRIP, grid->tile_height);
+    rename_entry(bytes, &t, TILE_OFFSETS, STRIP_OFFSETS, 0);
+    rename_entry(bytes, &t, TILE_BYTE_COUNTS, STRIP_BYTE_COUNTS, 0);
+    grid->entry[0] = find_entry(&t, STRIP_OFFSETS);
+    grid->entry[1] = find_entry(&t, STRIP_BYTE_COUNTS);
+    return 0;
+}
+
+/* Number i of a list. */
+static size_t item(const uint8_t *bytes, const struct tiff_grid *g, const struct tiff_list *list, size_t i)
+{
+    const struct tiff t = {.bytes = list->is_kept ? list->kept : bytes + list->at,
+                           .big_endian = g->big_endian};
+    return number(&t, i * (size_t)list->size, list->size);
+}
+
+void tiff_set_tile(uint8_t *bytes, const struct tiff_grid *g, size_t tile)
+{
+    put_entry(bytes, g->big_endian, g->entry[0], STRIP_OFFSETS, item(bytes, g, &g->offset, tile));
+    put_entry(bytes, g->big_endian, g->entry[1], STRIP_BYTE_COUNTS, item(bytes, g, &g->length, tile));
 }

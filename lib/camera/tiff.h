@@ -19,4 +19,24 @@ bool tiff_is_auxiliary(const uint8_t *bytes, size_t len);
 /* Is the first page stored in tiles, not in strips? */
 bool tiff_is_tiled(const uint8_t *bytes, size_t len);
 
+/* The tiles of a page, from its upper left corner row by row; those at the right and below reach over it. */
+struct tiff_grid {
+    size_t width, height;           /* pixels of the page */
+    size_t tile_width, tile_height; /* pixels of a tile */
+    size_t across, tiles;           /* tiles in a row, and in all */
+    struct tiff_list {
+        size_t at;       /* where in the file they are, unless kept */
+        int size;        /* bytes of a number */
+        bool is_kept;    /* they were in the directory, which is overwritten, and are here: */
+        uint8_t kept[4];
+    } offset, length;    /* of the tiles in the file */
+    size_t entry[2];     /* where the directory says the offset and the length of the strip */
+    bool big_endian;
+};
+
+/* Make the first page, which is in tiles, one of a single strip as large as a tile, which tiff_set_tile chooses.
+ * Returns 0, or -1 when the tiles are not all there or of a kind that cannot be read so. */
+int tiff_open_tiles(uint8_t *bytes, size_t len, struct tiff_grid *grid, struct err *e);
+void tiff_set_tile(uint8_t *bytes, const struct tiff_grid *grid, size_t tile);
+
 #endif

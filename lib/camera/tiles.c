@@ -3,7 +3,6 @@
  *   out  one gray frame, each tile decoded and copied to its place */
 #include "tiles.h"
 
-#include <string.h>
 
 #include "gray.h"
 #include "picture.h"
@@ -23,18 +22,6 @@ int tiles_stream(const AVFormatContext *format)
 {
     const AVStreamGroup *grid = find_grid(format);
     return grid ? grid->streams[0]->index : -1;
-}
-
-/* Copy the tile to (x, y) of the canvas, clipped to it. */
-static void put_tile(struct frame *canvas, const struct frame *tile, int x, int y)
-{
-    if (x < 0 || y < 0 || x >= canvas->width || y >= canvas->height)
-        return;
-    int width = tile->width < canvas->width - x ? tile->width : canvas->width - x;
-    int height = tile->height < canvas->height - y ? tile->height : canvas->height - y;
-    for (int row = 0; row < height; row++)
-        memcpy(canvas->gray + (size_t)(y + row) * canvas->width + x,
-               tile->gray + (size_t)row * tile->width, width);
 }
 
 static int decode_tile(const AVStream *stream, const AVPacket *packet, struct frame *tile,
@@ -70,7 +57,7 @@ static int place(const AVStreamGroup *grid, const AVPacket *packet, struct frame
             continue;
         if (placed == 0 && decode_tile(stream, packet, tile, e))
             return -1;
-        put_tile(canvas, tile, g->offsets[i].horizontal, g->offsets[i].vertical);
+        gray_put(canvas, tile, g->offsets[i].horizontal, g->offsets[i].vertical);
         placed++;
     }
     return placed;

@@ -14,9 +14,12 @@ static void walk(const uint8_t *data, size_t size)
     if (!bytes)
         abort();
     memcpy(bytes, data, size);
-    for (int i = 0; i < MAX_PAGES && tiff_next_page(bytes, size, &e) > 0; i++) {
+    for (int i = 0, more = 1; i < MAX_PAGES && more > 0; i++, more = tiff_next_page(bytes, size, &e)) {
+        struct tiff_grid g;
         tiff_is_auxiliary(bytes, size);
-        tiff_is_tiled(bytes, size);
+        if (tiff_is_tiled(bytes, size) && !tiff_open_tiles(bytes, size, &g, &e))
+            for (size_t tile = 0; tile < g.tiles; tile++)
+                tiff_set_tile(bytes, &g, tile);
     }
     free(bytes);
 }
