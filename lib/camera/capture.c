@@ -737,6 +737,9 @@ static int decode_page(struct capture *c, struct frame *f, struct err *e)
     AVPacket *p = c->packet;
     struct tiff_grid g;
     c->orientation = exif_orientation(p->data, p->size);
+    if (tiff_is_jpeg(p->data, p->size))
+        return err_set(e, "a TIFF of JPEG, which is not read: `tiffcp -c lzw' (package libtiff-tools) "
+                          "makes one that is");
     if (!tiff_is_tiled(p->data, p->size))
         return decode_strips(c, f, e);
     if (tiff_open_tiles(p->data, p->size, &g, e) ||

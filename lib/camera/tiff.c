@@ -18,7 +18,8 @@ enum {
     TILE_WIDTH = 322,
     TILE_LENGTH = 323,
     TILE_OFFSETS = 324,
-    TILE_BYTE_COUNTS = 325
+    TILE_BYTE_COUNTS = 325,
+    DNG_VERSION = 50706
 };
 enum { OLD_JPEG = 6, JPEG = 7 };
 enum { SHORT = 3, LONG = 4 };
@@ -96,7 +97,7 @@ bool tiff_is_tiled(const uint8_t *bytes, size_t len)
 {
     struct tiff t;
     return find_directory(&t, bytes, len) && find_entry(&t, TILE_OFFSETS) &&
-           !find_entry(&t, STRIP_OFFSETS);
+           !find_entry(&t, STRIP_OFFSETS) && !find_entry(&t, DNG_VERSION);
 }
 
 /* ---- tiles ---- */
@@ -106,6 +107,18 @@ static size_t value(const struct tiff *t, size_t tag, size_t missing)
 {
     size_t at = find_entry(t, tag);
     return at ? number(t, at + 8, number(t, at + 2, 2) == SHORT ? 2 : 4) : missing;
+}
+
+static bool has_jpeg(const struct tiff *t)
+{
+    size_t compression = value(t, COMPRESSION, 1);
+    return compression == OLD_JPEG || compression == JPEG;
+}
+
+bool tiff_is_jpeg(const uint8_t *bytes, size_t len)
+{
+    struct tiff t;
+    return find_directory(&t, bytes, len) && has_jpeg(&t) && !find_entry(&t, DNG_VERSION);
 }
 
 /* Where the n numbers of a tag are. Returns false when they are not all in the file. */
@@ -162,9 +175,6 @@ static bool find_grid(const struct tiff *t, struct tiff_grid *g)
                             .tile_width = value(t, TILE_WIDTH, 0),
                             .tile_height = value(t, TILE_LENGTH, 0),
                             .big_endian = t->big_endian};
-    size_t compression = value(t, COMPRESSION, 1);
-    if (compression == OLD_JPEG || compression == JPEG)
-        return false;
     if (!in_range(g->width, 1) || !in_range(g->height, 1) || !in_range(g->tile_width, MIN_TILE) ||
         !in_range(g->tile_height, MIN_TILE) || value(t, PLANAR_CONFIGURATION, 1) != 1)
         return false;

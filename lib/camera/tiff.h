@@ -16,7 +16,10 @@ int tiff_next_page(uint8_t *bytes, size_t len, struct err *e);
 /* Is the first page a small copy of another page, or a mask of one? */
 bool tiff_is_auxiliary(const uint8_t *bytes, size_t len);
 
-/* Is the first page stored in tiles, not in strips? */
+/* Is the first page stored as JPEG, which FFmpeg gives as black without a word? (Not in a DNG.) */
+bool tiff_is_jpeg(const uint8_t *bytes, size_t len);
+
+/* Is the first page stored in tiles, not in strips? (Those of a DNG FFmpeg reads.) */
 bool tiff_is_tiled(const uint8_t *bytes, size_t len);
 
 /* The tiles of a page, from its upper left corner row by row; those at the right and below reach over it. */
