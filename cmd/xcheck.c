@@ -2,6 +2,7 @@
  * cells as preproc -f cut them out. Out: the table, corrected, whole on disk after every key that changes it.
  * Cells are shown a screenful at a time, those that were read as one digit beside one another: a 1 among
  * 7s is seen at once. */
+#define _GNU_SOURCE 1 /* strsep */
 #include <libgen.h>
 #include <limits.h>
 #include <math.h>
@@ -479,7 +480,7 @@ static void put_joined(const struct form_field *f, const struct item *item, char
 
 static void put_row(const struct checker *c, size_t row, FILE *out)
 {
-    char text[FORM_NUMBER], *const *old = &c->table.value[row * c->table.columns];
+    char text[FORM_NUMBER], *const *old = c->table.value + row * c->table.columns;
     size_t at = 1 + (size_t)c->form->fields;
     fputs(old[0], out);
     for (int i = 0; i < c->form->fields; i++) {

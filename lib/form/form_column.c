@@ -110,7 +110,9 @@ static void tell(const struct column *c, size_t from, size_t to, const double *w
 static double *ones(size_t n)
 {
     double *array = malloc((n + 1) * sizeof *array);
-    for (size_t i = 0; array && i < n; i++)
+    if (!array)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
         array[i] = 1;
     return array;
 }

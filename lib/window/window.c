@@ -50,6 +50,16 @@ static int note_failure(Display *display, XErrorEvent *event)
     return 0;
 }
 
+/* Xlib reads the files of its locale when a text is first made a property: now, before the program gives up
+ * opening files, and not when the window gets its title. */
+static void load_locale(Display *display)
+{
+    XTextProperty property = {0};
+    char *text[] = {""};
+    Xutf8TextListToTextProperty(display, text, 1, XUTF8StringStyle, &property);
+    XFree(property.value);
+}
+
 struct window *window_open(const char *display, struct err *e)
 {
     struct window *w = calloc(1, sizeof *w);
@@ -70,6 +80,7 @@ struct window *window_open(const char *display, struct err *e)
         return NULL;
     }
     w->screen = DefaultScreen(w->display);
+    load_locale(w->display);
     return w;
 }
 
