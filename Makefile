@@ -45,7 +45,8 @@ LIBS_camgrab = -lavdevice -lavfilter -lavformat -lavcodec -lswscale -lavutil -lX
 LIBS_inkpipe-read = $(LIBS_camgrab)
 LIBS_xcanvas = -lX11 -lXext
 LIBS_xcheck = -lX11 -lXext
-LIBS_xview = -lX11 -lXext
+# pthread_cancel wants libgcc_s, which cannot be opened any more once the sandbox is up.
+LIBS_xview = -lX11 -lXext -Wl,--push-state,--no-as-needed -lgcc_s -Wl,--pop-state
 LIBS_xclose = -lX11
 LIBS_xshot = -lX11
 LIBS_xchange = -lX11
