@@ -184,7 +184,7 @@ static void scattered(struct scene *s, int n, double low, double high)
  * mouse or a stylus draws, whose parts look most like small digits. */
 static void large(struct scene *s)
 {
-    double h = log_range(s, 75, 330);
+    double h = log_range(s, 94, 330);
     s->kind = "large";
     if (chance(s, 0.5))
         s->pen = log_range(s, 1.2, 6) / h;
