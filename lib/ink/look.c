@@ -149,7 +149,8 @@ static int find_candidates(struct look *l, const struct cut_source *s, bool many
     if (l->founds < 0 || reserve(l, (size_t)l->founds + 1, e))
         return -1;
     l->showns = l->founds;
-    memcpy(l->shown, l->found, (size_t)l->founds * sizeof *l->shown);
+    if (l->founds)
+        memcpy(l->shown, l->found, (size_t)l->founds * sizeof *l->shown);
     l->seen = 0;
     for (int i = 0; i < l->founds; i++)
         l->seen += l->found[i].class < INK_SIGN && l->found[i].score >= LEAST;
