@@ -221,15 +221,16 @@ static int clip(const struct frame *f, const struct region *part, int *box, stru
 /* Say where a digit was, in the frame that box is a part of; d NULL: that there is none. */
 static int set_place(struct job *j, bool many, const struct ink_digit *d, const int *box)
 {
-    char text[64] = "", line[16] = "", word[16] = "";
+    char text[64] = "", line[16] = "", word[16] = "", sign[2] = {d ? ink_sign(d->class) : '\0'};
     if (d) {
         snprintf(text, sizeof text, "%d,%d,%d,%d", d->x + box[0], d->y + box[1], d->w, d->h);
         snprintf(line, sizeof line, "%d", d->line);
         snprintf(word, sizeof word, "%d", d->word);
     }
-    const char *mark = !many || !d || d->class < INK_SIGN ? NULL : d->class == INK_SIGN ? "sign" : "other";
+    const char *mark = !many || !d || d->class < INK_SIGN ? NULL : *sign ? "sign" : "other";
     if (frame_set_fact(&j->out, "box", d ? text : NULL, &j->e) ||
-        frame_set_fact(&j->out, "mark", mark, &j->e))
+        frame_set_fact(&j->out, "mark", mark, &j->e) ||
+        frame_set_fact(&j->out, "sign", mark && *sign ? sign : NULL, &j->e))
         return -1;
     return many && (frame_set_fact(&j->out, "line", d ? line : NULL, &j->e) ||
                     frame_set_fact(&j->out, "word", d ? word : NULL, &j->e))

@@ -186,8 +186,8 @@ void path_box(struct scene *s, const struct point *p, int n, double width, int c
     if (b.x1 <= b.x0 || b.y1 <= b.y0)
         return;
     double cut = 1 - fmin(1, (b.x1 - b.x0) * (b.y1 - b.y0) / area);
-    if (class == SIGN) /* its size is that of the digits beside it */
-        b.class = s->tall < MIN_TALL || longest > MAX_TALL ? -1 : cut < 0.3 ? SIGN : ANY;
+    if (class >= SIGN && class < OTHER) /* its size is that of the digits beside it */
+        b.class = s->tall < MIN_TALL || longest > MAX_TALL ? -1 : cut < 0.3 ? class : ANY;
     else
         b.class = class_of(class, (int)longest, cut);
     if (b.class >= 0)

@@ -134,7 +134,7 @@ static void rule_page(struct scene *s, double y, double lead)
 static void lines_of(struct scene *s, double words, bool sums)
 {
     double lead = s->tall * range(s, 1.3, 2.8),
-           gap = chance(s, 0.4) ? range(s, -0.12, 0.1) : range(s, 0.05, 0.6);
+           gap = chance(s, 0.45) ? range(s, -0.2, 0.1) : range(s, 0.05, 0.6);
     double first = FROM + range(s, 0, lead), margin = chance(s, 0.4) ? range(s, 0, 90) : FROM,
            full = range(s, 0.5, 1);
     char text[32];
@@ -417,7 +417,7 @@ static void draw_hand(struct scene *s)
 {
     s->tall = chance(s, 0.3) ? log_range(s, 26, 58) : log_range(s, 10, 46);
     s->pen = chance(s, 0.4) ? 0 : log_range(s, 0.035, 0.22);
-    s->lean = normal(s, 0.12);
+    s->lean = chance(s, 0.85) ? normal(s, 0.12) : range(s, -0.3, 0.6);
     s->slope = normal(s, 0.03);
     s->wide = range(s, 0.75, 1.2);
     s->unsteady = range(s, 0.4, 1.5);
@@ -477,7 +477,7 @@ static const struct {
     {grid, 15, true},    {comb, 5, true},   {row, 8, true},      {framed, 5, true},
     {numbers, 14, true}, {sums, 8, true},   {table, 5, true},    {few, 8, true},
     {scatter, 11, true}, {thumb, 8, true},  {words, 6, true},    {print, 4, true},
-    {large, 16, false},   {empty, 3, false}, {clutter, 3, false}, {barcode, 1, false},
+    {large, 12, false},   {empty, 5, false}, {clutter, 5, false}, {barcode, 1, false},
     {maze, 1, false},
 };
 #define KINDS ((int)(sizeof kinds / sizeof *kinds))

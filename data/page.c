@@ -97,7 +97,7 @@ static void add_joints(struct scene *s, float *layer)
 static void make_texture(struct scene *s, float *layer)
 {
     float base = (float)range(s, 0.06, 0.95);
-    double strong = log_range(s, 0.01, 0.12);
+    double strong = log_range(s, 0.01, 0.2);
     for (int i = 0; i < PIXELS; i++)
         layer[i] = base;
     int what = below(s, 6);
@@ -414,21 +414,34 @@ static void show_thumb(struct scene *s)
         cut_out(s);
 }
 
-/* What light, shadow or noise have made invisible counts for nothing. */
-static void drop_unseen(struct scene *s)
+/* How far the ink in a box differs from what is around it, in the deviations of the latter; 0 where that is less
+ * than can be seen. */
+static double legible(const struct scene *s, struct box b)
 {
-    static const float least = 7 / 255.0f; /* from the darkest to the lightest of a box */
-    for (int i = 0; i < s->n; i++) {
-        struct box *b = &s->boxes[i];
-        float low = 1, high = 0;
-        for (int y = b->y0; y < b->y1; y++)
-            for (int x = b->x0; x < b->x1; x++) {
-                float v = clamp(s->picture[y * SIDE + x]);
-                low = v < low ? v : low, high = v > high ? v : high;
-            }
-        if (high - low < least)
-            b->class = ANY;
-    }
+    static const double least = 7 / 255.0; /* difference of gray that a camera gives */
+    double on = 0, dark = 0, off = 0, sum = 0, squares = 0;
+    for (int y = b.y0; y < b.y1; y++)
+        for (int x = b.x0; x < b.x1; x++) {
+            double v = clamp(s->picture[y * SIDE + x]), ink = s->ink[y * SIDE + x];
+            if (ink > 0.5)
+                on++, dark += v;
+            else if (ink < 0.05)
+                off++, sum += v, squares += v * v;
+        }
+    if (on < 1 || off < 1)
+        return 1e9; /* a box full of ink, or of thin lines that are nowhere full */
+    double apart = fabs(dark / on - sum / off);
+    return apart < least ? 0 : apart / (sqrt(fmax(0, squares / off - sum / off * (sum / off))) + 1e-3);
+}
+
+/* What light, shadow, texture or noise have made illegible counts for nothing: a person would not read it, and
+ * to learn it blunts what is learnt of the rest. */
+static void drop_illegible(struct scene *s)
+{
+    static const double least = 1.3; /* deviations: below this scenes could not be read by eye */
+    for (int i = 0; i < s->n; i++)
+        if (legible(s, s->boxes[i]) < least)
+            s->boxes[i].class = ANY;
 }
 
 void show(struct scene *s)
@@ -454,5 +467,5 @@ void show(struct scene *s)
     }
     if (chance(s, 0.3))
         jpeg(s->picture, SIDE, SIDE, 20 + below(s, 76));
-    drop_unseen(s);
+    drop_illegible(s);
 }

@@ -18,10 +18,11 @@
 #define MAX_NEAR 72 /* up to here a digit may be found or not */
 
 enum {
-    SIGN = 10,
-    OTHER = 11,
-    ANY = 12
+    SIGN = 10, /* the first of SIGN_CLASSES */
+    OTHER = 17,
+    ANY = 18
 }; /* classes after 0..9; ANY: a box that counts for nothing */
+#define SIGN_CLASSES ".,-/:+="
 
 /* Left, top, right, bottom, the last two beyond it. */
 struct box {

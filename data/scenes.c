@@ -29,7 +29,7 @@ static const char help_text[] =
     "frames\n"
     "labelled none. The fact kind tells what a scene is (grid, row, table, words, ...), the fact "
     "boxes what\n"
-    "is to be found there: X,Y,W,H,CLASS;... in pixels. CLASS is 0 to 9, sign, other, or ?: a box "
+    "is to be found there: X,Y,W,H,CLASS;... in pixels. CLASS is 0 to 9, a sign of .,-/:+=, other, or ?: a box "
     "that\n"
     "counts for nothing, since its digit is cut, hidden, too small or too large.\n"
     "A scene depends on seed, number and the frames read alone.\n"
@@ -38,8 +38,8 @@ static const char help_text[] =
     "  -n count     of scenes (10)\n"
     "  -s seed      others (1)\n";
 
-static const char *const names[] = {"0", "1", "2", "3",    "4",     "5", "6",
-                                    "7", "8", "9", "sign", "other", "?"};
+static const char *const names[] = {"0", "1", "2", "3", "4", "5", "6", "7",     "8", "9",
+                                    ".", ",", "-", "/", ":", "+", "=", "other", "?"};
 
 /* The fact boxes; text is long enough for MAX_BOXES. */
 static void tell_boxes(const struct scene *s, char *text)

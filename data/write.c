@@ -78,17 +78,17 @@ void write_digit(struct scene *s, double x, double y, double h, double gain)
 static const struct sign {
     char sign;
     double width; /* of its place, in heights */
-    int class;
+    int class; /* the apostrophe of 1'000 is a comma, raised */
     const char *strokes;
 } signs[] = {
-    {'.', 0.25, SIGN, "10,2 12,3"},
-    {',', 0.25, SIGN, "14,8 13,-4 5,-18"},
-    {'\'', 0.25, SIGN, "14,105 8,85"},
-    {'-', 0.55, SIGN, "10,45 48,47"},
-    {'/', 0.5, SIGN, "45,112 2,-15"},
-    {':', 0.3, SIGN, "12,12 13,13 / 12,58 13,59"},
-    {'+', 0.7, SIGN, "10,45 62,46 / 36,75 35,16"},
-    {'=', 0.7, SIGN, "10,58 60,60 / 10,34 60,35"},
+    {'.', 0.25, SIGN + 0, "10,2 12,3"},
+    {',', 0.25, SIGN + 1, "14,8 13,-4 5,-18"},
+    {'\'', 0.25, SIGN + 1, "14,105 8,85"},
+    {'-', 0.55, SIGN + 2, "10,45 48,47"},
+    {'/', 0.5, SIGN + 3, "45,112 2,-15"},
+    {':', 0.3, SIGN + 4, "12,12 13,13 / 12,58 13,59"},
+    {'+', 0.7, SIGN + 5, "10,45 62,46 / 36,75 35,16"},
+    {'=', 0.7, SIGN + 6, "10,58 60,60 / 10,34 60,35"},
     {'x', 0.65, OTHER, "10,70 55,15 / 55,70 10,14"},
     {'d', 0.7, OTHER, "10,45 60,45 / 35,75 36,74 / 35,16 36,15"},
     {'(', 0.4, OTHER, "35,110 16,85 8,50 14,12 34,-15"},
@@ -136,7 +136,7 @@ static void write_sign(struct scene *s, const struct sign *g, double x, double y
     struct point all[MAX_SIGN], p;
     bool lift, dotted = strchr(".:", g->sign);
     double size = range(s, 0.75, 1.2), width = stroke_width(s, h) * range(s, 0.8, 1.2);
-    double rise = g->class == SIGN ? normal(s, 0.05) : 0;
+    double rise = g->class < OTHER ? normal(s, 0.05) : 0;
     const char *strokes = g->strokes;
     int n = 0, first = 0;
     if (strchr(".:d", g->sign))
@@ -321,6 +321,8 @@ static double write_letter(struct scene *s, float *layer, const struct glyph *g,
     return x + w;
 }
 
+#define MIN_WORD 4 /* letters: in a shorter word an O may be a nought, for all that one can see */
+
 static double write_letters(struct scene *s, float *layer, const char *face, double x, double y,
                             double h, int count, double digits)
 {
@@ -336,7 +338,9 @@ static double write_letters(struct scene *s, float *layer, const char *face, dou
             digit ? stock_draw(s->stock, label, &s->r) : stock_letter(s->stock, face, &s->r);
         if (!g)
             break;
-        x = write_letter(s, layer, g, x, y, h, digit ? label[0] - '0' : mute ? -1 : OTHER) + space;
+        bool unclear = count < MIN_WORD && !strcmp(g->label, "letter");
+        int class = digit ? label[0] - '0' : mute ? -1 : unclear ? ANY : OTHER;
+        x = write_letter(s, layer, g, x, y, h, class) + space;
     }
     return x;
 }

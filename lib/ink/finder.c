@@ -38,7 +38,7 @@ struct ink_finder {
     float input[256];          /* what it reads for a level of contrast */
     int reach;                 /* pixels around a cell that its value depends on, a multiple of STRIDE */
     int classes;
-    int class[INK_LETTER + 1]; /* what a candidate holds by the network's own order */
+    int class[INK_CLASSES]; /* what a candidate holds by the network's own order */
 };
 
 /* The network planned for one size of tile. */
@@ -64,6 +64,11 @@ struct search {
     size_t found_room;
 };
 
+char ink_sign(int class)
+{
+    return class >= INK_SIGN && class < INK_OTHER ? INK_SIGNS[class - INK_SIGN] : '\0';
+}
+
 /* ---- The network ---- */
 
 /* The class a label names, or -1. */
@@ -71,9 +76,12 @@ static int class_named(const char *label, size_t len)
 {
     if (len == 1 && *label >= '0' && *label <= '9')
         return *label - '0';
+    const char *sign = len == 1 ? strchr(INK_SIGNS, *label) : NULL;
+    if (sign)
+        return INK_SIGN + (int)(sign - INK_SIGNS);
     if (len == 4 && !memcmp(label, "sign", len))
         return INK_SIGN;
-    return len == 5 && !memcmp(label, "other", len) ? INK_LETTER : -1;
+    return len == 5 && !memcmp(label, "other", len) ? INK_OTHER : -1;
 }
 
 static int read_labels(struct ink_finder *f, struct err *e)
@@ -314,8 +322,8 @@ static bool is_peak(const float *map, int w, int h, int x, int y)
  * others are `cells` apart. */
 static int class_of(const struct ink_finder *f, const float *logit, long cells, float score, float *sure)
 {
-    float digits = 0, most = logit[0], best[INK_LETTER + 1] = {0};
-    int digit = 0;
+    float digits = 0, signs = 0, most = logit[0], best[INK_CLASSES] = {0};
+    int digit = 0, sign = INK_SIGN;
     for (int k = 0; k < f->classes; k++)
         most = fmaxf(most, logit[k * cells]);
     for (int k = 0; k < f->classes; k++)
@@ -324,9 +332,13 @@ static int class_of(const struct ink_finder *f, const float *logit, long cells, 
         digits += best[d];
         digit = best[d] > best[digit] ? d : digit;
     }
-    float all = digits + best[INK_SIGN] + best[INK_LETTER];
-    int class = best[INK_SIGN] > best[INK_LETTER] ? INK_SIGN : INK_LETTER;
-    if (digits >= best[INK_SIGN] && score * digits >= MIN_DIGIT * all)
+    for (int k = INK_SIGN; k < INK_OTHER; k++) {
+        signs += best[k];
+        sign = best[k] > best[sign] ? k : sign;
+    }
+    float all = digits + signs + best[INK_OTHER];
+    int class = signs > best[INK_OTHER] ? sign : INK_OTHER;
+    if (digits >= signs && score * digits >= MIN_DIGIT * all)
         class = digit;
     *sure = best[class] / all;
     return class;

@@ -45,8 +45,12 @@ float stroke_width(const uint8_t *gray, int w, int h);
  * makes them. A pure function of the pixels: inkmap.h says what is ink, parts.h what hangs
  * together, normalise.h how a digit is made 28x28. */
 
-/* What the finder takes a thing for: a digit 0..9, or one of these. */
-enum { INK_SIGN = 10, INK_LETTER };
+/* What the finder takes a thing for: a digit 0..9, one of the signs that belong to numbers, or other writing. */
+#define INK_SIGNS ".,-/:+="
+enum { INK_SIGN = 10, INK_OTHER = INK_SIGN + sizeof INK_SIGNS - 1, INK_CLASSES };
+
+/* The character of a class that is a sign, or 0. */
+char ink_sign(int class);
 
 /* What the finder saw. */
 struct ink_candidate {

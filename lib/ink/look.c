@@ -275,7 +275,7 @@ static int order(struct look *l, struct err *e)
     int n = l->digits = l->founds;
     float height = usual_height(c, n);
     for (int i = 0; i < n; i++) {
-        struct box box = c[i].class == INK_SIGN ? raised(c, n, &c[i], height) : whole_box(&c[i]);
+        struct box box = ink_sign(c[i].class) ? raised(c, n, &c[i], height) : whole_box(&c[i]);
         l->glyph[i] = (struct glyph){.box = box, .id = i};
     }
     if (reading_order(l->glyph, n, height, e))

@@ -22,7 +22,7 @@ static void fill(const struct sight *s, struct box b, const uint8_t *colour)
 static void outline(const struct sight *s, const struct ink_candidate *c, int x, int y)
 {
     int t = s->thick, lit = 80 + (int)(c->score * 175);
-    int channel = c->class < INK_SIGN ? 1 : c->class == INK_SIGN ? 2 : 0;
+    int channel = c->class < INK_SIGN ? 1 : ink_sign(c->class) ? 2 : 0;
     uint8_t colour[3] = {0, 0, 0};
     colour[channel] = (uint8_t)lit;
     struct box b = {x + (int)c->x, y + (int)c->y, x + (int)(c->x + c->w), y + (int)(c->y + c->h)};

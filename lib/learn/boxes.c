@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const boxes_class[BOXES_CLASSES] = {"0", "1", "2", "3", "4",    "5",
-                                                "6", "7", "8", "9", "sign", "other"};
+const char *const boxes_class[BOXES_CLASSES] = {"0", "1", "2", "3", "4", "5", "6", "7",     "8",
+                                                "9", ".", ",", "-", "/", ":", "+", "=", "other"};
 
 /* A whole number of at most FRAME_MAX_SIDE either way, and the comma behind it. */
 static bool take_number(const char **p, float *value)

@@ -22,7 +22,7 @@
  * in pixels. LABEL is the name of a class, or `?`: what is there counts for nothing. */
 
 /* The classes that a finder can tell, in order; one of fewer has the first of them. */
-#define BOXES_CLASSES 12
+#define BOXES_CLASSES 18
 extern const char *const boxes_class[BOXES_CLASSES];
 #define BOXES_DIGITS 10 /* The first so many classes are digits. */
 

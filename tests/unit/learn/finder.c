@@ -24,11 +24,11 @@ static void test_boxes(void)
     struct map_box *b = NULL;
     int size = 0;
     struct err e = ERR_NONE;
-    CHECK(boxes_read(&f, 12, &b, &size, &e) == 3, "three boxes%s", e.what);
+    CHECK(boxes_read(&f, BOXES_CLASSES, &b, &size, &e) == 3, "three boxes%s", e.what);
     CHECK(b[0].x == 3 && b[0].y == 4 && b[0].w == 8 && b[0].h == 17 && b[0].class == 7, "a seven");
     CHECK(b[1].class == MAP_IGNORE && b[1].x == -5, "what counts for nothing may be cut");
-    CHECK(b[2].class == 11, "other writing");
-    CHECK(boxes_read(&none, 12, &b, &size, &e) == 0, "no fact, no boxes");
+    CHECK(b[2].class == 17, "other writing");
+    CHECK(boxes_read(&none, BOXES_CLASSES, &b, &size, &e) == 0, "no fact, no boxes");
     free(b);
     frame_free(&f);
     frame_free(&none);
@@ -57,12 +57,12 @@ static void test_hostile_boxes(void)
         struct map_box *b = NULL;
         int size = 0;
         struct err e = ERR_NONE;
-        CHECK(boxes_read(&f, 12, &b, &size, &e) == -1 && strstr(e.what, cases[i].message), "%s: %s",
+        CHECK(boxes_read(&f, BOXES_CLASSES, &b, &size, &e) == -1 && strstr(e.what, cases[i].message), "%s: %s",
               cases[i].boxes, e.what);
         free(b);
         frame_free(&f);
     }
-    struct frame f = frame_with("1,1,5,5,sign");
+    struct frame f = frame_with("1,1,5,5,+");
     struct map_box *b = NULL;
     int size = 0;
     struct err e = ERR_NONE;
