@@ -84,17 +84,17 @@ digits() {
 @test "spaces in DESTDIR and PREFIX; another PREFIX makes again what looks there, and no more" {
     mkdir -p "$BATS_TEST_TMPDIR/with" # which rm -f of a first word would name
     root="$BATS_TEST_TMPDIR/with a space"
-    cp -r build b
-    made() { make B=b 'CFLAGS=-O0 -g' LOOPS=-O1 'PREFIX=/opt/two words' DESTDIR="$root" "$@"; }
+    cp -a build before
+    made() { make 'CFLAGS=-O0 -g' LOOPS=-O1 'PREFIX=/opt/two words' DESTDIR="$root" "$@"; }
     made install >log
-    grep -q ' -o b/lib/answer/model.o ' log
+    grep -q ' -o build/lib/answer/model.o ' log
     [ "$(grep -c '^cc .* -c ' log)" -le 3 ]
     [ -x "$root/opt/two words/bin/preproc" ]
     made -s uninstall
     run -0 find "$root" ! -type d
     [ -z "$output" ]
     [ -d "$BATS_TEST_TMPDIR/with" ]
-    rm -r b
+    rm -r build && mv before build
 }
 
 @test "nothing is made again without a reason" {

@@ -99,7 +99,7 @@ calls() {
     for how in read write append outside rename remove folder; do
         try $how "$program"
         [ "$status" -eq 0 ]
-        [ "$output" = "$how: Permission denied" ]
+        [ "${lines[0]}" = "$how: Permission denied" ]
         [ -e here ] && [ ! -e escaped ] && [ ! -e ../escaped ]
         [ -s models/model.onnx ]
     done

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -47,31 +46,6 @@ static int open_pdf(const char *name)
     return fd;
 }
 
-/* Run pdftoppm from the file to the pipe, until it ends. */
-static void convert(const char *program, const struct job *j)
-{
-    char name[] = "pdftoppm", gray[] = "-gray", quiet[] = "-q", resolution[] = "-r", dpi[] = "200",
-         last[] = "-l", pages[] = "65536", input[] = "-";
-    char *argv[] = {name, gray, quiet, resolution, dpi, last, pages, input, NULL};
-    char *environment[] = {NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    sigset_t all;
-    pid_t pid;
-    sigfillset(&all);
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&attributes);
-    int failed = posix_spawn_file_actions_adddup2(&files, j->file, 0);
-    failed |= posix_spawn_file_actions_adddup2(&files, j->to, 1);
-    failed |= posix_spawnattr_setsigdefault(&attributes, &all);
-    failed |= posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    if (!failed && !posix_spawn(&pid, program, &files, &attributes, argv, environment))
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
-}
-
 /* What no pdftoppm needs: memory without end, time without end, and any file to write. */
 static void limit(void)
 {
@@ -79,6 +53,31 @@ static void limit(void)
     setrlimit(RLIMIT_CPU, &(struct rlimit){MAX_SECONDS, MAX_SECONDS});
     setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, 0});
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+}
+
+/* Become pdftoppm, which reads the file and writes to the pipe. */
+static void become(const char *program, const struct job *j)
+{
+    char name[] = "pdftoppm", gray[] = "-gray", quiet[] = "-q", resolution[] = "-r", dpi[] = "200",
+         last[] = "-l", pages[] = "65536", input[] = "-";
+    char *argv[] = {name, gray, quiet, resolution, dpi, last, pages, input, NULL};
+    char *environment[] = {NULL};
+    for (int s = 1; s < NSIG; s++) /* what this process ignores pdftoppm would, too */
+        signal(s, SIG_DFL);
+    limit();
+    if (dup2(j->file, 0) >= 0 && dup2(j->to, 1) >= 0)
+        execve(program, argv, environment);
+    _exit(127);
+}
+
+/* Run pdftoppm from the file to the pipe, until it ends. */
+static void convert(const char *program, const struct job *j)
+{
+    pid_t pid = fork();
+    if (!pid)
+        become(program, j);
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
 }
 
 /* The forked process: it holds nothing of the caller's but the files and pipes. */
@@ -90,7 +89,6 @@ static void convert_all(const char *program, struct job *job, size_t jobs)
             return;
     for (size_t i = 0; i < jobs; i++)
         close_fd(&job[i].from);
-    limit();
     for (size_t i = 0; i < jobs; i++) {
         struct pollfd wanted = {.fd = job[i].to};
         if (poll(&wanted, 1, 0) == 0)
