@@ -221,6 +221,9 @@ void net_init(struct net *net, uint64_t seed)
 
 /* ---- Metadata ---- */
 
+/* Where these are something else, probabilities would be wrong without a word. */
+static const char *const numbers[] = {"temperature", "input_scale", "input_mean", "input_std"};
+
 static struct meta *find_meta(const struct net *net, const char *key)
 {
     for (int i = 0; i < net->metas; i++)
@@ -235,18 +238,26 @@ const char *net_meta(const struct net *net, const char *key)
     return m ? m->value : NULL;
 }
 
+static bool read_number(const char *text, double *number)
+{
+    char *end;
+    *number = strtod(text, &end);
+    return end != text && !*end && isfinite(*number);
+}
+
 double net_meta_number(const struct net *net, const char *key, double otherwise)
 {
     const char *value = net_meta(net, key);
-    if (!value)
-        return otherwise;
-    char *end;
-    double number = strtod(value, &end);
-    return end == value || *end || !isfinite(number) ? otherwise : number;
+    double number;
+    return value && read_number(value, &number) ? number : otherwise;
 }
 
 int net_set_meta(struct net *net, const char *key, const char *value, struct err *e)
 {
+    double number;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!strcmp(key, numbers[i]) && !read_number(value, &number))
+            return err_set(e, "its metadata %s is '%.40s', which is no number", key, value);
     char *copy = strdup(value);
     struct meta *m = find_meta(net, key);
     if (copy && m) {

@@ -154,7 +154,7 @@ int net_outputs(const struct net *net);
 bool net_is_finder(const struct net *net);
 
 /* Metadata: the value of a key, NULL (as a number: `otherwise`) when it is absent; set or replace one. The
- * pointer lives until the next net_set_meta. */
+ * pointer lives until the next net_set_meta. Scales and temperatures that are no numbers are refused. */
 const char *net_meta(const struct net *net, const char *key);
 double net_meta_number(const struct net *net, const char *key, double otherwise);
 int net_set_meta(struct net *net, const char *key, const char *value, struct err *e);

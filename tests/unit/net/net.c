@@ -131,6 +131,10 @@ static void test_meta(void)
     CHECK(!net_set_meta(net, "seed", "nan", &e) && net_meta_number(net, "seed", 7) == 7,
           "not a number");
     CHECK(net->metas == 1, "set again replaces");
+    CHECK(net_set_meta(net, "temperature", "nan", &e) &&
+              strstr(e.what, "its metadata temperature is 'nan', which is no number"),
+          "a temperature is a number: %s", e.what);
+    CHECK(net_set_meta(net, "input_scale", "1x", &e), "so is a scale");
     struct net *copy = net_copy(net, &e);
     CHECK(!strcmp(net_meta(copy, "seed"), "nan"), "copied");
     net_free(net);
