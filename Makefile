@@ -8,7 +8,7 @@ include config.mk
 B = build
 PROGRAMS = $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
 UNIT = $(patsubst %.c,$(B)/unit/%,$(notdir $(wildcard tests/unit/*/*.c))) $(patsubst tests/%.c,$(B)/%,$(wildcard tests/tool/*.c))
-DRAW = $(addprefix $(B)/tool/,hands paper scenes)
+DRAW = $(addprefix $(B)/tool/,hands paper scenes truth)
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 CORPUS = $(FUZZ:$(B)/fuzz/%=$(B)/corpus/%)
 LEVEL = $(B)/level/cnn-predict $(B)/level/cnn-train
