@@ -1,9 +1,11 @@
 # The manual says what works: each page's EXAMPLES are run as they stand, from top to bottom.
 load helper
+load xcommon
 
-# Windows have no screen here, cameras and other hosts are not there: pages of programs that need them are
-# run in xcanvas.bats, camgrab.bats, camera.bats and classify-folder.bats, inkpipe.3's in Makefile.bats.
-PAGES="cnn-predict.1 cnn-train.1 inkpipe-read.1 mnist2pgm.1 preproc.1 inkpipe.7 pgm-stream.5 net.5"
+# Cameras and other hosts are not there: pages of programs that need them are run in camgrab.bats,
+# camera.bats and classify-folder.bats, inkpipe.3's in Makefile.bats. xcheck.1 has a test of its own.
+PAGES="cnn-predict.1 cnn-train.1 formprint.1 formtable.1 inkpipe-read.1 mnist2pgm.1 preproc.1 inkpipe.7 form.5
+    pgm-stream.5 net.5"
 
 # A scratch directory that looks like the tree's root.
 setup() {
@@ -27,6 +29,48 @@ setup() {
             [ $status -eq 0 ] || { [ $status -eq 141 ] && [ ! -s err ]; }
         done <<<"$commands"
     done
+}
+
+teardown() {
+    kill_background
+}
+
+# One exam as somebody hands it in, with a sum that is wrong, as a picture in scans/.
+scan_exam() {
+    cp examples/exam.form examples/students.tsv .
+    echo '20211234 12 7 18 39' | tr ' ' '\t' >values
+    mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits.pgm
+    mkdir scans
+    formprint -n 1 exam.form | pdftoppm -r 200 -gray | formphoto exam.form values digits.pgm >scans/1.pgm
+}
+
+# xcheck as a person uses it who goes through all cells and finds one read wrongly, here as a 1.
+use_xcheck() {
+    background bash -c "exec $1"
+    window "inkpipe check"
+    wait_for shows 8 30 80 10 "232 234 237"
+    xdotool key Return key 5 key Return key Return key Return key Return key Return key Return key Return key q
+    wait "${BACKGROUND[-1]}"
+}
+
+@test "the examples of xcheck(1): what was in check is looked at, and corrected cells are kept" {
+    start_x
+    scan_exam
+    examples xcheck.1 >commands
+    [ "$(wc -l <commands)" = 4 ]
+    while IFS= read -r command <&4; do
+        echo "$command"
+        case $command in
+        xcheck*) use_xcheck "$command" ;;
+        *) bash -o pipefail -c "$command" </dev/null ;;
+        esac
+        [[ $command != *-o\ good.tsv* ]] || { cut -f 10 marks.tsv | grep total:= && [ ! -e mine.pgm ]; }
+    done 4<commands
+    for table in good.tsv marks.tsv; do
+        [ "$(cut -f 10 $table)" = "$(printf 'check\n-')" ]
+        [ "$(cut -f 3 $table)" = "$(printf 'q1\n52')" ]
+    done
+    [ "$(grep -a '^# label=' mine.pgm)" = '# label=5' ]
 }
 
 @test "the network in net(5) can be trained" {

@@ -49,7 +49,8 @@ calls() {
 
 @test "signals, limits, modes and times of files, shared memory, mounts: what is not listed ends the program" {
     [ "$(calls | wc -l)" -ge 30 ]
-    for program in "preproc $from/digits.pgm" "inkpipe-read -m $TREE/models/seed.onnx </dev/zero" \
+    make_table
+    for program in "$checker" "preproc $from/digits.pgm" "inkpipe-read -m $TREE/models/seed.onnx </dev/zero" \
         "cnn-train -n $DATA/tiny.net -e 1 -o model.onnx $from/digits.pgm" \
         "mnist2pgm -r 0:3 -d digits $DATA/digits-images.gz $DATA/digits-labels.gz"; do
         for how in own async paste $(calls); do
@@ -61,7 +62,7 @@ calls() {
 }
 
 @test "-V tells what holds here" {
-    for program in preproc cnn-predict cnn-train camgrab mnist2pgm xview inkpipe-read; do
+    for program in preproc cnn-predict cnn-train camgrab formtable mnist2pgm xcheck xview inkpipe-read; do
         run "$program" -V
         [[ $output = *", sandbox: Landlock and seccomp" ]]
     done
@@ -90,6 +91,31 @@ calls() {
         [ "$output" = "$how: Permission denied" ]
         [ -e here ] && [ ! -e escaped ] && [ ! -e ../escaped ]
         [ "$(find digits -name '*.pgm' | wc -l)" -eq 3 ]
+    done
+}
+
+# A table of a form, in a folder of its own, of which nothing is in check: no window is needed.
+make_table() {
+    mkdir -p tables
+    printf 'page a4\nfield id digits 1 "Number"\n' >t.form
+    printf 'page\tid\tprobability\tcheck\tsource\tframe\n1\t7\t1.0000\t-\ta.pgm\t0\n' >tables/marks.tsv
+    checker="xcheck t.form tables/marks.tsv $from/digits.pgm"
+}
+
+@test "xcheck reads what was named and writes beside its table alone" {
+    make_table
+    for how in exec fork socket signal trace type; do
+        try $how "$checker"
+        [ "$status" -eq $((128 + $(kill -l SYS))) ]
+    done
+    cp tables/marks.tsv before.tsv
+    for how in read write append outside rename remove folder; do
+        try $how "$checker"
+        [ "$status" -eq 0 ]
+        [ "$output" = "$how: Permission denied
+xcheck: tables/marks.tsv: nothing is in check" ]
+        [ -e here ] && [ ! -e escaped ] && [ ! -e ../escaped ]
+        cmp before.tsv tables/marks.tsv
     done
 }
 

@@ -3,6 +3,7 @@
  *     form_load -> form_lay_out -> form_pdf                      formprint
  *                               -> form_find_sheet, form_read_cells          preproc -f
  *     form_load -> form_read_lists -> form_table_new, _add ..., _solve -> rows        formtable
+ *                                  -> form_review_parse, _add ..., _sort, _write ...  xcheck
  *
  * Lengths are in millimetres from the paper's upper left corner, y downwards (1 mm = 72/25.4 points). */
 #ifndef INKPIPE_FORM_H
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "stream/stream.h"
 
 /* Limits on what a form may say; beyond them it is refused. */
 #define FORM_MAX_TEXT (1L << 20)  /* bytes of the text */
@@ -282,5 +284,54 @@ const char *form_list_value(const struct form_list *list, int entry, int column)
 
 /* The entry that a number as it is written stands for; -1: none. */
 int form_list_find(const struct form_list *list, const char *text);
+
+/* ---- the table, looked at again ---- */
+
+/* A table as formtable writes it (TSV), and the cells of its fields in check, for a person to correct. */
+struct form_review;
+
+/* A cell, and what a person said of it. */
+struct form_review_cell {
+    size_t item;   /* cells of one field of one row have the same */
+    int place;     /* in that field, from 0 */
+    char read;     /* what the table had in it: a digit, '?', or '-' for empty */
+    char *now;     /* what it has now, to be changed */
+    bool keyed, accepted; /* a person said what it holds; that it was read rightly */
+    struct frame frame;
+};
+
+/* Take a table's text of len bytes apart, which is its own from now on (malloc'd, a NUL behind it). The form,
+ * with its lists read, must outlive it. NULL with an error that says the line. Free with form_review_free. */
+struct form_review *form_review_parse(const struct form *form, char *text, size_t len, struct err *e);
+void form_review_free(struct form_review *review);
+
+/* Are both of the same pages? */
+bool form_review_same_pages(const struct form_review *a, const struct form_review *b);
+
+/* How many fields of all rows are in check. */
+size_t form_review_fields(const struct form_review *review);
+
+/* Take a frame that preproc wrote, of that source and number, if it is a cell of a field in check: it is
+ * empty then. Returns 0 either way, -1 for a cell that its field has not, or no memory. */
+int form_review_add(struct form_review *review, struct frame *f, const char *source, long long number,
+                    struct err *e);
+
+/* Behind the last cell, once: put them in order, those that were read alike beside one another. Returns 0,
+ * or -1 with the line of which no cell came. */
+int form_review_sort(struct form_review *review, struct err *e);
+
+/* The cells, from 0. */
+size_t form_review_cells(const struct form_review *review);
+struct form_review_cell *form_review_cell(const struct form_review *review, size_t i);
+
+/* What else the candidates have in a cell: up to three symbols, the most probable first. */
+void form_review_others(const struct form_review *review, size_t i, char text[4]);
+
+/* A line on a cell: its page and field, what stands in the table now, what else it could be. */
+void form_review_describe(const struct form_review *review, size_t i, char *text, size_t size);
+
+/* The table as it is now: *bytes is malloc'd and the caller's. A field of which all cells were accepted or
+ * corrected is in check no more. Returns 0 or -1. */
+int form_review_write(struct form_review *review, char **bytes, size_t *len, struct err *e);
 
 #endif

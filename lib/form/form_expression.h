@@ -6,7 +6,6 @@
 #define INKPIPE_FORM_EXPRESSION_H
 
 #include "form.h"
-#include "stream/stream.h" /* fact_key_byte */
 
 #define EXPRESSION_MAX_NODES 128 /* An expression has at most so many numbers and operators. */
 #define EXPRESSION_MAX_DEPTH 16  /* So many parentheses at most are in one another. */

@@ -188,6 +188,31 @@ bool board_point(struct box paper, int x, int y, double *frame_x, double *frame_
 void board_paint(struct surface *s, const struct board *b);
 void board_paint_paper(struct surface *s, struct box paper, const struct sketch *sketch);
 
+/* What xcheck shows: pictures of cells in rows, below each what it holds, and lines of text above and below
+ * them all. Paints, knows no window. */
+
+struct tiles {
+    double scale;
+    int across, down; /* tiles in a row; rows */
+};
+
+struct tile {
+    const struct frame *frame;
+    const char *holds, *others; /* what it holds; quietly, what else it could be */
+    bool keyed, chosen;         /* a person said what it holds; the next key is for it */
+};
+
+/* The size in pixels of a window for so many tiles; the tiles that fit a window, at least one. */
+void tiles_size(double scale, int across, int down, int *width, int *height);
+struct tiles tiles_fit(double scale, int width, int height);
+
+/* Which tile is at that point of the window, from 0; -1: none. */
+int tiles_at(const struct tiles *t, int x, int y);
+
+/* Paint tile i; the lines above and below the tiles, of which an `alarm` that is not "" takes the last. */
+void tiles_paint(struct surface *s, const struct tiles *t, int i, const struct tile *tile);
+void tiles_paint_words(struct surface *s, double scale, const char *head, const char *foot, const char *alarm);
+
 /* One X11 window that a program paints itself: events come out, a surface goes in. Pictures go
  * through shared memory (MIT-SHM) where the server is on this machine, through XPutImage
  * elsewhere; a surface is not written while the server still reads it. No fonts, no window
