@@ -1,5 +1,10 @@
 # docs/FORMS.md: what it says to do is done, from the form's text to the table.
 load helper
+load xcommon
+
+teardown() {
+    kill_background
+}
 
 setup() {
     bats_require_minimum_version 1.5.0
@@ -7,9 +12,10 @@ setup() {
     ln -s "$TREE/examples" "$TREE/models" .
 }
 
-# block N: the Nth block of commands in the page.
+# block N: the Nth block of commands in the page; `block xcheck`: the one that takes a screen.
 block() {
-    awk -v n="$1" '$0 == "```" { on = 0 } on; /^```sh$/ && ++at == n { on = 1 }' "$TREE/docs/FORMS.md"
+    awk -v n="$1" '$0 == "```" { on = 0 } on; (/^```sh$/ && ++at == n) || $0 == "```sh " n { on = 1 }' \
+        "$TREE/docs/FORMS.md"
 }
 
 @test "the form on the page is that of the examples, and the page is one" {
@@ -18,8 +24,8 @@ block() {
     (($(wc -l <"$TREE/docs/FORMS.md") <= 100))
 }
 
-@test "the programs it names are there, or its test says which is not" {
-    for program in formprint camgrab preproc cnn-predict formtable; do
+@test "the programs it names are there" {
+    for program in formprint camgrab preproc cnn-predict formtable xcheck; do
         grep -q "\b$program\b" "$TREE/docs/FORMS.md"
         "$program" -V
     done
@@ -62,6 +68,22 @@ END
     eval "$(block 5)" | grep -P '^4\t'
     eval "$(block 6)"
     grep -F '"00190044"' marks.csv
+    check
+}
+
+# Somebody looks at what is in check, and accepts it.
+check() {
+    cp marks.tsv before.tsv
+    start_x
+    eval "$(block xcheck | head -n 1)"
+    background bash -c "exec $(block xcheck | tail -n 1)"
+    window "inkpipe check"
+    wait_for shows 8 30 80 10 "232 234 237"
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do xdotool key Return; done
+    xdotool key q
+    wait "${BACKGROUND[-1]}"
+    cut -f -9,11- marks.tsv | cmp - <(cut -f -9,11- before.tsv)
+    [ "$(cut -f 10 marks.tsv | sort -u)" = "$(printf '%s\n' - check)" ]
 }
 
 @test "ssocr-like: digits on a line, and ssocr's exit statuses" {
