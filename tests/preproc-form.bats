@@ -65,6 +65,34 @@ facts() {
     done
 }
 
+# cut WIDTH: the page with a strip of so many pixels missing on the left, where the marks are 59 to 100.
+cut() {
+    run --separate-stderr bash -c "pamcut -left $1 page | preproc -f t.form >out"
+}
+
+@test "marks half cut off: read as ever, or said, never read askew" {
+    scan 150 1 >page
+    cut 59
+    [ "$status" = 0 ]
+    [ "$(cells out)" = 7 ]
+    [ -z "$(facts box <out)" ]
+    for left in 62 65 68 71 80 90 100; do
+        cut $left
+        [ "$status" = 0 ] || [ "$status" = 1 ]
+        if [ "$status" = 0 ]; then
+            [ "$(cells out)" = 7 ]
+            [ -z "$(facts box <out)" ] # the printed lines would be ink
+        else
+            [[ $stderr == 'preproc: -: frame 0: '@('the code at the sheet'|'of a form'?'s four corner marks 2 can be seen')* ]]
+        fi
+    done
+    [ "$status" = 1 ]
+    ppmmake white 80 104 | ppmtopgm >torn # half of one mark
+    pnmpaste torn 0 0 page | preproc -f t.form >out
+    [ "$(cells out)" = 7 ]
+    [ -z "$(facts box <out)" ]
+}
+
 @test "without a number there is no page" {
     scan 150 | preproc -f t.form >out
     [ -z "$(facts page <out)" ]

@@ -177,6 +177,59 @@ says() {
     bad 'line 2: no cells of id on page 1'
 }
 
+@test "what editors do to a table: a column of one's own, a byte order mark, carriage returns" {
+    awk -v OFS='\t' 'NR == 1 { $0 = "\xef\xbb\xbf" $0 } { print $0, NR == 1 ? "note" : "n" NR "\r" }' before.tsv >marks.tsv
+    sed -i 's/^# page=.$/# unused=0/' cells.pgm # cells are found by their picture
+    check
+    xdotool key 3
+    wait_for says kg 2 37.1
+    xdotool key q
+    wait "$CHECK"
+    [ "$(cut -f 10 marks.tsv | paste -sd ' ')" = 'note n2 n3 n4' ]
+    cut -f 1-2,4-9 before.tsv | cmp - <(cut -f 1-2,4-9 marks.tsv)
+}
+
+@test "a field that stands in check twice is one; a NUL byte is refused before anything is lost" {
+    sed -i '2s/\tid\t/\tid id:in\t/' marks.tsv
+    check
+    xdotool key Return key Return key Return
+    wait_for says check 1 -
+    xdotool key q
+    wait "$CHECK"
+    printf '\0' | dd of=marks.tsv bs=1 seek=80 conv=notrunc status=none
+    cp marks.tsv nul.tsv
+    run -1 xcheck t.form marks.tsv cells.pgm
+    [ "$output" = 'xcheck: marks.tsv: a NUL byte: is this a table?' ]
+    cmp marks.tsv nul.tsv
+}
+
+@test "-l never names the form or a table" {
+    for file in t.form ./marks.tsv; do
+        cp $file kept
+        run -1 xcheck -l $file t.form marks.tsv cells.pgm
+        [ "$output" = "xcheck: ${file#./}: is also the file to write to" ]
+        cmp $file kept
+    done
+    run -2 xcheck -l new.tsv -o new.tsv t.form marks.tsv cells.pgm
+    [ ! -e new.tsv ]
+}
+
+@test "a photo of a page that is there twice: both are told apart, and one row may be removed by hand" {
+    sed -i '3s/^2/1/; 2,3s/\t\(id[^\t]*\)\t/\tpage:twice \1\t/' marks.tsv
+    sed -i 's/^# page=2$/# page=1/' cells.pgm
+    check
+    xdotool key 3 # the second picture's first box
+    wait_for grep -P '^1\t771\t37.1\t' marks.tsv
+    xdotool key q
+    wait "$CHECK"
+    grep -P '^1\t117\t12.5\t' marks.tsv
+    sed -i '2d; s/page:twice //' marks.tsv
+    sed -i '3s/^1/2/' marks.tsv
+    check
+    xdotool key q
+    wait "$CHECK"
+}
+
 @test "nothing in check takes no window" {
     grep -v '^[12]' before.tsv >marks.tsv
     run -0 env -u DISPLAY xcheck -o good.tsv t.form marks.tsv cells.pgm

@@ -92,6 +92,8 @@ static int take_decimal(struct parser *p, const char *what, int decimals, int64_
         return fail(p, "'%s': a number is missing behind it", what);
     if (decimal_parse(p->word, decimals, value))
         return 0;
+    if (!decimals)
+        return fail(p, "'%.40s': %s must be a whole number, not negative", p->word, what);
     return fail(p, "'%.40s': %s must be a number of at most %d decimal%s", p->word, what, decimals,
                 decimals == 1 ? "" : "s");
 }

@@ -194,8 +194,8 @@ static bool of_row(const struct rows *t, size_t row, const char *page, const cha
     if (page && strcmp(page, rows_value(t, row, 0)))
         return false;
     bool numbered = page && !among("page:twice", rows_value(t, row, t->check));
-    return numbered || (among(source, rows_value(t, row, t->columns - 2)) &&
-                        among(frame, rows_value(t, row, t->columns - 1)));
+    return numbered || (among(source, rows_value(t, row, t->source)) &&
+                        among(frame, rows_value(t, row, t->source + 1)));
 }
 
 static struct item *item_of(const struct form_review *r, const struct frame *f, const char *source,

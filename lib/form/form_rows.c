@@ -67,8 +67,8 @@ static int check_header(struct rows *r, const struct form *form, struct err *e)
     if (expect(r, at, "probability", e) || expect(r, at + 1, "check", e))
         return -1;
     r->candidates = at + 2 < r->columns && !strcmp(rows_value(r, 0, at + 2), "candidates");
-    at += r->candidates ? 3 : 2;
-    return expect(r, at, "source", e) || expect(r, at + 1, "frame", e) ? -1 : 0;
+    r->source = at + (r->candidates ? 3 : 2);
+    return expect(r, r->source, "source", e) || expect(r, r->source + 1, "frame", e) ? -1 : 0;
 }
 
 /* Without the newline, and the byte before it that some editors write. */

@@ -5,13 +5,13 @@
 #include "form.h"
 
 /* The first row are the columns' names: page, the form's fields, the columns of its lists, probability,
- * check, candidates where they were asked for, source, frame. All-zero is empty. */
+ * check, candidates where they were asked for, source, frame, whatever else. All-zero is empty. */
 struct rows {
     char *bytes; /* what all values point into */
     char **value; /* [n][columns] */
     int *line;    /* [n] of the file, from 1 */
     size_t n, columns, value_room, line_room;
-    size_t check; /* the column's index; candidates are behind it */
+    size_t check, source; /* the columns' indices; candidates are behind check, frame behind source */
     bool candidates;
 };
 

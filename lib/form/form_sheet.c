@@ -253,5 +253,6 @@ int sheet_find(struct mark_finder *f, const struct picture *p, const struct form
                        other.form, l->code);
     if (!s.n)
         return say_missing(&s, e);
-    return err_set(e, "the code at the sheet's foot cannot be read: is it a sheet of %.100s?", name_of(l));
+    return err_set(e, "the code at the sheet's foot cannot be read: is it a sheet of %.100s, and all of it to be seen?",
+                   name_of(l));
 }

@@ -62,7 +62,7 @@ static void test_bad(void)
         {"field a digits 3.\n", "line 1: '3.': digits are N or N.M, together 1 to 18"},
         {"field a digits 2 maxx 12\n", "line 1: 'maxx': a field has no such rule"},
         {"field a digits 2 max\n", "line 1: 'max': a number is missing behind it"},
-        {"field a digits 2 max -1\n", "line 1: '-1': max must be a number of at most 0 decimals"},
+        {"field a digits 2 max -1\n", "line 1: '-1': max must be a whole number, not negative"},
         {"field a digits 2.1 max 1.55\n", "line 1: '1.55': max must be a number of at most 1 decimal"},
         {"field a digits 2 min 12 max 11\n",
          "line 1: 'min': it is above max, which 'a' can never keep"},
