@@ -101,3 +101,37 @@ check() {
     run -99 ssocr-like erode picture.pgm
     run -99 ssocr-like
 }
+
+# recipe WORD: the display in formtable(1) with that word, as a shell takes it.
+recipe() {
+    awk '/^\.Ed/ { if (on && index(text, word)) printf "%s", text; on = 0 } on { text = text $0 "\n" }
+        /^\.Bd/ { on = 1; text = "" }' word="$1" "$TREE/man/formtable.1" | sed 's/\\e/\\/g'
+}
+
+# number N...: those of a thousand digits in a row, as ink on paper.
+number() {
+    local n
+    for n; do mnist2pgm -r "$n:$((n + 1))" "$DATA/digits-images.gz" >"d$n.pgm"; done
+    pnmcat -lr $(printf 'd%d.pgm ' "$@") | pnminvert | pnmpad -white -left 20 -right 20 -top 15 -bottom 15 |
+        pamscale -quiet 2.5
+}
+
+@test "recipe: the numbers of a questionnaire of SDAPS" {
+    mkdir -p project/data_1
+    number 0 | pnmtopng -quiet >project/data_1/img0000.png # the first digits are 7 2 1
+    number 0 1 | pnmtopng -quiet >project/data_1/img0001.png
+    number 1 0 | pnmtopng -quiet >project/data_1/img0002.png
+    printf 'questionnaire_id,1_1,1_2\r\n1,data_1/img0000.png,data_1/img0001.png\r\n2,0,data_1/img0002.png\r\n' \
+        >project/data_1.csv
+    sdaps() { [ "$*" = 'csv export --images project' ]; }
+    eval "$(recipe sdaps)"
+    tr -d '\r' <digits.csv | diff - <(printf 'questionnaire_id,1_1,1_2\n1,7,72\n2,0,27\n')
+}
+
+@test "recipe: a display before a camera, time and value a line" {
+    number 0 1 2 | pnmpad -white -left 290 -top 180 -width 640 -height 480 >display.pgm
+    camgrab() { for _ in {1..40}; do cat display.pgm && sleep 0.1; done; }
+    eval "$(recipe 'date +%T')" >said
+    cat said
+    [[ $(cat said) =~ ^[0-9]{2}:[0-9]{2}:[0-9]{2}' 721'$ ]]
+}
