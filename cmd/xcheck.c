@@ -216,12 +216,10 @@ static void changed(struct checker *c)
 
 static struct action *add_action(struct checker *c)
 {
-    struct action *actions = grow(c->action, c->actions + 1, &c->action_room, sizeof *actions, &c->alarm);
-    if (!actions)
+    if (grow_to(&c->action, c->actions + 1, &c->action_room, sizeof *c->action, &c->alarm))
         return NULL;
-    c->action = actions;
-    actions[c->actions] = (struct action){.first = c->first, .selected = c->selected};
-    return &actions[c->actions++];
+    c->action[c->actions] = (struct action){.first = c->first, .selected = c->selected};
+    return &c->action[c->actions++];
 }
 
 static void correct(struct checker *c, char key)

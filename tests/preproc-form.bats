@@ -65,19 +65,19 @@ facts() {
     done
 }
 
-# cut WIDTH: the page with a strip of so many pixels missing on the left, where the marks are 59 to 100.
-cut() {
+# strip WIDTH: the page with a strip of so many pixels missing on the left, where the marks are 59 to 100.
+strip() {
     run --separate-stderr bash -c "pamcut -left $1 page | preproc -f t.form >out"
 }
 
 @test "marks half cut off: read as ever, or said, never read askew" {
     scan 150 1 >page
-    cut 59
+    strip 59
     [ "$status" = 0 ]
     [ "$(cells out)" = 7 ]
     [ -z "$(facts box <out)" ]
     for left in 62 65 68 71 80 90 100; do
-        cut $left
+        strip $left
         [ "$status" = 0 ] || [ "$status" = 1 ]
         if [ "$status" = 0 ]; then
             [ "$(cells out)" = 7 ]

@@ -2,6 +2,7 @@
 #include "grow.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define MIN_ROOM 16 /* An array has room for at least so many items. */
 
@@ -17,4 +18,15 @@ void *grow(void *array, size_t n, size_t *room, size_t size, struct err *e)
     else
         err_set(e, "out of memory");
     return grown;
+}
+
+int grow_to(void *array, size_t n, size_t *room, size_t size, struct err *e)
+{
+    void *items;
+    memcpy(&items, array, sizeof items); /* a pointer to whatever the items are */
+    items = grow(items, n, room, size, e);
+    if (!items)
+        return -1;
+    memcpy(array, &items, sizeof items);
+    return 0;
 }

@@ -11,4 +11,7 @@
  * short: the array is then as it was. */
 void *grow(void *array, size_t n, size_t *room, size_t size, struct err *e);
 
+/* The same for the array whose pointer is at `array`. Returns 0, or -1 when memory is short. */
+int grow_to(void *array, size_t n, size_t *room, size_t size, struct err *e);
+
 #endif

@@ -20,12 +20,10 @@ void bag_free(struct bag *b)
 
 static int set_slots(struct bag *b, size_t slots, struct err *e)
 {
-    uint32_t *slot = grow(b->slot, slots, &b->slot_room, sizeof *slot, e);
-    if (!slot)
+    if (grow_to(&b->slot, slots, &b->slot_room, sizeof *b->slot, e))
         return -1;
-    b->slot = slot;
     b->slots = slots;
-    memset(slot, 0, slots * sizeof *slot);
+    memset(b->slot, 0, slots * sizeof *b->slot);
     return 0;
 }
 
@@ -53,16 +51,12 @@ int bag_add(struct bag *b, int64_t key, double weight, enum semiring ring, struc
         b->weight[*slot - 1] = join(ring, b->weight[*slot - 1], weight);
         return 0;
     }
-    int64_t *keys = grow(b->key, b->n + 1, &b->key_room, sizeof *keys, e);
-    if (!keys)
+    if (grow_to(&b->key, b->n + 1, &b->key_room, sizeof *b->key, e))
         return -1;
-    b->key = keys;
-    double *weights = grow(b->weight, b->n + 1, &b->weight_room, sizeof *weights, e);
-    if (!weights)
+    if (grow_to(&b->weight, b->n + 1, &b->weight_room, sizeof *b->weight, e))
         return -1;
-    b->weight = weights;
-    keys[b->n] = key;
-    weights[b->n++] = weight;
+    b->key[b->n] = key;
+    b->weight[b->n++] = weight;
     *slot = (uint32_t)b->n;
     return !b->dense && 2 * b->n > b->slots ? enlarge(b, e) : 0;
 }

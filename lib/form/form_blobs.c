@@ -26,22 +26,18 @@ static void join(int *parent, int a, int b)
 static int add_runs(struct blobs *b, const uint8_t *row, int w, int y, struct err *e)
 {
     size_t most = (size_t)b->runs + (size_t)w / 2 + 1;
-    struct stretch *run = grow(b->run, most, &b->run_room, sizeof *run, e);
-    if (!run)
+    if (grow_to(&b->run, most, &b->run_room, sizeof *b->run, e))
         return -1;
-    b->run = run;
-    int *parent = grow(b->parent, most, &b->parent_room, sizeof *parent, e);
-    if (!parent)
+    if (grow_to(&b->parent, most, &b->parent_room, sizeof *b->parent, e))
         return -1;
-    b->parent = parent;
     for (int x = 0; x < w; x++) {
         int x0 = x;
         while (x < w && row[x])
             x++;
         if (x == x0)
             continue;
-        parent[b->runs] = b->runs;
-        run[b->runs++] = (struct stretch){y, x0, x, -1};
+        b->parent[b->runs] = b->runs;
+        b->run[b->runs++] = (struct stretch){y, x0, x, -1, -1};
     }
     return 0;
 }
@@ -59,34 +55,26 @@ static void join_rows(struct blobs *b, int begin, int middle, int end)
     }
 }
 
-static int gather(struct blobs *b, struct err *e)
+/* Put run i behind its blob's others, or begin a blob with it. */
+static int gather(struct blobs *b, int i, struct err *e)
 {
-    for (int i = 0; i < b->runs; i++) {
-        const struct stretch *r = &b->run[i];
-        int of = root(b->parent, i);
-        if (of == i) {
-            struct blob *blob = grow(b->blob, (size_t)b->blobs + 1, &b->blob_room, sizeof *blob, e);
-            if (!blob)
-                return -1;
-            b->blob = blob;
-            blob[b->blobs++] = (struct blob){{r->x0, r->y, r->x1, r->y + 1}, 0, i, i};
-        }
+    struct stretch *r = &b->run[i];
+    struct box box = {r->x0, r->y, r->x1, r->y + 1};
+    int first = root(b->parent, i);
+    if (first == i) {
+        if (grow_to(&b->blob, (size_t)b->blobs + 1, &b->blob_room, sizeof *b->blob, e))
+            return -1;
+        r->blob = b->blobs++;
+        b->blob[r->blob] = (struct blob){box, r->x1 - r->x0, i, i};
+        return 0;
     }
+    r->blob = b->run[first].blob;
+    struct blob *blob = &b->blob[r->blob];
+    b->run[blob->last].next = i;
+    blob->last = i;
+    blob->area += r->x1 - r->x0;
+    blob->box = box_join(blob->box, box);
     return 0;
-}
-
-/* The blob whose first run is `first`; blobs are in the order of their first runs. */
-static struct blob *find(struct blobs *b, int first)
-{
-    int low = 0, high = b->blobs - 1;
-    while (low < high) {
-        int middle = (low + high) / 2;
-        if (b->blob[middle].first < first)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return &b->blob[low];
 }
 
 int blobs_find(struct blobs *b, const uint8_t *mask, int w, int h, struct err *e)
@@ -100,17 +88,9 @@ int blobs_find(struct blobs *b, const uint8_t *mask, int w, int h, struct err *e
         join_rows(b, begin, middle, b->runs);
         begin = middle;
     }
-    if (gather(b, e))
-        return -1;
-    for (int i = 0; i < b->runs; i++) {
-        const struct stretch *r = &b->run[i];
-        struct blob *blob = find(b, root(b->parent, i));
-        if (blob->last != i)
-            b->run[blob->last].next = i;
-        blob->last = i;
-        blob->area += r->x1 - r->x0;
-        blob->box = box_join(blob->box, (struct box){r->x0, r->y, r->x1, r->y + 1});
-    }
+    for (int i = 0; i < b->runs; i++)
+        if (gather(b, i, e))
+            return -1;
     return 0;
 }
 

@@ -12,6 +12,7 @@
 struct stretch {
     int y, x0, x1;
     int next; /* the blob's next, below or to the right; -1: none */
+    int blob;
 };
 
 struct blob {
@@ -24,7 +25,7 @@ struct blob {
 struct blobs {
     struct stretch *run;
     struct blob *blob;
-    int *parent; /* of a run; then its blob */
+    int *parent; /* of a run */
     int runs, blobs;
     size_t run_room, blob_room, parent_room;
 };

@@ -132,23 +132,13 @@ static size_t lay_row(struct row *row, const struct form_layout *l, size_t first
     return n;
 }
 
-static int reserve(uint8_t **bytes, size_t n, size_t *room, struct err *e)
-{
-    uint8_t *more = grow(*bytes, n, room, 1, e);
-    if (!more)
-        return -1;
-    *bytes = more;
-    return 0;
-}
-
 static int reserve_row(struct form_reader *r, struct err *e)
 {
     size_t n = (size_t)r->row.w * (size_t)r->row.h;
-    return reserve(&r->gray, n, &r->gray_room, e) || reserve(&r->paper, n, &r->paper_room, e) ||
-                   reserve(&r->ink, n, &r->ink_room, e) || reserve(&r->mask, n, &r->mask_room, e) ||
-                   reserve(&r->owner, n, &r->owner_room, e) || reserve(&r->turned, n, &r->turned_room, e)
-               ? -1
-               : 0;
+    bool whole = !grow_to(&r->gray, n, &r->gray_room, 1, e) && !grow_to(&r->paper, n, &r->paper_room, 1, e) &&
+                 !grow_to(&r->ink, n, &r->ink_room, 1, e) && !grow_to(&r->mask, n, &r->mask_room, 1, e) &&
+                 !grow_to(&r->owner, n, &r->owner_room, 1, e) && !grow_to(&r->turned, n, &r->turned_room, 1, e);
+    return whole ? 0 : -1;
 }
 
 /* Pixels of the picture to a mm, in the middle of the row. */
@@ -604,11 +594,9 @@ static int put_cells(struct form_reader *r, const struct picture *p, const struc
 {
     for (int i = 0; i < r->row.cells; i++) {
         const struct cell_place *c = &r->row.cell[i];
-        struct form_ink *found = grow(r->found, r->finds + 1, &r->found_room, sizeof *found, e);
-        if (!found)
+        if (grow_to(&r->found, r->finds + 1, &r->found_room, sizeof *r->found, e))
             return -1;
-        r->found = found;
-        struct form_ink *out = &found[r->finds];
+        struct form_ink *out = &r->found[r->finds];
         *out = (struct form_ink){.cell = c->cell};
         if (!is_empty(c)) {
             set_box(&r->row, c, p, plane, out);

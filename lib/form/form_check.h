@@ -6,9 +6,8 @@
 
 #define CHECK_MAX_STATES 97
 
-/* The automaton of a check has states 0 to check_states - 1 and begins in check_start. */
+/* The automaton of a check has states 0 to check_states - 1 and begins in 0. */
 int check_states(enum form_check check);
-int check_start(enum form_check check);
 
 /* The state behind `state` when the digit at `place`, from 0 at the right, is read. */
 int check_step(enum form_check check, int state, int place, int digit);

@@ -107,29 +107,11 @@ static void tell(const struct column *c, size_t from, size_t to, const double *w
     scale(out, b->n);
 }
 
-static double *ones(size_t n)
-{
-    double *array = malloc((n + 1) * sizeof *array);
-    if (!array)
-        return NULL;
-    for (size_t i = 0; i < n; i++)
-        array[i] = 1;
-    return array;
-}
-
 /* weight[s] = own[s] * told[s] */
 static void weigh(double *weight, const double *own, const double *told, size_t n)
 {
     for (size_t s = 0; s < n; s++)
         weight[s] = own[s] * told[s];
-}
-
-static size_t most_states(const struct column *c)
-{
-    size_t most = 1;
-    for (size_t i = 0; i < c->n; i++)
-        most = c->states[i].n > most ? c->states[i].n : most;
-    return most;
 }
 
 /* From the last page back: what those behind a page tell it, to told[page]. */
@@ -177,7 +159,7 @@ static void choose(struct column *c, double **told)
 
 int column_rising(struct column *c, struct err *e)
 {
-    size_t most = most_states(c);
+    size_t most = most_states(c->states, c->n);
     double *weight = ones(most), *before = ones(most), **told = calloc(c->n + 1, sizeof *told);
     bool whole = weight && before && told;
     for (size_t i = 0; whole && i < c->n; i++)

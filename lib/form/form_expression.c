@@ -253,6 +253,9 @@ static int close_rule(struct reader *r)
     if (difference.low > 0 || difference.high < 0)
         return err_set(r->e, "'=': this can never be: %s is never so %s", r->self->name,
                        difference.low > 0 ? "large" : "small");
+    if (whole->low == whole->high && whole->low * x->scale % x->scale_field != 0)
+        return err_set(r->e, "'=': this can never be: %s has %d decimal%s", r->self->name, field.decimals,
+                       field.decimals == 1 ? "" : "s");
     return 0;
 }
 

@@ -71,15 +71,13 @@ static double measure(double points)
 static int add_item(struct setter *s, struct form_item item)
 {
     struct form_layout *l = s->l;
-    struct form_item *items = grow(l->item, l->items + 1, &l->item_room, sizeof *items, s->e);
-    if (!items) {
+    if (grow_to(&l->item, l->items + 1, &l->item_room, sizeof *l->item, s->e)) {
         free(item.text);
         return -1;
     }
-    l->item = items;
     item.sheet = s->sheet;
     item.line = s->line;
-    items[l->items++] = item;
+    l->item[l->items++] = item;
     return 0;
 }
 
@@ -186,6 +184,11 @@ static double box_gap(const struct form_layout *l, const struct form_field *f)
     return gap < MIN_BOX_GAP ? -1 : gap;
 }
 
+static bool is_row(const struct form_line *line)
+{
+    return line->kind == FORM_FIELD || line->kind == FORM_BOX;
+}
+
 static struct row describe(const struct form_layout *l, const struct form_line *line)
 {
     if (line->kind == FORM_BOX)
@@ -212,11 +215,9 @@ static int add_cells(struct setter *s, int field, double x, double y)
             x += POINT_GAP;
         }
         struct form_rect at = {x, y, BOX_WIDTH, BOX_HEIGHT};
-        struct form_cell *cells = grow(l->cell, l->cells + 1, &l->cell_room, sizeof *cells, s->e);
-        if (!cells)
+        if (grow_to(&l->cell, l->cells + 1, &l->cell_room, sizeof *l->cell, s->e))
             return -1;
-        l->cell = cells;
-        cells[l->cells++] = (struct form_cell){s->sheet, field, i, at};
+        l->cell[l->cells++] = (struct form_cell){s->sheet, field, i, at};
         if (add_item(s, (struct form_item){.kind = FORM_ITEM_FRAME, .at = at}))
             return -1;
     }
@@ -260,7 +261,7 @@ static int find_column(struct setter *s)
     const struct form *form = s->l->form;
     double widest = 0;
     for (int i = 0; i < form->lines; i++) {
-        if (form->line[i].kind != FORM_FIELD && form->line[i].kind != FORM_BOX)
+        if (!is_row(&form->line[i]))
             continue;
         s->line = form->line[i].line;
         char *name = encode(s, describe(s->l, &form->line[i]).utf8);
@@ -316,11 +317,6 @@ static unsigned find_code(const struct form_layout *l)
             hash = (hash ^ (unsigned char)*p) * 16777619u;
     }
     return (hash >> 16 ^ hash) & 0xffff;
-}
-
-static bool is_row(const struct form_line *line)
-{
-    return line->kind == FORM_FIELD || line->kind == FORM_BOX;
 }
 
 static int set_all(struct setter *s)

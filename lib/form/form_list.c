@@ -86,13 +86,10 @@ static int add_columns(struct reader *r)
 {
     struct form_list *list = r->list;
     size_t n = (size_t)list->entries * (size_t)list->columns;
-    const char **value = grow(list->value, n + (size_t)list->columns + 1, &list->value_room,
-                              sizeof *value, r->e);
-    if (!value)
+    if (grow_to(&list->value, n + (size_t)list->columns + 1, &list->value_room, sizeof *list->value, r->e))
         return -1;
-    list->value = value;
     for (int i = 0; i < list->columns; i++)
-        value[n + (size_t)i] = i + 1 < r->columns ? r->column[i + 1] : "";
+        list->value[n + (size_t)i] = i + 1 < r->columns ? r->column[i + 1] : "";
     return 0;
 }
 
@@ -107,12 +104,9 @@ static int add_entry(struct reader *r)
                        entry.text, r->columns, list->columns + 1);
     if (check_entry(r, entry.text, &entry.value) || add_columns(r))
         return -1;
-    struct form_entry *entries = grow(list->entry, (size_t)list->entries + 1, &list->entry_room,
-                                      sizeof *entries, r->e);
-    if (!entries)
+    if (grow_to(&list->entry, (size_t)list->entries + 1, &list->entry_room, sizeof *list->entry, r->e))
         return -1;
-    list->entry = entries;
-    entries[list->entries++] = entry;
+    list->entry[list->entries++] = entry;
     return 0;
 }
 

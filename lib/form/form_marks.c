@@ -300,15 +300,10 @@ static bool may_be_mark(const struct blob *b, const struct picture *small)
 static int reserve(struct mark_finder *f, int w, int h, struct err *e)
 {
     size_t n = (size_t)w * (size_t)h, sums = ((size_t)w + 1) * ((size_t)h + 1);
-    uint8_t *small = grow(f->small, n, &f->small_room, 1, e);
-    f->small = small ? small : f->small;
-    uint8_t *mask = small ? grow(f->mask, n, &f->mask_room, 1, e) : NULL;
-    f->mask = mask ? mask : f->mask;
-    uint32_t *sum = mask ? grow(f->sum, sums, &f->sum_room, sizeof *sum, e) : NULL;
-    f->sum = sum ? sum : f->sum;
-    uint32_t *line = sum ? grow(f->line, (size_t)w, &f->line_room, sizeof *line, e) : NULL;
-    f->line = line ? line : f->line;
-    return line ? 0 : -1;
+    bool whole = !grow_to(&f->small, n, &f->small_room, 1, e) && !grow_to(&f->mask, n, &f->mask_room, 1, e) &&
+                 !grow_to(&f->sum, sums, &f->sum_room, sizeof *f->sum, e) &&
+                 !grow_to(&f->line, (size_t)w, &f->line_room, sizeof *f->line, e);
+    return whole ? 0 : -1;
 }
 
 int marks_find(struct mark_finder *f, const struct picture *p, struct err *e)

@@ -82,14 +82,6 @@ void page_free(struct page *p)
     free(p);
 }
 
-static double *ones(size_t n)
-{
-    double *array = malloc((n ? n : 1) * sizeof *array);
-    for (size_t i = 0; array && i < n; i++)
-        array[i] = 1;
-    return array;
-}
-
 int page_reset(struct page *p, struct err *e)
 {
     free_arrays(p);
@@ -339,14 +331,6 @@ static double tell_input(struct work *w, int node, double *to)
     return set_message(w->p->message[w->factor][field], to, states->n);
 }
 
-static size_t most_states(const struct page *p)
-{
-    size_t most = 1;
-    for (int i = 0; i < p->form->fields; i++)
-        most = p->states[i].n > most ? p->states[i].n : most;
-    return most;
-}
-
 /* Factors that share the field have something new to say. */
 static void wake_others(struct page *p, int factor, int field)
 {
@@ -359,7 +343,7 @@ static void wake_others(struct page *p, int factor, int field)
 static int send(struct page *p, int factor, enum semiring ring, struct err *e)
 {
     struct work *w = calloc(1, sizeof *w);
-    double *to = malloc(most_states(p) * sizeof *to);
+    double *to = malloc(most_states(p->states, (size_t)p->form->fields) * sizeof *to);
     int status = w && to ? 0 : err_set(e, "out of memory");
     if (status == 0) {
         w->p = p;

@@ -249,13 +249,10 @@ static int check_range(struct parser *p, const struct form_field *f)
 static int add_line(struct parser *p, struct form_line line)
 {
     struct form *form = p->form;
-    struct form_line *lines = grow(form->line, (size_t)form->lines + 1, &form->line_room,
-                                   sizeof *lines, p->e);
-    if (!lines)
+    if (grow_to(&form->line, (size_t)form->lines + 1, &form->line_room, sizeof *form->line, p->e))
         return -1;
-    form->line = lines;
     line.line = p->line;
-    lines[form->lines++] = line;
+    form->line[form->lines++] = line;
     return 0;
 }
 
@@ -300,16 +297,13 @@ static int parse_field(struct parser *p)
     struct form *form = p->form;
     if (form->fields == FORM_MAX_FIELDS)
         return fail(p, "'field': there are %d already, the limit", FORM_MAX_FIELDS);
-    struct form_field *fields = grow(form->field, (size_t)form->fields + 1, &form->field_room,
-                                     sizeof *fields, p->e);
-    if (!fields)
+    if (grow_to(&form->field, (size_t)form->fields + 1, &form->field_room, sizeof *form->field, p->e))
         return -1;
-    form->field = fields;
     struct form_field f = {.line = p->line};
     int status = take_name(p, &f) || take_digits(p, &f) || take_rules(p, &f) ? -1 : 0;
     if (status == 0 && !f.label && !(f.label = strdup("")))
         status = out_of_memory(p);
-    fields[form->fields++] = f; /* also a broken one: form_free frees what it has */
+    form->field[form->fields++] = f; /* also a broken one: form_free frees what it has */
     return status ? -1 : add_line(p, (struct form_line){.kind = FORM_FIELD, .field = form->fields - 1});
 }
 

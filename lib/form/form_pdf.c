@@ -26,13 +26,10 @@ struct pdf {
 
 static void put_bytes(struct pdf *p, const void *bytes, size_t len)
 {
-    char *grown = p->failed ? NULL : grow(p->bytes, p->len + len + 1, &p->room, 1, p->e);
-    if (!grown) {
-        p->failed = true;
+    p->failed = p->failed || grow_to(&p->bytes, p->len + len + 1, &p->room, 1, p->e);
+    if (p->failed)
         return;
-    }
-    p->bytes = grown;
-    memcpy(grown + p->len, bytes, len);
+    memcpy(p->bytes + p->len, bytes, len);
     p->len += len;
 }
 

@@ -85,11 +85,9 @@ static int add_item(struct form_review *r, size_t row, int field, struct err *e)
 {
     const struct form_field *f = &r->form->field[field];
     const char *text = rows_value(&r->rows, row, 1 + (size_t)field);
-    struct item *items = grow(r->item, r->items + 1, &r->item_room, sizeof *items, e);
-    if (!items)
+    if (grow_to(&r->item, r->items + 1, &r->item_room, sizeof *r->item, e))
         return -1;
-    r->item = items;
-    struct item *item = &items[r->items++];
+    struct item *item = &r->item[r->items++];
     *item = (struct item){.row = row, .field = field};
     if (!to_boxes(f, text, strlen(text), item->read))
         return err_set(e, "line %d: %s is '%.40s', which its %d boxes cannot hold", r->rows.line[row], f->name,
@@ -221,12 +219,10 @@ int form_review_add(struct form_review *r, struct frame *f, const char *source, 
     const struct form_field *field = &r->form->field[item->field];
     if (place < 0 || place >= form_cells(field))
         return err_set(e, "cell %d of %s: it has %d boxes", place, field->name, form_cells(field));
-    struct form_review_cell *cells = grow(r->cell, r->cells + 1, &r->cell_room, sizeof *cells, e);
-    if (!cells)
+    if (grow_to(&r->cell, r->cells + 1, &r->cell_room, sizeof *r->cell, e))
         return -1;
-    r->cell = cells;
-    cells[r->cells++] = (struct form_review_cell){.item = (size_t)(item - r->item), .place = place,
-                                                  .now = &item->now[place], .frame = *f};
+    r->cell[r->cells++] = (struct form_review_cell){.item = (size_t)(item - r->item), .place = place,
+                                                    .now = &item->now[place], .frame = *f};
     *f = (struct frame){0};
     item->came = place + 1;
     return 0;

@@ -13,10 +13,8 @@ static long split(struct rows *r, char *line, struct err *e)
     size_t used = r->n * r->columns;
     long n = 0;
     for (char *next = line; next; n++) {
-        char **more = grow(r->value, used + (size_t)n + 1, &r->value_room, sizeof *more, e);
-        if (!more)
+        if (grow_to(&r->value, used + (size_t)n + 1, &r->value_room, sizeof *r->value, e))
             return -1;
-        r->value = more;
         r->value[used + (size_t)n] = strsep(&next, "\t");
     }
     return n;
@@ -24,10 +22,8 @@ static long split(struct rows *r, char *line, struct err *e)
 
 static int add_row(struct rows *r, char *line, int number, struct err *e)
 {
-    int *lines = grow(r->line, r->n + 1, &r->line_room, sizeof *lines, e);
-    if (!lines)
+    if (grow_to(&r->line, r->n + 1, &r->line_room, sizeof *r->line, e))
         return -1;
-    r->line = lines;
     r->line[r->n] = number;
     long n = split(r, line, e);
     if (n < 0)

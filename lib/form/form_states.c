@@ -78,6 +78,11 @@ static int pack(const struct automaton *a, struct part s)
            s.ended;
 }
 
+static int start_of(const struct automaton *a)
+{
+    return pack(a, (struct part){.low = EQUAL, .high = EQUAL});
+}
+
 static struct part unpack(const struct automaton *a, int state)
 {
     struct part s = {.ended = state % 2};
@@ -173,8 +178,7 @@ static double find_best(struct automaton *a, double *sum)
                 sum[at] += odds_at(a, place, symbol) * sum[next];
             }
         }
-    struct part start = {.check = check_start(a->f->check), .low = EQUAL, .high = EQUAL};
-    return sum[pack(a, start)];
+    return sum[start_of(a)];
 }
 
 /* ---- best-first search ---- */
@@ -192,14 +196,12 @@ struct heap {
 
 static int push(struct heap *h, struct node node, struct err *e)
 {
-    struct node *grown = grow(h->node, h->n + 1, &h->room, sizeof *grown, e);
-    if (!grown)
+    if (grow_to(&h->node, h->n + 1, &h->room, sizeof *h->node, e))
         return -1;
-    h->node = grown;
     size_t i = h->n++;
-    for (; i && grown[(i - 1) / 2].bound < node.bound; i = (i - 1) / 2)
-        grown[i] = grown[(i - 1) / 2];
-    grown[i] = node;
+    for (; i && h->node[(i - 1) / 2].bound < node.bound; i = (i - 1) / 2)
+        h->node[i] = h->node[(i - 1) / 2];
+    h->node[i] = node;
     return 0;
 }
 
@@ -243,11 +245,9 @@ static int expand(const struct automaton *a, const struct node *from, double lea
 
 static int add_state(struct states *s, struct state state, struct err *e)
 {
-    struct state *grown = grow(s->state, s->n + 1, &s->room, sizeof *grown, e);
-    if (!grown)
+    if (grow_to(&s->state, s->n + 1, &s->room, sizeof *s->state, e))
         return -1;
-    s->state = grown;
-    grown[s->n++] = state;
+    s->state[s->n++] = state;
     return 0;
 }
 
@@ -264,8 +264,7 @@ static int add_way(struct states *s, const struct automaton *a, const struct nod
 static int search(const struct automaton *a, double least, struct states *s, struct err *e)
 {
     struct heap h = {0};
-    struct part start = {.check = check_start(a->f->check), .low = EQUAL, .high = EQUAL};
-    struct node first = {.seen = 1, .state = pack(a, start)};
+    struct node first = {.seen = 1, .state = start_of(a)};
     int status = 0;
     first.bound = a->best[first.state];
     if (first.bound >= least)
@@ -458,11 +457,8 @@ int states_find(struct states *s, const struct form_field *f, const struct odds 
         listed += s->state[i].p;
         best = fmax(best, s->state[i].p);
     }
-    struct part start = {.check = check_start(f->check), .low = EQUAL, .high = EQUAL};
     if (status == 0)
-        best = fmax(best, a.best[pack(&a, start)]);
-    if (status == 0)
-        status = search(&a, best * MIN_WEIGHT, s, e);
+        status = search(&a, fmax(best, a.best[start_of(&a)]) * MIN_WEIGHT, s, e);
     for (size_t i = 0; i < s->n; i++)
         found += s->state[i].p;
     join_ways(s);
@@ -475,6 +471,22 @@ int states_find(struct states *s, const struct form_field *f, const struct odds 
         *s = (struct states){0};
     }
     return status;
+}
+
+double *ones(size_t n)
+{
+    double *array = malloc((n + 1) * sizeof *array);
+    for (size_t i = 0; array && i < n; i++)
+        array[i] = 1;
+    return array;
+}
+
+size_t most_states(const struct states *s, size_t n)
+{
+    size_t most = 1;
+    for (size_t i = 0; i < n; i++)
+        most = s[i].n > most ? s[i].n : most;
+    return most;
 }
 
 /* ---- text ---- */

@@ -51,6 +51,12 @@ struct odds odds_unknown(void);
  * s->state with free. */
 int states_find(struct states *s, const struct form_field *f, const struct odds *odds, struct err *e);
 
+/* n weights of 1, malloc'd; NULL: no memory. */
+double *ones(size_t n);
+
+/* The most states that any of n fields has; at least 1. */
+size_t most_states(const struct states *s, size_t n);
+
 /* Write a reading as text of FORM_NUMBER bytes. `sure`: its digits are those of the reading, else one that
  * no symbol of its box speaks for is ?. */
 void state_text(const struct form_field *f, const struct state *s, const struct odds *odds, bool sure,

@@ -159,10 +159,8 @@ static struct row *add_row(struct form_table *t, const char *key, bool page, str
 {
     if (2 * t->rows >= t->buckets && enlarge_buckets(t, e))
         return NULL;
-    struct row **rows = grow(t->row, t->rows + 1, &t->row_room, sizeof *rows, e);
-    if (!rows)
+    if (grow_to(&t->row, t->rows + 1, &t->row_room, sizeof *t->row, e))
         return NULL;
-    t->row = rows;
     struct row *r = row_new(t, key, page);
     if (!r) {
         err_set(e, "out of memory");
@@ -172,7 +170,7 @@ static struct row *add_row(struct form_table *t, const char *key, bool page, str
     if (*bucket)
         r->out.twice = t->row[*bucket - 1]->out.twice = true;
     snprintf(r->number, sizeof r->number, "%zu", t->rows + 1);
-    rows[t->rows++] = r;
+    t->row[t->rows++] = r;
     *bucket = t->rows;
     return r;
 }

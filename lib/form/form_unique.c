@@ -166,10 +166,8 @@ static int set_told(struct pages *p, struct err *e)
 {
     struct column *c = p->c;
     for (size_t i = 0; i < c->n; i++) {
-        if (!(c->told[i] = malloc((c->states[i].n + 1) * sizeof **c->told)))
+        if (!(c->told[i] = ones(c->states[i].n)))
             return err_set(e, "out of memory");
-        for (size_t s = 0; s < c->states[i].n; s++)
-            c->told[i][s] = 1;
         for (size_t k = p->first[i]; k < p->first[i + 1]; k++)
             c->told[i][p->edge[k].state] = p->edge[k].to_page;
     }

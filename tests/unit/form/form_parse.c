@@ -84,6 +84,7 @@ static void test_bad(void)
          "line 2: '=': this can never be: a is never so small"},
         {"field b digits 1\nfield a digits 1 = b + 10\n",
          "line 2: '=': this can never be: a is never so large"},
+        {"field a digits 2.1 = 3.25\n", "line 1: '=': this can never be: a has 1 decimal"},
         {"field b digits 18\nfield a digits 18 = 1000 * b\n",
          "line 2: '*': the result has too many digits"},
         {"box 60x15\nfield a digits 1\n", "line 1: '60x15': not a size such as 60x15mm"},
