@@ -180,13 +180,9 @@ static int read_lines(struct reader *r)
     return r->list->entries ? sort_entries(r) : err_set(r->e, "no entries");
 }
 
-static int read_file(struct reader *r)
+static int read_all(struct reader *r, char *bytes, size_t len)
 {
-    uint8_t *bytes;
-    size_t len;
-    if (file_load(r->f->list_name, FORM_MAX_LIST, &bytes, &len, r->e))
-        return -1;
-    r->list->bytes = (char *)bytes;
+    r->list->bytes = bytes;
     if (memchr(bytes, '\0', len))
         return err_set(r->e, "a NUL byte: is this a list?");
     if (len >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3))
@@ -194,15 +190,30 @@ static int read_file(struct reader *r)
     return read_lines(r);
 }
 
-struct form_list *list_load(const struct form_field *f, struct err *e)
+struct form_list *list_parse(const struct form_field *f, char *bytes, size_t len, struct err *e)
 {
     struct reader r = {.f = f, .list = calloc(1, sizeof *r.list), .e = e};
-    int status = r.list ? read_file(&r) : err_set(e, "out of memory");
-    if (status == 0)
+    if (!r.list) {
+        free(bytes);
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    if (read_all(&r, bytes, len) == 0)
         return r.list;
     list_free(r.list);
-    err_at(e, f->list_name, -1);
     return NULL;
+}
+
+struct form_list *list_load(const struct form_field *f, struct err *e)
+{
+    uint8_t *bytes;
+    size_t len;
+    if (file_load(f->list_name, FORM_MAX_LIST, &bytes, &len, e))
+        return NULL;
+    struct form_list *list = list_parse(f, (char *)bytes, len, e);
+    if (!list)
+        err_at(e, f->list_name, -1);
+    return list;
 }
 
 void list_free(struct form_list *list)

@@ -22,8 +22,11 @@ struct form_list {
     size_t entry_room, value_room;
 };
 
-/* Read the list of field f and hold every entry to the field's other rules. NULL with the list's name,
- * line and word. Free with list_free. */
+/* Take the list of field f apart, len bytes that are its own from now on (malloc'd, a NUL behind them), and
+ * hold every entry to the field's other rules. NULL with line and word. Free with list_free. */
+struct form_list *list_parse(const struct form_field *f, char *bytes, size_t len, struct err *e);
+
+/* Read it from its file. NULL with the list's name, line and word. */
 struct form_list *list_load(const struct form_field *f, struct err *e);
 void list_free(struct form_list *list);
 

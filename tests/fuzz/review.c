@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "form/form.h"
+#include "form/form_list.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char text[] = "page a4\nfield id digits 3 unique\nfield kg digits 2.1 blank\n";
+static const char listed[] = "117\tAda\n771\tBob\n012\t\n";
 
 static char *copy(const char *bytes, size_t len)
 {
@@ -78,7 +79,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *bytes = (const char *)data, *end = size ? memchr(data, '\0', size) : NULL;
     size_t len = end ? (size_t)(end - bytes) : size;
     struct form *form = form_parse(text, sizeof text - 1, "fuzz.form", &e);
-    char *table = form ? copy(bytes, len) : NULL, *cells = copy(bytes + len, size - len);
+    char *list = form ? copy(listed, sizeof listed - 1) : NULL;
+    if (list)
+        form->field[0].list = list_parse(&form->field[0], list, sizeof listed - 1, &e);
+    bool ready = form && form->field[0].list;
+    char *table = ready ? copy(bytes, len) : NULL, *cells = copy(bytes + len, size - len);
     struct form_review *review = table ? form_review_parse(form, table, len, &e) : NULL;
     if (table && !review && !e.what[0])
         abort();
