@@ -102,8 +102,8 @@ $(OBJ): private WARN += -Wframe-larger-than=16384
 $(B)/lib/base/privilege.o: private ALL_CFLAGS += $(if $(SANDBOX),-DSANDBOX)
 
 # Loops over pixels that run in the shadow of the training.
-$(B)/lib/learn/augment.o $(addprefix $(B)/lib/ink/,contrast.o edges.o inkmap.o mend.o normalise.o parts.o rules.o whole.o): private ALL_CFLAGS += $(LOOPS)
-$(addprefix $(B)/lib/ink/,contrast.o rules.o): private ALL_CFLAGS += -fno-math-errno
+$(B)/lib/learn/augment.o $(addprefix $(B)/lib/ink/,contrast.o cut.o normalise.o pyramid.o): private ALL_CFLAGS += $(LOOPS)
+$(B)/lib/ink/contrast.o: private ALL_CFLAGS += -fno-math-errno
 
 # (UBSan's checks in the unrolled loops would keep the compiler for an hour: ASan alone there.)
 $(KERNELS) $(KERNELS8) $(KERNELS16): private ALL_CFLAGS += -fno-sanitize=undefined $(KERNEL_CFLAGS)
@@ -153,9 +153,8 @@ $(LEVEL): $(B)/level/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/lib/engine/ranks/alone
 	$(LINK) -Wl,--wrap=kernel_best $(LIBS_base)
 
 # Where things are installed, in what looks for a model there: with another PREFIX, that alone is made again.
-LOOKS = $(addprefix $(B)/,lib/answer/model.o cmd/cnn-predict.o cmd/preproc.o)
-$(LOOKS): private ALL_CFLAGS += -DPREFIX='"$(PREFIX)"'
-$(LOOKS): $(B)/prefix
+$(B)/lib/answer/model.o: private ALL_CFLAGS += -DPREFIX='"$(PREFIX)"'
+$(B)/lib/answer/model.o: $(B)/prefix
 $(B)/prefix: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(PREFIX)' | cmp -s - $@ || printf '%s\n' '$(PREFIX)' >$@

@@ -13,7 +13,6 @@
 #include "answer/answer.h"
 #include "base/clock.h"
 #include "base/files.h"
-#include "base/privilege.h"
 #include "base/threads.h"
 #include "tool.h"
 
@@ -95,38 +94,6 @@ static struct options parse(int argc, char **argv)
         }
     check_options(&o);
     return o;
-}
-
-/* The model to use when none is named. */
-static int find_model(struct options *o)
-{
-    static char found[PATH_MAX];
-    if (o->models)
-        return EXIT_OK;
-    const char *named = getenv("INKPIPE_MODEL");
-    bool use = named && *named;
-    if (!use && !model_find("default.onnx", found, sizeof found)) {
-        tool_warn("no model: name one with -m or INKPIPE_MODEL; neither " PREFIX
-                  "/share/inkpipe/default.onnx nor the tree's models/default.onnx is there");
-        return EXIT_FAILED;
-    }
-    o->model[o->models++] = use ? named : found;
-    return EXIT_OK;
-}
-
-/* Models and frames are from strangers: from here on nothing but them is opened. */
-static int drop_privileges(const struct options *o, char **files, size_t n)
-{
-    const char **file = calloc((size_t)o->models + n, sizeof *file);
-    if (!file) {
-        tool_warn("out of memory");
-        return EXIT_FAILED;
-    }
-    memcpy(file, o->model, (size_t)o->models * sizeof *file);
-    memcpy(file + o->models, files, n * sizeof *file);
-    privilege_drop(&(struct privilege){.file = file, .files = (size_t)o->models + n});
-    free(file);
-    return EXIT_OK;
 }
 
 static struct model *load_model(const struct options *o, struct threads *t, struct err *e)
@@ -496,6 +463,10 @@ int main(int argc, char **argv)
     tool_init("cnn-predict", usage);
     struct options o = parse(argc, argv);
     char **files = argv + optind;
-    bool ready = !find_model(&o) && !drop_privileges(&o, files, (size_t)(argc - optind));
-    return tool_close(ready ? run(&o, files) : EXIT_FAILED);
+    if (!o.models && (o.model[0] = tool_model(NULL, "-m or ", TOOL_READER)))
+        o.models = 1;
+    if (!o.models)
+        return tool_close(EXIT_FAILED);
+    tool_drop_privileges(o.model, (size_t)o.models, files, (size_t)(argc - optind));
+    return tool_close(run(&o, files));
 }

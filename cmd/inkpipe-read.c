@@ -111,34 +111,42 @@ static void answer_picture(struct reader *r, int taken, struct err *e)
     capture_close(r->capture);
 }
 
-/* Say who answers: a record of another version or another model is none of the same run. */
-static int greet(const char *model, struct err *e)
+/* Add a file's bytes to the sum. */
+static int add_file(struct sha256 *sum, const char *file, struct err *e)
 {
-    char text[2 * SHA256_SIZE + 1];
     uint8_t *bytes;
     size_t len;
-    struct sha256 sum;
-    if (file_load(model, ONNX_MAX_FILE, &bytes, &len, e))
+    if (file_load(file, ONNX_MAX_FILE, &bytes, &len, e))
         return -1;
-    sha256_init(&sum);
-    sha256_add(&sum, bytes, len);
-    sha256_text(&sum, text);
+    sha256_add(sum, bytes, len);
     free(bytes);
+    return 0;
+}
+
+/* Say who answers: a record of another version, model or finder is none of the same run. */
+static int greet(const char *model, const char *finder, struct err *e)
+{
+    char text[2 * SHA256_SIZE + 1];
+    struct sha256 sum;
+    sha256_init(&sum);
+    if (add_file(&sum, model, e) || add_file(&sum, finder, e))
+        return -1;
+    sha256_text(&sum, text);
     printf("inkpipe-read %s %s\n", VERSION, text);
     return 0;
 }
 
-static int open_reader(struct reader *r, const char *model, struct err *e)
+static int open_reader(struct reader *r, const char *model, const char *finder, struct err *e)
 {
     char error[640];
     if (!(r->capture = capture_new(&(struct capture_options){.fd = r->fd}, e)))
         return -1;
-    if (!(r->inkpipe = inkpipe_open(model, error, sizeof error)))
+    if (!(r->inkpipe = inkpipe_open(model, finder, error, sizeof error)))
         return err_set(e, "%s", error);
-    return greet(model, e);
+    return greet(model, finder, e);
 }
 
-static int run(const char *model)
+static int run(const char *model, const char *finder)
 {
     struct reader r = {.fd = -1};
     struct err e = ERR_NONE;
@@ -151,10 +159,8 @@ static int run(const char *model)
         return tool_error(&e);
     }
     unlink(name);
-    char finder[PATH_MAX];
-    bool found = model_find("find.onnx", finder, sizeof finder);
-    privilege_drop(&(struct privilege){(const char *[]){model, finder}, found ? 2 : 1, {NULL}, false});
-    int status = open_reader(&r, model, &e) ? tool_error(&e) : EXIT_OK;
+    privilege_drop(&(struct privilege){(const char *[]){model, finder}, 2, {NULL}, false});
+    int status = open_reader(&r, model, finder, &e) ? tool_error(&e) : EXIT_OK;
     for (int taken; status == EXIT_OK && !fflush(stdout) && (taken = take_picture(&r, &e));) {
         answer_picture(&r, taken, &e);
         e = (struct err)ERR_NONE;
@@ -163,19 +169,6 @@ static int run(const char *model)
     capture_free(r.capture);
     frame_free(&r.frame);
     return status;
-}
-
-/* The model to use when none is named. */
-static const char *find_model(void)
-{
-    static char found[PATH_MAX];
-    const char *named = getenv("INKPIPE_MODEL");
-    if (named && *named)
-        return named;
-    if (model_find("default.onnx", found, sizeof found))
-        return found;
-    tool_warn("no model is installed: name one with -m or INKPIPE_MODEL");
-    return NULL;
 }
 
 int main(int argc, char **argv)
@@ -192,7 +185,7 @@ int main(int argc, char **argv)
         }
     if (optind < argc)
         tool_usage("%s: pictures come on standard input", argv[optind]);
-    if (!model)
-        model = find_model();
-    return tool_close(model ? run(model) : EXIT_FAILED);
+    model = tool_model(model, "-m or ", TOOL_READER);
+    const char *finder = model ? tool_model(NULL, "", TOOL_FINDER) : NULL;
+    return tool_close(finder ? run(model, finder) : EXIT_FAILED);
 }

@@ -2,28 +2,24 @@
  * Frames are read until the input pauses or each thread has its share; lib/ink finds the digits of them
  * all at once, or lib/form the cells of a form; what comes out of them is written in order. */
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "answer/answer.h"
 #include "base/files.h"
-#include "base/privilege.h"
 #include "base/threads.h"
 #include "form/form.h"
 #include "ink/ink.h"
 #include "tool.h"
 
 static const char usage[] =
-    "usage: preproc [-m] [-F old|new] [-M model] [-x file] [-j threads]\n"
+    "usage: preproc [-m] [-M model] [-x file] [-j threads]\n"
     "               [-f form | -r [name=]x,y,w,h ...] [file ...]\n"
     "Find the handwritten digit in each frame, cut it out and make it 28x28 as MNIST does.\n"
-    "  -F old|new   find digits by thresholds (old, the default) or by a network (new)\n"
     "  -f form      the boxes of a printed form, see form(5), on a scan or photo of it\n"
     "  -j threads   work on as many frames at once (1)\n"
-    "  -M model     the network that finds digits (find.onnx); means -F new\n"
+    "  -M model     the network that finds digits (INKPIPE_FINDER, else the one installed)\n"
     "  -m           every digit, in reading order, not only the most prominent one\n"
     "  -r x,y,w,h   look only in this region of the frame; -r name=x,y,w,h, as often as\n"
     "               wanted: every digit of each region, as the field of that name\n"
@@ -43,20 +39,9 @@ struct options {
     struct region *region; /* [regions]; none: all of a frame */
     int regions;
     const char *form;      /* the file of a form whose boxes are looked for, or NULL */
-    const char *finder; /* the ONNX file of the network to find digits with; NULL: by thresholds */
-    int sight;     /* the file for pictures of what the finder saw; -1: none */
+    const char *finder;    /* the file of the network that finds digits; NULL with a form, which needs none */
+    int sight;             /* the file for pictures of what the finder saw; -1: none */
 };
-
-/* The finder's network where none is named: the one that is installed. */
-static const char *find_finder(void)
-{
-    static char found[PATH_MAX];
-    if (model_find("find.onnx", found, sizeof found))
-        return found;
-    tool_warn("no finder: name one with -M; neither " PREFIX
-              "/share/inkpipe/find.onnx nor the tree's models/find.onnx is there");
-    exit(EXIT_FAILED);
-}
 
 static int open_sight(const char *name)
 {
@@ -80,11 +65,12 @@ static void add_region(struct options *o, const char *text)
     *region = (struct region){.name = ""};
     if (text[len]) {
         bool good = len > 0 && len < sizeof region->name;
-        for (size_t i = 0; i < len; i++)
-            good = good && fact_key_byte((unsigned char)text[i]);
+        for (size_t i = 0; i < len && good; i++) {
+            good = fact_key_byte((unsigned char)text[i]);
+            region->name[i] = text[i];
+        }
         if (!good)
             tool_usage("-r %s: a field's name is up to %d letters, digits, '_', '-' and '.'", text, FORM_NAME - 1);
-        memcpy(region->name, text, len);
         text += len + 1;
     }
     tool_box('r', text, region->at);
@@ -94,15 +80,9 @@ static void add_region(struct options *o, const char *text)
 
 static struct options parse(int argc, char **argv)
 {
-    bool by_network = false;
     struct options o = {.threads = 1, .sight = -1};
-    for (int c; (c = getopt(argc, argv, "F:f:hj:M:mr:Vx:")) != -1;)
+    for (int c; (c = getopt(argc, argv, "f:hj:M:mr:Vx:")) != -1;)
         switch (c) {
-        case 'F':
-            by_network = !strcmp(optarg, "new");
-            if (!by_network && strcmp(optarg, "old"))
-                tool_usage("-F %s: old or new", optarg);
-            break;
         case 'f': o.form = optarg; break;
         case 'h': tool_help();
         case 'j': o.threads = (int)tool_int(c, optarg, 1, 256); break;
@@ -113,29 +93,30 @@ static struct options parse(int argc, char **argv)
         case 'x': o.sight = open_sight(optarg); break;
         default: tool_usage(NULL);
         }
-    if (by_network && !o.finder)
-        o.finder = find_finder();
-    if (o.sight >= 0 && !o.finder)
-        tool_usage("-x shows what the network saw: with -F new");
-    if (o.form && (o.regions || o.many))
-        tool_usage("-f tells where to look: it goes neither with -r nor with -m");
+    if (o.form && (o.regions || o.many || o.finder || o.sight >= 0))
+        tool_usage("-f tells where to look: it goes with none of -r, -m, -M and -x");
+    if (o.sight >= 0 && o.regions > 1)
+        tool_usage("-x shows what was seen once in a frame: with one -r at most");
     if (o.form && !strcmp(o.form, "-") && optind == argc)
         tool_usage("form and frames cannot both come from standard input");
+    if (!o.form && !(o.finder = tool_model(o.finder, "-M or ", TOOL_FINDER)))
+        exit(EXIT_FAILED);
     return o;
 }
 
-enum { JOBS_PER_THREAD = 4 };
-
-/* Pixels of a frame of which more than one a thread may wait: of larger ones so many are held at once as
- * there are threads, and one more. */
-enum { MAX_SMALL = 1 << 20 };
+enum {
+    JOBS_PER_THREAD = 4,
+    /* Pixels of a frame of which more than one a thread may wait: of larger ones so many are held at once as
+     * there are threads, and one more. */
+    MAX_SMALL = 1 << 20
+};
 
 /* A frame on its way through. */
 struct job {
     struct frame in, out;
-    struct ink *ink;
-    struct form_reader *reader; /* NULL: no form */
-    struct easel *easel;        /* likewise */
+    struct ink *ink;            /* NULL with a form; */
+    struct form_reader *reader; /* NULL without, */
+    struct easel *easel;        /* as this */
     char *wire; /* what comes out, as it stands on the wire */
     size_t len, size;
     int seen;
@@ -155,30 +136,21 @@ struct preproc {
     bool closed; /* nothing more can be written */
 };
 
-static int job_init(struct job *j, const struct ink_finder *finder, bool form, struct err *e)
+static int preproc_init(struct preproc *p, struct err *e)
 {
-    if (!(j->ink = ink_new(finder, e)))
-        return -1;
-    if (!form)
-        return 0;
-    j->easel = malloc(sizeof *j->easel);
-    j->reader = form_reader_new(e);
-    return j->reader && j->easel ? 0 : err_set(e, "out of memory");
-}
-
-static int preproc_init(struct preproc *p, const struct options *o, const struct form_layout *layout, struct err *e)
-{
-    int jobs = o->threads == 1 ? 1 : JOBS_PER_THREAD * o->threads;
-    *p = (struct preproc){.o = o, .layout = layout};
+    int jobs = p->o->threads == 1 ? 1 : JOBS_PER_THREAD * p->o->threads;
     if (!(p->job = calloc((size_t)jobs, sizeof *p->job)))
         return err_set(e, "out of memory");
-    if (!(p->threads = threads_new(o->threads, e)))
+    if (!(p->threads = threads_new(p->o->threads, e)) ||
+        (!p->layout && !(p->finder = ink_finder_load(p->o->finder, e))))
         return -1;
-    if (o->finder && !(p->finder = ink_finder_load(o->finder, e)))
-        return -1;
-    while (p->jobs < jobs)
-        if (job_init(&p->job[p->jobs++], p->finder, layout != NULL, e))
+    while (p->jobs < jobs) {
+        struct job *j = &p->job[p->jobs++];
+        if (p->layout ? !(j->reader = form_reader_new(e)) : !(j->ink = ink_new(p->finder, e)))
             return -1;
+        if (p->layout && !(j->easel = malloc(sizeof *j->easel)))
+            return err_set(e, "out of memory");
+    }
     return 0;
 }
 
@@ -199,49 +171,54 @@ static void preproc_free(struct preproc *p)
 
 /* ---- one frame ---- */
 
+/* Set a fact to a number; below 0: take it out. */
+static int set_number(struct frame *f, const char *key, long long number, struct err *e)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", number);
+    return frame_set_fact(f, key, number < 0 ? NULL : text, e);
+}
+
 /* The part of the frame to look at (NULL: all of it): box[] = x, y, w, h. Returns -1 when it lies outside. */
 static int clip(const struct frame *f, const struct region *part, int *box, struct err *e)
 {
     int whole[4] = {0, 0, f->width, f->height};
-    memcpy(box, whole, sizeof whole);
-    if (!part)
-        return 0;
-    const int *region = part->at;
+    memcpy(box, part ? part->at : whole, sizeof whole);
     for (int i = 0; i < 2; i++) {
-        int room = whole[2 + i] - region[i];
+        int room = whole[2 + i] - box[i];
         if (room <= 0)
-            return err_set(e, "region %d,%d,%d,%d lies outside the frame of %dx%d", region[0],
-                           region[1], region[2], region[3], f->width, f->height);
-        box[i] = region[i];
-        box[2 + i] = region[2 + i] < room ? region[2 + i] : room;
+            return err_set(e, "region %d,%d,%d,%d lies outside the frame of %dx%d", part->at[0], part->at[1],
+                           part->at[2], part->at[3], f->width, f->height);
+        box[2 + i] = box[2 + i] < room ? box[2 + i] : room;
     }
     return 0;
 }
 
-/* Say where a digit was, in the frame that box is a part of; d NULL: that there is none. */
+/* Say where a digit was, in the frame that box is a part of; d NULL: that there is none. many: say its place in
+ * reading order, and whether it is something else. */
 static int set_place(struct job *j, bool many, const struct ink_digit *d, const int *box)
 {
-    char text[64] = "", line[16] = "", word[16] = "", sign[2] = {d ? ink_sign(d->class) : '\0'};
-    if (d) {
-        snprintf(text, sizeof text, "%d,%d,%d,%d", d->x + box[0], d->y + box[1], d->w, d->h);
-        snprintf(line, sizeof line, "%d", d->line);
-        snprintf(word, sizeof word, "%d", d->word);
-    }
+    char text[64], sign[2] = {d ? ink_sign(d->class) : '\0'};
     const char *mark = !many || !d || d->class < INK_SIGN ? NULL : *sign ? "sign" : "other";
-    if (frame_set_fact(&j->out, "box", d ? text : NULL, &j->e) ||
-        frame_set_fact(&j->out, "mark", mark, &j->e) ||
+    if (d)
+        snprintf(text, sizeof text, "%d,%d,%d,%d", d->x + box[0], d->y + box[1], d->w, d->h);
+    if (frame_set_fact(&j->out, "box", d ? text : NULL, &j->e) || frame_set_fact(&j->out, "mark", mark, &j->e) ||
         frame_set_fact(&j->out, "sign", mark && *sign ? sign : NULL, &j->e))
         return -1;
-    return many && (frame_set_fact(&j->out, "line", d ? line : NULL, &j->e) ||
-                    frame_set_fact(&j->out, "word", d ? word : NULL, &j->e))
+    if (!many)
+        return 0;
+    return set_number(&j->out, "line", d ? d->line : -1, &j->e) || set_number(&j->out, "word", d ? d->word : -1, &j->e)
                ? -1
                : 0;
 }
 
-/* Append a digit (NULL: none, an all-zero frame) to what the job puts out. */
-static int put(struct job *j, bool many, const struct ink_digit *d, const int *box)
+/* Append a digit (NULL: none, an all-zero frame) to what the job puts out; field: NULL, or the one that it is
+ * in that place of. */
+static int put(struct job *j, bool many, const char *field, int cell, const struct ink_digit *d, const int *box)
 {
     char old[64];
+    if (field && (frame_set_fact(&j->out, "field", field, &j->e) || set_number(&j->out, "cell", cell, &j->e)))
+        return -1;
     if (d)
         memcpy(j->out.gray, d->pixels, DIGIT_PIXELS);
     else
@@ -252,14 +229,6 @@ static int put(struct job *j, bool many, const struct ink_digit *d, const int *b
     if (!again && set_place(j, many, d, box))
         return -1;
     return frame_append(&j->wire, &j->len, &j->size, &j->out, &j->e);
-}
-
-/* Say which field and place the frame that is put out next belongs to. */
-static int set_cell(struct job *j, const char *field, int cell)
-{
-    char text[16];
-    snprintf(text, sizeof text, "%d", cell);
-    return frame_set_fact(&j->out, "field", field, &j->e) || frame_set_fact(&j->out, "cell", text, &j->e) ? -1 : 0;
 }
 
 /* Put out the digit or digits of a part of the frame. Returns 0; 1 when the part lies outside; -1. */
@@ -276,7 +245,7 @@ static int read_part(struct job *j, const struct options *o, const struct region
         return -1;
     j->seen = digits && !named ? ink_seen(j->ink) : 0;
     for (int i = 0; i < digits || i == 0; i++)
-        if ((named && set_cell(j, part->name, i)) || put(j, o->many, i < digits ? &digit[i] : NULL, box))
+        if (put(j, o->many, named ? part->name : NULL, i, i < digits ? &digit[i] : NULL, box))
             return -1;
     return outside ? 1 : 0;
 }
@@ -296,26 +265,17 @@ static int read_parts(struct job *j, const struct options *o)
 
 /* ---- a form ---- */
 
-/* The number of the copy, which is what tells its page; without numbers pages are told by their order. */
-static int set_page(struct job *j, const struct form_code *code)
-{
-    char text[16];
-    snprintf(text, sizeof text, "%u", code->copy);
-    return frame_set_fact(&j->out, "page", code->copy ? text : NULL, &j->e);
-}
-
 static int put_cell(struct job *j, const struct form_layout *l, const struct form_ink *ink)
 {
     const struct form_cell *c = &l->cell[ink->cell];
     struct ink_digit d = {.x = ink->x, .y = ink->y, .w = ink->w, .h = ink->h, .class = -1};
     if (ink->cut)
         normalise(j->easel, ink->cut, ink->cut_w, ink->cut_h, d.pixels);
-    if (set_cell(j, l->form->field[c->field].name, c->cell))
-        return -1;
-    return put(j, false, ink->cut ? &d : NULL, (const int[4]){0});
+    return put(j, false, l->form->field[c->field].name, c->cell, ink->cut ? &d : NULL, (const int[4]){0});
 }
 
-/* Put out the cells of a sheet. A picture without one is said, and the others are done. */
+/* Put out the cells of a sheet. A picture without one is said, and the others are done. The number of the copy
+ * tells its page; without numbers pages are told by their order. */
 static int read_sheet(struct job *j, const struct form_layout *l)
 {
     struct form_sheet sheet;
@@ -323,7 +283,7 @@ static int read_sheet(struct job *j, const struct form_layout *l)
     size_t n;
     j->whole = true;
     if (form_find_sheet(j->reader, l, j->in.gray, j->in.width, j->in.width, j->in.height, &sheet, &j->e) ||
-        set_page(j, &sheet.code))
+        set_number(&j->out, "page", sheet.code.copy ? (long long)sheet.code.copy : -1, &j->e))
         return -1;
     j->whole = false;
     if (form_read_cells(j->reader, l, j->in.gray, j->in.width, j->in.width, j->in.height, &sheet, &ink, &n, &j->e))
@@ -335,23 +295,16 @@ static int read_sheet(struct job *j, const struct form_layout *l)
     return 0;
 }
 
-static int work_on(struct job *j, const struct preproc *p)
-{
-    j->whole = false;
-    j->seen = 0;
-    if (frame_resize(&j->out, DIGIT_SIDE, DIGIT_SIDE, &j->e) ||
-        frame_copy_facts(&j->out, &j->in, &j->e))
-        return -1;
-    return p->layout ? read_sheet(j, p->layout) : read_parts(j, p->o);
-}
-
 static void work(void *arg, int item, int thread)
 {
     (void)thread;
-    struct preproc *p = arg;
+    const struct preproc *p = arg;
     struct job *j = &p->job[item];
     j->len = 0;
-    j->failed = work_on(j, p) < 0;
+    j->seen = 0;
+    j->whole = false;
+    j->failed = frame_resize(&j->out, DIGIT_SIDE, DIGIT_SIDE, &j->e) || frame_copy_facts(&j->out, &j->in, &j->e) ||
+                (p->layout ? read_sheet(j, p->layout) : read_parts(j, p->o));
 }
 
 /* ---- streams ---- */
@@ -362,38 +315,20 @@ static int report(struct preproc *p, const struct err *e)
     return -1;
 }
 
-/* Say once that there was more to be had. */
-static void tell_more(struct preproc *p, const char *name)
-{
-    if (!p->told)
-        tool_warn("%s: several digits in a frame: the most prominent is taken; -m reads all", name);
-    p->told = true;
-}
-
 /* Write a picture of what the finder saw in a frame. */
 static int show_sight(const struct preproc *p, const struct job *j, struct err *e)
 {
     char head[64];
-    int box[4], w = j->in.width, h = j->in.height;
-    int len = snprintf(head, sizeof head, "P6\n%d %d\n255\n", w, h);
-    size_t size = 3 * (size_t)w * (size_t)h;
-    struct err outside = ERR_NONE;
-    if (clip(&j->in, p->o->regions ? p->o->region : NULL, box, &outside))
+    int box[4], w = j->in.width, h = j->in.height, len = snprintf(head, sizeof head, "P6\n%d %d\n255\n", w, h);
+    if (clip(&j->in, p->o->region, box, &(struct err)ERR_NONE))
         return 0;
-    uint8_t *rgb = malloc(size);
+    uint8_t *rgb = malloc(3 * (size_t)w * (size_t)h);
     if (!rgb)
         return err_set(e, "out of memory");
-    for (size_t i = 0; i < size / 3; i++)
-        memset(rgb + 3 * i, j->in.gray[i], 3);
-    ink_draw_sight(j->ink, box[0], box[1], rgb, w, h);
-    int failed = write_all(p->o->sight, head, (size_t)len) || write_all(p->o->sight, rgb, size);
+    ink_draw_sight(j->ink, j->in.gray, w, h, box[0], box[1], rgb);
+    int failed = write_all(p->o->sight, head, (size_t)len) || write_all(p->o->sight, rgb, 3 * (size_t)w * (size_t)h);
     free(rgb);
     return failed ? err_errno(e, "the picture of what was seen") : 0;
-}
-
-static bool is_large(const struct job *j)
-{
-    return j->in.gray_size > MAX_SMALL;
 }
 
 /* Work on the first n jobs and write what comes out of them, in order. */
@@ -416,9 +351,11 @@ static int flush(struct preproc *p, int n, const char *name)
         }
         if (!j->whole) /* what came after it would be out of step */
             return -1;
-        if (j->seen > 1 && !p->o->many)
-            tell_more(p, name);
-        if (i >= p->o->threads && is_large(j))
+        if (j->seen > 1 && !p->o->many && !p->told) {
+            tool_warn("%s: several digits in a frame: the most prominent is taken; -m reads all", name);
+            p->told = true;
+        }
+        if (i >= p->o->threads && j->in.gray_size > MAX_SMALL)
             frame_free(&j->in);
     }
     return 0;
@@ -434,10 +371,7 @@ static int note_source(struct frame_reader *r, struct job *j)
         snprintf(text, sizeof text, "%s", source);
     j->e = (struct err)ERR_NONE;
     j->e.frame = number;
-    if (frame_set_fact(&j->in, "source", text, &j->e))
-        return -1;
-    snprintf(text, sizeof text, "%lld", number);
-    return frame_set_fact(&j->in, "frame", text, &j->e);
+    return frame_set_fact(&j->in, "source", text, &j->e) || set_number(&j->in, "frame", number, &j->e) ? -1 : 0;
 }
 
 /* Read and work until the stream ends, or cannot be gone on with. */
@@ -457,7 +391,7 @@ static void read_all(struct preproc *p, struct frame_reader *r)
         waiting++;
         if (!live && (live = pipe_is_live(frame_fd(r))))
             pipe_shrink(STDOUT_FILENO);
-        bool enough = waiting == p->jobs || (waiting > p->o->threads && is_large(j));
+        bool enough = waiting == p->jobs || (waiting > p->o->threads && j->in.gray_size > MAX_SMALL);
         if (!enough && !frame_would_block(r))
             continue;
         if (flush(p, waiting, name))
@@ -482,28 +416,11 @@ static void read_stream(struct preproc *p, const char *name)
     frame_close(r);
 }
 
-/* Models and frames are from strangers: from here on nothing but them is opened. */
-static void drop_privileges(const struct options *o, char **files, int n)
-{
-    const char **file = calloc((size_t)n + 1, sizeof *file);
-    struct err e = ERR_NONE;
-    if (!file) {
-        err_set(&e, "out of memory");
-        exit(tool_error(&e));
-    }
-    for (int i = 0; i < n; i++)
-        file[i] = files[i];
-    if (o->finder)
-        file[n++] = o->finder;
-    privilege_drop(&(struct privilege){.file = file, .files = (size_t)n});
-    free(file);
-}
-
 static int run(const struct options *o, char **file, const struct form_layout *layout)
 {
     struct err e = ERR_NONE;
-    struct preproc p;
-    if (preproc_init(&p, o, layout, &e))
+    struct preproc p = {.o = o, .layout = layout};
+    if (preproc_init(&p, &e))
         report(&p, &e);
     else
         do
@@ -513,18 +430,6 @@ static int run(const struct options *o, char **file, const struct form_layout *l
     return p.status;
 }
 
-/* The form is the user's own; what it says of lists is not looked at. */
-static int run_form(const struct options *o, char **file, const struct form *form)
-{
-    struct err e = ERR_NONE;
-    struct form_layout layout;
-    if (form_lay_out(form, &layout, &e))
-        return tool_error(&e);
-    int status = run(o, file, &layout);
-    form_layout_free(&layout);
-    return status;
-}
-
 int main(int argc, char **argv)
 {
     static char *input[] = {NULL, NULL};
@@ -532,11 +437,13 @@ int main(int argc, char **argv)
     tool_init("preproc", usage);
     struct options o = parse(argc, argv);
     char **file = optind < argc ? argv + optind : input;
+    /* The form is the user's own; what it says of lists is not looked at. */
     struct form *form = o.form ? form_load(o.form, &e) : NULL;
-    if (o.form && !form)
-        return tool_error(&e);
-    drop_privileges(&o, argv + optind, argc - optind);
-    int status = o.form ? run_form(&o, file, form) : run(&o, file, NULL);
+    struct form_layout layout = {0};
+    tool_drop_privileges(&o.finder, o.form ? 0 : 1, argv + optind, (size_t)(argc - optind));
+    int status = o.form && (!form || form_lay_out(form, &layout, &e)) ? tool_error(&e)
+                                                                      : run(&o, file, form ? &layout : NULL);
+    form_layout_free(&layout);
     form_free(form);
     free(o.region);
     return tool_close(status);

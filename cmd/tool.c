@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,35 @@ void tool_note_clipping(const struct frame_reader *r)
     if (!said && frame_was_clipped(r))
         tool_warn("%s: samples above maxval are taken as white", frame_stream_name(r));
     said |= frame_was_clipped(r);
+}
+
+const char *tool_model(const char *named, const char *how, const char *variable, const char *name)
+{
+    const char *value = getenv(variable);
+    char found[PATH_MAX], *copy = NULL;
+    if (named || (value && *value))
+        return named ? named : value;
+    if (model_find(name, found, sizeof found)) {
+        if (!(copy = strdup(found)))
+            tool_warn("out of memory");
+        return copy; /* until the program ends */
+    }
+    tool_warn("no model: name one with %s%s; neither %s nor the tree's models/%s is there", how, variable, found, name);
+    return NULL;
+}
+
+void tool_drop_privileges(const char *const *models, size_t n, char **files, size_t m)
+{
+    const char **file = calloc(n + m + 1, sizeof *file);
+    struct err e = ERR_NONE;
+    if (!file) {
+        err_set(&e, "out of memory");
+        exit(tool_error(&e));
+    }
+    for (size_t i = 0; i < n + m; i++)
+        file[i] = i < n ? models[i] : files[i - n];
+    privilege_drop(&(struct privilege){.file = file, .files = n + m});
+    free(file);
 }
 
 _Noreturn void tool_help(void)

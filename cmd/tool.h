@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 #include "stream/stream.h"
@@ -22,6 +23,16 @@ void tool_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Call after each frame_read: says once that samples above maxval were taken as white. */
 void tool_note_clipping(const struct frame_reader *r);
+
+/* The file of a model: the one named, or where that is NULL what the environment variable names, or the one
+ * called `name` that is installed, or the tree's. NULL when there is none, which was reported; how: what else
+ * than the variable names it, as in "-m or ". */
+const char *tool_model(const char *named, const char *how, const char *variable, const char *name);
+#define TOOL_FINDER "INKPIPE_FINDER", "find.onnx"
+#define TOOL_READER "INKPIPE_MODEL", "default.onnx"
+
+/* Models and frames are from strangers: from here on nothing but these n and m is opened. */
+void tool_drop_privileges(const char *const *models, size_t n, char **files, size_t m);
 
 /* -h: usage on stdout, exit 0. */
 _Noreturn void tool_help(void);

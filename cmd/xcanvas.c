@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ static const char usage[] =
 
 struct options {
     const char *command; /* gets the frames, gives answers; NULL: none */
+    const char *finder;  /* the file of the network that finds digits; NULL without a command */
     bool writes;         /* frames go to standard output */
     bool labelled_only;  /* of them, those with a label */
     double pen;          /* its width in pixels of the frame */
@@ -58,6 +60,8 @@ static struct options parse(int argc, char **argv)
     o.writes = !isatty(1);
     if (!o.writes && !o.command)
         tool_usage("frames are not for a terminal: join a program with | or say -e");
+    if (o.command && !(o.finder = tool_model(NULL, "", TOOL_FINDER)))
+        exit(EXIT_FAILED);
     return o;
 }
 
@@ -65,7 +69,8 @@ struct canvas {
     const struct options *o;
     struct loop loop; /* its command is the one of -e */
     struct sketch *sketch;
-    struct ink *ink; /* finds what the network sees, as preproc does; NULL without -e */
+    struct ink_finder *finder; /* NULL without -e, as ink is */
+    struct ink *ink; /* finds what the network sees, as preproc does */
     uint8_t seen[DIGIT_PIXELS];
     bool has_seen;
     struct frame frame;
@@ -282,7 +287,8 @@ static int start(struct canvas *c, struct err *e)
 {
     int width, height, least_width, least_height;
     if (loop_open(&c->loop, c->o->command, STDOUT_FILENO, c->o->scale, e) < 0 ||
-        !(c->sketch = sketch_new(c->o->pen, e)) || (c->o->command && !(c->ink = ink_new(NULL, e))))
+        !(c->sketch = sketch_new(c->o->pen, e)) || (c->o->command &&
+         (!(c->finder = ink_finder_load(c->o->finder, e)) || !(c->ink = ink_new(c->finder, e)))))
         return -1;
     board_size(c->loop.scale, c->loop.child, &width, &height);
     board_least(c->loop.scale, c->loop.child, &least_width, &least_height);
@@ -304,6 +310,7 @@ int main(int argc, char **argv)
     loop_close(&c.loop);
     sketch_free(c.sketch);
     ink_free(c.ink);
+    ink_finder_free(c.finder);
     frame_free(&c.frame);
     return tool_close(status);
 }

@@ -18,6 +18,7 @@ struct inkpipe {
     const char *files[1]; /* of the model, which remembers their names */
     struct threads *threads;
     struct model *model;
+    struct ink_finder *finder;
     struct ink *ink;
     struct inkpipe_digit *digit; /* [room] */
     double *p;                   /* [room][classes] */
@@ -30,6 +31,14 @@ const char *inkpipe_version(void)
     return VERSION;
 }
 
+static int load_finder(struct inkpipe *r, const char *file, struct err *e)
+{
+    char found[PATH_MAX];
+    if (!file && !model_find("find.onnx", found, sizeof found))
+        return err_set(e, "no finder is installed");
+    return (r->finder = ink_finder_load(file ? file : found, e)) && (r->ink = ink_new(r->finder, e)) ? 0 : -1;
+}
+
 static int load(struct inkpipe *r, const char *file, struct err *e)
 {
     if (!file && !model_find("default.onnx", r->file, sizeof r->file))
@@ -37,7 +46,7 @@ static int load(struct inkpipe *r, const char *file, struct err *e)
     if (file && snprintf(r->file, sizeof r->file, "%s", file) >= (int)sizeof r->file)
         return err_set(e, "the model's name is too long");
     r->files[0] = r->file;
-    if (!(r->threads = threads_new(1, e)) || !(r->ink = ink_new(NULL, e)) ||
+    if (!(r->threads = threads_new(1, e)) ||
         !(r->model = model_load(r->files, 1, NULL, BATCH, r->threads, e)))
         return -1;
     if (r->model->width == DIGIT_SIDE && r->model->height == DIGIT_SIDE)
@@ -47,13 +56,13 @@ static int load(struct inkpipe *r, const char *file, struct err *e)
     return err_at(e, r->file, -1);
 }
 
-struct inkpipe *inkpipe_open(const char *model, char *error, size_t size)
+struct inkpipe *inkpipe_open(const char *model, const char *finder, char *error, size_t size)
 {
     struct err e = ERR_NONE;
     struct inkpipe *r = calloc(1, sizeof *r);
     if (!r)
         err_set(&e, "out of memory");
-    if (r && !load(r, model, &e))
+    if (r && !load(r, model, &e) && !load_finder(r, finder, &e))
         return r;
     inkpipe_close(r);
     if (error && size)
@@ -67,6 +76,7 @@ void inkpipe_close(struct inkpipe *r)
         return;
     model_free(r->model);
     ink_free(r->ink);
+    ink_finder_free(r->finder);
     threads_free(r->threads);
     free(r->digit);
     free(r->p);

@@ -27,10 +27,11 @@ struct inkpipe_digit {
 /* The version, as "0.1.0". */
 const char *inkpipe_version(void);
 
-/* Load a model (an ONNX file that reads 28x28 pixels; NULL: the installed one) and make a reader
- * of it. Returns NULL on failure and writes why, one line, into error, size bytes; error may be
- * NULL. Free with inkpipe_close. */
-struct inkpipe *inkpipe_open(const char *model, char *error, size_t size);
+/* Load a model (an ONNX file that reads 28x28 pixels; NULL: the installed default.onnx) and a finder
+ * (one that finds digits; NULL: the installed find.onnx) and make a reader of them. Returns NULL on
+ * failure and writes why, one line, into error, size bytes; error may be NULL. Free with
+ * inkpipe_close. */
+struct inkpipe *inkpipe_open(const char *model, const char *finder, char *error, size_t size);
 
 /* Free a reader and everything it handed out. NULL is let pass. */
 void inkpipe_close(struct inkpipe *r);

@@ -2,6 +2,7 @@
 # preproc: frames of any size to 28x28 as MNIST makes them. The pictures are MNIST's test digits
 # enlarged by Netpbm.
 
+bats_require_minimum_version 1.5.0
 load helper
 
 digits() {
@@ -281,43 +282,90 @@ facts() {
     [ "$(grep -ac "^# box=" "$BATS_TEST_TMPDIR/out.pgm")" = 0 ]
 }
 
-# find: the finder's boxes of a stream, as X,Y,W,H lines.
-find() {
-    preproc -F new "$@" | tee "$BATS_TEST_TMPDIR/found.pgm" | grep -a '^# box=' | cut -d= -f2
-}
-
-@test "-F new finds digits in a row of boxes" {
+@test "-m finds digits in a row of boxes" {
     for i in 20 30 40; do
         row "$i" $((i + 5)) 0 | pnmpad -black -left 8 -right 8 -top 8 -bottom 8 | pnminvert |
             pnmpad -black -left 3 -right 3 -top 3 -bottom 3 | pnmpad -white -left 60 -right 60 -top 60 -bottom 60 |
-            preproc -F new -m
+            preproc -m
     done >"$BATS_TEST_TMPDIR/found.pgm"
     [ "$(grep -ac '^# box=' "$BATS_TEST_TMPDIR/found.pgm")" -ge 14 ]
 }
 
-@test "-F new passes frames of MNIST, and makes dim ones bright" {
+@test "dim frames of MNIST are made bright" {
     digits -r 0:50 >"$BATS_TEST_TMPDIR/digits.pgm"
-    preproc -F new "$BATS_TEST_TMPDIR/digits.pgm" | cnn-predict | cut -f1 >"$BATS_TEST_TMPDIR/bright"
-    pamexec 'pamfunc -multiplier 0.5' "$BATS_TEST_TMPDIR/digits.pgm" | preproc -F new | cnn-predict | cut -f1 >"$BATS_TEST_TMPDIR/dim"
+    preproc "$BATS_TEST_TMPDIR/digits.pgm" | cnn-predict | cut -f1 >"$BATS_TEST_TMPDIR/bright"
+    pamexec 'pamfunc -multiplier 0.5' "$BATS_TEST_TMPDIR/digits.pgm" | preproc | cnn-predict | cut -f1 >"$BATS_TEST_TMPDIR/dim"
     cmp "$BATS_TEST_TMPDIR/bright" "$BATS_TEST_TMPDIR/dim"
 }
 
-@test "-F new -x draws what the finder saw" {
+@test "-x draws what the finder saw" {
     row 20 25 0 | pnmpad -black -left 40 -right 40 -top 40 -bottom 40 | pnminvert >"$BATS_TEST_TMPDIR/row.pgm"
-    find -m -x "$BATS_TEST_TMPDIR/sight.ppm" "$BATS_TEST_TMPDIR/row.pgm"
+    preproc -m -x "$BATS_TEST_TMPDIR/sight.ppm" "$BATS_TEST_TMPDIR/row.pgm" >"$BATS_TEST_TMPDIR/out.pgm"
     pamfile "$BATS_TEST_TMPDIR/sight.ppm" | grep PPM
     ppmtopgm "$BATS_TEST_TMPDIR/sight.ppm" | cmp -s - "$BATS_TEST_TMPDIR/row.pgm" && return 1
     [ "$(pamfile "$BATS_TEST_TMPDIR/sight.ppm" | grep -o '[0-9]* by [0-9]*')" = "$(pamfile "$BATS_TEST_TMPDIR/row.pgm" | grep -o '[0-9]* by [0-9]*')" ]
 }
 
-@test "-M names the finder; what is none is an error that says why" {
+@test "-M or INKPIPE_FINDER names the finder; what is none is an error that says why" {
     local none=$BATS_TEST_TMPDIR/none.onnx
-    run ! preproc -M "$none" </dev/null
-    [[ $output == "preproc: $none: cannot open: No such file or directory" ]]
+    for way in "preproc -M '$none'" "INKPIPE_FINDER='$none' preproc"; do
+        run ! bash -c "$way </dev/null"
+        [[ $output == "preproc: $none: cannot open: No such file or directory" ]]
+    done
     run ! preproc -M "$TREE/models/default.onnx" </dev/null
     [[ $output == *"default.onnx: not a finder: it does not end in boxes"* ]]
     head -c 5000 "$TREE/models/find.onnx" >"$none"
     run ! preproc -M "$none" </dev/null
     [[ $output == "preproc: $none: "* ]]
-    pgmmake 0.8 40 30 | preproc -M "$TREE/models/find.onnx" | pamfile | grep '28 by 28'
+    pgmmake 0.8 40 30 | INKPIPE_FINDER=$none preproc -M "$TREE/models/find.onnx" | pamfile | grep '28 by 28'
+}
+
+@test "where no finder is installed the error says where it was looked for" {
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    cp "$B/preproc" "$BATS_TEST_TMPDIR/bin"
+    [ ! -e /usr/local/share/inkpipe/find.onnx ] || skip "one is installed"
+    run "$BATS_TEST_TMPDIR/bin/preproc" </dev/null
+    [ "$status" = 1 ]
+    [[ $output == "preproc: no model: name one with -M or INKPIPE_FINDER; neither /"*"/share/inkpipe/find.onnx nor the tree's models/find.onnx is there" ]]
+}
+
+# within SECONDS MB COMMAND...: it ends with a status of 0 in so much processor time and memory.
+within() {
+    python3 -c 'import resource, subprocess, sys
+status = subprocess.run(sys.argv[3:], stdout=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(f"{used.ru_utime:.1f} s, {used.ru_maxrss >> 10} MB")
+sys.exit(status or used.ru_utime > float(sys.argv[1]) or used.ru_maxrss >> 10 > int(sys.argv[2]))' "$@"
+}
+
+@test "pictures made to be hard take bounded time and memory" {
+    cd "$BATS_TEST_TMPDIR"
+    python3 - <<'END'
+import random
+random.seed(1)
+side = 2000
+def save(name, rows):
+    with open(name, "wb") as file:
+        file.write(b"P5 %d %d 255\n" % (side, side) + b"".join(rows))
+save("noise.pgm", [random.randbytes(side) for _ in range(side)])
+save("barcode.pgm", [bytes(255 * (x * x // 700 % 2) for x in range(side))] * side)
+maze = [[255] * side for _ in range(side)]
+rows = []
+for y in range(side // 20):
+    walls = [random.random() < 0.5 for _ in range(side // 20)]
+    for j in range(20):
+        rows.append(bytes(0 if (j < 4 and walls[x // 20]) or (x % 20 < 4 and not walls[x // 20]) else 230
+                          for x in range(side)))
+save("maze.pgm", rows)
+END
+    { printf 'P5 16384 16384 255\n' && head -c $((16384 * 16384)) /dev/zero; } >large.pgm
+    printf 'P5 1 1 255\n\0' >one.pgm
+    for many in '' -m; do
+        for picture in noise barcode maze one; do
+            # shellcheck disable=SC2086 # no option is none
+            within 10 200 preproc $many $picture.pgm
+        done
+        # shellcheck disable=SC2086
+        within 20 1200 preproc $many large.pgm
+    done
 }

@@ -172,7 +172,7 @@ void model_run(struct model *m, const uint8_t *gray, int n, double *p);
 
 /* The model `name` (default.onnx) that is installed: in share/inkpipe beside the program's bin, in
  * PREFIX/share/inkpipe, or in models beside the tree's build. Writes where it is into path and returns
- * true; false when there is none. */
+ * true; false when there is none: then path is where it would be installed. */
 bool model_find(const char *name, char *path, size_t size);
 
 /* How a frame differs from one that preproc made, in which a digit is light on black, its box at most 20/28

@@ -232,6 +232,7 @@ bool model_find(const char *name, char *path, size_t size)
         if (len > 0 && (size_t)len < size && access(path, R_OK) == 0)
             return true;
     }
+    snprintf(path, size, "%s%s", PREFIX "/share/inkpipe/", name);
     return false;
 }
 

@@ -1,33 +1,41 @@
-/* The finder (finder.h): the second step of preproc, after the frame is read.
+/* The finder, the second step of preproc, after the frame is read.
  *
- * Input: gray pixels. Output: candidates. Each level of the pyramid (pyramid.h) becomes local contrast
+ * Input: gray pixels. Output: candidates. Each level of the pyramid becomes local contrast
  * (ink_local_contrast); a fully convolutional network makes of that a map of cells, STRIDE x STRIDE pixels each,
  * that tells for each cell whether writing is centred in it, of which class, and its box; the maxima of the
  * map are the candidates (CenterNet: Zhou et al., "Objects as points", arXiv 1904.07850).
  *
  * Large levels are run in tiles. A tile has as much around it as the network looks at, so that a cell's
  * value does not depend on where tiles are cut. */
-#include "finder.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/box.h"
 #include "base/grow.h"
 #include "engine/engine.h"
 #include "onnx/onnx.h"
-#include "pyramid.h"
+#include "steps.h"
 
-#define STRIDE 4       /* pixels a side of a cell of the map */
-#define UNIT 24        /* pixels: a box's size is told as the logarithm of its ratio to this */
-#define MARGIN 8       /* pixels that each level is continued by on all sides */
-#define MIN_SIZE 8     /* pixels: a box whose longer side is below this is noise of its level, */
-#define MAX_SIZE 64    /* and above this is seen better on the next one */
-#define MAX_TILE 512   /* pixels: no tile is wider or higher, which bounds the memory of the network's maps */
-#define MAX_REACH 128  /* pixels: a network that looks further around a cell leaves too little of a tile */
-#define PLANS 16       /* sizes of tile whose plans are kept */
-#define MIN_DIGIT 0.2f /* the least probability, with that of writing at all, at which a box is left to the reader */
+/* A cell of the network's map is so many pixels wide and high. */
+#define STRIDE 4
+/* The network tells a box's width and height as the logarithms of their ratios to this, in pixels. */
+#define UNIT 24
+/* Each level is continued on all sides by so many pixels: a digit cut off there is still centred on the map. */
+#define MARGIN 8
+/* A box whose longer side is below this, in pixels, is noise of its level; */
+#define MIN_SIZE 8
+/* and one above this is seen better on the next level. */
+#define MAX_SIZE 64
+/* No tile is wider or higher than this, in pixels, which bounds the memory of the network's maps. */
+#define MAX_TILE 512
+/* A box is left to the reader when digits in it are at least so probable, times its score: it refuses what is
+ * none. */
+#define MIN_DIGIT 0.2f
+/* A picture has at most so many candidates, more than any page has, the surest: what follows takes time by
+ * their square. */
+#define MAX_CANDIDATES 5000
+
+enum { PLANS = 16 }; /* sizes of tile whose plans are kept */
 
 /* The map's channels. */
 enum { CENTRE, CLASS };
@@ -59,7 +67,7 @@ struct search {
     uint32_t *scratch;
     float *tile, *map;       /* the network's input and output */
     size_t padded_room, contrast_room, scratch_room, tile_room, map_room;
-    struct ink_candidate *found;
+    struct candidate *found;
     int founds;
     size_t found_room;
 };
@@ -100,7 +108,8 @@ static int read_labels(struct ink_finder *f, struct err *e)
     return (seen & 0x3ff) == 0x3ff ? 0 : err_set(e, "not a finder: its labels are not the digits");
 }
 
-/* How far around a cell the network looks, in pixels; -1 where it has layers that look at the whole. */
+/* How far around a cell the network looks, in pixels; -1 where it has layers that look at the
+ * whole, or so far that little of a tile would be left. */
 static int reach_of(const struct net *net)
 {
     long reach = 0, apart = 1; /* pixels between neighbouring values of a layer */
@@ -114,7 +123,7 @@ static int reach_of(const struct net *net)
         int beside = max_int(l->pad_left, (l->s - 1) * l->dilation_w - l->pad_left);
         reach += apart * max_int(above, beside);
         apart *= max_int(l->stride_h, l->stride_w);
-        if (reach > MAX_REACH || apart > STRIDE)
+        if (reach > MAX_TILE / 4 || apart > STRIDE)
             return -1;
     }
     return (int)(reach + STRIDE - 1) / STRIDE * STRIDE;
@@ -245,16 +254,6 @@ static struct infer *plan_for(struct search *s, int width, int height, struct er
     return p->infer;
 }
 
-static int reserve(void *array, size_t n, size_t *room, size_t size, struct err *e)
-{
-    void **p = array;
-    void *q = grow(*p, n, room, size, e);
-    if (!q)
-        return -1;
-    *p = q;
-    return 0;
-}
-
 /* Continue the level by its outermost pixels on all sides. */
 static int pad(struct search *s, struct err *e)
 {
@@ -345,7 +344,7 @@ static int class_of(const struct ink_finder *f, const float *logit, long cells, 
 }
 
 /* The candidate centred in cell x, y of a tile. cells: of the tile's map. */
-static struct ink_candidate decode(const struct search *s, struct box tile, long cells, long cell, int x, int y)
+static struct candidate decode(const struct search *s, struct box tile, long cells, long cell, int x, int y)
 {
     const struct ink_finder *f = s->finder;
     const float *class = s->map + CLASS * cells + cell, *size = class + f->classes * cells;
@@ -355,7 +354,7 @@ static struct ink_candidate decode(const struct search *s, struct box tile, long
     float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]), sure;
     float score = 1 / (1 + expf(-s->map[CENTRE * cells + cell]));
     int what = class_of(f, class, cells, score, &sure);
-    return (struct ink_candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
+    return (struct candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
                               score, what, sure, 0, 0};
 }
 
@@ -368,7 +367,7 @@ static int take_peaks(struct search *s, struct box tile, float least, struct err
             long cell = (long)y * w + x;
             if (!(s->map[cell] >= least) || !is_peak(s->map, w, h, x, y))
                 continue;
-            struct ink_candidate c = decode(s, tile, (long)w * h, cell, x, y);
+            struct candidate c = decode(s, tile, (long)w * h, cell, x, y);
             float size = fmaxf(c.w, c.h) / (float)s->level.scale;
             if (!(size >= MIN_SIZE && size <= MAX_SIZE && isfinite(c.x) && isfinite(c.y)))
                 continue;
@@ -413,17 +412,25 @@ static int search_level(struct search *s, float least, struct err *e)
     return 0;
 }
 
-int search_run(struct search *s, const uint8_t *gray, long stride, int w, int h, int side, float least,
-               struct ink_candidate **found, struct err *e)
+static int compare_scores(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    return (x->score < y->score) - (x->score > y->score);
+}
+
+int search_run(struct search *s, const struct source *picture, int side, float least, struct candidate **found,
+               struct err *e)
 {
     float logit = logf(least / (1 - least));
     s->founds = 0;
-    if (pyramid_start(&s->level, gray, stride, w, h, side, e))
+    if (pyramid_start(&s->level, picture, side, e))
         return -1;
     do {
         if (search_level(s, logit, e))
             return -1;
     } while (pyramid_next(&s->level));
     *found = s->found;
-    return s->founds;
+    if (s->founds > MAX_CANDIDATES)
+        qsort(s->found, (size_t)s->founds, sizeof *s->found, compare_scores);
+    return min_int(s->founds, MAX_CANDIDATES);
 }

@@ -1,54 +1,71 @@
-#include "ink_steps.h"
-
+/* What preproc does with a frame (ink.h).
+ *
+ * Input: gray pixels. Output: digits of 28x28 in reading order. The finder tells where writing is (finder.c),
+ * suppression leaves each thing once (suppress.c), cutting makes frames of the boxes (cut.c, normalise.c),
+ * reading order gives them their places (reading.c). */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "edges.h"
-#include "base/grow.h"
-#include "look.h"
-#include "reading.h"
+#include "steps.h"
 
-#define EDGE_LENGTH 0.1f /* of the picture's shorter side: shorter parts are not searched for edges */
-#define EDGES_FROM 64    /* map pixels: nor are narrower pictures */
-#define BOX 12           /* map pixels: a form's boxes are larger */
-#define PALE 25          /* of 255: no ink to trim to */
-#define FAINT 0.2f       /* of a digit's full contrast: ink that may join its pieces */
-#define LONGER 1.6f      /* times as long: no digit grows so much by its faint ink */
-#define GROWTH 2.2f      /* the same for its area */
+/* A picture is looked at for all its digits with at most this longest side, in pixels: a digit of a page with
+ * 60 lines is still 12 pixels high; */
+#define MAX_PAGE_SIDE 2048
+/* and for the most prominent one with this, which a camera's frames are looked at fast enough with. */
+#define MAX_SINGLE_SIDE 320
+/* What may be the only digit has at least this score, 0..1. */
+#define MIN_SINGLE_SCORE 0.1f
+/* What has less than this part of the usual contrast of ink is texture, or shines through the paper. */
+#define MIN_CONTRAST 0.3f
+/* The ink of a frame of 28x28 that is nowhere as bright as this, of 255, is stretched. */
+#define MIN_BRIGHT 200
+
+enum {
+    ASKED = 100,          /* boxes of a page at most are asked whether ink is dark or light, evenly taken */
+    NEAR = 32,            /* boxes at most are taken for a digit's neighbours */
+    PIXELS_PER_LINE = 300 /* of a frame's shorter side: drawn lines are one pixel wider for each so many */
+};
+
+struct ink {
+    struct search *search;
+    struct cutter *cutter;
+    struct upright upright;
+    struct candidate *found; /* the search's; what was cut is left of them */
+    int founds, seen;
+    struct candidate *shown; /* [showns] as they were found */
+    int showns;
+    struct box *box;       /* [showns] of them */
+    struct ink_digit *cut; /* [showns] what was cut out of them */
+    struct glyph *glyph;   /* [founds] id: the candidate */
+    struct ink_digit *digit; /* [founds] */
+    size_t shown_room, box_room, cut_room, glyph_room, digit_room;
+};
 
 struct ink *ink_new(const struct ink_finder *finder, struct err *e)
 {
     struct ink *k = calloc(1, sizeof *k);
     if (!k)
         err_set(e, "out of memory");
-    if (k && finder && !(k->look = look_new(finder, e))) {
-        ink_free(k);
-        return NULL;
-    }
-    return k;
+    else if ((k->search = search_new(finder, e)) && (k->cutter = cutter_new(e)))
+        return k;
+    ink_free(k);
+    return NULL;
 }
 
 void ink_free(struct ink *k)
 {
     if (!k)
         return;
-    look_free(k->look);
-    inkmap_free(&k->map);
-    inkmap_free(&k->first);
-    parts_free(&k->parts);
-    glyphs_free(&k->glyphs);
-    mend_free(&k->mend);
-    sheets_free(&k->sheets);
-    free(k->digit);
+    search_free(k->search);
+    cutter_free(k->cutter);
+    upright_free(&k->upright);
+    free(k->shown);
+    free(k->box);
     free(k->cut);
-    free(k->saved);
+    free(k->glyph);
+    free(k->digit);
     free(k);
-}
-
-const struct ink_candidate *ink_candidates(const struct ink *k, int *n)
-{
-    *n = 0;
-    return k->look ? look_candidates(k->look, n) : NULL;
 }
 
 int ink_seen(const struct ink *k)
@@ -56,270 +73,234 @@ int ink_seen(const struct ink *k)
     return k->seen;
 }
 
-struct ink_digit *ink_new_digit(struct ink *k, struct err *e)
+/* ---- What there is ---- */
+
+/* Room for n candidates. */
+static int make_room(struct ink *k, size_t n, struct err *e)
 {
-    struct ink_digit *digit = grow(k->digit, (size_t)k->digits + 1, &k->digit_room, sizeof *digit, e);
-    if (!digit)
-        return NULL;
-    k->digit = digit;
-    digit += k->digits++;
-    *digit = (struct ink_digit){0};
-    return digit;
+    return reserve(&k->shown, n, &k->shown_room, sizeof *k->shown, e) ||
+                   reserve(&k->box, n, &k->box_room, sizeof *k->box, e) ||
+                   reserve(&k->cut, n, &k->cut_room, sizeof *k->cut, e) ||
+                   reserve(&k->glyph, n, &k->glyph_room, sizeof *k->glyph, e) ||
+                   reserve(&k->digit, n, &k->digit_room, sizeof *k->digit, e)
+               ? -1
+               : 0;
 }
 
-int ink_full(const struct ink *k, int id)
+static float prominence(const struct candidate *c)
 {
-    long count[256] = {0}, total = 0, above = 0;
-    for (int i = 0; i < k->parts.parts; i++) {
-        if (k->glyphs.owner[i] != id)
-            continue;
-        for (int r = k->parts.part[i].first; r >= 0; r = k->parts.run[r].next) {
-            const struct run *run = &k->parts.run[r];
-            const uint8_t *row = k->map.ink + (long)run->y * k->map.width;
-            for (int x = run->x0; x < run->x1; x++)
-                count[row[x]]++;
-            total += run->x1 - run->x0;
+    return (c->class < INK_SIGN ? 1e6f : 1) * c->score * sqrtf(c->w * c->h);
+}
+
+/* Put the most prominent candidate first: a digit, or where there is none whatever is. */
+static void put_first(struct candidate *c, int n)
+{
+    for (int i = 1; i < n; i++)
+        if (prominence(&c[i]) > prominence(&c[0])) {
+            struct candidate first = c[0];
+            c[0] = c[i];
+            c[i] = first;
         }
-    }
-    for (int v = 255; v > 1; v--) {
-        above += count[v];
-        if (above * 8 > total)
-            return v;
-    }
-    return 1;
 }
 
-/* Copy the gray of pixels [x0 - 1, x1] of row y, ink and its soft edge, into the cut. shade: what a
- * contrast comes out as. */
-static void cut_row(struct ink *k, const struct box *box, int y, int x0, int x1,
-                    const uint8_t *shade)
+static int find_candidates(struct ink *k, const struct source *s, bool many, struct err *e)
 {
-    if (y < box->y0 || y >= box->y1)
-        return;
-    const uint8_t *row = k->map.ink + (long)y * k->map.width;
-    uint8_t *out = k->cut + (long)(y - box->y0) * box_width(*box) - box->x0;
-    x0 -= x0 > box->x0;
-    x1 += x1 < box->x1;
-    for (int x = x0; x < x1; x++)
-        out[x] = shade[row[x]];
-}
-
-int ink_cut_glyph(struct ink *k, int id, struct box *box, struct err *e)
-{
-    const struct parts *p = &k->parts;
-    *box = BOX_NONE;
-    for (int i = 0; i < p->parts; i++)
-        if (k->glyphs.owner[i] == id)
-            *box = box_join(*box, p->part[i].box);
-    *box = box_widen(*box, 1, k->map.width, k->map.height);
-    size_t size = (size_t)box_width(*box) * box_height(*box);
-    uint8_t *cut = grow(k->cut, size, &k->cut_room, 1, e);
-    if (!cut)
+    int n = search_run(k->search, s, many ? MAX_PAGE_SIDE : MAX_SINGLE_SIDE, many ? MIN_SCORE : MIN_SINGLE_SCORE,
+                       &k->found, e);
+    if (n < 0 || make_room(k, (size_t)n + 1, e))
         return -1;
-    k->cut = cut;
-    memset(cut, 0, size);
-    uint8_t shade[256];
-    int full = ink_full(k, id), low = full / 8;
-    for (int v = 0; v < 256; v++)
-        shade[v] = (uint8_t)(v <= low ? 0 : v >= full ? 255 : (v - low) * 255 / (full - low));
-    for (int i = 0; i < p->parts; i++)
-        for (int r = k->glyphs.owner[i] == id ? p->part[i].first : -1; r >= 0; r = p->run[r].next)
-            for (int y = p->run[r].y - 1; y <= p->run[r].y + 1; y++)
-                cut_row(k, box, y, p->run[r].x0, p->run[r].x1, shade);
+    k->founds = k->showns = n = suppress(k->found, n);
+    if (!many)
+        put_first(k->found, n);
+    for (int i = 0; i < n; i++) {
+        k->seen += k->found[i].class < INK_SIGN && k->found[i].score >= MIN_SCORE;
+        k->found[i].id = i;
+        k->shown[i] = k->found[i];
+        k->box[i] = candidate_box(&k->found[i]);
+        k->box[i].x1 = max_int(1, min_int(k->box[i].x1, s->w));
+        k->box[i].y1 = max_int(1, min_int(k->box[i].y1, s->h));
+        k->box[i].x0 = max_int(0, min_int(k->box[i].x0, k->box[i].x1 - 1));
+        k->box[i].y0 = max_int(0, min_int(k->box[i].y0, k->box[i].y1 - 1));
+    }
     return 0;
 }
 
-void ink_trim(struct ink *k, struct box *box)
+/* ---- Their ink ---- */
+
+/* Is the ink of the first n lighter than the paper? As most of the boxes have it. */
+static bool is_light(struct ink *k, const struct source *s, int n)
 {
-    int w = box_width(*box), h = box_height(*box), x0 = w, y0 = h, x1 = 0, y1 = 0;
-    for (int y = 0; y < h; y++) {
-        const uint8_t *row = k->cut + (long)y * w;
-        int first = 0, last = w;
-        while (first < w && row[first] <= PALE)
-            first++;
-        if (first == w)
+    float sum = 0;
+    for (int i = 0; i < n; i += 1 + n / ASKED)
+        sum += k->found[i].score * cut_polarity(k->cutter, s, k->box[i]);
+    return sum < 0;
+}
+
+/* Cut candidate i, whose box becomes that of its ink. Returns the contrast of the ink, or 0. */
+static int cut_one(struct ink *k, const struct source *s, bool light, int i)
+{
+    struct box near[NEAR], box = k->box[i];
+    int n = 0;
+    for (int j = 0; j < k->showns && n < NEAR; j++)
+        if (j != i && k->shown[j].score >= MIN_SCORE && !box_apart(box, k->box[j], box_longer(box) / 4 + 2))
+            near[n++] = k->box[j];
+    struct candidate *c = &k->found[i];
+    c->contrast = cut_digit(k->cutter, s, light, near, n, &box, k->cut[i].pixels);
+    c->x = (float)box.x0, c->y = (float)box.y0, c->w = (float)box_width(box), c->h = (float)box_height(box);
+    k->cut[i].x = box.x0, k->cut[i].y = box.y0, k->cut[i].w = box_width(box), k->cut[i].h = box_height(box);
+    k->cut[i].class = c->class;
+    return c->contrast;
+}
+
+static float contrast_of(const struct candidate *c)
+{
+    return (float)c->contrast;
+}
+
+/* Cut the first n candidates and leave those that have ink of their own, as dark as the others'. */
+static void cut_all(struct ink *k, const struct source *s, int n)
+{
+    bool light = is_light(k, s, n);
+    int cut = 0, left = 0;
+    for (int i = 0; i < n; i++)
+        if (cut_one(k, s, light, i))
+            k->found[cut++] = k->found[i];
+    int usual = weighted_median(k->found, cut, contrast_of);
+    for (int i = 0; i < cut; i++)
+        if ((float)k->found[i].contrast > MIN_CONTRAST * (float)usual)
+            k->found[left++] = k->found[i];
+    k->founds = suppress_same(k->found, left);
+}
+
+/* ---- Their order ---- */
+
+static float height_of(const struct candidate *c)
+{
+    return c->h;
+}
+
+/* A sign stands anywhere between the foot and the head of its line: give it the height of the nearest digit
+ * beside it, if that is nearer than `height`. */
+static struct box raised(const struct candidate *c, int n, const struct candidate *sign, float height)
+{
+    struct box box = candidate_box(sign);
+    float nearest = height, middle = sign->y + sign->h / 2;
+    for (int i = 0; i < n; i++) {
+        float gap = fmaxf(c[i].x - sign->x - sign->w, sign->x - c[i].x - c[i].w);
+        if (c[i].class >= INK_SIGN || gap >= nearest || fabsf(c[i].y + c[i].h / 2 - middle) > 0.7f * c[i].h)
             continue;
-        while (row[last - 1] <= PALE)
-            last--;
-        x0 = min_int(x0, first);
-        x1 = max_int(x1, last);
-        y0 = min_int(y0, y);
-        y1 = y + 1;
+        nearest = gap;
+        box.y0 = (int)c[i].y;
+        box.y1 = (int)(c[i].y + c[i].h);
     }
-    if (x1 <= x0)
-        return;
-    for (int y = y0; y < y1; y++)
-        memmove(k->cut + (long)(y - y0) * (x1 - x0), k->cut + (long)y * w + x0, (size_t)(x1 - x0));
-    *box = (struct box){box->x0 + x0, box->y0 + y0, box->x0 + x1, box->y0 + y1};
+    return box;
 }
 
-int ink_turn_cut(struct ink *k, int w, int h, enum turn turn, struct err *e)
+/* Put the digits, and what stands between them, into reading order. */
+static int put_in_order(struct ink *k, struct err *e)
 {
-    uint8_t *turned = malloc((size_t)w * h);
-    if (!turned)
-        return err_set(e, "out of memory");
-    for (int y = 0; y < h; y++)
-        for (int x = 0; x < w; x++) {
-            long to = turn == TURN_RIGHT ? (long)(w - 1 - x) * h + y : (long)x * h + h - 1 - y;
-            turned[to] = k->cut[(long)y * w + x];
-        }
-    memcpy(k->cut, turned, (size_t)w * h);
-    free(turned);
+    const struct candidate *c = k->found;
+    int n = k->founds;
+    float height = fmaxf(1, (float)weighted_median(c, n, height_of));
+    for (int i = 0; i < n; i++)
+        k->glyph[i] = (struct glyph){
+            .box = ink_sign(c[i].class) ? raised(c, n, &c[i], height) : candidate_box(&c[i]), .id = c[i].id};
+    if (reading_order(k->glyph, n, height, e))
+        return -1;
+    for (int i = 0; i < n; i++) {
+        k->digit[i] = k->cut[k->glyph[i].id];
+        k->digit[i].line = k->glyph[i].line;
+        k->digit[i].word = k->glyph[i].word;
+    }
     return 0;
 }
 
-int ink_make_digit(struct ink *k, int id, enum turn turn, struct ink_digit *d, struct err *e)
+/* The boxes of a page that was turned, as they lie in the picture. */
+static void turn_back(struct ink *k, int turns, const struct source *s)
 {
-    struct box box;
-    if (ink_cut_glyph(k, id, &box, e))
-        return -1;
-    ink_trim(k, &box);
-    int s = k->map.reduce, w = box_width(box), h = box_height(box);
-    *d = (struct ink_digit){.x = box.x0 * s, .y = box.y0 * s, .w = w * s, .h = h * s};
-    if (turn != TURN_NONE && ink_turn_cut(k, w, h, turn, e))
-        return -1;
-    normalise(&k->easel, k->cut, turn ? h : w, turn ? w : h, d->pixels);
-    return 0;
-}
-
-int ink_find_parts(struct ink *k, struct err *e)
-{
-    return parts_find(&k->parts, k->map.ink, k->map.width, k->map.height, e);
-}
-
-int ink_mend(struct ink *k, int id, struct box box, float longest, float growth, struct err *e)
-{
-    int level = max_int((int)(FAINT * (float)ink_full(k, id)), k->map.floor);
-    return mend(&k->mend, &k->map, box, level, longest, growth, e);
-}
-
-int ink_find_one(struct ink *k, struct err *e)
-{
-    int n = glyphs_one(&k->glyphs, &k->map, &k->parts, e);
-    if (n > 0) {
-        struct box box = k->glyphs.glyph[0].box;
-        int mended = ink_mend(k, 0, box, LONGER * (float)box_longer(box), GROWTH, e);
-        if (mended < 0 || (mended > 0 && ink_find_parts(k, e)))
-            return -1;
-        if (mended > 0)
-            n = glyphs_one(&k->glyphs, &k->map, &k->parts, e);
+    for (int i = 0; i < k->founds; i++) {
+        struct ink_digit *d = &k->digit[i];
+        struct box b = upright_back(box_at(d->x, d->y, d->w, d->h), turns, s->w, s->h);
+        d->x = b.x0, d->y = b.y0, d->w = box_width(b), d->h = box_height(b);
     }
-    k->seen = k->glyphs.seen;
-    if (n <= 0)
-        return n;
-    struct ink_digit *d = ink_new_digit(k, e);
-    return d ? ink_make_digit(k, 0, TURN_NONE, d, e) : -1;
+    for (int i = 0; i < k->showns; i++)
+        k->box[i] = upright_back(k->box[i], turns, s->w, s->h);
 }
 
-/* A 28x28 frame that is normalised is the answer already. */
+/* ---- A frame ---- */
+
+/* A frame of 28x28 that is as MNIST makes them is the answer already, but that dim ink is made bright.
+ * Returns 1 when it is, 0 when not, -1 when memory is short. */
 static int pass_through(struct ink *k, const struct source *s, struct err *e)
 {
+    struct box box;
     uint8_t pixels[DIGIT_PIXELS];
-    for (int y = 0; y < DIGIT_SIDE; y++)
-        memcpy(pixels + y * DIGIT_SIDE, s->gray + y * s->stride, DIGIT_SIDE);
-    if (!is_normalised(pixels))
+    int most = 0;
+    if (s->w != DIGIT_SIDE || s->h != DIGIT_SIDE)
         return 0;
-    struct ink_digit *d = ink_new_digit(k, e);
-    if (!d)
-        return -1;
-    memcpy(d->pixels, pixels, sizeof pixels);
-    normalised_box(pixels, &d->x, &d->y, &d->w, &d->h);
-    k->seen = 1;
-    return 1;
-}
-
-static int erase_edges(struct ink *k, struct err *e)
-{
-    int side = inkmap_side(&k->map);
-    int erased = side < EDGES_FROM ? 0 : edges_erase(&k->map, &k->parts, EDGE_LENGTH * (float)side, e);
-    return erased > 0 ? ink_find_parts(k, e) : erased;
-}
-
-static bool is_box(struct ink *k, struct box b)
-{
-    return box_width(b) > BOX && box_height(b) > BOX && rules_is_box(&k->map, b);
-}
-
-static bool alike(int length, int usual)
-{
-    return 4 * length > 3 * usual && 3 * length < 4 * usual;
-}
-
-/* Take out boxes that stand apart, where there are as many as a form has; they are its grid. Returns how
- * many, or -1. */
-static int wipe_boxes(struct ink *k, struct err *e)
-{
-    int boxes = 0, w = 0, h = 0;
-    if (ink_find_parts(k, e))
-        return -1;
-    for (int i = 0; i < k->parts.parts; i++) {
-        struct box b = k->parts.part[i].box;
-        if (!is_box(k, b))
-            continue;
-        boxes++;
-        w += box_width(b);
-        h += box_height(b);
+    for (int i = 0; i < DIGIT_PIXELS; i++) {
+        pixels[i] = s->gray[i / DIGIT_SIDE * s->stride + i % DIGIT_SIDE];
+        most = max_int(most, pixels[i]);
     }
-    if (boxes < INK_FORM)
+    if (!is_normalised(pixels, &box))
         return 0;
-    for (int i = 0; i < k->parts.parts; i++) {
-        struct box b = k->parts.part[i].box;
-        if (!alike(box_width(b), w / boxes) || !alike(box_height(b), h / boxes))
-            continue;
-        k->grid = box_join(k->grid, b);
-        rules_wipe_box(&k->map, b);
-    }
-    return boxes;
-}
-
-int ink_find_strokes(struct ink *k, struct err *e)
-{
-    k->grid = BOX_NONE;
-    int boxes = k->many ? wipe_boxes(k, e) : 0;
-    if (boxes < 0)
+    if (make_room(k, 1, e))
         return -1;
-    k->lines = rules_erase(&k->map, k->many ? &k->grid : NULL, e);
-    if (k->lines < 0)
-        return -1;
-    k->lines += boxes;
-    if (k->lines >= INK_FORM)
-        inkmap_find_again(&k->map);
-    return ink_find_parts(k, e) || erase_edges(k, e) ? -1 : 0;
+    k->digit[0] = (struct ink_digit){box.x0, box.y0, box_width(box), box_height(box), 0, 0, -1, {0}};
+    for (int i = 0; i < DIGIT_PIXELS; i++)
+        k->digit[0].pixels[i] = (uint8_t)(most < MIN_BRIGHT ? pixels[i] * 255 / most : pixels[i]);
+    return k->seen = 1;
 }
 
-int ink_find_ink(struct ink *k, int sheet, struct err *e)
+static int find_digits(struct ink *k, const struct source *s, bool many, struct err *e)
 {
-    k->polarity = inkmap_polarity(&k->map);
-    k->inverted = k->polarity < 0;
-    if (k->inverted)
-        inkmap_invert(&k->map);
-    inkmap_find(&k->map);
-    if (sheet >= 0)
-        sheets_wipe(&k->sheets, sheet, &k->map);
-    return ink_find_strokes(k, e);
-}
-
-static int find_single(struct ink *k, const struct source *s, struct err *e)
-{
-    if (inkmap_load(&k->map, s, e) || ink_find_ink(k, -1, e) || ink_find_one(k, e))
+    struct source page = *s;
+    int turns = many ? upright_turn(&k->upright, k->search, &page, e) : 0;
+    if (turns < 0 || find_candidates(k, &page, many, e))
         return -1;
-    return ink_find_otherwise(k, s, e);
+    cut_all(k, &page, many ? k->founds : min_int(k->founds, 1));
+    if (put_in_order(k, e))
+        return -1;
+    turn_back(k, turns, s);
+    return k->founds;
 }
 
-int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
-             struct ink_digit **digits, struct err *e)
+int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many, struct ink_digit **digits,
+             struct err *e)
 {
     struct source s = {gray, stride, w, h};
-    k->digits = k->seen = 0;
-    k->many = many;
-    if (k->look) {
-        k->digits = look_find(k->look, &(struct cut_source){gray, stride, w, h}, many, digits, e);
-        k->seen = look_seen(k->look);
-        return k->digits;
-    }
-    int passed = w == DIGIT_SIDE && h == DIGIT_SIDE ? pass_through(k, &s, e) : 0;
-    if (passed < 0 || (!passed && (many ? ink_find_many(k, &s, e) : find_single(k, &s, e))))
-        return -1;
+    k->founds = k->showns = k->seen = 0;
+    int n = pass_through(k, &s, e);
+    if (!n)
+        n = find_digits(k, &s, many, e);
     *digits = k->digit;
-    return k->digits;
+    return n;
+}
+
+/* ---- A picture of what was seen ---- */
+
+static void fill(uint8_t *rgb, int width, int height, struct box b, const uint8_t *colour)
+{
+    b = box_clip(b, width, height);
+    for (int y = b.y0; y < b.y1; y++)
+        for (int x = b.x0; x < b.x1; x++)
+            memcpy(rgb + 3 * ((size_t)y * width + x), colour, 3);
+}
+
+void ink_draw_sight(const struct ink *k, const uint8_t *gray, int width, int height, int x, int y, uint8_t *rgb)
+{
+    for (size_t i = 0; i < (size_t)width * (size_t)height; i++)
+        memset(rgb + 3 * i, gray[i], 3);
+    int t = 1 + min_int(width, height) / PIXELS_PER_LINE;
+    for (int i = 0; i < k->showns; i++) {
+        const struct candidate *c = &k->shown[i];
+        struct box b = k->box[i];
+        uint8_t colour[3] = {0, 0, 0};
+        colour[c->class < INK_SIGN ? 1 : ink_sign(c->class) ? 2 : 0] = (uint8_t)(80 + (int)(c->score * 175));
+        b = (struct box){b.x0 + x, b.y0 + y, b.x1 + x, b.y1 + y};
+        fill(rgb, width, height, (struct box){b.x0 - t, b.y0 - t, b.x1 + t, b.y0}, colour);
+        fill(rgb, width, height, (struct box){b.x0 - t, b.y1, b.x1 + t, b.y1 + t}, colour);
+        fill(rgb, width, height, (struct box){b.x0 - t, b.y0, b.x0, b.y1}, colour);
+        fill(rgb, width, height, (struct box){b.x1, b.y0, b.x1 + t, b.y1}, colour);
+    }
 }

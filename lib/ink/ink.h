@@ -8,19 +8,20 @@
 
 #include "base/err.h"
 
-/* A cut-out digit made as MNIST makes its own: gray ink on black, scaled with its aspect kept into
- * a 20x20 box, the centre of mass brought to pixel (14, 14) of 28x28 by a whole-pixel shift; and
- * strokes far from MNIST's width brought toward it. */
-
+/* A cut-out digit made as MNIST makes its own: gray ink on black, scaled with its aspect kept into a 20x20 box,
+ * the centre of mass brought to pixel (14, 14) of 28x28 by a whole-pixel shift; and strokes far from MNIST's
+ * width brought toward it. */
 #define DIGIT_SIDE 28
 #define DIGIT_BOX 20
 #define DIGIT_PIXELS (DIGIT_SIDE * DIGIT_SIDE)
 
-/* Working memory of normalise: a digit is drawn EASEL_FINE times finer than it comes out, and its strokes
- * are widened or thinned there. */
+/* Working memory of normalise: a digit is drawn EASEL_FINE times finer than it comes out, from a cut that is
+ * made smaller first where it has more than EASEL_CUT pixels a side. */
 #define EASEL_FINE 4
 #define EASEL_SIDE (DIGIT_SIDE * EASEL_FINE)
+#define EASEL_CUT 160
 struct easel {
+    float row[EASEL_CUT][EASEL_SIDE];        /* the cut, scaled across alone */
     uint8_t canvas[EASEL_SIDE * EASEL_SIDE]; /* the digit */
     uint8_t old[EASEL_SIDE * EASEL_SIDE];    /* as it was before the step at hand */
     uint8_t before[EASEL_SIDE * EASEL_SIDE]; /* as it was before it was thinned */
@@ -30,21 +31,6 @@ struct easel {
 /* cut [h][w]: ink 0 none .. 255 full, used as scratch. Fills out [28][28]. */
 void normalise(struct easel *e, uint8_t *cut, int w, int h, uint8_t *out);
 
-/* True when pixels [28][28] is normalised already, as every frame of MNIST and everything
- * normalise has made is: 19 or 20 pixels long, centred, strokes not too thin. */
-bool is_normalised(const uint8_t *pixels);
-
-/* The box of the ink in pixels [28][28]. */
-void normalised_box(const uint8_t *pixels, int *x, int *y, int *w, int *h);
-
-/* Mean width of the strokes in a gray picture [h][w]: twice its ink over its total variation,
- * which for ink with sharp edges is twice area over perimeter. 0 when there is no ink. */
-float stroke_width(const uint8_t *gray, int w, int h);
-
-/* Finding handwritten digits in a picture: from gray pixels of any size to 28x28 frames as MNIST
- * makes them. A pure function of the pixels: inkmap.h says what is ink, parts.h what hangs
- * together, normalise.h how a digit is made 28x28. */
-
 /* What the finder takes a thing for: a digit 0..9, one of the signs that belong to numbers, or other writing. */
 #define INK_SIGNS ".,-/:+="
 enum { INK_SIGN = 10, INK_OTHER = INK_SIGN + sizeof INK_SIGNS - 1, INK_CLASSES };
@@ -52,19 +38,10 @@ enum { INK_SIGN = 10, INK_OTHER = INK_SIGN + sizeof INK_SIGNS - 1, INK_CLASSES }
 /* The character of a class that is a sign, or 0. */
 char ink_sign(int class);
 
-/* What the finder saw. */
-struct ink_candidate {
-    float x, y, w, h; /* its box in pixels of the picture: left, top, width, height */
-    float score;      /* how probable it is that writing is centred here, 0..1 */
-    int class;
-    float sure;       /* how probable its class is, 0..1 */
-    int id, contrast; /* the room's own */
-};
-
 struct ink_digit {
     int x, y, w, h;  /* its box in the source's pixels */
     int line, word;  /* place in reading order, from 0; both count through the frame */
-    int class;       /* what the finder takes it for, or -1 */
+    int class;       /* what the finder takes it for, or -1: it was not asked */
     uint8_t pixels[DIGIT_PIXELS]; /* white ink on black */
 };
 
@@ -90,7 +67,7 @@ void ink_finder_free(struct ink_finder *f);
 /* Workspace for pictures of any size, reused from one to the next; one thread at a time. */
 struct ink;
 
-/* finder: what digits are found with; must outlive the workspace. NULL: by thresholds. */
+/* Finds digits with `finder`, which must outlive the workspace. NULL when memory is short. */
 struct ink *ink_new(const struct ink_finder *finder, struct err *e);
 void ink_free(struct ink *k);
 
@@ -100,14 +77,11 @@ void ink_free(struct ink *k);
 int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
              struct ink_digit **digits, struct err *e);
 
-/* What the finder saw in the last picture, in no order: *n candidates, good until the next call. */
-const struct ink_candidate *ink_candidates(const struct ink *k, int *n);
+/* Draw the picture gray [height][width] into rgb [height][width][3], with the boxes of what the finder saw last,
+ * in that part of it that begins at x, y: digits green, signs blue, other writing red, the brighter the surer. */
+void ink_draw_sight(const struct ink *k, const uint8_t *gray, int width, int height, int x, int y, uint8_t *rgb);
 
-/* Draw their boxes on a picture rgb [height][width][3] whose pixel x, y was the first that was looked at:
- * digits green, signs blue, other writing red, the brighter the surer. */
-void ink_draw_sight(const struct ink *k, int x, int y, uint8_t *rgb, int width, int height);
-
-/* How many things as prominent as a digit the last picture held, whether asked for or not. */
+/* How many digits the finder saw in the last picture, whether asked for or not. */
 int ink_seen(const struct ink *k);
 
 #endif

@@ -1,7 +1,12 @@
-#include "reading.h"
-
+/* Reading order: which digits make a line, in which order the lines follow, where words end.
+ *
+ * Input: the boxes of a page. Output: the same in order, with the numbers of their lines and words. Lines are
+ * gathered by a sweep from left to right: each digit joins the line whose course, as it has run so far, comes
+ * nearest to it, so that lines may be skewed and curved. */
 #include <math.h>
 #include <stdlib.h>
+
+#include "steps.h"
 
 #define SAME_LINE 0.55f /* of the digits' height: how far from its course a line's digit may be */
 #define HIGH 1.6f       /* of the height: it has a tail */
@@ -23,7 +28,8 @@ static int compare_floats(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-float nth_smallest(float *a, int n, int k)
+/* The k-th smallest of a, which is put in another order; 0 <= k < n. */
+static float nth_smallest(float *a, int n, int k)
 {
     qsort(a, (size_t)n, sizeof *a, compare_floats);
     return a[k];

@@ -1,20 +1,20 @@
-/* Any pixels of any size: the first bytes say how wide, how large each is drawn, whether all digits are
- * wanted, and whether they are found by the network. Run: build/libfuzzer/fuzz/ink tests/fuzz/corpus/ink */
+/* Any pixels of any size: the first bytes say how wide, how large each is drawn, and whether all digits are
+ * wanted. Needs models/find.onnx, as it is in the tree. Run: build/libfuzzer/fuzz/ink tests/fuzz/corpus/ink */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ink/ink.h"
 
-static struct ink_finder *finder; /* models/find.onnx, where the fuzzer runs in the tree */
-static struct ink *by_network, *by_thresholds;
+static struct ink_finder *finder;
+static struct ink *ink;
 
-static struct ink *workspace(bool network, struct err *e)
+static bool load(struct err *e)
 {
     if (!finder)
         finder = ink_finder_load("models/find.onnx", e);
-    struct ink **ink = network && finder ? &by_network : &by_thresholds;
-    *ink = *ink ? *ink : ink_new(network ? finder : NULL, e);
-    return *ink;
+    if (finder && !ink)
+        ink = ink_new(finder, e);
+    return ink != NULL;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -27,8 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct err e = ERR_NONE;
     struct ink_digit *digit;
     uint8_t *gray = malloc((size_t)(w * zoom) * (size_t)(h * zoom));
-    struct ink *ink = workspace(data[2] & 2, &e);
-    if (!ink || !gray) {
+    if (!load(&e) || !gray) {
         free(gray);
         return 0;
     }

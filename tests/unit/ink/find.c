@@ -9,10 +9,7 @@
 #include "../check.h"
 #include "base/rng.h"
 #include "ink/ink.h"
-#include "ink/cut.h"
-#include "ink/finder.h"
-#include "ink/pyramid.h"
-#include "ink/suppress.h"
+#include "ink/steps.h"
 #include "net/net.h"
 #include "onnx/onnx.h"
 
@@ -69,7 +66,7 @@ static void test_pyramid(void)
         int w = sizes[i].w, h = sizes[i].h, levels = 1, flat = 1;
         uint8_t *g = malloc((size_t)w * (size_t)h);
         memset(g, 77, (size_t)w * (size_t)h);
-        pyramid_start(&p, g, w, w, h, sizes[i].side, &e);
+        pyramid_start(&p, &(struct source){g, w, w, h}, sizes[i].side, &e);
         CHECK(p.width == sizes[i].width && p.height == sizes[i].height, "%dx%d begins as %dx%d", w, h, p.width,
               p.height);
         while (pyramid_next(&p))
@@ -102,12 +99,12 @@ static void write_finder(const char *file, const char *text, const char *labels)
 }
 
 static int search(const struct ink_finder *f, const uint8_t *g, int stride, int w, int h,
-                  struct ink_candidate *copy, int copies)
+                  struct candidate *copy, int copies)
 {
     struct err e = ERR_NONE;
-    struct ink_candidate *found;
+    struct candidate *found;
     struct search *s = search_new(f, &e);
-    int n = search_run(s, g, stride, w, h, 2048, 0.02f, &found, &e);
+    int n = search_run(s, &(struct source){g, stride, w, h}, 2048, 0.02f, &found, &e);
     for (int i = 0; i < n && i < copies; i++)
         copy[i] = found[i];
     search_free(s);
@@ -117,8 +114,8 @@ static int search(const struct ink_finder *f, const uint8_t *g, int stride, int 
 /* A picture that one tile holds gives what it gives as a part of a larger one, away from its edges. */
 static void test_tiles(const struct ink_finder *f)
 {
-    enum { SIDE = 1100, PART = 400, MOST = 20000 };
-    static struct ink_candidate all[MOST], part[MOST];
+    enum { SIDE = 800, PART = 400, MOST = 20000 };
+    static struct candidate all[MOST], part[MOST];
     static uint8_t g[SIDE * SIDE];
     struct rng r = rng_seed(1, 0);
     for (int i = 0; i < SIDE * SIDE; i++)
@@ -126,7 +123,7 @@ static void test_tiles(const struct ink_finder *f)
     int n = search(f, g, SIDE, SIDE, SIDE, all, MOST), x = 320, y = 352;
     int m = search(f, g + y * SIDE + x, SIDE, PART, PART, part, MOST), inner = 0, same = 0;
     for (int i = 0; i < m; i++) {
-        struct ink_candidate *c = &part[i];
+        struct candidate *c = &part[i];
         if (c->x < 80 || c->y < 80 || c->x + c->w > PART - 80 || c->y + c->h > PART - 80 || c->h > 40)
             continue;
         inner++;
@@ -180,7 +177,7 @@ static void test_suppress(void)
     static const struct {
         const char *what;
         int n, left;
-        struct ink_candidate c[4]; /* those that stay first */
+        struct candidate c[4]; /* those that stay first */
     } cases[] = {
         {"nothing", 0, 0, {{0, 0, 0, 0, 0, 0, 0, 0, 0}}},
         {"one digit on two levels", 2, 1, {{10, 10, 20, 30, .9f, 3, 1, 0, 0}, {11, 9, 22, 30, .8f, 3, 1, 0, 0}}},
@@ -193,11 +190,11 @@ static void test_suppress(void)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int turned = 0; turned < 2; turned++) {
-            struct ink_candidate c[4];
+            struct candidate c[4];
             int n = cases[i].n, right = 0;
             for (int k = 0; k < n; k++)
                 c[k] = cases[i].c[turned ? n - 1 - k : k];
-            int left = suppress(c, n, &(struct err)ERR_NONE);
+            int left = suppress(c, n);
             for (int k = 0; k < left; k++)
                 for (int j = 0; j < cases[i].left; j++)
                     right += c[k].x == cases[i].c[j].x && c[k].h == cases[i].c[j].h && !(n == 2 && left == 1 && j);

@@ -12,11 +12,11 @@ int main(void)
     static unsigned char gray[SIDE * SIDE];
     const struct inkpipe_digit *digit;
     char error[256] = "";
-    CHECK(!inkpipe_open("tests/data/tiny.net", error, sizeof error) &&
+    CHECK(!inkpipe_open("tests/data/tiny.net", NULL, error, sizeof error) &&
               strstr(error, "tests/data/tiny.net: "),
           "what is no model is named: %s", error);
-    CHECK(!inkpipe_open("none.onnx", NULL, 0), "a missing model, and nowhere to say so");
-    struct inkpipe *r = inkpipe_open("models/seed.onnx", error, sizeof error);
+    CHECK(!inkpipe_open("none.onnx", NULL, NULL, 0), "a missing model, and nowhere to say so");
+    struct inkpipe *r = inkpipe_open("models/seed.onnx", NULL, error, sizeof error);
     CHECK(r, "a model is opened");
     if (!r)
         return check_done();

@@ -1,0 +1,134 @@
+/* The steps from a picture to its digits, for the files of this room alone, in the order they are taken.
+ * Functions that can fail return -1, or NULL, with what went wrong in *e. */
+#ifndef INKPIPE_STEPS_H
+#define INKPIPE_STEPS_H
+
+#include "base/box.h"
+#include "ink.h"
+
+/* A picture: w x h gray pixels, rows `stride` bytes apart. */
+struct source {
+    const uint8_t *gray;
+    long stride;
+    int w, h;
+};
+
+/* Writing is what has at least this score, 0..1. */
+#define MIN_SCORE 0.4f
+
+/* What the finder takes for writing. */
+struct candidate {
+    float x, y, w, h; /* its box in pixels of the picture: left, top, width, height */
+    float score;      /* how probable it is that writing is centred here, 0..1 */
+    int class;
+    float sure;       /* how probable its class is, 0..1 */
+    int id, contrast; /* once it is cut: the digit it is cut into, and the contrast of its ink, 1..255 */
+};
+
+/* The pixels that a candidate's box touches. */
+struct box candidate_box(const struct candidate *c);
+
+/* The value that half of n candidates do not reach, each counted by its score and size; 0..2047. */
+int weighted_median(const struct candidate *c, int n, float (*value)(const struct candidate *));
+
+/* Grow *array to n elements. Returns 0 or -1. */
+int reserve(void *array, size_t n, size_t *room, size_t size, struct err *e);
+
+/* ---- pyramid.c: the picture at several sizes, each half the one before ---- */
+
+struct pyramid {
+    int width, height; /* of the level at hand */
+    double scale;      /* pixels of the picture a side of one of its pixels */
+    uint8_t *gray;     /* [height][width], owned */
+    size_t room;
+};
+
+/* The means of k x k pixels each of a part of s into out [ceil(height / k)][ceil(width / k)]; at its right and
+ * lower edge of fewer. */
+void reduce(const struct source *s, struct box part, int k, uint8_t *out);
+
+/* Make the first level: reduced by a whole number so that its longest side is at most `side`, or enlarged
+ * when it is tiny. Then go on to the next: pyramid_next returns 0 when that would be too small, else 1. */
+int pyramid_start(struct pyramid *p, const struct source *s, int side, struct err *e);
+int pyramid_next(struct pyramid *p);
+void pyramid_free(struct pyramid *p);
+
+/* ---- finder.c: the network, from a picture to candidates ---- */
+
+/* The workspace of a search through one picture after another, by one thread. `finder` must outlive it. */
+struct search;
+struct search *search_new(const struct ink_finder *finder, struct err *e);
+void search_free(struct search *s);
+
+/* Look for writing in the picture, reduced so that its longest side is at most `side`. Candidates whose score
+ * is at least `least`, on all levels of the pyramid, in no order, are the search's until the next call.
+ * Returns how many they are. */
+int search_run(struct search *s, const struct source *picture, int side, float least, struct candidate **found,
+               struct err *e);
+
+/* ---- suppress.c: what tells of one thing twice, or of a part of one ---- */
+
+/* Put the candidates that are to stay first, and return how many; the order is lost. */
+int suppress(struct candidate *c, int n);
+
+/* The same, but only those go whose box is nearly another's. */
+int suppress_same(struct candidate *c, int n);
+
+/* ---- upright.c: which way up a page lies ---- */
+
+struct upright {
+    struct pyramid copy;
+    uint8_t *turned, *page;
+    size_t turned_room, page_room;
+};
+
+/* Find out how many quarter turns clockwise, 0..3, make the writing of *s upright, and turn it: *s becomes the
+ * turned picture, which u owns until the next call. Returns the turns. */
+int upright_turn(struct upright *u, struct search *search, struct source *s, struct err *e);
+void upright_free(struct upright *u);
+
+/* A box of the turned picture as it lies in the picture of w x h that it was made of. */
+struct box upright_back(struct box b, int turns, int w, int h);
+
+/* ---- cut.c: from a box to the ink of its digit ---- */
+
+struct cutter;
+struct cutter *cutter_new(struct err *e);
+void cutter_free(struct cutter *c);
+
+/* How much darker (above 0) or lighter (below) than its surroundings what stands in the box is, -1..1. */
+float cut_polarity(struct cutter *c, const struct source *s, struct box box);
+
+/* Cut the digit in `box` out of the picture, dark ink or light. other: the boxes of n other digits, whose ink
+ * is not this one's. Fills pixels [28][28] and makes *box that of the ink. Returns the ink's contrast to the
+ * paper, 1..255; 0 when there is no ink. */
+int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n,
+              struct box *box, uint8_t *pixels);
+
+/* ---- normalise.c (normalise is in ink.h) ---- */
+
+/* True when pixels [28][28] is normalised already, as every frame of MNIST and everything normalise has made
+ * is: 19 or 20 pixels long, centred, strokes not too thin. Then *box is that of its ink. */
+bool is_normalised(const uint8_t *pixels, struct box *box);
+
+/* The box of the pixels [h][w] that are at least so bright, or BOX_NONE. */
+struct box box_of(const uint8_t *p, int w, int h, int least);
+
+/* Mean width of the strokes in a gray picture [h][w]: twice its ink over its total variation, which for ink
+ * with sharp edges is twice area over perimeter. 0 when there is no ink. */
+float stroke_width(const uint8_t *gray, int w, int h);
+
+/* ---- reading.c: reading order ---- */
+
+/* What is to be put in order. */
+struct glyph {
+    struct box box; /* upright */
+    int id;         /* the caller's */
+    int line, word; /* both from 0 through the page */
+};
+
+/* Put n glyphs of a page into reading order, `height` being that of its usual digit, and set their line and
+ * word. Returns 0 or -1. */
+int reading_order(struct glyph *g, int n, float height, struct err *e);
+
+#endif
