@@ -110,13 +110,15 @@ static void ask(struct inkpipe *r, const struct ink_digit *found, int n)
     }
 }
 
-static struct inkpipe_digit answer(const struct model *m, const struct ink_digit *d, const double *p)
+/* many: what the finder takes for no digit is none, as cnn-predict has it of a frame with a mark. */
+static struct inkpipe_digit answer(const struct model *m, const struct ink_digit *d, bool many, const double *p)
 {
     int best = 0;
+    bool none = many && d->class >= INK_SIGN;
     for (int i = 1; i < m->classes; i++)
         if (p[i] > p[best])
             best = i;
-    return (struct inkpipe_digit){.label = best == m->reject ? "-" : m->label[best],
+    return (struct inkpipe_digit){.label = none || best == m->reject ? "-" : m->label[best],
                                   .probability = p[best],
                                   .x = d->x,
                                   .y = d->y,
@@ -140,7 +142,7 @@ static int read_digits(struct inkpipe *r, const unsigned char *gray, size_t stri
         return n <= 0 ? n : -1;
     ask(r, found, n);
     for (int i = 0; i < n; i++)
-        r->digit[i] = answer(r->model, &found[i], r->p + (size_t)i * (size_t)r->model->classes);
+        r->digit[i] = answer(r->model, &found[i], many, r->p + (size_t)i * (size_t)r->model->classes);
     return n;
 }
 

@@ -363,9 +363,9 @@ END
     for many in '' -m; do
         for picture in noise barcode maze one; do
             # shellcheck disable=SC2086 # no option is none
-            within 10 200 preproc $many $picture.pgm
+            within 5 150 preproc $many $picture.pgm
         done
         # shellcheck disable=SC2086
-        within 20 1200 preproc $many large.pgm
+        within 10 700 preproc $many large.pgm
     done
 }
