@@ -11,7 +11,7 @@ UNIT = $(patsubst %.c,$(B)/unit/%,$(notdir $(wildcard tests/unit/*/*.c))) $(pats
 DRAW = $(addprefix $(B)/tool/,hands paper scenes truth)
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 CORPUS = $(FUZZ:$(B)/fuzz/%=$(B)/corpus/%)
-LEVEL = $(B)/level/cnn-predict $(B)/level/cnn-train
+LEVEL = $(addprefix $(B)/level/,cnn-predict cnn-train preproc)
 BENCH = $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)

@@ -4,7 +4,7 @@
  * pixels; the paper is what a closing leaves of them (Serra, 1982: strokes are narrower than its window,
  * shadows are not); ink is what differs from that by more than Otsu's threshold (1979). Rulings and walls that
  * cross the surroundings are taken out. Of the connected components those belong to the digit that lie in its
- * box for the most part. */
+ * box for the most part, and of the others what is in its box and nearer to its middle than to another's. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +18,8 @@
 #define MARGIN 0.25f
 /* Half the window of the closing, as a part of the box's longer side: a stroke is no wider than the window. */
 #define CLOSING 0.24f
-/* A component is the digit's when at least this part of its pixels lies in the box; */
+/* A component is the digit's, also where it leaves the box, when at least this part of its pixels lies in it. */
 #define MIN_OWN 0.5f
-/* or when it has at least this part of the ink in the box: then of it what is in the box. */
-#define MIN_MAIN 0.3f
-/* A component with less than this part of the ink in the box is dirt. */
-#define MIN_PIECE 0.1f
-/* A digit may be longer than its box by this factor at most. */
-#define MAX_GROWTH 2.5f
 /* A line is a ruling or a wall when ink covers at least this part of its way through the surroundings; */
 #define MIN_COVERED 0.9f
 /* and when it rises by at most this part of that way. */
@@ -75,14 +69,6 @@ static void load(struct cutter *c, const struct source *s, struct box box)
                            (box.y1 - around.y0 + k - 1) / k};
     c->longer = box_longer(c->core);
     reduce(s, around, k, c->gray);
-}
-
-/* A box of the surroundings in pixels of the picture. */
-static struct box in_source(const struct cutter *c, const struct source *s, struct box b)
-{
-    int k = c->reduce;
-    return (struct box){c->x0 + b.x0 * k, c->y0 + b.y0 * k, min_int(c->x0 + b.x1 * k, s->w),
-                        min_int(c->y0 + b.y1 * k, s->h)};
 }
 
 static void complement(uint8_t *p, int n)
@@ -347,16 +333,18 @@ static float from_middle(struct box b, int x, int y)
     return fmaxf(dx, dy);
 }
 
-/* Take out what is the ink of another digit: in its box and not in this one's, or nearer to its middle. */
-static void give_away(struct cutter *c, struct box other)
+/* Is the pixel nearer to the middle of another digit's box than to this one's? */
+static bool is_anothers(const struct cutter *c, const struct box *other, int n, int x, int y)
 {
+    float own = from_middle(c->core, x, y);
     int k = c->reduce;
-    struct box b = {(other.x0 - c->x0) / k, (other.y0 - c->y0) / k, (other.x1 - c->x0) / k, (other.y1 - c->y0) / k};
-    struct box in = box_clip(b, c->w, c->h);
-    for (int y = in.y0; y < in.y1; y++)
-        for (int x = in.x0; x < in.x1; x++)
-            if (!holds(c->core, x, y) || from_middle(b, x, y) < from_middle(c->core, x, y))
-                c->mask[y * c->w + x] = 0;
+    for (int i = 0; i < n; i++) {
+        struct box b = {(other[i].x0 - c->x0) / k, (other[i].y0 - c->y0) / k, (other[i].x1 - c->x0) / k,
+                        (other[i].y1 - c->y0) / k};
+        if (from_middle(b, x, y) < own)
+            return true;
+    }
+    return false;
 }
 
 /* Take the component of pixel `at` out of the mask into the list. Returns how many pixels it has. */
@@ -378,6 +366,7 @@ static int take_component(struct cutter *c, int at)
     return n;
 }
 
+/* How many of the first n pixels in the list are in the box. */
 static int count_inside(const struct cutter *c, int n)
 {
     int inside = 0;
@@ -386,51 +375,26 @@ static int count_inside(const struct cutter *c, int n)
     return inside;
 }
 
-/* Of the components leave those that are the digit's. Returns whether there are any. */
-static bool keep_components(struct cutter *c)
+/* Of the components leave those that are the digit's; of those that go on beyond it what is in its box and not
+ * another's. Returns whether there is any ink. */
+static bool keep_components(struct cutter *c, const struct box *other, int others)
 {
-    int all = 0;
     bool kept = false;
-    for (int y = c->core.y0; y < c->core.y1; y++)
-        for (int x = c->core.x0; x < c->core.x1; x++)
-            all += c->mask[y * c->w + x];
     for (int at = 0; at < c->w * c->h; at++) {
-        int n = c->mask[at] == 1 ? take_component(c, at) : 0, inside = count_inside(c, n);
-        bool own = (float)inside >= MIN_OWN * (float)n, main = (float)inside >= MIN_MAIN * (float)all;
-        if (!inside || (float)inside < MIN_PIECE * (float)all || !(own || main))
-            continue;
-        for (int i = 0; i < n; i++)
-            if (own || holds(c->core, c->list[i] % c->w, c->list[i] / c->w))
-                c->mask[c->list[i]] = KEPT;
-        kept = true;
+        int n = c->mask[at] == 1 ? take_component(c, at) : 0;
+        bool own = (float)count_inside(c, n) >= MIN_OWN * (float)n;
+        for (int i = 0; i < n; i++) {
+            int x = c->list[i] % c->w, y = c->list[i] / c->w;
+            if (!own && (!holds(c->core, x, y) || is_anothers(c, other, others, x, y)))
+                continue;
+            c->mask[c->list[i]] = KEPT;
+            kept = true;
+        }
     }
     return kept;
 }
 
-/* Find the ink of the digit in `box`. Returns false when there is none. */
-static bool find_ink(struct cutter *c, const struct source *s, bool light, const struct box *other, int n,
-                     struct box box)
-{
-    load(c, s, box);
-    compare(c, light);
-    mark(c);
-    for (int i = 0; i < 2 && erase_rulings(c); i++) /* ink paler than the lines is told from paper without them */
-        mark(c);
-    for (int i = 0; i < n; i++)
-        give_away(c, other[i]);
-    return keep_components(c);
-}
-
 /* ---- Its frame ---- */
-
-/* Does the digit go on beyond the surroundings, other than where the picture ends? Then widen *box. */
-static bool goes_on(const struct cutter *c, const struct source *s, struct box *box)
-{
-    struct box ink = box_of(c->mask, c->w, c->h, KEPT), all = in_source(c, s, (struct box){0, 0, c->w, c->h});
-    *box = box_join(*box, in_source(c, s, ink));
-    return (ink.x0 == 0 && all.x0 > 0) || (ink.y0 == 0 && all.y0 > 0) || (ink.x1 == c->w && all.x1 < s->w) ||
-           (ink.y1 == c->h && all.y1 < s->h);
-}
 
 /* The contrast of full ink: an eighth of the digit's pixels have more. */
 static int full_ink(const struct cutter *c)
@@ -446,7 +410,8 @@ static int full_ink(const struct cutter *c)
     return full;
 }
 
-/* Make the frame of what was found, of ink and its soft edge. Returns the contrast of the ink. */
+/* Make the frame of what was found, of ink and its soft edge, and *box that of the ink. Returns the contrast of
+ * the ink. */
 static int draw(struct cutter *c, const struct source *s, struct box *box, uint8_t *pixels)
 {
     int full = full_ink(c), low = full / 8, n = c->w * c->h;
@@ -460,7 +425,8 @@ static int draw(struct cutter *c, const struct source *s, struct box *box, uint8
     struct box ink = box_of(c->gray, c->w, c->h, MIN_INK);
     for (int y = ink.y0; y < ink.y1; y++)
         memcpy(c->paper + (y - ink.y0) * box_width(ink), c->gray + y * c->w + ink.x0, (size_t)box_width(ink));
-    *box = in_source(c, s, ink);
+    *box = (struct box){c->x0 + ink.x0 * c->reduce, c->y0 + ink.y0 * c->reduce,
+                        min_int(c->x0 + ink.x1 * c->reduce, s->w), min_int(c->y0 + ink.y1 * c->reduce, s->h)};
     normalise(&c->easel, c->paper, box_width(ink), box_height(ink), pixels);
     return full;
 }
@@ -468,12 +434,10 @@ static int draw(struct cutter *c, const struct source *s, struct box *box, uint8
 int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, struct box *box,
               uint8_t *pixels)
 {
-    struct box at = *box;
-    bool found;
-    while ((found = find_ink(c, s, light, other, n, at)) && goes_on(c, s, &at))
-        if ((float)box_longer(at) > MAX_GROWTH * (float)box_longer(*box)) {
-            find_ink(c, s, light, other, n, *box);
-            break;
-        }
-    return found ? draw(c, s, box, pixels) : 0;
+    load(c, s, *box);
+    compare(c, light);
+    mark(c);
+    if (erase_rulings(c)) /* ink paler than the lines is told from paper without them */
+        mark(c);
+    return keep_components(c, other, n) ? draw(c, s, box, pixels) : 0;
 }
