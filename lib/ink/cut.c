@@ -20,6 +20,8 @@
 #define CLOSING 0.24f
 /* A component is the digit's, also where it leaves the box, when at least this part of its pixels lies in it. */
 #define MIN_OWN 0.5f
+/* Of another what is inside is the digit's, unless it is less than this part of the ink in the box: a wall. */
+#define MIN_MAIN 0.3f
 /* A line is a ruling or a wall when ink covers at least this part of its way through the surroundings; */
 #define MIN_COVERED 0.9f
 /* and when it rises by at most this part of that way. */
@@ -380,10 +382,14 @@ static int count_inside(const struct cutter *c, int n)
 static bool keep_components(struct cutter *c, const struct box *other, int others)
 {
     bool kept = false;
+    int all = 0;
+    for (int y = c->core.y0; y < c->core.y1; y++)
+        for (int x = c->core.x0; x < c->core.x1; x++)
+            all += c->mask[y * c->w + x];
     for (int at = 0; at < c->w * c->h; at++) {
-        int n = c->mask[at] == 1 ? take_component(c, at) : 0;
-        bool own = (float)count_inside(c, n) >= MIN_OWN * (float)n;
-        for (int i = 0; i < n; i++) {
+        int n = c->mask[at] == 1 ? take_component(c, at) : 0, inside = count_inside(c, n);
+        bool own = (float)inside >= MIN_OWN * (float)n;
+        for (int i = 0; i < n && (own || (float)inside >= MIN_MAIN * (float)all); i++) {
             int x = c->list[i] % c->w, y = c->list[i] / c->w;
             if (!own && (!holds(c->core, x, y) || is_anothers(c, other, others, x, y)))
                 continue;
