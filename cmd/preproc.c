@@ -207,9 +207,9 @@ static int set_place(struct job *j, bool many, const struct ink_digit *d, const 
         return -1;
     if (!many)
         return 0;
-    return set_number(&j->out, "line", d ? d->line : -1, &j->e) || set_number(&j->out, "word", d ? d->word : -1, &j->e)
-               ? -1
-               : 0;
+    bool failed = set_number(&j->out, "line", d ? d->line : -1, &j->e) ||
+                  set_number(&j->out, "word", d ? d->word : -1, &j->e);
+    return failed ? -1 : 0;
 }
 
 /* Append a digit (NULL: none, an all-zero frame) to what the job puts out; field: NULL, or the one that it is

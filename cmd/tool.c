@@ -88,7 +88,8 @@ const char *tool_model(const char *named, const char *how, const char *variable,
             tool_warn("out of memory");
         return copy; /* until the program ends */
     }
-    tool_warn("no model: name one with %s%s; neither %s nor the tree's models/%s is there", how, variable, found, name);
+    tool_warn("no model: name one with %s%s; neither %s nor the tree's models/%s is there", how, variable,
+              found, name);
     return NULL;
 }
 
