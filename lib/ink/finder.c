@@ -35,7 +35,10 @@
  * their square. */
 #define MAX_CANDIDATES 5000
 
-enum { PLANS = 16 }; /* sizes of tile whose plans are kept */
+enum {
+    PLANS = 16,         /* sizes of tile whose plans are kept */
+    MAX_PLACE = 1 << 20 /* pixels: nothing lies so far from a picture's corner, whatever a network says */
+};
 
 /* The map's channels. */
 enum { CENTRE, CLASS };
@@ -369,7 +372,7 @@ static int take_peaks(struct search *s, struct box tile, float least, struct err
                 continue;
             struct candidate c = decode(s, tile, (long)w * h, cell, x, y);
             float size = fmaxf(c.w, c.h) / (float)s->level.scale;
-            if (!(size >= MIN_SIZE && size <= MAX_SIZE && isfinite(c.x) && isfinite(c.y)))
+            if (!(size >= MIN_SIZE && size <= MAX_SIZE && fabsf(c.x) < MAX_PLACE && fabsf(c.y) < MAX_PLACE))
                 continue;
             if (reserve(&s->found, (size_t)s->founds + 1, &s->found_room, sizeof *s->found, e))
                 return -1;
