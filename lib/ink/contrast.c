@@ -11,10 +11,10 @@
 #include <math.h>
 #include <string.h>
 
-#define REACH (CONTRAST_WINDOW / 2)
-/* Gray levels: a deviation below this counts as this, so that a camera's noise on bare paper stays
- * small. */
+/* A deviation below this, in gray levels, counts as this, so that a camera's noise on bare paper stays small. */
 #define MIN_DEVIATION 6
+
+enum { REACH = CONTRAST_WINDOW / 2 };
 
 /* Of each column, over the rows of the window: sums of pixels and of their squares, [width]. Of each row
  * of these: running sums, which begin REACH + 1 columns before the picture and end REACH after it,
@@ -24,36 +24,23 @@ struct sums {
     int width;
 };
 
-static void add_row(const struct sums *s, const uint8_t *row)
+/* Take a row into the sums, times being 1, or out of them, times being -1. */
+static void add_row(const struct sums *s, const uint8_t *row, int times)
 {
     uint32_t *restrict column = s->column, *restrict squares = s->column_squares;
     for (int x = 0; x < s->width; x++) {
         uint32_t v = row[x];
-        column[x] += v;
-        squares[x] += v * v;
-    }
-}
-
-static void take_row(const struct sums *s, const uint8_t *row)
-{
-    uint32_t *restrict column = s->column, *restrict squares = s->column_squares;
-    for (int x = 0; x < s->width; x++) {
-        uint32_t v = row[x];
-        column[x] -= v;
-        squares[x] -= v * v;
+        column[x] += (uint32_t)times * v;
+        squares[x] += (uint32_t)times * v * v;
     }
 }
 
 static void run_sums(const struct sums *s)
 {
     uint32_t sum = 0, squares = 0;
-    for (int x = 0; x < s->width; x++) {
-        s->run[REACH + 1 + x] = sum += s->column[x];
-        s->run_squares[REACH + 1 + x] = squares += s->column_squares[x];
-    }
-    for (int x = s->width; x < s->width + REACH; x++) {
-        s->run[REACH + 1 + x] = sum;
-        s->run_squares[REACH + 1 + x] = squares;
+    for (int x = 0; x < s->width + REACH; x++) {
+        s->run[REACH + 1 + x] = sum += x < s->width ? s->column[x] : 0;
+        s->run_squares[REACH + 1 + x] = squares += x < s->width ? s->column_squares[x] : 0;
     }
 }
 
@@ -68,14 +55,10 @@ static inline uint8_t contrast_of(uint8_t pixel, uint32_t sum, uint32_t squares,
     return (uint8_t)(int)(level > 255 ? 255 : level);
 }
 
-static inline int window_end(int at, int size)
+/* How many pixels of a line of n the window around one of them has. */
+static inline int window_size(int at, int n)
 {
-    return at + REACH < size ? at + REACH + 1 : size;
-}
-
-static inline int window_size(int at, int size)
-{
-    return window_end(at, size) - (at > REACH ? at - REACH : 0);
+    return (at + REACH < n ? at + REACH + 1 : n) - (at > REACH ? at - REACH : 0);
 }
 
 static void contrast_row(const struct sums *s, const uint8_t *row, int rows, uint8_t *restrict out)
@@ -95,12 +78,12 @@ void ink_local_contrast(const uint8_t *gray, int width, int height, uint8_t *con
                      width};
     memset(scratch, 0, CONTRAST_SCRATCH(width) * sizeof *scratch);
     for (int y = 0; y < height && y < REACH; y++)
-        add_row(&s, gray + (size_t)y * width);
+        add_row(&s, gray + (size_t)y * width, 1);
     for (int y = 0; y < height; y++) {
         if (y + REACH < height)
-            add_row(&s, gray + (size_t)(y + REACH) * width);
+            add_row(&s, gray + (size_t)(y + REACH) * width, 1);
         if (y > REACH)
-            take_row(&s, gray + (size_t)(y - REACH - 1) * width);
+            add_row(&s, gray + (size_t)(y - REACH - 1) * width, -1);
         run_sums(&s);
         contrast_row(&s, gray + (size_t)y * width, window_size(y, height), contrast + (size_t)y * width);
     }
