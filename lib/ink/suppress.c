@@ -79,7 +79,8 @@ static int compare_areas(const void *a, const void *b)
 int suppress_same(struct candidate *c, int n)
 {
     int left = 0;
-    qsort(c, (size_t)n, sizeof *c, compare_scores);
+    if (n > 0)
+        qsort(c, (size_t)n, sizeof *c, compare_scores);
     for (int i = 0; i < n; i++) {
         bool told = false;
         for (int k = 0; k < left && !told; k++) {
@@ -115,7 +116,8 @@ static bool is_several(const struct candidate *c, const struct candidate *smalle
 static int settle_inside(struct candidate *c, int n)
 {
     int left = 0;
-    qsort(c, (size_t)n, sizeof *c, compare_areas);
+    if (n > 0)
+        qsort(c, (size_t)n, sizeof *c, compare_areas);
     for (int i = 0; i < n; i++) {
         if (is_several(&c[i], &c[i + 1], n - i - 1))
             continue;
