@@ -264,8 +264,8 @@ static int pad(struct search *s, struct err *e)
     s->width = (l->width + 2 * MARGIN + STRIDE - 1) / STRIDE * STRIDE;
     s->height = (l->height + 2 * MARGIN + STRIDE - 1) / STRIDE * STRIDE;
     size_t n = (size_t)s->width * (size_t)s->height;
-    if (reserve(&s->padded, n, &s->padded_room, 1, e) || reserve(&s->contrast, n, &s->contrast_room, 1, e) ||
-        reserve(&s->scratch, CONTRAST_SCRATCH(s->width), &s->scratch_room, sizeof *s->scratch, e))
+    if (grow_to(&s->padded, n, &s->padded_room, 1, e) || grow_to(&s->contrast, n, &s->contrast_room, 1, e) ||
+        grow_to(&s->scratch, CONTRAST_SCRATCH(s->width), &s->scratch_room, sizeof *s->scratch, e))
         return -1;
     for (int y = 0; y < s->height; y++) {
         const uint8_t *row = l->gray + (size_t)min_int(max_int(y - MARGIN, 0), l->height - 1) * l->width;
@@ -374,7 +374,7 @@ static int take_peaks(struct search *s, struct box tile, float least, struct err
             float size = fmaxf(c.w, c.h) / (float)s->level.scale;
             if (!(size >= MIN_SIZE && size <= MAX_SIZE && fabsf(c.x) < MAX_PLACE && fabsf(c.y) < MAX_PLACE))
                 continue;
-            if (reserve(&s->found, (size_t)s->founds + 1, &s->found_room, sizeof *s->found, e))
+            if (grow_to(&s->found, (size_t)s->founds + 1, &s->found_room, sizeof *s->found, e))
                 return -1;
             s->found[s->founds++] = c;
         }
@@ -387,8 +387,8 @@ static int run_tile(struct search *s, struct box tile, float least, struct err *
     int w = box_width(tile), h = box_height(tile);
     size_t cells = (size_t)(w / STRIDE) * (size_t)(h / STRIDE);
     struct infer *plan = plan_for(s, w, h, e);
-    if (!plan || reserve(&s->tile, (size_t)w * (size_t)h, &s->tile_room, sizeof *s->tile, e) ||
-        reserve(&s->map, (size_t)(1 + f->classes + SIZES) * cells, &s->map_room, sizeof *s->map, e))
+    if (!plan || grow_to(&s->tile, (size_t)w * (size_t)h, &s->tile_room, sizeof *s->tile, e) ||
+        grow_to(&s->map, (size_t)(1 + f->classes + SIZES) * cells, &s->map_room, sizeof *s->map, e))
         return -1;
     for (int y = 0; y < h; y++) {
         const uint8_t *row = s->contrast + (size_t)(tile.y0 + y) * s->width + tile.x0;

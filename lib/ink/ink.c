@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "steps.h"
 
 /* A picture is looked at for all its digits with at most this longest side, in pixels: a digit of a page with
@@ -78,11 +79,11 @@ int ink_seen(const struct ink *k)
 /* Room for n candidates. */
 static int make_room(struct ink *k, size_t n, struct err *e)
 {
-    return reserve(&k->shown, n, &k->shown_room, sizeof *k->shown, e) ||
-                   reserve(&k->box, n, &k->box_room, sizeof *k->box, e) ||
-                   reserve(&k->cut, n, &k->cut_room, sizeof *k->cut, e) ||
-                   reserve(&k->glyph, n, &k->glyph_room, sizeof *k->glyph, e) ||
-                   reserve(&k->digit, n, &k->digit_room, sizeof *k->digit, e)
+    return grow_to(&k->shown, n, &k->shown_room, sizeof *k->shown, e) ||
+                   grow_to(&k->box, n, &k->box_room, sizeof *k->box, e) ||
+                   grow_to(&k->cut, n, &k->cut_room, sizeof *k->cut, e) ||
+                   grow_to(&k->glyph, n, &k->glyph_room, sizeof *k->glyph, e) ||
+                   grow_to(&k->digit, n, &k->digit_room, sizeof *k->digit, e)
                ? -1
                : 0;
 }

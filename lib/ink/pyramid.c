@@ -16,13 +16,6 @@
  * digits are too small for the network. */
 #define MIN_FIRST_SIDE 48
 
-int reserve(void *array, size_t n, size_t *room, size_t size, struct err *e)
-{
-    void **p = array, *q = grow(*p, n, room, size, e);
-    *p = q ? q : *p;
-    return q ? 0 : -1;
-}
-
 static uint8_t mean(const uint8_t *p, long stride, int w, int h)
 {
     int sum = 0, count = w * h;
@@ -81,7 +74,7 @@ int pyramid_start(struct pyramid *p, const struct source *s, int side, struct er
     p->width = more * ((s->w + less - 1) / less);
     p->height = more * ((s->h + less - 1) / less);
     p->scale = (double)less / more;
-    if (reserve(&p->gray, (size_t)p->width * (size_t)p->height, &p->room, 1, e))
+    if (grow_to(&p->gray, (size_t)p->width * (size_t)p->height, &p->room, 1, e))
         return -1;
     if (more == 1)
         reduce(s, (struct box){0, 0, s->w, s->h}, less, p->gray);

@@ -31,9 +31,6 @@ struct box candidate_box(const struct candidate *c);
 /* The value that half of n candidates do not reach, each counted by its score and size; 0..2047. */
 int weighted_median(const struct candidate *c, int n, float (*value)(const struct candidate *));
 
-/* Grow *array to n elements. Returns 0 or -1. */
-int reserve(void *array, size_t n, size_t *room, size_t size, struct err *e);
-
 /* ---- pyramid.c: the picture at several sizes, each half the one before ---- */
 
 struct pyramid {

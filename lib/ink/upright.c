@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "steps.h"
 
 /* The small copy's longest side, in pixels, is at most this: digits of a page of 40 lines are still found. */
@@ -40,7 +41,7 @@ struct box upright_back(struct box b, int turns, int w, int h)
 static int turn(const struct source *s, int turns, uint8_t **out, size_t *room, struct source *turned, struct err *e)
 {
     int w = turns % 2 ? s->h : s->w, h = turns % 2 ? s->w : s->h;
-    if (reserve(out, (size_t)w * (size_t)h, room, 1, e))
+    if (grow_to(out, (size_t)w * (size_t)h, room, 1, e))
         return -1;
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
