@@ -20,7 +20,10 @@
 #define MAX_CELL_SHIFT 4  /* pixels that a box may lie beside where its row has it */
 #define MIN_BAND 2        /* pixels on either side of a line's middle that are taken out with it, at least */
 #define MAX_BAND 6
-#define MIN_INK 26        /* of 255: paper's own unevenness is less */
+#define SURE_INK 26       /* of 255: paper's own unevenness is less */
+#define MIN_INK 12        /* of 255: ink of a pale row has at least so much, */
+#define ROUGH 4           /* and at least so many times the spread of the paper's grain */
+#define MIN_PALE 6        /* times that spread: with less full ink a row is not pale, but empty */
 #define INK 0.4           /* of the contrast of full ink: what has more is ink */
 #define FULL_AREA 80      /* pixels of a box: so many have the contrast of full ink, or more */
 #define SPECK 9           /* pixels: what is smaller is dirt */
@@ -48,6 +51,7 @@ struct row {
     double x, y; /* mm on paper of its upper left corner */
     int w, h, cells;
     double ppm;  /* the picture's pixels to a mm */
+    int rough;   /* the spread of the paper's grain */
     int band;    /* pixels on either side of a line's middle that are taken out */
     struct cell_place cell[FORM_MAX_CELLS];
 };
@@ -222,13 +226,11 @@ static void spread(uint8_t *p, uint8_t *scratch, int w, int h, bool greatest)
     transpose(scratch, h, w, p);
 }
 
-/* The paper's grain lies below what a closing leaves: half of the row's pixels, which are paper, have no more. */
-static int grain(const uint8_t *ink, int n)
+/* The contrast that this part of n pixels have no more than. */
+static int quantile(const int count[256], int n, double part)
 {
-    int count[256] = {0}, v = 0;
-    for (int i = 0; i < n; i++)
-        count[ink[i]]++;
-    for (int seen = count[0]; 2 * seen < n; seen += count[++v])
+    int v = 0;
+    for (int seen = count[0]; seen < part * n; seen += count[++v])
         ;
     return v;
 }
@@ -243,7 +245,12 @@ static void compare(struct form_reader *r)
         int paper = max_int(r->paper[i], 16), d = paper - r->gray[i];
         r->ink[i] = (uint8_t)(d > 0 ? min_int(d * 255 / paper, 255) : 0);
     }
-    int none = grain(r->ink, w * h);
+    /* The paper's grain lies below what a closing leaves: most of the row's pixels are paper. */
+    int count[256] = {0};
+    for (int i = 0; i < w * h; i++)
+        count[r->ink[i]]++;
+    int none = quantile(count, w * h, 0.5);
+    r->row.rough = quantile(count, w * h, 0.75) - none;
     for (int i = 0; i < w * h; i++)
         r->ink[i] = (uint8_t)max_int(r->ink[i] - none, 0);
 }
@@ -338,7 +345,7 @@ static int line_profile(const struct form_reader *r, int t)
 static void measure_band(struct form_reader *r)
 {
     r->row.band = MIN_BAND;
-    while (r->row.band < MAX_BAND && line_profile(r, r->row.band + 1) > MIN_INK / 2)
+    while (r->row.band < MAX_BAND && line_profile(r, r->row.band + 1) > SURE_INK / 2)
         r->row.band++;
 }
 
@@ -354,7 +361,21 @@ static void measure_ink(struct form_reader *r, struct cell_place *c)
     while (v > 0 && (all += count[v]) < FULL_AREA)
         v--;
     c->full = v;
-    c->ink = max_int(MIN_INK, (int)(INK * v));
+}
+
+/* A row has one pen: beside clear ink, what is faint is rubbed out or on the paper's back; where all ink is
+ * faint, it is a hard pencil's. */
+static void choose_ink(struct form_reader *r)
+{
+    int full = 0, rough = r->row.rough, least = SURE_INK;
+    for (int i = 0; i < r->row.cells; i++) {
+        measure_ink(r, &r->row.cell[i]);
+        full = max_int(full, r->row.cell[i].full);
+    }
+    if (full >= MIN_PALE * rough)
+        least = min_int(max_int(max_int(MIN_INK, ROUGH * rough), (int)(INK * full)), SURE_INK);
+    for (int i = 0; i < r->row.cells; i++)
+        r->row.cell[i].ink = max_int(least, (int)(INK * r->row.cell[i].full));
 }
 
 /* The cell whose box is nearest to column x. */
@@ -617,8 +638,7 @@ static int read_row(struct form_reader *r, const struct form_layout *l, const st
     compare(r);
     align(r);
     measure_band(r);
-    for (int i = 0; i < r->row.cells; i++)
-        measure_ink(r, &r->row.cell[i]);
+    choose_ink(r);
     mark_ink(r);
     take_out_print(r, l, sheet);
     return share_out(r, e) || put_cells(r, p, plane, e) ? -1 : 0;

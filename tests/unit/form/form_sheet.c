@@ -118,6 +118,38 @@ static void test_turns(struct form_reader *r, const struct form_layout *l)
     }
 }
 
+/* A 1 in a cell, of that gray. */
+static void write_one(const struct form_rect *at, const struct plane *to, uint8_t ink)
+{
+    for (double y = at->y + 2; y < at->y + at->h - 2; y += 0.1)
+        for (double x = at->x + at->w / 2 - 0.5; x < at->x + at->w / 2 + 0.5; x += 0.1) {
+            struct point p = plane_map(to, x, y);
+            gray[(int)p.y * W + (int)p.x] = ink;
+        }
+}
+
+static bool has_ink(struct form_reader *r, const struct form_layout *l, size_t cell)
+{
+    struct err e = ERR_NONE;
+    struct form_sheet sheet;
+    struct form_ink *ink;
+    size_t n;
+    return !form_find_sheet(r, l, gray, W, W, H, &sheet, &e) &&
+           !form_read_cells(r, l, gray, W, W, H, &sheet, &ink, &n, &e) && ink[cell].w > 0;
+}
+
+/* A hard pencil takes a tenth of the paper's light; so does what was rubbed out beside clear ink. */
+static void test_pale(struct form_reader *r, const struct form_layout *l)
+{
+    struct plane to = draw(l, l->code, 0.1, -1, -1);
+    CHECK(!has_ink(r, l, 1), "nothing is written");
+    write_one(&l->cell[1].at, &to, 189);
+    write_one(&l->cell[2].at, &to, 189);
+    CHECK(has_ink(r, l, 1) && has_ink(r, l, 2), "pale ink is ink");
+    write_one(&l->cell[2].at, &to, 60);
+    CHECK(!has_ink(r, l, 1) && has_ink(r, l, 2), "but not beside clear ink");
+}
+
 static void test_wrong(struct form_reader *r, const struct form_layout *l)
 {
     struct err e = ERR_NONE;
@@ -141,6 +173,7 @@ int main(void)
     struct form_reader *r = form_reader_new(&e);
     test_turns(r, &l);
     test_turns(r, &letter);
+    test_pale(r, &l);
     test_wrong(r, &l);
     form_reader_free(r);
     form_layout_free(&l);
