@@ -2,6 +2,7 @@
  * cells as preproc -f cut them out. Out: the table, corrected, whole on disk after every key that changes it.
  * Cells are shown a screenful at a time, those that were read as one digit beside one another: a 1 among
  * 7s is seen at once. */
+#define _GNU_SOURCE 1 /* realpath */
 #include <libgen.h>
 #include <limits.h>
 #include <math.h>
@@ -342,6 +343,14 @@ static void run(struct checker *c, const sigset_t *open)
 
 /* ---- all of it ---- */
 
+/* The folder in which a file is written: a symbolic link stays, and what it points to is replaced. */
+static char *folder_of(const char *file, char path[PATH_MAX])
+{
+    if (!realpath(file, path))
+        snprintf(path, PATH_MAX, "%s", file); /* it is not there yet */
+    return dirname(path);
+}
+
 /* All that is read from here on may be a stranger's; files are written only beside the tables. */
 static int drop_privileges(const struct checker *c, bool window, struct err *e)
 {
@@ -356,9 +365,9 @@ static int drop_privileges(const struct checker *c, bool window, struct err *e)
     for (int i = 0; i < c->o->n; i++)
         file[n++] = c->o->files[i];
     file[n++] = c->o->table;
-    snprintf(corrected, sizeof corrected, "%s", c->o->corrected);
-    snprintf(labelled, sizeof labelled, "%s", c->o->labelled ? c->o->labelled : c->o->corrected);
-    privilege_drop(&(struct privilege){file, n, {dirname(corrected), dirname(labelled)}, window});
+    const char *const folder[] = {folder_of(c->o->corrected, corrected),
+                                  folder_of(c->o->labelled ? c->o->labelled : c->o->corrected, labelled)};
+    privilege_drop(&(struct privilege){file, n, {folder[0], folder[1]}, window});
     free(file);
     return 0;
 }

@@ -236,6 +236,16 @@ says() {
     cmp marks.tsv good.tsv
 }
 
+@test "a table behind a symbolic link is written where it is" {
+    mkdir -p here there
+    grep -v '^[12]' before.tsv >there/marks.tsv
+    ln -s ../there/marks.tsv here/link.tsv
+    chmod 600 there/marks.tsv
+    run -0 env -u DISPLAY xcheck t.form here/link.tsv cells.pgm
+    [ -L here/link.tsv ]
+    grep -v '^[12]' before.tsv | cmp - there/marks.tsv
+}
+
 @test "a corrected table of other pages is not written over" {
     head -n 2 marks.tsv >good.tsv
     run -1 xcheck -o good.tsv t.form marks.tsv cells.pgm

@@ -121,6 +121,31 @@ static void test_percent(void)
               cases[i].probability, text);
 }
 
+static void test_tiles(void)
+{
+    static const uint8_t gray[4] = {255, 255, 255, 255};
+    const struct frame frame = {.width = 2, .height = 2, .gray = (uint8_t *)gray};
+    int width, height;
+    tiles_size(1.5, 7, 3, &width, &height);
+    struct tiles t = tiles_fit(1.5, width, height);
+    CHECK(t.across == 7 && t.down == 3, "a window for 7 x 3 tiles fits %d x %d", t.across, t.down);
+    t = tiles_fit(1.5, width - 1, height - 1);
+    CHECK(t.across == 6 && t.down == 2, "one that is smaller by a pixel fits %d x %d", t.across, t.down);
+    t = tiles_fit(4, 5, 5);
+    CHECK(t.across == 1 && t.down == 1, "any window fits one");
+    CHECK(tiles_at(&t, 100, 250) == 0 && tiles_at(&t, 5, 5) == -1, "a point on a tile, and one beside it");
+    t = tiles_fit(0.25, W, H);
+    CHECK(tiles_at(&t, 3 + 3 * 21 + 9, 9 + 27 + 9) == t.across + 3, "the fourth tile of the second row is %d",
+          tiles_at(&t, 3 + 3 * 21 + 9, 9 + 27 + 9));
+    wipe();
+    for (int i = 0; i < 2 * t.across * t.down; i++)
+        tiles_paint(&s, &t, i, &(struct tile){&frame, "1", "72", i == 1, i == 0});
+    tiles_paint_words(&s, 0.25, "head", "foot", "");
+    CHECK(intact(), "tiles beyond the surface are clipped");
+    CHECK(s.pixels[(9 + 9) * W + 3 + 9] == 0xffffff && count(INK_TEXT) > 0 && count(INK_EDGE) > 0,
+          "pictures, and the edge of the chosen one");
+}
+
 int main(void)
 {
     test_percent();
@@ -128,6 +153,7 @@ int main(void)
     test_fit();
     test_gray();
     test_text();
+    test_tiles();
     test_mix();
     return check_done();
 }
