@@ -30,7 +30,7 @@
 #define MAX_TILE 512
 /* A box is left to the reader when digits in it are at least so probable, times its score: it refuses what is
  * none. */
-#define MIN_DIGIT 0.2f
+#define MIN_DIGIT 0.15f
 /* A picture has at most so many candidates, more than any page has, the surest: what follows takes time by
  * their square. */
 #define MAX_CANDIDATES 5000
@@ -90,8 +90,6 @@ static int class_named(const char *label, size_t len)
     const char *sign = len == 1 ? strchr(INK_SIGNS, *label) : NULL;
     if (sign)
         return INK_SIGN + (int)(sign - INK_SIGNS);
-    if (len == 4 && !memcmp(label, "sign", len))
-        return INK_SIGN;
     return len == 5 && !memcmp(label, "other", len) ? INK_OTHER : -1;
 }
 
