@@ -16,51 +16,22 @@ static float *value_at(const struct infer *p, float *arena, int v, int i)
     return arena + p->value[v].place + i * p->value[v].image;
 }
 
-/* The blocks of a value that a pointwise step goes over: `count` of them, each of rows x pixels. */
-struct walk {
-    int count, rows, pixels;
-    long row, block, origin;
-};
-
-static struct walk walk_of(const struct value *v, int chunk, int n)
+/* The pixels of a value whose memory is x: of an image inside its border, or of n images of a matrix. */
+static struct view view_of(const struct infer *p, int value, float *x, int n)
 {
-    if (v->matrix)
-        return (struct walk){matrix_blocks(v->shape), 1, n, 0, (long)chunk * BLOCK, 0};
+    const struct value *v = &p->value[value];
     const struct layout *l = &v->layout;
-    return (struct walk){l->blocks, l->shape.h, l->shape.w, l->row, l->block, l->origin};
+    if (v->matrix)
+        return (struct view){x, matrix_blocks(v->shape), 1, n, 0, (long)p->chunk * BLOCK};
+    return (struct view){x + l->origin, l->blocks, l->shape.h, l->shape.w, l->row, l->block};
 }
 
-static void run_pointwise(const struct infer *p, const struct step *s, const float *x,
-                          const float *x2, float *y, int n)
+/* The same of a pool's input, from the first window on. */
+static struct view windows_of(const struct infer *p, const struct step *s, float *x)
 {
-    struct walk from = walk_of(&p->value[s->x], p->chunk, n);
-    struct walk to = walk_of(&p->value[s->y], p->chunk, n);
-    struct walk from2 = s->x2 < 0 ? from : walk_of(&p->value[s->x2], p->chunk, n);
-    for (int b = 0; b < to.count; b++) {
-        const float *xb = x + from.origin + b * from.block;
-        float *yb = y + to.origin + b * to.block;
-        if (s->kind == STEP_RELU)
-            p->k->relu(to.rows, to.pixels, xb, from.row, yb, to.row);
-        else if (s->kind == STEP_ADD)
-            p->k->add(to.rows, to.pixels, xb, from.row, x2 + from2.origin + b * from2.block,
-                      from2.row, s->relu, yb, to.row);
-        else
-            p->k->affine(to.rows, to.pixels, xb, from.row, s->memory + b * BLOCK,
-                         s->memory + (to.count + b) * BLOCK, yb, to.row);
-    }
-}
-
-static void run_pool(const struct infer *p, const struct step *s, const float *x, float *y)
-{
-    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
-    for (int b = 0; b < to->blocks; b++) {
-        const float *xb = x + s->start + b * from->block;
-        float *yb = y + to->origin + b * to->block;
-        if (s->kind == STEP_MAXPOOL)
-            p->k->maxpool(&s->pool, xb, yb);
-        else
-            p->k->sumpool(&s->pool, s->factor, xb, yb);
-    }
+    struct view v = view_of(p, s->x, x, 1);
+    v.p = x + s->start;
+    return v;
 }
 
 static void run_pad(const struct infer *p, const struct step *s, const float *x, float *y)
@@ -69,7 +40,7 @@ static void run_pad(const struct infer *p, const struct step *s, const float *x,
     size_t bytes = (size_t)(from->shape.w * from->pixel) * sizeof(float);
     for (int b = 0; b < from->blocks; b++)
         for (int r = 0; r < from->shape.h; r++)
-            memcpy(y + to->origin + b * to->block + r * to->row,
+            memcpy(y + s->start + b * to->block + r * to->row,
                    x + from->origin + b * from->block + r * from->row, bytes);
 }
 
@@ -107,16 +78,14 @@ static float each(const struct layer *l, float x)
     }
 }
 
-static void run_each(const struct infer *p, const struct step *s, const float *x, float *y, int n)
+static void run_each(const struct infer *p, const struct step *s, struct view x, struct view y)
 {
-    struct walk from = walk_of(&p->value[s->x], p->chunk, n);
-    struct walk to = walk_of(&p->value[s->y], p->chunk, n);
-    for (int b = 0; b < to.count; b++) {
+    for (int b = 0; b < y.blocks; b++) {
         int lanes = lanes_of(&p->value[s->y], b);
-        for (int r = 0; r < to.rows; r++) {
-            const float *xr = x + from.origin + b * from.block + r * from.row;
-            float *yr = y + to.origin + b * to.block + r * to.row;
-            for (long i = 0; i < (long)to.pixels * BLOCK; i++)
+        for (int r = 0; r < y.rows; r++) {
+            const float *xr = x.p + b * x.block + r * x.row;
+            float *yr = y.p + b * y.block + r * y.row;
+            for (long i = 0; i < (long)y.pixels * BLOCK; i++)
                 yr[i] = i % BLOCK < lanes ? each(&s->layer, xr[i]) : 0;
         }
     }
@@ -155,23 +124,6 @@ static void run_anypool(const struct infer *p, const struct step *s, const float
             for (int q = 0; q < to->shape.w; q++)
                 pool_pixel(&s->layer, from, x + b * from->block, r, q,
                            y + to->origin + b * to->block + r * to->row + q * BLOCK);
-}
-
-/* OP_PAD: the picture inside a border of alpha. */
-static void run_surround(const struct infer *p, const struct step *s, const float *x, float *y)
-{
-    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
-    size_t bytes = (size_t)from->shape.w * BLOCK * sizeof(float);
-    for (int b = 0; b < to->blocks; b++)
-        for (int r = 0; r < to->shape.h; r++) {
-            float *yr = y + to->origin + b * to->block + r * to->row;
-            int h = r - s->layer.pad_top;
-            for (long i = 0; i < (long)to->shape.w * BLOCK; i++)
-                yr[i] = s->layer.alpha;
-            if (h >= 0 && h < from->shape.h)
-                memcpy(yr + s->layer.pad_left * BLOCK,
-                       x + from->origin + b * from->block + h * from->row, bytes);
-        }
 }
 
 /* What a step is run on: images, memory, a part of the work. */
@@ -244,9 +196,9 @@ static void run_winograd(const struct infer *p, const struct step *s, const stru
 static void run_step(const struct infer *p, const struct step *s, const struct run *r)
 {
     const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
-    const float *x = value_at(p, r->arena, s->x, r->image);
-    const float *x2 = s->x2 < 0 ? NULL : value_at(p, r->arena, s->x2, r->image);
-    float *y = value_at(p, r->arena, s->y, r->image);
+    float *x = value_at(p, r->arena, s->x, r->image), *y = value_at(p, r->arena, s->y, r->image);
+    float *x2 = s->x2 < 0 ? NULL : value_at(p, r->arena, s->x2, r->image);
+    struct view xv = view_of(p, s->x, x, r->n), yv = view_of(p, s->y, y, r->n);
     switch (s->kind) {
     case STEP_CONV:
         run_conv(p, s, r, x, y);
@@ -255,13 +207,19 @@ static void run_step(const struct infer *p, const struct step *s, const struct r
         run_winograd(p, s, r, x, x2, y);
         break;
     case STEP_AFFINE:
+        p->k->affine(xv, s->memory, s->memory + yv.blocks * BLOCK, yv);
+        break;
     case STEP_RELU:
+        p->k->relu(xv, yv);
+        break;
     case STEP_ADD:
-        run_pointwise(p, s, x, x2, y, r->n);
+        p->k->add(xv, view_of(p, s->x2, x2, r->n), s->relu, yv);
         break;
     case STEP_MAXPOOL:
+        p->k->maxpool(&s->pool, windows_of(p, s, x), yv);
+        break;
     case STEP_SUMPOOL:
-        run_pool(p, s, x, y);
+        p->k->sumpool(&s->pool, s->factor, windows_of(p, s, x), yv);
         break;
     case STEP_PAD:
         run_pad(p, s, x, y);
@@ -273,13 +231,10 @@ static void run_step(const struct infer *p, const struct step *s, const struct r
         layout_get(from, x, r->logits + (long)r->row * p->outputs);
         break;
     case STEP_EACH:
-        run_each(p, s, x, y, r->n);
+        run_each(p, s, xv, yv);
         break;
     case STEP_ANYPOOL:
         run_anypool(p, s, x, y);
-        break;
-    case STEP_SURROUND:
-        run_surround(p, s, x, y);
         break;
     case STEP_UNBLOCK:
         layout_get(from, x, y);
@@ -389,11 +344,11 @@ const struct infer_step *infer_profile(struct infer *p, int *count)
         [STEP_CONV] = "direct", [STEP_WINOGRAD] = "Winograd", [STEP_AFFINE] = "by itself",
         [STEP_RELU] = "by itself", [STEP_ADD] = "by itself", [STEP_MAXPOOL] = "by itself",
         [STEP_SUMPOOL] = "by itself", [STEP_PAD] = "padding", [STEP_MATRIX] = "gathering",
-        [STEP_LOGITS] = "copying",        [STEP_EACH] = "plain", [STEP_ANYPOOL] = "plain", [STEP_SURROUND] = "plain",
+        [STEP_LOGITS] = "copying",        [STEP_EACH] = "plain", [STEP_ANYPOOL] = "plain",
         [STEP_UNBLOCK] = "reshaping", [STEP_BLOCK] = "reshaping"};
     *count = p->steps;
     if (!p->profile && p->steps)
-        p->profile = calloc((size_t)p->steps, sizeof *p->profile);
+        p->profile = pages_take(p->pages, (size_t)p->steps, sizeof *p->profile);
     for (int i = 0; p->profile && i < p->steps; i++) {
         const struct step *s = &p->step[i];
         p->profile[i] = (struct infer_step){s->first, s->last, how[s->kind], s->multiplies, 0};

@@ -13,11 +13,9 @@
 #define MAX_GROUP 8  /* A step of a group takes at most so many of them. */
 
 struct planner {
+    struct graph graph;
     const struct net *net;
     struct infer *p;
-    int *uses;     /* [layers] how many layers read the layer */
-    int *reader;   /* [layers] the last one that reads it */
-    int *value_of; /* [layers] the value that holds its output */
     struct err *e;
 };
 
@@ -44,58 +42,43 @@ static struct step *new_step(struct infer *p, enum kind kind, int x, int y)
     return s;
 }
 
-/* The only reader of layer i, skipping dropout (the identity here), if it is of this op; -1 otherwise. */
-static int only_reader(const struct planner *b, int i, enum op op)
+/* Plan a copy of value x inside a border of `fill`, which is part of the shape of the result; `outer` is that
+ * which its reader needs. Returns the result. */
+static int plan_pad(struct planner *b, int x, struct border pad, float fill, struct border outer)
 {
-    do {
-        if (b->uses[i] != 1)
-            return -1;
-        i = b->reader[i];
-    } while (b->net->layer[i].op == OP_DROPOUT);
-    return b->net->layer[i].op == op ? i : -1;
-}
-
-static bool has_border(struct border b)
-{
-    return b.top || b.left || b.bottom || b.right;
-}
-
-/* The border that layer i's value is written with: the padding of the first convolution with padding that
- * reads it. Other readers with padding copy the value (pad_input). */
-static struct border border_for(const struct planner *b, int i)
-{
-    int reader = only_reader(b, i, OP_CONV);
-    for (int j = i + 1; reader < 0 && j < b->net->layers; j++) {
-        const struct layer *l = &b->net->layer[j];
-        if (l->op == OP_CONV && l->in[0] == i && has_border(layer_border(l)))
-            reader = j;
-    }
-    return reader < 0 ? (struct border){0} : layer_border(&b->net->layer[reader]);
+    const struct value *v = &b->p->value[x];
+    struct shape s = v->shape;
+    s.h += pad.top + pad.bottom;
+    s.w += pad.left + pad.right;
+    int y = new_value(b->p, false, s, outer, v->layout.pixel == 1);
+    const struct layout *to = &b->p->value[y].layout;
+    struct step *step = new_step(b->p, STEP_PAD, x, y);
+    step->fill = fill;
+    step->start = to->origin + pad.top * to->row + pad.left * to->pixel;
+    b->p->value[y].filled = true;
+    return y;
 }
 
 /* The value that conv or pool l reads, with a border of `fill` as l needs it; *start becomes the offset of
  * the first window in it. */
 static int pad_input(struct planner *b, const struct layer *l, float fill, long *start)
 {
-    int x = b->value_of[l->in[0]];
+    int x = b->graph.value_of[l->in[0]];
     struct border need = layer_border(l);
-    struct value *v = &b->p->value[x];
+    const struct value *v = &b->p->value[x];
     *start = 0;
     if (fill == 0 && !memcmp(&v->border, &need, sizeof need))
         return x;
-    if (!has_border(need)) {
-        *start = v->layout.origin;
-        return x;
-    }
-    int y = new_value(b->p, false, v->shape, need, v->layout.pixel == 1);
-    new_step(b->p, STEP_PAD, x, y)->fill = fill;
-    return y;
+    if (has_border(need))
+        return plan_pad(b, x, need, fill, (struct border){0});
+    *start = v->layout.origin;
+    return x;
 }
 
 /* The input of a step over a matrix: a value of images is gathered into one first. */
 static int matrix_input(struct planner *b, int layer)
 {
-    int x = b->value_of[layer];
+    int x = b->graph.value_of[layer];
     if (b->p->value[x].matrix)
         return x;
     int y = new_value(b->p, true, b->p->value[x].shape, (struct border){0}, false);
@@ -106,16 +89,8 @@ static int matrix_input(struct planner *b, int layer)
 /* Allocate weights, bias, scale and shift of a step side by side, zeroed. */
 static int alloc_params(struct planner *b, struct step *s, long weights, long channels)
 {
-    s->memory = pages_take(b->p->pages, (size_t)weights + 3 * (size_t)channels);
+    s->memory = pages_take(b->p->pages, (size_t)weights + 3 * (size_t)channels, sizeof *s->memory);
     return s->memory ? 0 : err_set(b->e, "out of memory");
-}
-
-/* Batch norm as y = scale * x + shift. */
-static void affine_of(const struct layer *l, long i, float *scale, float *shift)
-{
-    double a = l->scale[i] / sqrt((double)l->var[i] + l->epsilon);
-    *scale = (float)a;
-    *shift = (float)(l->shift[i] - a * l->mean[i]);
 }
 
 /* Pack the weights of layer i into w and set bias, with the batch norm `folded` (or NULL) folded in. */
@@ -129,7 +104,7 @@ static int pack_params(struct planner *b, const struct layer *l, const struct pa
     for (int k = 0; k < p->k; k++) {
         float scale = 1, shift = 0;
         if (folded)
-            affine_of(folded, k, &scale, &shift);
+            net_batchnorm(folded, k, &scale, &shift);
         for (long i = k * each; i < (k + 1) * each; i++)
             weight[i] = scale * l->weight[i];
         bias[k] = scale * (l->bias ? l->bias[k] : 0) + shift;
@@ -142,7 +117,7 @@ static int pack_params(struct planner *b, const struct layer *l, const struct pa
 /* Layers that look at rows and columns cannot follow a dense layer. */
 static int need_image(struct planner *b, int i)
 {
-    if (b->p->value[b->value_of[b->net->layer[i].in[0]]].matrix)
+    if (b->p->value[b->graph.value_of[b->net->layer[i].in[0]]].matrix)
         return err_set(b->e, "layer %d: %s after a dense layer is not run", i,
                        op_name(b->net->layer[i].op));
     return 0;
@@ -159,7 +134,7 @@ struct fused {
 /* Extend f over the only reader of its last layer, if that is of this op. Returns that layer, or -1. */
 static int fuse(const struct planner *b, struct fused *f, enum op op)
 {
-    int next = only_reader(b, f->last, op);
+    int next = graph_reader(&b->graph, f->last, op);
     if (next >= 0)
         f->last = next;
     return next;
@@ -178,7 +153,7 @@ static struct fused fused_with(const struct planner *b, int i)
 /* Fuse a max pool that halves rows and columns. */
 static void fuse_pool(const struct planner *b, struct fused *f)
 {
-    int next = only_reader(b, f->last, OP_MAXPOOL);
+    int next = graph_reader(&b->graph, f->last, OP_MAXPOOL);
     if (next < 0)
         return;
     const struct layer *l = &b->net->layer[next];
@@ -192,11 +167,11 @@ static void fuse_pool(const struct planner *b, struct fused *f)
 /* Fuse a sum with an image that is made by an earlier step. */
 static void fuse_sum(const struct planner *b, struct fused *f)
 {
-    int next = f->pool < 0 ? only_reader(b, f->last, OP_ADD) : -1;
+    int next = f->pool < 0 ? graph_reader(&b->graph, f->last, OP_ADD) : -1;
     if (next < 0)
         return;
     const struct layer *l = &b->net->layer[next];
-    int other = b->value_of[l->in[0]] >= 0 ? b->value_of[l->in[0]] : b->value_of[l->in[1]];
+    int other = b->graph.value_of[l->in[0]] >= 0 ? b->graph.value_of[l->in[0]] : b->graph.value_of[l->in[1]];
     if (other < 0 || b->p->value[other].matrix || b->p->value[other].shape.c != l->out.c ||
         b->p->value[other].layout.pixel != BLOCK)
         return;
@@ -224,22 +199,13 @@ static int plan_params(struct planner *b, struct step *s, const struct layer *l,
         b->p->k->winograd_weights(pairs, pairs, direct, w);
     free(direct);
     for (int k = 0; f->post >= 0 && k < pk->k; k++)
-        affine_of(&layer[f->post], k, &scale[k], &shift[k]);
+        net_batchnorm(&layer[f->post], k, &scale[k], &shift[k]);
     s->conv.w = w;
     s->conv.bias = bias;
     s->conv.relu = f->relu >= 0;
     s->conv.scale = f->post < 0 ? NULL : scale;
     s->conv.shift = shift;
     return failed;
-}
-
-/* The taps of a kernel's row lie side by side in an input without blocks: they are one run. */
-static void join_taps(struct conv *v, const struct layer *l, int *offset)
-{
-    for (int r = 0; r < l->r; r++)
-        offset[r] = offset[r * l->s];
-    v->runs = l->r;
-    v->run = l->s;
 }
 
 /* Make the geometry of Winograd's algorithm from that of the direct convolution in s->conv. */
@@ -294,36 +260,20 @@ static int plan_conv(struct planner *b, int i)
         fuse_sum(b, &f);
     }
     struct shape out = f.pool < 0 ? l->out : b->net->layer[f.pool].out;
-    int y = new_value(b->p, dense, out, border_for(b, f.last), false);
+    int y = new_value(b->p, dense, out, graph_border(&b->graph, f.last), false);
     struct step *s = new_step(b->p, fast ? STEP_WINOGRAD : STEP_CONV, x, y);
     s->start = start;
     s->multiplies = (double)pk.k * pk.c / pk.groups * pk.r * pk.s * l->out.h * l->out.w;
-    s->offset = malloc((size_t)pk.runs * sizeof *s->offset);
+    s->offset = pages_take(b->p->pages, (size_t)pk.runs, sizeof *s->offset);
     if (!s->offset)
         return err_set(b->e, "out of memory");
-    s->conv = (struct conv){.blocks = pk.blocks, .rows = 1, .runs = pk.runs, .run = pk.run,
-                            .offset = s->offset};
+    s->conv = dense ? dense_geometry(&pk, b->p->chunk, s->offset)
+                    : conv_geometry(l, &pk, &b->p->value[x].layout, &b->p->value[y].layout, s->offset);
     if (plan_params(b, s, l, &pk, &f))
         return -1;
-    const struct layout *xl = &b->p->value[x].layout, *yl = &b->p->value[y].layout;
-    if (dense) {
-        dense_offsets(&pk, b->p->chunk, s->offset);
-        s->conv.x_pixel = BLOCK;
-        s->conv.y_block = (long)b->p->chunk * BLOCK;
-    } else {
-        conv_offsets(&pk, l, xl, s->offset);
-        s->conv.rows = l->out.h;
-        s->conv.pixels = l->out.w;
-        s->conv.x_row = l->stride_h * xl->row;
-        s->conv.x_pixel = l->stride_w * xl->pixel;
-        s->conv.y_row = yl->row;
-        s->conv.y_block = yl->block;
-        if (xl->pixel == 1 && l->dilation_w == 1)
-            join_taps(&s->conv, l, s->offset);
-    }
     if (fast)
         plan_winograd(b->p, s, &f, l->dilation_h);
-    b->value_of[f.last] = y;
+    b->graph.value_of[f.last] = y;
     return f.last;
 }
 
@@ -333,26 +283,26 @@ static int plan_plain(struct planner *b, int i, enum kind kind, int x, int y)
     struct layer *l = &new_step(b->p, kind, x, y)->layer;
     *l = b->net->layer[i];
     l->weight = l->bias = l->scale = l->shift = l->mean = l->var = NULL;
-    b->value_of[i] = y;
+    b->graph.value_of[i] = y;
     return i;
 }
 
 static int plan_each(struct planner *b, int i)
 {
-    int x = b->value_of[b->net->layer[i].in[0]];
+    int x = b->graph.value_of[b->net->layer[i].in[0]];
     const struct value *v = &b->p->value[x];
-    struct border border = v->matrix ? (struct border){0} : border_for(b, i);
+    struct border border = v->matrix ? (struct border){0} : graph_border(&b->graph, i);
     return plan_plain(b, i, STEP_EACH, x, new_value(b->p, v->matrix, v->shape, border, false));
 }
 
-/* Plan OP_PAD or a pool of any geometry: from an image to one of another shape. */
-static int plan_image(struct planner *b, int i, enum kind kind)
+static int plan_pad_layer(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
     if (need_image(b, i))
         return -1;
-    int y = new_value(b->p, false, l->out, border_for(b, i), false);
-    return plan_plain(b, i, kind, b->value_of[l->in[0]], y);
+    b->graph.value_of[i] = plan_pad(b, b->graph.value_of[l->in[0]], layer_border(l), l->alpha,
+                                    graph_border(&b->graph, i));
+    return i;
 }
 
 /* Plan OP_RESHAPE: out of the blocks of one shape and into those of the other. */
@@ -363,8 +313,8 @@ static int plan_reshape(struct planner *b, int i)
         return -1;
     struct shape list = {1, 1, l->out.c * l->out.h * l->out.w};
     int x = new_value(b->p, false, list, (struct border){0}, true);
-    plan_plain(b, i, STEP_UNBLOCK, b->value_of[l->in[0]], x);
-    return plan_plain(b, i, STEP_BLOCK, x, new_value(b->p, false, l->out, border_for(b, i), false));
+    plan_plain(b, i, STEP_UNBLOCK, b->graph.value_of[l->in[0]], x);
+    return plan_plain(b, i, STEP_BLOCK, x, new_value(b->p, false, l->out, graph_border(&b->graph, i), false));
 }
 
 static int plan_pool(struct planner *b, int i)
@@ -373,21 +323,17 @@ static int plan_pool(struct planner *b, int i)
     if (need_image(b, i))
         return -1;
     if (l->dilation_h != 1 || l->dilation_w != 1 || (l->exclude_pad && has_border(layer_border(l))))
-        return plan_image(b, i, STEP_ANYPOOL);
+        return plan_plain(b, i, STEP_ANYPOOL, b->graph.value_of[l->in[0]],
+                          new_value(b->p, false, l->out, graph_border(&b->graph, i), false));
     bool most = l->op == OP_MAXPOOL;
     long start;
     int x = pad_input(b, l, most ? -INFINITY : 0, &start);
-    int y = new_value(b->p, false, l->out, border_for(b, i), false);
+    int y = new_value(b->p, false, l->out, graph_border(&b->graph, i), false);
     struct step *s = new_step(b->p, most ? STEP_MAXPOOL : STEP_SUMPOOL, x, y);
     s->start = start;
-    struct shape in = b->p->value[x].shape;
-    const struct layout *xl = &b->p->value[x].layout, *yl = &b->p->value[y].layout;
-    bool all = l->op == OP_GLOBALPOOL;
-    s->pool = (struct pool){.rows = l->out.h, .pixels = l->out.w, .r = all ? in.h : l->r,
-                            .s = all ? in.w : l->s, .stride_h = l->stride_h,
-                            .stride_w = l->stride_w, .x_row = xl->row, .y_row = yl->row};
+    s->pool = pool_geometry(l, b->p->value[x].shape);
     s->factor = 1.0f / ((float)s->pool.r * s->pool.s);
-    b->value_of[i] = y;
+    b->graph.value_of[i] = y;
     return i;
 }
 
@@ -395,7 +341,7 @@ static int plan_pool(struct planner *b, int i)
 static int plan_affine(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
-    int x = b->value_of[l->in[0]];
+    int x = b->graph.value_of[l->in[0]];
     struct value *v = &b->p->value[x];
     bool matrix = v->matrix, flattened = b->net->layer[l->in[0]].out.c != v->shape.c;
     struct shape shape = v->shape;
@@ -403,46 +349,46 @@ static int plan_affine(struct planner *b, int i)
         x = matrix_input(b, l->in[0]);
         matrix = true;
     }
-    int y = new_value(b->p, matrix, shape, matrix ? (struct border){0} : border_for(b, i), false);
+    int y = new_value(b->p, matrix, shape, matrix ? (struct border){0} : graph_border(&b->graph, i), false);
     struct step *s = new_step(b->p, STEP_AFFINE, x, y);
     long channels = (matrix ? matrix_blocks(shape) : b->p->value[y].layout.blocks) * (long)BLOCK;
     if (alloc_params(b, s, 0, channels))
         return -1;
     for (long k = 0; k < l->out.c; k++) {
         long at = matrix ? matrix_at(shape, k) : k;
-        affine_of(l, k, &s->memory[at], &s->memory[channels + at]);
+        net_batchnorm(l, k, &s->memory[at], &s->memory[channels + at]);
     }
-    b->value_of[i] = y;
+    b->graph.value_of[i] = y;
     return i;
 }
 
 static int plan_relu(struct planner *b, int i)
 {
-    int x = b->value_of[b->net->layer[i].in[0]];
+    int x = b->graph.value_of[b->net->layer[i].in[0]];
     bool matrix = b->p->value[x].matrix;
     int y = new_value(b->p, matrix, b->p->value[x].shape,
-                      matrix ? (struct border){0} : border_for(b, i), false);
+                      matrix ? (struct border){0} : graph_border(&b->graph, i), false);
     new_step(b->p, STEP_RELU, x, y);
-    b->value_of[i] = y;
+    b->graph.value_of[i] = y;
     return i;
 }
 
 static int plan_add(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
-    bool matrix = b->p->value[b->value_of[l->in[0]]].matrix || b->p->value[b->value_of[l->in[1]]].matrix;
-    int x = matrix ? matrix_input(b, l->in[0]) : b->value_of[l->in[0]];
-    int x2 = matrix ? matrix_input(b, l->in[1]) : b->value_of[l->in[1]];
+    bool matrix = b->p->value[b->graph.value_of[l->in[0]]].matrix || b->p->value[b->graph.value_of[l->in[1]]].matrix;
+    int x = matrix ? matrix_input(b, l->in[0]) : b->graph.value_of[l->in[0]];
+    int x2 = matrix ? matrix_input(b, l->in[1]) : b->graph.value_of[l->in[1]];
     struct shape s1 = b->p->value[x].shape, s2 = b->p->value[x2].shape;
     if (s1.c != s2.c || s1.h != s2.h || s1.w != s2.w)
         return err_set(b->e, "layer %d: a sum of differently flattened inputs is not run", i);
-    int relu = only_reader(b, i, OP_RELU), last = relu >= 0 ? relu : i;
-    int y = new_value(b->p, matrix, s1, matrix ? (struct border){0} : border_for(b, last), false);
+    int relu = graph_reader(&b->graph, i, OP_RELU), last = relu >= 0 ? relu : i;
+    int y = new_value(b->p, matrix, s1, matrix ? (struct border){0} : graph_border(&b->graph, last), false);
     struct step *s = new_step(b->p, STEP_ADD, x, y);
     s->x2 = x2;
     s->relu = relu >= 0;
     b->p->value[x2].last = b->p->steps - 1;
-    b->value_of[last] = y;
+    b->graph.value_of[last] = y;
     return last;
 }
 
@@ -466,13 +412,13 @@ static int plan_layer(struct planner *b, int i)
         return plan_add(b, i);
     case OP_DROPOUT:
     case OP_FLATTEN:
-        b->value_of[i] = b->value_of[l->in[0]];
+        b->graph.value_of[i] = b->graph.value_of[l->in[0]];
         return i;
     case OP_SOFTMAX:
     case OP_BOXES:
         if (i != b->net->layers - 1)
             return err_set(b->e, "layer %d: %s before the end is not run", i, op_name(l->op));
-        b->value_of[i] = b->value_of[l->in[0]];
+        b->graph.value_of[i] = b->graph.value_of[l->in[0]];
         return i;
     case OP_LEAKYRELU:
     case OP_SIGMOID:
@@ -483,7 +429,7 @@ static int plan_layer(struct planner *b, int i)
     case OP_QUANTIZE:
         return plan_each(b, i);
     case OP_PAD:
-        return plan_image(b, i, STEP_SURROUND);
+        return plan_pad_layer(b, i);
     case OP_RESHAPE:
         return plan_reshape(b, i);
     default:
@@ -492,44 +438,18 @@ static int plan_layer(struct planner *b, int i)
     return err_set(b->e, "layer %d: %s is not run", i, op_name(l->op));
 }
 
-/* Find the uses and the reader of every layer. */
-static void count_uses(struct planner *b)
-{
-    for (int i = 0; i < b->net->layers; i++)
-        for (int j = 0; j < 2; j++) {
-            int from = b->net->layer[i].in[j];
-            if (from >= 0) {
-                b->uses[from]++;
-                b->reader[from] = i;
-            }
-        }
-}
-
-/* True when only convolutions read the one-channel input, so that it needs no blocks. */
-static bool flat_input(const struct planner *b)
-{
-    bool flat = net_input(b->net).c == 1;
-    for (int i = 1; i < b->net->layers; i++)
-        for (int j = 0; j < 2; j++)
-            if (b->net->layer[i].in[j] == 0 && b->net->layer[i].op != OP_CONV)
-                flat = false;
-    return flat;
-}
-
 static int plan_layers(struct planner *b)
 {
     struct infer *p = b->p;
     const struct net *net = b->net;
-    count_uses(b);
-    for (int i = 0; i < net->layers; i++)
-        b->value_of[i] = -1;
-    b->value_of[0] = p->input = new_value(p, false, net_input(net), border_for(b, 0), flat_input(b));
+    b->graph.value_of[0] = p->input = new_value(p, false, net_input(net), graph_border(&b->graph, 0),
+                                                graph_flat_input(&b->graph));
     for (int i = 1; i < net->layers; i++)
-        if (b->value_of[i] < 0 && b->uses[i] + (i == net->layers - 1) > 0) {
+        if (b->graph.value_of[i] < 0 && b->graph.uses[i] + (i == net->layers - 1) > 0) {
             bool covered = false; /* a layer in the middle of a fused step has no value */
             for (int j = 0; j < 2; j++) {
                 int in = net->layer[i].in[j];
-                covered |= in >= 0 && b->value_of[in] < 0;
+                covered |= in >= 0 && b->graph.value_of[in] < 0;
             }
             if (covered)
                 continue;
@@ -541,7 +461,7 @@ static int plan_layers(struct planner *b)
                 p->step[s].last = s < p->steps - 1 ? i - 1 : last;
             }
         }
-    p->output = b->value_of[net->layers - 1];
+    p->output = b->graph.value_of[net->layers - 1];
     if (p->value[p->output].matrix) {
         p->value[p->output].last = p->steps;
     } else {
@@ -576,7 +496,7 @@ static void place_values(struct infer *p)
 {
     for (int i = 0; i < p->values; i++) {
         struct value *v = &p->value[i];
-        if (v->matrix || has_border(v->border)) {
+        if (v->matrix || v->filled || has_border(v->border)) {
             v->born = 0;
             v->last = p->steps;
         }
@@ -597,23 +517,28 @@ static void place_values(struct infer *p)
     }
 }
 
-/* Fill the borders that are not zero. */
-static void fill_borders(struct infer *p, float *arena)
+/* Fill what STEP_PAD surrounds pictures with. */
+static void fill_borders(const struct infer *p, float *arena)
 {
     for (int i = 0; i < p->steps; i++) {
         const struct value *v = &p->value[p->step[i].y];
-        if (p->step[i].kind == STEP_PAD)
-            for (long j = 0; j < v->size; j++)
-                arena[v->place + j] = p->step[i].fill;
+        const struct layout *l = &v->layout;
+        for (long b = 0; v->filled && b < v->size / l->size * l->blocks; b++)
+            for (int r = 0; r < l->shape.h; r++) {
+                float *row = arena + v->place + b / l->blocks * l->size + b % l->blocks * l->block +
+                             l->origin + r * l->row;
+                for (long j = 0; j < l->shape.w * l->pixel; j++)
+                    row[j] = p->step[i].fill;
+            }
     }
 }
 
 static int alloc_arenas(struct infer *p, struct err *e)
 {
     int n = threads_count(p->threads);
-    p->arena = calloc((size_t)n, sizeof *p->arena);
+    p->arena = pages_take(p->pages, (size_t)n, sizeof *p->arena);
     for (int t = 0; p->arena && t < n; t++) {
-        p->arena[t] = pages_take(p->pages, (size_t)p->arena_size);
+        p->arena[t] = pages_take(p->pages, (size_t)p->arena_size, sizeof *p->arena[t]);
         if (!p->arena[t])
             return err_set(e, "out of memory");
         fill_borders(p, p->arena[t]);
@@ -638,8 +563,8 @@ static int parts_of(const struct infer *p, const struct step *s)
 
 static int order_steps(struct infer *p, struct err *e)
 {
-    p->order = calloc((size_t)p->steps + 1, sizeof *p->order);
-    p->stage = calloc((size_t)p->steps + 1, sizeof *p->stage);
+    p->order = pages_take(p->pages, (size_t)p->steps, sizeof *p->order);
+    p->stage = pages_take(p->pages, (size_t)p->steps, sizeof *p->stage);
     if (!p->order || !p->stage)
         return err_set(e, "out of memory");
     int n = 0;
@@ -656,20 +581,12 @@ static int order_steps(struct infer *p, struct err *e)
 static int make_plan(struct infer *p, const struct net *net, struct err *e)
 {
     size_t n = (size_t)net->layers;
-    int *memory = calloc(3 * n, sizeof *memory);
-    struct planner b = {.net = net, .p = p, .uses = memory, .e = e};
-    p->value = calloc(3 * n + 3, sizeof *p->value);
-    p->step = calloc(3 * n + 3, sizeof *p->step);
-    int failed = -1;
-    if (!memory || !p->value || !p->step) {
-        err_set(e, "out of memory");
-    } else {
-        b.reader = memory + n;
-        b.value_of = memory + 2 * n;
-        failed = plan_layers(&b);
-    }
-    free(memory);
-    if (failed)
+    struct planner b = {.net = net, .p = p, .e = e};
+    p->value = pages_take(p->pages, 3 * n + 3, sizeof *p->value);
+    p->step = pages_take(p->pages, 3 * n + 3, sizeof *p->step);
+    if (!p->value || !p->step || graph_init(&b.graph, net, true, p->pages))
+        return err_set(e, "out of memory");
+    if (plan_layers(&b))
         return -1;
     size_groups(p);
     place_values(p);
@@ -696,7 +613,7 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
     p->group = p->chunk < MAX_GROUP ? p->chunk : MAX_GROUP;
     p->outputs = net_outputs(net);
     p->input_size = (long)net_input(net).c * net_input(net).h * net_input(net).w;
-    p->int8 = int8_new(net, p->chunk, threads_count(t), kernel8_best(k));
+    p->int8 = int8_new(net, p->chunk, threads_count(t), kernel8_best(k), p->pages);
     if (!p->int8 && make_plan(p, net, e)) {
         infer_free(p);
         return NULL;
@@ -708,15 +625,6 @@ void infer_free(struct infer *p)
 {
     if (!p)
         return;
-    int8_free(p->int8);
-    for (int i = 0; p->step && i < p->steps; i++)
-        free(p->step[i].offset);
     pages_free(p->pages);
-    free(p->profile);
-    free(p->order);
-    free(p->stage);
-    free(p->arena);
-    free(p->step);
-    free(p->value);
     free(p);
 }

@@ -13,14 +13,13 @@
 
 #include "engine.h"
 #include "int8.h"
-#include "layout.h"
-#include "pages.h"
+#include "plan.h"
 
 /* STEP_LOGITS copies an image out of the arena. From STEP_EACH on: steps of models from elsewhere, plain
  * loops without kernels. */
 enum kind {
     STEP_CONV, STEP_WINOGRAD, STEP_AFFINE, STEP_RELU, STEP_ADD, STEP_MAXPOOL, STEP_SUMPOOL,
-    STEP_PAD, STEP_MATRIX, STEP_LOGITS, STEP_EACH, STEP_ANYPOOL, STEP_SURROUND, STEP_UNBLOCK, STEP_BLOCK
+    STEP_PAD, STEP_MATRIX, STEP_LOGITS, STEP_EACH, STEP_ANYPOOL, STEP_UNBLOCK, STEP_BLOCK
 };
 
 /* Steps of an earlier phase run first: on each image of a group, then those of the second phase on
@@ -33,6 +32,7 @@ struct value {
     struct shape shape;   /* before flattening */
     struct border border; /* of images, not of a matrix */
     struct layout layout; /* the same */
+    bool filled;          /* its border is part of the shape (STEP_PAD) and is filled once */
     long place, size;     /* floats: from the arena's start, of all images */
     long image;           /* floats between images; 0: there is room for one, or it is a matrix */
     int born, last;       /* the step that writes it and the last one that reads it */
@@ -41,17 +41,17 @@ struct value {
 struct step {
     enum kind kind;
     int x, x2, y; /* values; x2: of STEP_ADD, and of STEP_WINOGRAD with a sum fused into it */
-    long start;   /* STEP_CONV and pools: the offset of the first window in x */
+    long start;   /* STEP_CONV and pools: the offset of the first window in x; STEP_PAD: of x in y */
     enum phase phase;
     struct conv conv;
     struct winograd winograd;
     struct pool pool;
     float factor;        /* STEP_SUMPOOL */
-    float fill;          /* STEP_PAD: what the border holds */
+    float fill;          /* STEP_PAD: what surrounds x in y */
     bool relu;           /* STEP_ADD */
     struct layer layer;  /* from STEP_EACH on: a copy without weights */
-    float *memory;       /* in the plan's pages: weights, bias, scale and shift */
-    int *offset;         /* owned */
+    float *memory;       /* weights, bias, scale and shift */
+    int *offset;
     int parts;           /* that it is cut into when all threads run one image */
     int first, last;     /* the layers it covers, as in struct infer_step */
     double multiplies;   /* an image, by the definition */
@@ -68,7 +68,7 @@ struct infer {
     long input_size;    /* floats an image */
     long arena_size;    /* floats a thread */
     long scratch, scratch_size; /* of Winograd's convolutions, in the arena */
-    struct pages *pages; /* the memory of weights and arenas */
+    struct pages *pages; /* all memory of the plan */
     float **arena;      /* [threads] */
     int *order;         /* [steps] their indices in the order of running, phase by phase */
     struct stage *stage; /* [steps] in that order, for one image run by all threads */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "layout.h"
+#include "plan.h"
 
 #define MAX_BYTES (1L << 30) /* A value or weight has at most so many bytes. */
 
@@ -35,12 +35,11 @@ struct step {
     struct conv8 conv;
     struct pool pool;
     float factor;   /* STEP_MEAN: of the sum of bytes less their zeros */
-    int8_t *memory; /* owned: weights, factor, bias */
-    int *offset;    /* owned */
 };
 
 struct int8 {
     const struct kernels8 *k;
+    struct pages *pages; /* all memory, this too */
     int chunk, threads, values, steps, outputs;
     struct value *value;
     struct step *step;
@@ -119,11 +118,6 @@ static int new_value(struct planner *b, struct shape shape, int channels, int ne
     return b->p->values++;
 }
 
-static bool has_border(const struct value *v, struct border border)
-{
-    return !memcmp(&v->border, &border, sizeof border);
-}
-
 static int padded(int channels)
 {
     return (channels + BLOCK - 1) / BLOCK * BLOCK;
@@ -137,27 +131,18 @@ static struct step *new_step(struct planner *b, enum kind kind, int y)
     return s;
 }
 
-/* A layer's window in x as runs of bytes that lie side by side. */
+/* A layer's window in x, r x s pixels, as runs of `span` pixels that lie side by side: a kernel's row, of a
+ * dense layer all, a single one where the kernel is dilated across. */
 struct window {
-    int r, s;   /* of the layer's weights */
-    int runs;
-    long bytes; /* a run */
-    bool dense, dilated;
+    int r, s, span, runs;
 };
 
 static struct window window_of(const struct layer *l, const struct value *x)
 {
-    struct window w = {.r = l->r, .s = l->s, .dense = l->op == OP_DENSE};
-    w.dilated = !w.dense && l->dilation_w != 1;
-    if (w.dense) {
-        w.r = x->shape.h;
-        w.s = x->shape.w;
-        w.runs = 1;
-        w.bytes = (long)w.r * w.s * x->channels;
-    } else {
-        w.runs = w.dilated ? w.r * w.s : w.r;
-        w.bytes = (long)(w.dilated ? 1 : w.s) * x->channels;
-    }
+    struct window w = {l->r, l->s, l->dilation_w == 1 ? l->s : 1, 0};
+    if (l->op == OP_DENSE)
+        w = (struct window){x->shape.h, x->shape.w, x->shape.h * x->shape.w, 0};
+    w.runs = w.r * w.s / w.span;
     return w;
 }
 
@@ -165,20 +150,17 @@ static void fill_offsets(const struct window *w, const struct layer *l, const st
                          int *offset)
 {
     for (int i = 0; i < w->runs; i++) {
-        int r = w->dilated ? i / w->s : i, s = w->dilated ? i % w->s : 0;
-        offset[i] = w->dense ? 0 : (int)(r * l->dilation_h * x->row +
-                                         (long)s * l->dilation_w * x->channels);
+        int pixel = i * w->span;
+        offset[i] = (int)(pixel / w->s * l->dilation_h * x->row +
+                          (long)(pixel % w->s) * l->dilation_w * x->channels);
     }
 }
 
-/* The index of weight (k, c, r, s) in the packed array. */
+/* The index in the packed array of the weight of output k, channel c and a pixel of the window. */
 static long packed_at(const struct conv8 *v, const struct window *w, int channels, int k, int c,
-                      int r, int s)
+                      int pixel)
 {
-    long run = w->dense ? 0 : w->dilated ? (long)r * w->s + s : r;
-    long byte = w->dense     ? ((long)r * w->s + s) * channels + c
-                : w->dilated ? c
-                             : (long)s * channels + c;
+    long run = pixel / w->span, byte = (long)(pixel % w->span) * channels + c;
     long quad = (k / BLOCK * (long)v->runs + run) * v->quads + byte / QUAD;
     return (quad * BLOCK + k % BLOCK) * QUAD + byte % QUAD;
 }
@@ -198,17 +180,17 @@ static bool whole_weight(const struct layer *l, int k, long i, int *whole)
 static bool pack_output(const struct layer *l, const struct value *x, const struct window *w, int k,
                         const struct conv8 *v, int8_t *packed, float factor, int32_t *bias)
 {
-    long each = (long)x->shape.c * w->r * w->s, sum = 0, size = 0, i = k * each;
+    int pixels = w->r * w->s;
+    long sum = 0, size = 0, i = (long)k * x->shape.c * pixels;
     for (int c = 0; c < x->shape.c; c++)
-        for (int r = 0; r < w->r; r++)
-            for (int s = 0; s < w->s; s++, i++) {
-                int whole;
-                if (!whole_weight(l, k, i, &whole))
-                    return false;
-                packed[packed_at(v, w, x->channels, k, c, r, s)] = (int8_t)whole;
-                sum += whole;
-                size += abs(whole);
-            }
+        for (int pixel = 0; pixel < pixels; pixel++, i++) {
+            int whole;
+            if (!whole_weight(l, k, i, &whole))
+                return false;
+            packed[packed_at(v, w, x->channels, k, c, pixel)] = (int8_t)whole;
+            sum += whole;
+            size += abs(whole);
+        }
     double start = rint((l->bias ? l->bias[k] : 0) / ((double)x->scale * l->step[k])) -
                    (double)x->zero * (double)sum;
     double most = fabs(start) + 255.0 * (double)size;
@@ -231,7 +213,7 @@ static bool is_narrow(const int8_t *w, long size)
 }
 
 /* Set weights, factors and bias of layer l, whose output is y. */
-static int fill_conv(struct step *s, const struct layer *l, const struct window *w,
+static int fill_conv(struct pages *pages, struct step *s, const struct layer *l, const struct window *w,
                      const struct value *x, const struct value *y)
 {
     struct conv8 *v = &s->conv;
@@ -239,28 +221,26 @@ static int fill_conv(struct step *s, const struct layer *l, const struct window 
     if (w->runs > MAX_BYTES / v->quads / quad ||
         v->blocks > MAX_BYTES / ((long)w->runs * v->quads * quad))
         return -1;
-    long weights = (long)v->blocks * v->runs * v->quads * quad;
-    size_t size = (size_t)weights + (size_t)channels * (sizeof(float) + sizeof(int32_t));
-    s->memory = aligned_alloc(64, (size + 63) / 64 * 64);
-    s->offset = malloc((size_t)w->runs * sizeof *s->offset);
-    if (!s->memory || !s->offset)
+    size_t weights = (size_t)(v->blocks * (long)v->runs * v->quads * quad);
+    int8_t *packed = pages_take(pages, weights, sizeof *packed);
+    float *factor = pages_take(pages, (size_t)channels, sizeof *factor);
+    int32_t *bias = pages_take(pages, (size_t)channels, sizeof *bias);
+    int *offset = pages_take(pages, (size_t)w->runs, sizeof *offset);
+    if (!packed || !factor || !bias || !offset)
         return -1;
-    memset(s->memory, 0, size);
-    float *factor = (float *)(void *)(s->memory + weights);
-    int32_t *bias = (int32_t *)(void *)(factor + channels);
     for (int k = 0; k < l->out.c; k++) {
         factor[k] = x->scale * l->step[k];
         if (!y->real)
             factor[k] /= y->scale;
-        if (!pack_output(l, x, w, k, v, s->memory, factor[k], &bias[k]))
+        if (!pack_output(l, x, w, k, v, packed, factor[k], &bias[k]))
             return -1;
     }
-    fill_offsets(w, l, x, s->offset);
-    v->w = s->memory;
+    fill_offsets(w, l, x, offset);
+    v->w = packed;
     v->factor = factor;
     v->bias = bias;
-    v->offset = s->offset;
-    v->narrow = is_narrow(s->memory, weights);
+    v->offset = offset;
+    v->narrow = is_narrow(packed, (long)weights);
     return 0;
 }
 
@@ -270,8 +250,9 @@ static int plan_conv(struct planner *b)
     const struct layer *l = &b->net->layer[b->i];
     struct value x = b->p->value[b->value];
     bool dense = l->op == OP_DENSE;
+    struct border need = dense ? (struct border){0} : layer_border(l);
     if (!l->step || l->groups != 1 || (!dense && (b->dense || b->flat)) ||
-        !has_border(&x, dense ? (struct border){0} : layer_border(l)))
+        memcmp(&x.border, &need, sizeof need))
         return -1;
     b->dense = dense;
     int next = skip_idle(b, b->i + 1);
@@ -293,7 +274,7 @@ static int plan_conv(struct planner *b)
     struct step *s = new_step(b, STEP_CONV, y);
     struct window w = window_of(l, &x);
     s->conv = (struct conv8){.blocks = to->channels / BLOCK, .rows = 1, .runs = w.runs,
-                             .quads = int8_quads(w.bytes), .x_pixel = x.size, .y_pixel = to->size,
+                             .quads = int8_quads((long)w.span * x.channels), .x_pixel = x.size, .y_pixel = to->size,
                              .zero = to->zero, .low = relu ? to->zero : 0, .real = real};
     if (!dense) {
         s->conv.rows = l->out.h;
@@ -305,60 +286,30 @@ static int plan_conv(struct planner *b)
     }
     b->i = next;
     b->flat = false;
-    return fill_conv(s, l, &w, &x, to);
+    return fill_conv(b->p->pages, s, l, &w, &x, to);
 }
 
-static bool is_plain_window(const struct layer *l)
-{
-    return l->dilation_h == 1 && l->dilation_w == 1 && !l->pad_top && !l->pad_left &&
-           !l->pad_bottom && !l->pad_right;
-}
-
-/* Plan a max pool: scale and zero point stay. */
-static int plan_maxpool(struct planner *b)
+/* Plan a max pool, of which scale and zero point stay, or a mean pool with the OP_QUANTIZE behind it. */
+static int plan_pool(struct planner *b)
 {
     const struct layer *l = &b->net->layer[b->i];
-    struct value x = b->p->value[b->value];
-    if (!is_plain_window(l) || b->flat || b->dense || !has_border(&x, (struct border){0}))
-        return -1;
-    int y = new_value(b, l->out, x.channels, b->i + 1);
-    if (y < 0)
-        return -1;
-    struct value *to = &b->p->value[y];
-    to->scale = x.scale;
-    to->zero = x.zero;
-    struct step *s = new_step(b, STEP_MAXPOOL, y);
-    s->pool = (struct pool){.rows = l->out.h, .pixels = l->out.w, .r = l->r, .s = l->s,
-                            .stride_h = l->stride_h, .stride_w = l->stride_w, .x_row = x.row,
-                            .y_row = to->row};
-    b->i++;
-    return 0;
-}
-
-/* Plan a mean pool with the OP_QUANTIZE behind it. */
-static int plan_mean(struct planner *b)
-{
-    const struct layer *l = &b->net->layer[b->i];
-    struct value x = b->p->value[b->value], made = {0};
-    bool all = l->op == OP_GLOBALPOOL;
-    int next = skip_idle(b, b->i + 1);
-    if (!is_plain_window(l) || b->flat || b->dense || !has_border(&x, (struct border){0}) ||
-        next == b->net->layers ||
-        !read_quantize(&b->net->layer[next], &made.scale, &made.zero))
+    struct value x = b->p->value[b->value], made = x;
+    bool mean = l->op != OP_MAXPOOL;
+    int next = mean ? skip_idle(b, b->i + 1) : b->i;
+    if (l->dilation_h != 1 || l->dilation_w != 1 || has_border(layer_border(l)) || b->flat || b->dense ||
+        has_border(x.border) || next == b->net->layers ||
+        (mean && !read_quantize(&b->net->layer[next], &made.scale, &made.zero)))
         return -1;
     int y = new_value(b, l->out, x.channels, next + 1);
     if (y < 0)
         return -1;
-    struct value *to = &b->p->value[y];
-    to->scale = made.scale;
-    to->zero = made.zero;
-    struct step *s = new_step(b, STEP_MEAN, y);
-    s->pool = (struct pool){.rows = l->out.h, .pixels = l->out.w, .r = all ? x.shape.h : l->r,
-                            .s = all ? x.shape.w : l->s, .stride_h = l->stride_h,
-                            .stride_w = l->stride_w, .x_row = x.row, .y_row = to->row};
+    b->p->value[y].scale = made.scale;
+    b->p->value[y].zero = made.zero;
+    struct step *s = new_step(b, mean ? STEP_MEAN : STEP_MAXPOOL, y);
+    s->pool = pool_geometry(l, x.shape);
     s->factor = x.scale / ((float)s->pool.r * (float)s->pool.s);
     b->i = next + 1;
-    return (long)s->pool.r * s->pool.s > INT32_MAX / 512 ? -1 : 0;
+    return mean && (long)s->pool.r * s->pool.s > INT32_MAX / 512 ? -1 : 0;
 }
 
 static int plan_layer(struct planner *b)
@@ -372,10 +323,9 @@ static int plan_layer(struct planner *b)
     case OP_DENSE:
         return plan_conv(b);
     case OP_MAXPOOL:
-        return plan_maxpool(b);
     case OP_AVGPOOL:
     case OP_GLOBALPOOL:
-        return plan_mean(b);
+        return plan_pool(b);
     case OP_QUANTIZE: /* a second one of the same numbers */
         b->i++;
         return read_quantize(l, &scale, &zero) && scale == v->scale && zero == v->zero ? 0 : -1;
@@ -437,9 +387,9 @@ static int alloc_arenas(struct int8 *p)
     }
     if (p->arena_size > MAX_BYTES)
         return -1;
-    p->arena = calloc((size_t)p->threads, sizeof *p->arena);
+    p->arena = pages_take(p->pages, (size_t)p->threads, sizeof *p->arena);
     for (int t = 0; p->arena && t < p->threads; t++) {
-        p->arena[t] = aligned_alloc(64, (size_t)p->arena_size);
+        p->arena[t] = pages_take(p->pages, (size_t)p->arena_size, 1);
         if (!p->arena[t])
             return -1;
         for (int i = 0; i < p->values; i++)
@@ -449,37 +399,19 @@ static int alloc_arenas(struct int8 *p)
     return p->arena ? 0 : -1;
 }
 
-struct int8 *int8_new(const struct net *net, int chunk, int threads, const struct kernels8 *k)
+struct int8 *int8_new(const struct net *net, int chunk, int threads, const struct kernels8 *k,
+                      struct pages *pages)
 {
-    struct int8 *p = calloc(1, sizeof *p);
-    if (!p)
-        return NULL;
     size_t n = (size_t)net->layers + 1;
-    *p = (struct int8){.k = k, .chunk = chunk, .threads = threads, .outputs = net_outputs(net)};
-    p->value = calloc(n, sizeof *p->value);
-    p->step = calloc(n, sizeof *p->step);
+    struct int8 *p = pages_take(pages, 1, sizeof *p);
     struct planner b = {.net = net, .p = p};
-    if (!p->value || !p->step || plan_layers(&b) || alloc_arenas(p)) {
-        int8_free(p);
-        return NULL;
-    }
-    return p;
-}
-
-void int8_free(struct int8 *p)
-{
     if (!p)
-        return;
-    for (int i = 0; p->step && i < p->steps; i++) {
-        free(p->step[i].memory);
-        free(p->step[i].offset);
-    }
-    for (int t = 0; p->arena && t < p->threads; t++)
-        free(p->arena[t]);
-    free(p->arena);
-    free(p->value);
-    free(p->step);
-    free(p);
+        return NULL;
+    *p = (struct int8){.k = k, .pages = pages, .chunk = chunk, .threads = threads,
+                       .outputs = net_outputs(net)};
+    p->value = pages_take(pages, n, sizeof *p->value);
+    p->step = pages_take(pages, n, sizeof *p->step);
+    return p->value && p->step && !plan_layers(&b) && !alloc_arenas(p) ? p : NULL;
 }
 
 const struct kernels8 *int8_kernels(const struct int8 *p)
@@ -542,8 +474,8 @@ static void mean_pixel(const struct int8 *p, const struct step *s, const struct 
 static void run_mean(const struct int8 *p, const struct step *s, const uint8_t *x, uint8_t *y)
 {
     const struct value *from = &p->value[s->x], *to = &p->value[s->y];
-    for (int r = 0; r < s->pool.rows; r++)
-        for (int q = 0; q < s->pool.pixels; q++)
+    for (int r = 0; r < to->shape.h; r++)
+        for (int q = 0; q < to->shape.w; q++)
             mean_pixel(p, s, from, to,
                        x + r * s->pool.stride_h * from->row +
                            (long)q * s->pool.stride_w * from->channels,
@@ -564,7 +496,7 @@ static void run_step(const struct int8 *p, const struct step *s, uint8_t *arena,
         p->k->conv(&conv, from, to);
         break;
     case STEP_MAXPOOL:
-        p->k->maxpool(&s->pool, x->channels, from, to);
+        p->k->maxpool(&s->pool, y->shape.h, y->shape.w, from, x->row, to, y->row, x->channels);
         break;
     case STEP_MEAN:
         run_mean(p, s, from, to);

@@ -4,16 +4,17 @@
 #ifndef INKPIPE_INT8_H
 #define INKPIPE_INT8_H
 
-#include "net/net.h"
 #include "kernel/int8.h"
+#include "net/net.h"
+#include "pages.h"
 
 struct int8;
 
-/* Plan net for chunks of up to `chunk` images on each of `threads` threads. Returns NULL when the
- * net is no such chain, its sums could leave 32 bits, or memory is short: it is run in floats then.
- * The net is not needed afterwards. Free with int8_free. */
-struct int8 *int8_new(const struct net *net, int chunk, int threads, const struct kernels8 *k);
-void int8_free(struct int8 *p);
+/* Plan net for chunks of up to `chunk` images on each of `threads` threads, with memory of `pages`, which it
+ * lives as long as. Returns NULL when the net is no such chain, its sums could leave 32 bits, or memory is
+ * short: it is run in floats then. The net is not needed afterwards. */
+struct int8 *int8_new(const struct net *net, int chunk, int threads, const struct kernels8 *k,
+                      struct pages *pages);
 
 /* Its kernels, and other ones instead. */
 const struct kernels8 *int8_kernels(const struct int8 *p);

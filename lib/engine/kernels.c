@@ -32,45 +32,41 @@ extern const struct kernels16 kernels16_neon;
 extern const struct kernels8 kernels8_portable;
 extern const struct kernels16 kernels16_portable;
 
-/* List the levels this CPU has, best first, NULL at the end. */
-static void ladder(const struct kernels *level[8])
+/* The levels of a kind that this CPU has, best first: struct kernels, kernels8 or kernels16, each of which
+ * begins with its name. */
+struct ladder {
+    const void *level[8];
+    int count;
+};
+
+static void add(struct ladder *l, bool has, const void *level)
 {
-    int n = 0;
-#ifdef __x86_64__
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        level[n++] = &kernels_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        level[n++] = &kernels_avx2;
-#endif
-#ifdef __aarch64__
-    level[n++] = &kernels_neon;
-#endif
-    level[n++] = &kernels_portable;
-    level[n] = NULL;
+    if (has)
+        l->level[l->count++] = level;
 }
 
-const struct kernels *kernel_best(void)
+static const void *named(const struct ladder *l, const char *name)
 {
-    const struct kernels *level[8];
-    ladder(level);
-    return level[0];
-}
-
-const struct kernels *kernel_named(const char *name)
-{
-    const struct kernels *level[8];
-    ladder(level);
-    for (int i = 0; level[i]; i++)
-        if (!strcmp(level[i]->name, name))
-            return level[i];
+    for (int i = 0; i < l->count; i++)
+        if (!strcmp(*(const char *const *)l->level[i], name))
+            return l->level[i];
     return NULL;
 }
 
-/* ---- int8 ---- */
-
 #ifdef __x86_64__
+
+static bool has_avx2(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
 
 /* Bits of cpuid leaf 7, subleaf 0, register EDX. */
 #define TILES_BF16 (1u << 22)
@@ -82,8 +78,8 @@ static bool has_tiles(unsigned numbers)
     enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
     unsigned a, b, c, d;
     const unsigned tile = 1u << 24;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tile) && (d & numbers) &&
-           !syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA);
+    return __builtin_cpu_supports("avx512vnni") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tile) &&
+           (d & numbers) && !syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA);
 }
 
 /* Bits of cpuid leaf 7, subleaf 1, register EAX. */
@@ -98,96 +94,98 @@ static bool has_newer(unsigned feature)
 
 #endif
 
-/* List the levels of int8 kernels that go with k, best first, NULL at the end. */
-static void ladder8(const struct kernels *k, const struct kernels8 *level[8])
+static struct ladder ladder(void)
 {
-    int n = 0;
-    (void)k;
+    struct ladder l = {.count = 0};
 #ifdef __x86_64__
-    __builtin_cpu_init();
+    add(&l, has_avx512(), &kernels_avx512);
+    add(&l, has_avx2(), &kernels_avx2);
+#endif
+#ifdef __aarch64__
+    add(&l, true, &kernels_neon);
+#endif
+    add(&l, true, &kernels_portable);
+    return l;
+}
+
+/* Those of int8 that are not above k. */
+static struct ladder ladder8(const struct kernels *k)
+{
+    struct ladder l = {.count = 0};
+    bool plain = k == &kernels_portable;
+#ifdef __x86_64__
     bool vnni = k == &kernels_avx512 && __builtin_cpu_supports("avx512vnni");
-    if (vnni && has_tiles(TILES_INT8))
-        level[n++] = &kernels8_amx;
-    if (vnni)
-        level[n++] = &kernels8_avx512vnni;
-    if (k != &kernels_portable && has_newer(AVX_VNNI))
-        level[n++] = &kernels8_avx2vnni;
-    if (k != &kernels_portable)
-        level[n++] = &kernels8_avx2;
+    add(&l, vnni && has_tiles(TILES_INT8), &kernels8_amx);
+    add(&l, vnni, &kernels8_avx512vnni);
+    add(&l, !plain && has_newer(AVX_VNNI), &kernels8_avx2vnni);
+    add(&l, !plain, &kernels8_avx2);
 #endif
 #ifdef __aarch64__
     const unsigned long asimd_dot = 1ul << 20;
-    if (k != &kernels_portable && (getauxval(AT_HWCAP) & asimd_dot))
-        level[n++] = &kernels8_neondot;
+    add(&l, !plain && (getauxval(AT_HWCAP) & asimd_dot), &kernels8_neondot);
 #endif
-    level[n++] = &kernels8_portable;
-    level[n] = NULL;
+    (void)plain;
+    add(&l, true, &kernels8_portable);
+    return l;
+}
+
+/* Those of bf16 that are not above k. */
+static struct ladder ladder16(const struct kernels *k)
+{
+    struct ladder l = {.count = 0};
+    bool plain = k == &kernels_portable;
+#ifdef __x86_64__
+    bool bf16 = k == &kernels_avx512 && has_newer(AVX512_BF16);
+    add(&l, bf16 && has_tiles(TILES_BF16), &kernels16_amx);
+    add(&l, bf16, &kernels16_avx512bf16);
+    add(&l, k == &kernels_avx512, &kernels16_avx512);
+    add(&l, !plain, &kernels16_avx2);
+#endif
+#ifdef __aarch64__
+    add(&l, !plain, &kernels16_neon);
+#endif
+    (void)plain;
+    add(&l, true, &kernels16_portable);
+    return l;
+}
+
+const struct kernels *kernel_best(void)
+{
+    return ladder().level[0];
 }
 
 const struct kernels8 *kernel8_best(const struct kernels *k)
 {
-    const struct kernels8 *level[8];
-    ladder8(k, level);
-    return level[0];
+    return ladder8(k).level[0];
+}
+
+const struct kernels16 *kernel16_best(const struct kernels *k)
+{
+    return ladder16(k).level[0];
+}
+
+const struct kernels *kernel_named(const char *name)
+{
+    struct ladder l = ladder();
+    return named(&l, name);
 }
 
 const struct kernels8 *kernel8_named(const char *name)
 {
-    const struct kernels8 *level[8];
-    ladder8(kernel_best(), level);
-    for (int i = 0; level[i]; i++)
-        if (!strcmp(level[i]->name, name))
-            return level[i];
-    return NULL;
+    struct ladder l = ladder8(kernel_best());
+    return named(&l, name);
+}
+
+const struct kernels16 *kernel16_named(const char *name)
+{
+    struct ladder l = ladder16(kernel_best());
+    return named(&l, name);
 }
 
 int int8_quads(long bytes)
 {
     long quads = (bytes + QUAD - 1) / QUAD, steps = (quads + STEP_QUADS - 1) / STEP_QUADS;
     return steps ? (int)(steps * ((quads + steps - 1) / steps)) : 0;
-}
-
-/* ---- bf16 ---- */
-
-/* List the levels of bf16 kernels that go with k, best first, NULL at the end. */
-static void ladder16(const struct kernels *k, const struct kernels16 *level[8])
-{
-    int n = 0;
-    (void)k;
-#ifdef __x86_64__
-    bool bf16 = k == &kernels_avx512 && has_newer(AVX512_BF16);
-    if (bf16 && __builtin_cpu_supports("avx512vnni") && has_tiles(TILES_BF16))
-        level[n++] = &kernels16_amx;
-    if (bf16)
-        level[n++] = &kernels16_avx512bf16;
-    if (k == &kernels_avx512)
-        level[n++] = &kernels16_avx512;
-    if (k != &kernels_portable)
-        level[n++] = &kernels16_avx2;
-#endif
-#ifdef __aarch64__
-    if (k != &kernels_portable)
-        level[n++] = &kernels16_neon;
-#endif
-    level[n++] = &kernels16_portable;
-    level[n] = NULL;
-}
-
-const struct kernels16 *kernel16_best(const struct kernels *k)
-{
-    const struct kernels16 *level[8];
-    ladder16(k, level);
-    return level[0];
-}
-
-const struct kernels16 *kernel16_named(const char *name)
-{
-    const struct kernels16 *level[8];
-    ladder16(kernel_best(), level);
-    for (int i = 0; level[i]; i++)
-        if (!strcmp(level[i]->name, name))
-            return level[i];
-    return NULL;
 }
 
 int bf16_pairs(int pairs)

@@ -59,14 +59,15 @@ static int add_chunk(struct pages *p, size_t bytes)
     return 0;
 }
 
-float *pages_take(struct pages *p, size_t count)
+void *pages_take(struct pages *p, size_t n, size_t size)
 {
-    if (count > SIZE_MAX / sizeof(float) - PAGE)
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2)
         return NULL;
-    size_t bytes = (count * sizeof(float) + LINE - 1) / LINE * LINE;
+    bytes = (bytes / LINE + 1) * LINE;
     if (bytes > p->left && add_chunk(p, bytes))
         return NULL;
-    float *taken = (float *)(void *)p->free;
+    void *taken = p->free;
     p->free += bytes;
     p->left -= bytes;
     return taken;

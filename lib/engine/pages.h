@@ -13,7 +13,7 @@ struct pages;
 struct pages *pages_new(void);
 void pages_free(struct pages *p);
 
-/* count zeros, the first at the start of a cache line; NULL when out of memory. */
-float *pages_take(struct pages *p, size_t count);
+/* n zeroed things of that size, the first at the start of a cache line; NULL when out of memory. */
+void *pages_take(struct pages *p, size_t n, size_t size);
 
 #endif

@@ -80,7 +80,10 @@ struct trainer *trainer_new(const struct net *net, const struct train_options *o
         return NULL;
     }
     t->net = net_copy(net, e);
-    if (!t->net || train_plan(t, e)) {
+    t->pages = pages_new();
+    if (!t->pages)
+        err_set(e, "out of memory");
+    if (!t->net || !t->pages || train_plan(t, e)) {
         trainer_free(t);
         return NULL;
     }
@@ -94,28 +97,7 @@ void trainer_free(struct trainer *t)
 {
     if (!t)
         return;
-    for (int i = 0; t->operation && i < t->operations; i++) {
-        free(t->operation[i].offset);
-        free(t->operation[i].offset_back);
-        stride_free(&t->operation[i]);
-        free(t->operation[i].bf16.offset);
-        free(t->operation[i].bf16.back_offset);
-        free(t->operation[i].winograd.offset);
-        free(t->operation[i].winograd.back_offset);
-    }
-    for (int i = 0; t->scratch && i < threads_count(t->threads); i++)
-        free(t->scratch[i]);
-    for (int i = 0; t->scratch16 && i < threads_count(t->threads); i++)
-        free(t->scratch16[i]);
-    void *owned[] = {t->value, t->operation, t->segment, t->instruction, t->phase, t->w, t->g, t->m,
-                     t->v, t->average, t->shard_grad, t->back, t->running_mean, t->running_var,
-                     t->average_mean, t->average_var, t->mean, t->inverse, t->a, t->b, t->c,
-                     t->image_sum, t->image_dot, t->memory, t->stats_sum, t->stats_square,
-                     t->scratch, t->exchange, t->shard_sum, t->weights16, t->memory16,
-                     t->scratch16, t->transformed, t->square, t->map_loss, t->map_boxes, t->marks,
-                     t->logit_at};
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
-        free(owned[i]);
+    pages_free(t->pages);
     net_free(t->net);
     free(t);
 }
@@ -166,10 +148,8 @@ static void run_phases(struct trainer *t, int first, int end)
         const struct phase *p = t->now = &t->phase[i];
         threads_run(t->threads, own_items(t, p), run_item, t);
         share_rows(t, p);
-        if (p->finish >= 0 && i < t->forward_phases)
-            train_finish_moments(t, &t->operation[p->finish]);
-        else if (p->finish >= 0)
-            train_finish_sums(t, &t->operation[p->finish]);
+        if (p->finish >= 0)
+            train_finish(t, &t->operation[p->finish], i >= t->forward_phases);
     }
 }
 
@@ -191,34 +171,43 @@ static void turn_block(const struct trainer *t, const struct operation *op, int 
         }
 }
 
-/* The blocks of an operation's weights that a gradient pass in floats reads. */
-static int blocks_to_turn(const struct trainer *t, const struct operation *op)
+/* The weights as a pass reads them: in bf16 or transformed, and, on the way back, turned. */
+struct weights_job {
+    const struct trainer *t;
+    bool back;
+};
+
+/* The blocks of an operation's weights that are made for the pass. */
+static int weight_blocks(const struct weights_job *job, const struct operation *op)
 {
-    return t->value[op->x].needs_grad && !op->bf16.on ? op->pack_back.blocks : 0;
+    if (job->back)
+        return job->t->value[op->x].needs_grad && !op->bf16.on ? op->pack_back.blocks : 0;
+    return op->bf16.on || op->winograd.on ? op->pack.blocks : 0;
 }
 
 /* Item: one block of one operation, counted through all of them. */
-static void turn_item(void *arg, int item, int thread)
+static void weights_item(void *arg, int item, int thread)
 {
-    const struct trainer *t = arg;
+    const struct weights_job *job = arg;
+    const struct operation *op = job->t->operation;
     (void)thread;
-    for (int i = 0; i < t->operations; i++) {
-        const struct operation *op = &t->operation[i];
-        if (item < blocks_to_turn(t, op)) {
-            turn_block(t, op, item);
-            winograd_weights_back(t, op, item);
-            return;
-        }
-        item -= blocks_to_turn(t, op);
-    }
+    for (; item >= weight_blocks(job, op); op++)
+        item -= weight_blocks(job, op);
+    if (job->back)
+        turn_block(job->t, op, item);
+    if (op->bf16.on)
+        bf16_weights(job->t, op, item);
+    else if (job->back ? op->winograd.back : op->winograd.on)
+        winograd_weights(job->t, op, item, job->back);
 }
 
-static void turn_weights(struct trainer *t)
+static void make_weights(struct trainer *t, bool back)
 {
+    struct weights_job job = {t, back};
     int items = 0;
     for (int i = 0; i < t->operations; i++)
-        items += blocks_to_turn(t, &t->operation[i]);
-    threads_run(t->threads, items, turn_item, t);
+        items += weight_blocks(&job, &t->operation[i]);
+    threads_run(t->threads, items, weights_item, &job);
 }
 
 /* Compute the loss of image i and the gradient of its logits. */
@@ -431,15 +420,14 @@ static void forward(struct trainer *t, const float *weights, bool frozen, train_
     t->fill = fill;
     t->fill_arg = arg;
     t->n = n;
-    bf16_weights(t, !frozen);
-    winograd_weights(t);
+    make_weights(t, false);
     run_phases(t, 0, t->forward_phases);
 }
 
 /* Run backward from the gradient of the output, and update the weights. */
 static void backward_and_update(struct trainer *t, double rate)
 {
-    turn_weights(t);
+    make_weights(t, true);
     clear_empty_shards(t);
     run_phases(t, t->forward_phases, t->phases);
     update_params(t, rate);

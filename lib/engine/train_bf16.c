@@ -4,7 +4,6 @@
  * Operands are copied where they are used; all copies of a step of seed.net are a tenth of its time. */
 #include "train_plan.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define TILE (BLOCK * BLOCK)   /* Weights of a block of inputs by a block of outputs. */
@@ -22,11 +21,11 @@ static long take(long *total, long count)
 
 /* The offsets in [H][W][C] of a kernel's runs: its rows, or, where it is dilated across, single taps.
  * *runs becomes their number. Returns NULL when memory is short. */
-static int *tap_offsets(const struct layer *l, long row, long pixel, int *runs)
+static int *tap_offsets(struct trainer *t, const struct layer *l, long row, long pixel, int *runs)
 {
     int across = l->dilation_w == 1 ? 1 : l->s;
     *runs = l->r * across;
-    int *offset = malloc((size_t)*runs * sizeof *offset);
+    int *offset = train_offsets(t, *runs);
     for (int i = 0; offset && i < *runs; i++)
         offset[i] = (int)(i / across * l->dilation_h * row + i % across * l->dilation_w * pixel);
     return offset;
@@ -49,8 +48,8 @@ static void plan_conv(struct trainer *t, struct operation *op)
     const struct layout *x = &t->value[op->x].act, *y = &op->spread;
     long c = x->blocks * BLOCK, k = op->pack.blocks * BLOCK;
     int out_h = op->l->out.h, out_w = op->l->out.w;
-    h->offset = tap_offsets(op->l, wide_of(x) * c, c, &h->runs);
-    h->back_offset = tap_offsets(op->l, wide_of(y) * k, k, &h->back_runs);
+    h->offset = tap_offsets(t, op->l, wide_of(x) * c, c, &h->runs);
+    h->back_offset = tap_offsets(t, op->l, wide_of(y) * k, k, &h->back_runs);
     h->wide = (wide_of(x) + 1) / 2 * 2;
     int used = ((out_h - 1) * h->wide + out_w + 1) / 2, all = high_of(x) * h->wide / 2;
     h->pairs = bf16_pairs(used);
@@ -68,8 +67,7 @@ static void plan_dense(struct trainer *t, struct operation *op)
     struct bf16_plan *h = &op->bf16;
     long c = op->pack.runs * BLOCK, k = op->pack.blocks * BLOCK;
     int batch = t->o.batch;
-    h->offset = calloc(1, sizeof *h->offset);
-    h->back_offset = calloc(1, sizeof *h->back_offset);
+    h->offset = h->back_offset = train_offsets(t, 1);
     h->runs = h->back_runs = 1;
     h->x_pitch = c + 32; /* a cache line more: images then lie in different sets of the cache */
     h->dy_pitch = k + 32;
@@ -103,21 +101,15 @@ int bf16_plan(struct trainer *t, struct operation *op, struct err *e)
 
 /* ---- Weights ---- */
 
-struct weights_job {
-    const struct trainer *t;
-    bool back;
-};
-
-/* Copy the weights of block b of the outputs; blocks of inputs in the order of [H][W][C], tap by tap. */
-static void copy_weights(const struct weights_job *job, const struct operation *op, int b)
+/* Blocks of inputs go in the order of [H][W][C], tap by tap. */
+void bf16_weights(const struct trainer *t, const struct operation *op, int block)
 {
-    const struct trainer *t = job->t;
     const struct packing *p = &op->pack;
     int window = op->op == OP_CONV ? p->r * p->s : 1, inputs = p->runs / window;
-    bool back = job->back && t->value[op->x].needs_grad;
-    const float *from = t->active + op->weight + (long)b * p->runs * TILE;
-    bf16 *to = t->weights16 + op->bf16.weight + (long)b * p->runs * TILE;
-    bf16 *turned = t->weights16 + op->bf16.weight_back + (long)b * TILE;
+    bool back = !t->frozen && t->value[op->x].needs_grad;
+    const float *from = t->active + op->weight + (long)block * p->runs * TILE;
+    bf16 *to = t->weights16 + op->bf16.weight + (long)block * p->runs * TILE;
+    bf16 *turned = t->weights16 + op->bf16.weight_back + (long)block * TILE;
     for (int c = 0; c < inputs; c++)
         for (int i = 0; i < window; i++, from += TILE) {
             t->o.bf16->pairs(1, BLOCK, from, 0, to + (long)(i * inputs + c) * TILE, 0);
@@ -125,27 +117,6 @@ static void copy_weights(const struct weights_job *job, const struct operation *
             if (back)
                 t->o.bf16->turn_weights(from, turned + tap * p->blocks * TILE);
         }
-}
-
-/* Item: a block of outputs of an operation, counted through all of them. */
-static void weights_item(void *arg, int item, int thread)
-{
-    const struct weights_job *job = arg;
-    const struct operation *op = job->t->operation;
-    (void)thread;
-    for (; !op->bf16.on || item >= op->pack.blocks; op++)
-        item -= op->bf16.on ? op->pack.blocks : 0;
-    copy_weights(job, op, item);
-}
-
-void bf16_weights(struct trainer *t, bool back)
-{
-    struct weights_job job = {t, back};
-    int items = 0;
-    for (int i = 0; i < t->operations; i++)
-        items += t->operation[i].bf16.on ? t->operation[i].pack.blocks : 0;
-    if (items)
-        threads_run(t->threads, items, weights_item, &job);
 }
 
 /* ---- Convolution ---- */
@@ -170,8 +141,8 @@ void bf16_conv_forward(struct trainer *t, const struct operation *op, const floa
 
 /* dw: for each tap channels of x by pixels, times pixels by channels of dy. Rows of both are as wide
  * as x's, so that a tap is an offset; dy is 0 where it has no pixel. */
-static void conv_weight_grad(struct trainer *t, const struct operation *op, const float *x,
-                             struct view dy, float *dw, bool first, int thread)
+void bf16_conv_weight_grad(struct trainer *t, const struct operation *op, const float *x,
+                           struct view dy, float *dw, bool first, int thread)
 {
     const struct bf16_plan *h = &op->bf16;
     const struct packing *p = &op->pack;
@@ -197,14 +168,11 @@ static void conv_weight_grad(struct trainer *t, const struct operation *op, cons
     }
 }
 
-void bf16_conv_backward(struct trainer *t, const struct operation *op, const float *x,
-                        struct view dy, struct view dx, float *dw, bool first, int thread)
+void bf16_conv_input_grad(struct trainer *t, const struct operation *op, struct view dy, struct view dx,
+                          int thread)
 {
     const struct bf16_plan *h = &op->bf16;
     const struct layout *l = &op->spread;
-    conv_weight_grad(t, op, x, dy, dw, first, thread);
-    if (!dx.p)
-        return;
     int wide = wide_of(l);
     long k = dy.blocks * (long)BLOCK;
     bf16 *dy16 = t->scratch16[thread] + h->dy, *inside = dy16 + l->origin * dy.blocks;
@@ -221,10 +189,10 @@ void bf16_conv_backward(struct trainer *t, const struct operation *op, const flo
 
 /* ---- Dense ---- */
 
-void bf16_dense_round(struct trainer *t, const struct operation *op, struct view x)
+void bf16_dense_round(struct trainer *t, const struct operation *op, struct view x, int block)
 {
     const struct bf16_plan *h = &op->bf16;
-    bf16 *to = t->memory16 + h->x + x.first * (long)BLOCK;
+    bf16 *to = t->memory16 + h->x + block * (long)BLOCK;
     for (int b = 0; b < x.blocks; b++)
         t->o.bf16->narrow(1, x.pixels, x.p + b * x.block, 0, to + b * BLOCK, 0, h->x_pitch);
 }
@@ -234,13 +202,13 @@ static int image_pairs(const struct trainer *t)
     return bf16_pairs((t->n + 1) / 2);
 }
 
-void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct view dy)
+void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct view dy, int block)
 {
     const struct bf16_plan *h = &op->bf16;
-    bf16 *to = t->memory16 + h->dy + dy.first * (long)BLOCK;
+    bf16 *to = t->memory16 + h->dy + block * (long)BLOCK;
     int used = (t->n + 1) / 2, all = image_pairs(t);
     for (int b = 0; b < dy.blocks; b++) {
-        bf16 *pairs = t->memory16 + h->dy_pairs + (long)(dy.first + b) * all * PAIR_BLOCK;
+        bf16 *pairs = t->memory16 + h->dy_pairs + (long)(block + b) * all * PAIR_BLOCK;
         const float *from = dy.p + b * dy.block;
         t->o.bf16->narrow(1, dy.pixels, from, 0, to + b * BLOCK, 0, h->dy_pitch);
         t->o.bf16->pairs(1, dy.pixels, from, 0, pairs, 0);
@@ -248,21 +216,21 @@ void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct
     }
 }
 
-void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y)
+void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y, int block)
 {
     const struct bf16_plan *h = &op->bf16;
     struct conv16 v = {.blocks = y.blocks, .rows = 1, .pixels = y.pixels, .runs = 1,
                        .pairs = op->pack.runs * BLOCK / 2, .offset = h->offset,
                        .x_pixel = h->x_pitch, .y_block = y.block,
-                       .w = t->weights16 + h->weight + (long)y.first * op->pack.runs * TILE,
-                       .bias = t->active + op->bias + y.first * BLOCK, .relu = op->relu};
+                       .w = t->weights16 + h->weight + (long)block * op->pack.runs * TILE,
+                       .bias = t->active + op->bias + block * BLOCK, .relu = op->relu};
     t->o.bf16->conv(&v, t->memory16 + h->x, y.p);
 }
 
 /* dw of some blocks of inputs and all outputs: channels of x by images, times images by channels of
  * dy. */
-static void dense_weight_grad(struct trainer *t, const struct operation *op, struct view x,
-                              int thread)
+void bf16_dense_weight_grad(struct trainer *t, const struct operation *op, struct view x, int block,
+                            int thread)
 {
     const struct bf16_plan *h = &op->bf16;
     bf16 *pairs = t->scratch16[thread] + h->x_pairs, *turned = t->scratch16[thread] + h->x_turned;
@@ -275,20 +243,16 @@ static void dense_weight_grad(struct trainer *t, const struct operation *op, str
                        .pairs = all, .offset = h->offset, .x_row = BLOCK * h->pitch,
                        .x_pixel = h->pitch, .y_block = (long)op->pack.runs * TILE, .y_row = TILE,
                        .w = t->memory16 + h->dy_pairs};
-    t->o.bf16->conv(&v, turned, t->g + op->weight + (long)x.first * TILE);
+    t->o.bf16->conv(&v, turned, t->g + op->weight + (long)block * TILE);
 }
 
-void bf16_dense_backward(struct trainer *t, const struct operation *op, struct view x,
-                         struct view dx, int thread)
+void bf16_dense_input_grad(struct trainer *t, const struct operation *op, struct view dx, int block)
 {
     const struct bf16_plan *h = &op->bf16;
-    dense_weight_grad(t, op, x, thread);
-    if (!dx.p)
-        return;
     struct conv16 v = {.blocks = dx.blocks, .rows = 1, .pixels = dx.pixels, .runs = 1,
                        .pairs = op->pack.blocks * BLOCK / 2, .offset = h->back_offset,
                        .x_pixel = h->dy_pitch, .y_block = dx.block,
                        .w = t->weights16 + h->weight_back +
-                            (long)dx.first * op->pack.blocks * TILE};
+                            (long)block * op->pack.blocks * TILE};
     t->o.bf16->conv(&v, t->memory16 + h->dy, dx.p);
 }

@@ -19,15 +19,20 @@ static double fold(const double s[TRAIN_SHARDS])
 
 static struct view view_rows(const struct trainer *t, const struct value *v, float *base, int item)
 {
-    int all = matrix_blocks(v->shape), first = 2 * item;
+    int left = matrix_blocks(v->shape) - 2 * item;
     long block = (long)t->o.batch * BLOCK;
-    return (struct view){base + first * block, first, all - first < 2 ? all - first : 2, 1, t->n, 0,
-                         block};
+    return (struct view){base + 2 * item * block, left < 2 ? left : 2, 1, t->n, 0, block};
 }
 
 static struct view view_layout(const struct layout *l, float *base)
 {
-    return (struct view){base + l->origin, 0, l->blocks, l->shape.h, l->shape.w, l->row, l->block};
+    return (struct view){base + l->origin, l->blocks, l->shape.h, l->shape.w, l->row, l->block};
+}
+
+/* The number, in the value, of the first block that an item's views have. */
+static int first_block(const struct trainer *t, int value, int item)
+{
+    return t->value[value].matrix ? 2 * item : 0;
 }
 
 static float *act_of(const struct trainer *t, const struct value *v, int item)
@@ -56,29 +61,13 @@ static struct view grad_view(const struct trainer *t, int value, int item, int t
     return v->matrix ? view_rows(t, v, base, item) : view_layout(&v->grad, base);
 }
 
-/* Where an operation writes the gradient of its input: in place, or, when it has to be added, in the
- * spare. */
-static struct view grad_target(const struct trainer *t, int value, bool adding, int item, int thread)
+/* The images of a shard, in a view of a matrix. */
+static struct view view_shard(const struct trainer *t, struct view v, int shard)
 {
-    struct view v = grad_view(t, value, item, thread);
-    if (!adding)
-        return v;
-    v.p = t->scratch[thread] + t->spare;
-    v.row = (long)v.pixels * BLOCK;
-    v.block = v.rows * v.row;
+    int first = train_shard_first(t->n, shard);
+    v.p += first * (long)BLOCK;
+    v.pixels = train_shard_first(t->n, shard + 1) - first;
     return v;
-}
-
-static void add_spare(const struct trainer *t, int value, bool adding, int item, int thread)
-{
-    if (!adding)
-        return;
-    struct view to = grad_view(t, value, item, thread);
-    struct view from = grad_target(t, value, true, item, thread);
-    for (int b = 0; b < to.blocks; b++) {
-        float *p = to.p + b * to.block;
-        t->k->add(to.rows, to.pixels, p, to.row, from.p + b * from.block, from.row, false, p, to.row);
-    }
 }
 
 static void zero_view(struct view v)
@@ -105,12 +94,10 @@ static void conv_forward(struct trainer *t, const struct operation *op, int item
         bf16_conv_forward(t, op, act_of(t, x, item), act_view(t, op->y, item), thread);
         return;
     }
-    struct conv v = {.blocks = op->pack.blocks, .rows = y->shape.h, .pixels = y->shape.w,
-                     .runs = op->runs, .run = op->run, .offset = op->offset,
-                     .x_row = op->l->stride_h * x->act.row,
-                     .x_pixel = op->l->stride_w * x->act.pixel,
-                     .y_block = y->act.block, .y_row = y->act.row, .w = t->active + op->weight,
-                     .bias = t->active + op->bias, .relu = op->relu};
+    struct conv v = op->conv;
+    v.w = t->active + op->weight;
+    v.bias = t->active + op->bias;
+    v.relu = op->relu;
     float *to = act_of(t, y, item) + y->act.origin;
     if (op->winograd.on)
         winograd_forward(t, op, &v, act_of(t, x, item), to, thread);
@@ -118,93 +105,73 @@ static void conv_forward(struct trainer *t, const struct operation *op, int item
         t->k->conv(&v, act_of(t, x, item), to);
 }
 
-/* Mask dy by the relu fused into the operation, unless the batch norm behind has done it. */
-static void relu_backward(struct trainer *t, int y, int item, int thread)
-{
-    struct view d = grad_view(t, y, item, thread), a = act_view(t, y, item);
-    for (int b = 0; b < d.blocks; b++) {
-        float *p = d.p + b * d.block;
-        t->k->relu_grad(d.rows, d.pixels, p, d.row, a.p + b * a.block, a.row, p, d.row);
-    }
-}
-
-/* Where the gradient of x goes; p is NULL where x needs none. */
-static struct view dx_target(const struct trainer *t, const struct operation *op, int item, int thread)
-{
-    if (!t->value[op->x].needs_grad)
-        return (struct view){0};
-    return grad_target(t, op->x, op->add_x, item, thread);
-}
-
 /* Sums over the image's pixels, added to those of the shard. */
-static void bias_backward(struct trainer *t, struct view dy, float *bias, bool first)
+static void bias_grad(struct trainer *t, struct view dy, float *bias, bool first)
 {
     float sum[BLOCK], square[BLOCK];
-    for (int b = 0; b < dy.blocks; b++) {
-        t->k->moments(dy.rows, dy.pixels, dy.p + b * dy.block, dy.row, sum, square);
+    int blocks = dy.blocks;
+    dy.blocks = 1;
+    for (int b = 0; b < blocks; b++, dy.p += dy.block, bias += BLOCK) {
+        t->k->moments(dy, sum, square);
         for (int k = 0; k < BLOCK; k++)
-            bias[b * BLOCK + k] = first ? sum[k] : bias[b * BLOCK + k] + sum[k];
+            bias[k] = first ? sum[k] : bias[k] + sum[k];
     }
 }
 
+/* The gradient of the weights, added to that of the image's shard. */
 static void conv_weight_grad(struct trainer *t, const struct operation *op, struct view dy,
                              float *dw, int item, int thread)
 {
     const struct value *x = &t->value[op->x];
     int shard = item * TRAIN_SHARDS / t->n, first = train_shard_first(t->n, shard);
+    if (op->bf16.on) {
+        bf16_conv_weight_grad(t, op, act_of(t, x, item), dy, dw, item == first, thread);
+        return;
+    }
     if (op->winograd.on) {
         bool last = item + 1 == train_shard_first(t->n, shard + 1);
         winograd_weight_grad(t, op, act_of(t, x, item), dy, dw, item - first, last, thread);
         return;
     }
-    struct conv_grad g = {.blocks = op->pack.blocks, .rows = dy.rows, .pixels = dy.pixels,
-                          .runs = op->runs, .run = op->run, .offset = op->offset,
-                          .x_row = op->l->stride_h * x->act.row,
-                          .x_pixel = op->l->stride_w * x->act.pixel,
+    const struct conv *v = &op->conv;
+    struct conv_grad g = {.blocks = v->blocks, .rows = v->rows, .pixels = v->pixels, .runs = v->runs,
+                          .run = v->run, .offset = v->offset, .x_row = v->x_row, .x_pixel = v->x_pixel,
                           .dy_block = dy.block, .dy_row = dy.row, .first = item == first};
     t->k->conv_grad(&g, act_of(t, x, item), dy.p, dw);
 }
 
-static void conv_input_grad(struct trainer *t, const struct operation *op, struct view dy, int item,
+static void conv_input_grad(struct trainer *t, const struct operation *op, struct view dx, int item,
                             int thread)
 {
-    const float *wide = dy.p - t->value[op->y].grad.origin;
-    struct view dx = grad_target(t, op->x, op->add_x, item, thread);
+    const float *wide = grad_of(t, &t->value[op->y], item, thread);
+    if (op->bf16.on) {
+        bf16_conv_input_grad(t, op, grad_view(t, op->y, item, thread), dx, thread);
+        return;
+    }
     if (op->part) {
         stride_backward(t, op, wide, dx, thread);
         return;
     }
-    struct conv v = {.blocks = op->pack_back.blocks, .rows = dx.rows, .pixels = dx.pixels,
-                     .runs = op->pack_back.runs, .run = op->pack_back.run,
-                     .offset = op->offset_back, .x_row = op->spread.row, .x_pixel = BLOCK,
-                     .y_block = dx.block, .y_row = dx.row, .w = t->back + op->weight_back};
+    struct conv v = op->back;
+    v.y_block = dx.block;
+    v.y_row = dx.row;
+    v.w = t->back + op->weight_back;
     if (op->winograd.back)
         winograd_backward(t, op, &v, wide, dx.p, thread);
     else
         t->k->conv(&v, wide, dx.p);
 }
 
-static void conv_backward(struct trainer *t, const struct operation *op, int item, int thread)
+static void conv_param_grads(struct trainer *t, const struct operation *op, int item, int thread)
 {
-    const struct value *x = &t->value[op->x];
     struct view dy = grad_view(t, op->y, item, thread);
     int shard = item * TRAIN_SHARDS / t->n;
-    bool first = item == train_shard_first(t->n, shard);
     float *grad = t->shard_grad + shard * t->sharded;
-    if (op->relu && !op->rectified)
-        relu_backward(t, op->y, item, thread);
+    if (op->relu && !op->rectified) /* else the batch norm behind has masked dy */
+        t->k->relu_grad(dy, act_view(t, op->y, item), dy);
     if (op->l->bias)
-        bias_backward(t, dy, grad + op->bias, first);
-    if (op->bf16.on) {
-        bf16_conv_backward(t, op, act_of(t, x, item), dy, dx_target(t, op, item, thread),
-                           grad + op->weight, first, thread);
-    } else {
-        conv_weight_grad(t, op, dy, grad + op->weight, item, thread);
-        if (x->needs_grad)
-            conv_input_grad(t, op, dy, item, thread);
-    }
-    if (x->needs_grad)
-        add_spare(t, op->x, op->add_x, item, thread);
+        bias_grad(t, dy, grad + op->bias, item == train_shard_first(t->n, shard));
+    conv_weight_grad(t, op, dy, grad + op->weight, item, thread);
 }
 
 /* ---- Dense, over a pair of blocks of outputs (forward) or of inputs (backward) ---- */
@@ -212,41 +179,45 @@ static void conv_backward(struct trainer *t, const struct operation *op, int ite
 static void dense_forward(struct trainer *t, const struct operation *op, int item)
 {
     struct view y = act_view(t, op->y, item);
+    int first = first_block(t, op->y, item);
     if (op->bf16.on) {
-        bf16_dense_forward(t, op, y);
+        bf16_dense_forward(t, op, y, first);
         return;
     }
     long per_block = (long)op->pack.runs * op->pack.run * BLOCK;
-    struct conv v = {.blocks = y.blocks, .rows = 1, .pixels = t->n, .runs = op->pack.runs,
-                     .run = op->pack.run, .offset = op->offset, .x_pixel = BLOCK,
-                     .y_block = y.block, .w = t->active + op->weight + y.first * per_block,
-                     .bias = t->active + op->bias + y.first * BLOCK, .relu = op->relu};
+    struct conv v = op->conv;
+    v.blocks = y.blocks;
+    v.pixels = t->n;
+    v.w = t->active + op->weight + first * per_block;
+    v.bias = t->active + op->bias + first * BLOCK;
+    v.relu = op->relu;
     t->k->conv(&v, act_of(t, &t->value[op->x], 0), y.p);
 }
 
-/* The weights' gradient between one block of inputs and all outputs: a shard at a time into a small
- * tile, the tiles folded by a tree. */
-static void dense_weight_grad(struct trainer *t, const struct operation *op, const float *x,
-                              int run, const float *dy, float *tile)
+/* The weights' gradient between one block of inputs, of number `run`, and all outputs: a shard at a time into
+ * a small tile, the tiles folded by a tree. */
+static void dense_weight_grad(struct trainer *t, const struct operation *op, struct view x, int run,
+                              struct view dy, float *tile)
 {
-    int inputs = op->pack.run;
-    long block = (long)t->o.batch * BLOCK, per_block = (long)op->pack.runs * inputs * BLOCK;
-    int zero = 0;
-    for (int b = 0; b < op->pack.blocks; b += 2) {
+    int inputs = op->pack.run, zero = 0;
+    long per_block = (long)op->pack.runs * inputs * BLOCK;
+    for (int b = 0; b < op->pack.blocks; b += 2, dy.p += 2 * dy.block) {
         int blocks = op->pack.blocks - b < 2 ? 1 : 2;
         long size = (long)blocks * inputs * BLOCK;
+        struct view sum = {tile, 1, 1, (int)(size / BLOCK), 0, 0}, more = sum;
         for (int s = 0; s < TRAIN_SHARDS; s++) {
-            int first = train_shard_first(t->n, s);
-            struct conv_grad g = {.blocks = blocks, .rows = 1,
-                                  .pixels = train_shard_first(t->n, s + 1) - first, .runs = 1,
+            struct view from = view_shard(t, x, s);
+            struct conv_grad g = {.blocks = blocks, .rows = 1, .pixels = from.pixels, .runs = 1,
                                   .run = inputs, .offset = &zero, .x_pixel = BLOCK,
-                                  .dy_block = block, .first = true};
-            t->k->conv_grad(&g, x + first * BLOCK, dy + b * block + first * BLOCK, tile + s * size);
+                                  .dy_block = dy.block, .first = true};
+            t->k->conv_grad(&g, from.p, view_shard(t, dy, s).p, tile + s * size);
         }
         for (int half = 1; half < TRAIN_SHARDS; half *= 2)
-            for (int s = 0; s < TRAIN_SHARDS; s += 2 * half)
-                t->k->add(1, (int)(size / BLOCK), tile + s * size, 0, tile + (s + half) * size, 0,
-                          false, tile + s * size, 0);
+            for (int s = 0; s < TRAIN_SHARDS; s += 2 * half) {
+                sum.p = tile + s * size;
+                more.p = sum.p + half * size;
+                t->k->add(sum, more, false, sum);
+            }
         for (int j = 0; j < blocks; j++)
             memcpy(t->g + op->weight + (b + j) * per_block + (long)run * inputs * BLOCK,
                    tile + j * inputs * BLOCK, (size_t)inputs * BLOCK * sizeof *tile);
@@ -254,78 +225,70 @@ static void dense_weight_grad(struct trainer *t, const struct operation *op, con
 }
 
 /* The biases' gradients, folded by shard; done by the item that owns block 0 of the inputs. */
-static void dense_bias_grad(struct trainer *t, const struct operation *op, const float *dy)
+static void dense_bias_grad(struct trainer *t, const struct operation *op, struct view dy)
 {
-    long block = (long)t->o.batch * BLOCK;
-    for (int b = 0; b < op->pack.blocks; b++) {
+    float *bias = t->g + op->bias;
+    dy.blocks = 1;
+    for (int b = 0; b < op->pack.blocks; b++, dy.p += dy.block, bias += BLOCK) {
         float sum[TRAIN_SHARDS][BLOCK], square[BLOCK];
-        for (int s = 0; s < TRAIN_SHARDS; s++) {
-            int first = train_shard_first(t->n, s);
-            t->k->moments(1, train_shard_first(t->n, s + 1) - first, dy + b * block + first * BLOCK,
-                          0, sum[s], square);
-        }
+        double part[TRAIN_SHARDS];
+        for (int s = 0; s < TRAIN_SHARDS; s++)
+            t->k->moments(view_shard(t, dy, s), sum[s], square);
         for (int k = 0; k < BLOCK; k++) {
-            double part[TRAIN_SHARDS];
             for (int s = 0; s < TRAIN_SHARDS; s++)
                 part[s] = sum[s][k];
-            t->g[op->bias + b * BLOCK + k] = (float)fold(part);
+            bias[k] = (float)fold(part);
         }
     }
 }
 
-/* The gradients of weights and of x. */
-static void dense_products(struct trainer *t, const struct operation *op, struct view x,
-                           const float *dy, struct view dx, int thread)
+static void dense_param_grads(struct trainer *t, const struct operation *op, int item, int thread)
 {
-    for (int b = 0; b < x.blocks; b++)
-        dense_weight_grad(t, op, x.p + b * x.block, x.first + b, dy, t->scratch[thread] + t->tile);
-    if (!dx.p)
-        return;
-    long per_block = (long)op->pack_back.runs * op->pack_back.run * BLOCK;
-    struct conv v = {.blocks = dx.blocks, .rows = 1, .pixels = t->n, .runs = op->pack_back.runs,
-                     .run = op->pack_back.run, .offset = op->offset_back, .x_pixel = BLOCK,
-                     .y_block = dx.block, .w = t->back + op->weight_back + dx.first * per_block};
-    t->k->conv(&v, dy, dx.p);
-}
-
-static void dense_backward(struct trainer *t, const struct operation *op, int item, int thread)
-{
-    const float *dy = grad_of(t, &t->value[op->y], 0, thread);
-    struct view x = act_view(t, op->x, item), dx = dx_target(t, op, item, thread);
+    struct view x = act_view(t, op->x, item), dy = grad_view(t, op->y, 0, thread);
+    int first = first_block(t, op->x, item);
     if (item == 0)
         dense_bias_grad(t, op, dy);
-    if (op->bf16.on)
-        bf16_dense_backward(t, op, x, dx, thread);
-    else
-        dense_products(t, op, x, dy, dx, thread);
-    if (dx.p)
-        add_spare(t, op->x, op->add_x, item, thread);
+    if (op->bf16.on) {
+        bf16_dense_weight_grad(t, op, x, first, thread);
+        return;
+    }
+    for (int b = 0; b < x.blocks; b++, x.p += x.block)
+        dense_weight_grad(t, op, x, first + b, dy, t->scratch[thread] + t->tile);
+}
+
+static void dense_input_grad(struct trainer *t, const struct operation *op, struct view dx, int item,
+                             int thread)
+{
+    int first = first_block(t, op->x, item);
+    if (op->bf16.on) {
+        bf16_dense_input_grad(t, op, dx, first);
+        return;
+    }
+    long per_block = (long)op->pack_back.runs * op->pack_back.run * BLOCK;
+    struct conv v = op->back;
+    v.blocks = dx.blocks;
+    v.pixels = t->n;
+    v.y_block = dx.block;
+    v.w = t->back + op->weight_back + first * per_block;
+    t->k->conv(&v, grad_of(t, &t->value[op->y], 0, thread), dx.p);
 }
 
 /* ---- Batch norm ---- */
 
-/* Two sums for each channel, to image_sum and image_dot: of one image, or, of a matrix, of each shard
- * (slot s is shard s). */
-static float *slot(const struct trainer *t, float *sums, const struct operation *op, int i, int block)
-{
-    return sums + i * t->stats + op->stats + block * BLOCK;
-}
+/* Batch norm needs two sums a channel over the batch: forward of x and x * x, backward of dy and
+ * dy * (x - mean). They go to image_sum and image_dot for each image, then to shard_sum. */
 
 static void batchnorm_moments(struct trainer *t, const struct operation *op, int item)
 {
-    struct view x = act_view(t, op->x, item);
-    for (int b = 0; b < x.blocks; b++)
-        t->k->moments(x.rows, x.pixels, x.p + b * x.block, x.row, slot(t, t->image_sum, op, item, b),
-                      slot(t, t->image_dot, op, item, b));
+    long at = item * t->stats + op->stats;
+    t->k->moments(act_view(t, op->x, item), t->image_sum + at, t->image_dot + at);
 }
 
 static void batchnorm_sums(struct trainer *t, const struct operation *op, int item, int thread)
 {
-    struct view x = act_view(t, op->x, item), dy = grad_view(t, op->y, item, thread);
-    for (int b = 0; b < x.blocks; b++)
-        t->k->batchnorm_sums(x.rows, x.pixels, dy.p + b * dy.block, dy.row, x.p + b * x.block, x.row,
-                             t->mean + op->stats + b * BLOCK, slot(t, t->image_sum, op, item, b),
-                             slot(t, t->image_dot, op, item, b));
+    long at = item * t->stats + op->stats;
+    t->k->batchnorm_sums(grad_view(t, op->y, item, thread), act_view(t, op->x, item),
+                         t->mean + op->stats, t->image_sum + at, t->image_dot + at);
 }
 
 /* All channels' two sums over each shard, its images in order; the other ranks' shards are theirs to
@@ -344,32 +307,6 @@ static void sum_shards(struct trainer *t, const struct operation *op)
             }
     }
     ranks_gather(t->o.ranks, t->shard_sum, (size_t)((end - first) * 2 * c) * sizeof(double));
-}
-
-/* Channel i's two sums over the batch, from those of the shards. */
-static void fold_shards(const struct trainer *t, const struct operation *op, long i, double *sum,
-                        double *dot)
-{
-    double s[TRAIN_SHARDS], d[TRAIN_SHARDS];
-    for (int j = 0; j < TRAIN_SHARDS; j++) {
-        s[j] = t->shard_sum[j * 2 * op->channels + i];
-        d[j] = t->shard_sum[(j * 2 + 1) * op->channels + i];
-    }
-    *sum = fold(s);
-    *dot = fold(d);
-}
-
-/* The same of a matrix, whose slots are the shards. */
-static void fold_slots(const struct trainer *t, const struct operation *op, long i, double *sum,
-                       double *dot)
-{
-    double s[TRAIN_SHARDS], d[TRAIN_SHARDS];
-    for (int j = 0; j < TRAIN_SHARDS; j++) {
-        s[j] = t->image_sum[j * t->stats + op->stats + i];
-        d[j] = t->image_dot[j * t->stats + op->stats + i];
-    }
-    *sum = fold(s);
-    *dot = fold(d);
 }
 
 /* Set mean and deviation of channel i from the sum and the sum of squares of `count` values; from them the
@@ -409,118 +346,52 @@ static void set_sums(struct trainer *t, const struct operation *op, long i, doub
     t->c[s] = (float)(-a * sum / count - b * t->mean[s]);
 }
 
-static double count_of(const struct trainer *t, const struct operation *op)
+/* From the shards' sums to the batch's numbers, of channels first..end - 1. */
+static void finish_channels(struct trainer *t, const struct operation *op, bool back, long first, long end)
 {
     const struct value *x = &t->value[op->x];
-    return x->matrix ? t->n : (double)t->n * x->shape.h * x->shape.w;
-}
-
-void train_finish_moments(struct trainer *t, const struct operation *op)
-{
-    double sum, square;
-    sum_shards(t, op);
-    for (long i = 0; i < op->channels; i++) {
-        fold_shards(t, op, i, &sum, &square);
-        set_moments(t, op, i, sum, square, count_of(t, op));
-    }
-}
-
-void train_finish_sums(struct trainer *t, const struct operation *op)
-{
-    double sum, dot;
-    sum_shards(t, op);
-    for (long i = 0; i < op->channels; i++) {
-        fold_shards(t, op, i, &sum, &dot);
-        set_sums(t, op, i, sum, dot, count_of(t, op));
-    }
-}
-
-/* Batch norm of a matrix: one item holds all sums of a block, so that moments and sums need no phase. */
-static void shard_sums(struct trainer *t, const struct operation *op, struct view x, struct view dy,
-                       int b)
-{
-    for (int s = 0; s < TRAIN_SHARDS; s++) {
-        int first = train_shard_first(t->n, s), pixels = train_shard_first(t->n, s + 1) - first;
-        const float *xs = x.p + b * x.block + first * BLOCK;
-        float *sum = slot(t, t->image_sum, op, s, x.first + b);
-        float *dot = slot(t, t->image_dot, op, s, x.first + b);
-        if (dy.p)
-            t->k->batchnorm_sums(1, pixels, dy.p + b * dy.block + first * BLOCK, 0, xs, 0,
-                                 t->mean + op->stats + (x.first + b) * BLOCK, sum, dot);
+    double count = x->matrix ? t->n : (double)t->n * x->shape.h * x->shape.w;
+    for (long i = first; i < end; i++) {
+        double sum[TRAIN_SHARDS], dot[TRAIN_SHARDS];
+        for (int s = 0; s < TRAIN_SHARDS; s++) {
+            sum[s] = t->shard_sum[s * 2 * op->channels + i];
+            dot[s] = t->shard_sum[(s * 2 + 1) * op->channels + i];
+        }
+        if (back)
+            set_sums(t, op, i, fold(sum), fold(dot), count);
         else
-            t->k->moments(1, pixels, xs, 0, sum, dot);
+            set_moments(t, op, i, fold(sum), fold(dot), count);
     }
 }
 
-static void matrix_moments(struct trainer *t, const struct operation *op, struct view x, int b)
+void train_finish(struct trainer *t, const struct operation *op, bool back)
 {
-    double sum, square;
-    shard_sums(t, op, x, (struct view){0}, b);
-    for (long i = (long)(x.first + b) * BLOCK, end = i + BLOCK; i < end; i++) {
-        fold_slots(t, op, i, &sum, &square);
-        set_moments(t, op, i, sum, square, t->n);
-    }
+    sum_shards(t, op);
+    finish_channels(t, op, back, 0, op->channels);
 }
 
-static void matrix_sums(struct trainer *t, const struct operation *op, struct view x, struct view dy,
-                      int b)
+/* Of a matrix one item holds all images of its blocks, so that this needs no phase. */
+static void matrix_sums(struct trainer *t, const struct operation *op, int item, int thread, bool back)
 {
-    double sum, dot;
-    shard_sums(t, op, x, dy, b);
-    for (long i = (long)(x.first + b) * BLOCK, end = i + BLOCK; i < end; i++) {
-        fold_slots(t, op, i, &sum, &dot);
-        set_sums(t, op, i, sum, dot, t->n);
+    struct view x = act_view(t, op->x, item);
+    long first = first_block(t, op->x, item) * BLOCK, channels = (long)x.blocks * BLOCK;
+    for (int s = 0; s < TRAIN_SHARDS; s++) {
+        float sum[2 * BLOCK], dot[2 * BLOCK];
+        double *to = t->shard_sum + s * 2 * op->channels + first;
+        if (back)
+            t->k->batchnorm_sums(view_shard(t, grad_view(t, op->y, item, thread), s), view_shard(t, x, s),
+                                 t->mean + op->stats + first, sum, dot);
+        else
+            t->k->moments(view_shard(t, x, s), sum, dot);
+        for (long i = 0; i < channels; i++) {
+            to[i] = sum[i];
+            to[op->channels + i] = dot[i];
+        }
     }
-}
-
-static void batchnorm_forward(struct trainer *t, const struct operation *op, int item)
-{
-    struct view x = act_view(t, op->x, item), y = act_view(t, op->y, item);
-    for (int b = 0; b < x.blocks; b++) {
-        long s = op->stats + (x.first + b) * BLOCK;
-        if (t->value[op->x].matrix)
-            matrix_moments(t, op, x, b);
-        t->k->affine(x.rows, x.pixels, x.p + b * x.block, x.row, t->a + s, t->b + s,
-                     y.p + b * y.block, y.row);
-    }
-}
-
-static void batchnorm_backward(struct trainer *t, const struct operation *op, int item, int thread)
-{
-    struct view x = act_view(t, op->x, item), dy = grad_view(t, op->y, item, thread);
-    if (t->value[op->x].matrix)
-        for (int b = 0; b < x.blocks; b++)
-            matrix_sums(t, op, x, dy, b);
-    if (!t->value[op->x].needs_grad)
-        return;
-    struct view dx = grad_target(t, op->x, op->add_x, item, thread);
-    for (int b = 0; b < x.blocks; b++) {
-        long s = op->stats + (x.first + b) * BLOCK;
-        t->k->batchnorm_grad(x.rows, x.pixels, dy.p + b * dy.block, dy.row, x.p + b * x.block, x.row,
-                             t->a + s, t->b + s, t->c + s, op->rectified, dx.p + b * dx.block,
-                             dx.row);
-    }
-    add_spare(t, op->x, op->add_x, item, thread);
+    finish_channels(t, op, back, first, first + channels);
 }
 
 /* ---- The others ---- */
-
-static void relu_forward(struct trainer *t, const struct operation *op, int item)
-{
-    struct view x = act_view(t, op->x, item), y = act_view(t, op->y, item);
-    for (int b = 0; b < x.blocks; b++)
-        t->k->relu(x.rows, x.pixels, x.p + b * x.block, x.row, y.p + b * y.block, y.row);
-}
-
-static void relu_only_backward(struct trainer *t, const struct operation *op, int item, int thread)
-{
-    struct view y = act_view(t, op->y, item), dy = grad_view(t, op->y, item, thread);
-    struct view dx = grad_target(t, op->x, op->add_x, item, thread);
-    for (int b = 0; b < y.blocks; b++)
-        t->k->relu_grad(y.rows, y.pixels, dy.p + b * dy.block, dy.row, y.p + b * y.block, y.row,
-                        dx.p + b * dx.block, dx.row);
-    add_spare(t, op->x, op->add_x, item, thread);
-}
 
 /* 32 bits of a hash (SplitMix64) of seed, step, layer and image, on which a dropout mask depends. */
 static uint32_t dropout_key(const struct trainer *t, const struct operation *op, int image)
@@ -544,75 +415,18 @@ static void dropout(struct trainer *t, const struct operation *op, struct view f
     uint32_t key = dropout_key(t, op, matrix ? 0 : item);
     uint32_t per_block = (uint32_t)((matrix ? t->o.batch : to.rows * to.pixels) * BLOCK);
     double rate = t->frozen ? 0 : op->l->rate;
-    for (int b = 0; b < to.blocks; b++)
-        t->k->dropout(to.rows, to.pixels, from.p + b * from.block, from.row, key,
-                      (uint32_t)(to.first + b) * per_block, (uint32_t)(rate * 0x1p32),
-                      (float)(1 / (1 - rate)), to.p + b * to.block, to.row);
+    t->k->dropout(from, key, (uint32_t)first_block(t, op->x, item) * per_block, per_block,
+                  (uint32_t)(rate * 0x1p32), (float)(1 / (1 - rate)), to);
 }
 
-static void dropout_backward(struct trainer *t, const struct operation *op, int item, int thread)
+static void pool_grad(struct trainer *t, const struct operation *op, struct view x, struct view y,
+                      struct view dy, struct view dx)
 {
-    dropout(t, op, grad_view(t, op->y, item, thread),
-            grad_target(t, op->x, op->add_x, item, thread), item);
-    add_spare(t, op->x, op->add_x, item, thread);
-}
-
-static void pool_forward(struct trainer *t, const struct operation *op, int item)
-{
-    const struct value *x = &t->value[op->x];
-    struct view y = act_view(t, op->y, item);
-    struct pool v = op->pool;
-    v.x_row = x->act.row;
-    v.y_row = y.row;
-    const float *from = act_of(t, x, item) + x->act.origin;
-    for (int b = 0; b < y.blocks; b++)
-        if (op->op == OP_MAXPOOL)
-            t->k->maxpool(&v, from + b * x->act.block, y.p + b * y.block);
-        else
-            t->k->sumpool(&v, op->factor, from + b * x->act.block, y.p + b * y.block);
-}
-
-static void pool_backward(struct trainer *t, const struct operation *op, int item, int thread)
-{
-    struct view x = act_view(t, op->x, item), y = act_view(t, op->y, item);
-    struct view dy = grad_view(t, op->y, item, thread);
-    struct view dx = grad_target(t, op->x, op->add_x, item, thread);
-    struct pool v = op->pool;
-    v.x_row = x.row;
-    v.y_row = y.row;
     zero_view(dx);
-    for (int b = 0; b < y.blocks; b++)
-        if (op->op == OP_MAXPOOL)
-            t->k->maxpool_grad(&v, x.p + b * x.block, y.p + b * y.block, dy.p + b * dy.block, dy.row,
-                               dx.p + b * dx.block, dx.row);
-        else
-            t->k->sumpool_grad(&v, op->factor, dy.p + b * dy.block, dy.row, dx.p + b * dx.block,
-                               dx.row);
-    add_spare(t, op->x, op->add_x, item, thread);
-}
-
-static void add_forward(struct trainer *t, const struct operation *op, int item)
-{
-    struct view x = act_view(t, op->x, item), x2 = act_view(t, op->x2, item);
-    struct view y = act_view(t, op->y, item);
-    for (int b = 0; b < y.blocks; b++)
-        t->k->add(y.rows, y.pixels, x.p + b * x.block, x.row, x2.p + b * x2.block, x2.row, false,
-                  y.p + b * y.block, y.row);
-}
-
-static void add_backward(struct trainer *t, const struct operation *op, int item, int thread)
-{
-    struct view dy = grad_view(t, op->y, item, thread);
-    const struct {
-        int value;
-        bool adding;
-    } to[2] = {{op->x, op->add_x}, {op->x2, op->add_x2}};
-    for (int i = 0; i < 2; i++) {
-        if (!t->value[to[i].value].needs_grad)
-            continue;
-        copy_view(dy, grad_target(t, to[i].value, to[i].adding, item, thread));
-        add_spare(t, to[i].value, to[i].adding, item, thread);
-    }
+    if (op->op == OP_MAXPOOL)
+        t->k->maxpool_grad(&op->pool, x, y, dy, dx);
+    else
+        t->k->sumpool_grad(&op->pool, op->factor, dy, dx);
 }
 
 /* Copy images first..end of matrix v between their place and a packed one. */
@@ -645,39 +459,35 @@ void train_share_matrix(struct trainer *t, const struct operation *op)
             move_rows(t, v, first[r], first[r + 1], false, t->exchange + (size_t)r * size);
 }
 
-static void matrix_backward(struct trainer *t, const struct operation *op, int item, int thread)
+/* Gather an image's gradient out of that of a matrix. */
+static void flatten_grad(struct trainer *t, const struct operation *op, struct view dx, int item)
 {
-    const struct value *x = &t->value[op->x];
-    struct view dx = grad_target(t, op->x, op->add_x, item, thread);
-    struct layout l = x->grad;
+    struct layout l = t->value[op->x].grad;
     l.row = dx.row;
     l.block = dx.block;
     l.origin = 0;
-    if (x->shape.c % BLOCK)
+    if (l.shape.c % BLOCK)
         zero_view(dx);
     matrix_get(&l, dx.p, t->memory + t->value[op->y].grad_place, t->o.batch, item);
-    add_spare(t, op->x, op->add_x, item, thread);
+}
+
+/* What of y, which is x in a border, is x. */
+static struct view inside(const struct operation *op, struct view y, struct view x)
+{
+    x.p = y.p + op->pad.top * y.row + op->pad.left * BLOCK;
+    x.row = y.row;
+    x.block = y.block;
+    return x;
 }
 
 /* Pad x by a border of `factor`, which is part of y's shape. */
-static void pad_forward(struct trainer *t, const struct operation *op, int item)
+static void pad_forward(const struct operation *op, struct view x, struct view y)
 {
-    struct view x = act_view(t, op->x, item), y = act_view(t, op->y, item);
     for (int b = 0; b < y.blocks; b++)
         for (int r = 0; r < y.rows; r++)
             for (long i = 0; i < (long)y.pixels * BLOCK; i++)
                 y.p[b * y.block + r * y.row + i] = op->factor;
-    y.p += op->pad.top * y.row + op->pad.left * BLOCK;
-    copy_view(x, (struct view){y.p, 0, x.blocks, x.rows, x.pixels, y.row, y.block});
-}
-
-static void pad_backward(struct trainer *t, const struct operation *op, int item, int thread)
-{
-    struct view dy = grad_view(t, op->y, item, thread);
-    struct view dx = grad_target(t, op->x, op->add_x, item, thread);
-    dy.p += op->pad.top * dy.row + op->pad.left * BLOCK;
-    copy_view(dy, dx);
-    add_spare(t, op->x, op->add_x, item, thread);
+    copy_view(x, inside(op, y, x));
 }
 
 static void fill(struct trainer *t, int item, int thread)
@@ -688,70 +498,112 @@ static void fill(struct trainer *t, int item, int thread)
     layout_put(&x->act, chw, act_of(t, x, item));
 }
 
+/* What reads and writes values of one kind, images or matrices. */
+static void pointwise_forward(struct trainer *t, const struct operation *op, int item, int thread)
+{
+    struct view x = act_view(t, op->x, item), y = act_view(t, op->y, item);
+    long s = op->stats + first_block(t, op->x, item) * BLOCK;
+    switch (op->op) {
+    case OP_BATCHNORM:
+        if (t->value[op->x].matrix)
+            matrix_sums(t, op, item, thread, false);
+        t->k->affine(x, t->a + s, t->b + s, y);
+        break;
+    case OP_RELU:
+        t->k->relu(x, y);
+        break;
+    case OP_DROPOUT:
+        dropout(t, op, x, y, item);
+        break;
+    case OP_ADD:
+        t->k->add(x, act_view(t, op->x2, item), false, y);
+        break;
+    case OP_INPUT:
+        pad_forward(op, x, y);
+        break;
+    case OP_MAXPOOL:
+        t->k->maxpool(&op->pool, x, y);
+        break;
+    default:
+        t->k->sumpool(&op->pool, op->factor, x, y);
+    }
+}
+
+static void pointwise_grad(struct trainer *t, const struct operation *op, struct view dx, int item,
+                           int thread)
+{
+    struct view x = act_view(t, op->x, item), y = act_view(t, op->y, item);
+    struct view dy = grad_view(t, op->y, item, thread);
+    long s = op->stats + first_block(t, op->x, item) * BLOCK;
+    switch (op->op) {
+    case OP_BATCHNORM:
+        t->k->batchnorm_grad(dy, x, t->a + s, t->b + s, t->c + s, op->rectified, dx);
+        break;
+    case OP_RELU:
+        t->k->relu_grad(dy, y, dx);
+        break;
+    case OP_DROPOUT:
+        dropout(t, op, dy, dx, item);
+        break;
+    case OP_ADD:
+        copy_view(dy, dx);
+        break;
+    case OP_INPUT:
+        copy_view(inside(op, dy, dx), dx);
+        break;
+    default:
+        pool_grad(t, op, x, y, dy, dx);
+    }
+}
+
 static void forward(struct trainer *t, const struct operation *op, int item, int thread)
 {
     const struct value *x = &t->value[op->x];
-    switch (op->op) {
-    case OP_CONV:
+    if (op->op == OP_CONV)
         conv_forward(t, op, item, thread);
-        break;
-    case OP_DENSE:
+    else if (op->op == OP_DENSE)
         dense_forward(t, op, item);
-        break;
-    case OP_BATCHNORM:
-        batchnorm_forward(t, op, item);
-        break;
-    case OP_RELU:
-        relu_forward(t, op, item);
-        break;
-    case OP_DROPOUT:
-        dropout(t, op, act_view(t, op->x, item), act_view(t, op->y, item), item);
-        break;
-    case OP_ADD:
-        add_forward(t, op, item);
-        break;
-    case OP_INPUT:
-        pad_forward(t, op, item);
-        break;
-    case OP_FLATTEN:
-        matrix_put(&x->act, act_of(t, x, item), t->memory + t->value[op->y].act_place, t->o.batch,
-                 item);
-        break;
-    default:
-        pool_forward(t, op, item);
+    else if (op->op == OP_FLATTEN)
+        matrix_put(&x->act, act_of(t, x, item), t->memory + t->value[op->y].act_place, t->o.batch, item);
+    else
+        pointwise_forward(t, op, item, thread);
+}
+
+/* Compute the gradient of an operation's input `value`: in place, or, where another operation has written one
+ * before, in the spare, which is then added. */
+static void input_grad(struct trainer *t, const struct operation *op, int value, bool adding, int item,
+                       int thread)
+{
+    if (value < 0 || !t->value[value].needs_grad)
+        return;
+    struct view to = grad_view(t, value, item, thread), dx = to;
+    if (adding) {
+        dx.p = t->scratch[thread] + t->spare;
+        dx.row = (long)dx.pixels * BLOCK;
+        dx.block = dx.rows * dx.row;
     }
+    if (op->op == OP_CONV)
+        conv_input_grad(t, op, dx, item, thread);
+    else if (op->op == OP_DENSE)
+        dense_input_grad(t, op, dx, item, thread);
+    else if (op->op == OP_FLATTEN)
+        flatten_grad(t, op, dx, item);
+    else
+        pointwise_grad(t, op, dx, item, thread);
+    if (adding)
+        t->k->add(to, dx, false, to);
 }
 
 static void backward(struct trainer *t, const struct operation *op, int item, int thread)
 {
-    switch (op->op) {
-    case OP_CONV:
-        conv_backward(t, op, item, thread);
-        break;
-    case OP_DENSE:
-        dense_backward(t, op, item, thread);
-        break;
-    case OP_BATCHNORM:
-        batchnorm_backward(t, op, item, thread);
-        break;
-    case OP_RELU:
-        relu_only_backward(t, op, item, thread);
-        break;
-    case OP_DROPOUT:
-        dropout_backward(t, op, item, thread);
-        break;
-    case OP_ADD:
-        add_backward(t, op, item, thread);
-        break;
-    case OP_INPUT:
-        pad_backward(t, op, item, thread);
-        break;
-    case OP_FLATTEN:
-        matrix_backward(t, op, item, thread);
-        break;
-    default:
-        pool_backward(t, op, item, thread);
-    }
+    if (op->op == OP_CONV)
+        conv_param_grads(t, op, item, thread);
+    else if (op->op == OP_DENSE)
+        dense_param_grads(t, op, item, thread);
+    else if (op->op == OP_BATCHNORM && t->value[op->x].matrix)
+        matrix_sums(t, op, item, thread, true);
+    input_grad(t, op, op->x, op->add_x, item, thread);
+    input_grad(t, op, op->x2, op->add_x2, item, thread);
 }
 
 void train_run(struct trainer *t, const struct instruction *in, int item, int thread)
@@ -774,10 +626,10 @@ void train_run(struct trainer *t, const struct instruction *in, int item, int th
         batchnorm_sums(t, op, item, thread);
         break;
     case ROUND:
-        bf16_dense_round(t, op, act_view(t, op->x, item));
+        bf16_dense_round(t, op, act_view(t, op->x, item), first_block(t, op->x, item));
         break;
     case ROUND_GRAD:
-        bf16_dense_round_grad(t, op, grad_view(t, op->y, item, thread));
+        bf16_dense_round_grad(t, op, grad_view(t, op->y, item, thread), first_block(t, op->y, item));
         break;
     }
 }

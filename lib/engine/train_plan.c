@@ -4,15 +4,13 @@
 #include "train_plan.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- Planning: operations and values ---- */
 
 struct planner {
+    struct graph graph;
     struct trainer *t;
-    int *uses, *reader; /* [layers] */
-    int *value_of;      /* [layers] */
     struct err *e;
 };
 
@@ -36,28 +34,11 @@ static struct operation *new_operation(struct planner *b, enum op op, int layer,
     return o;
 }
 
-static int only_reader(const struct planner *b, int i, enum op op)
-{
-    return b->uses[i] == 1 && b->t->net->layer[b->reader[i]].op == op ? b->reader[i] : -1;
-}
-
-/* The border that a value is stored with: the padding of the only convolution that reads it. */
-static struct border border_for(const struct planner *b, int layer)
-{
-    int reader = only_reader(b, layer, OP_CONV);
-    return reader < 0 ? (struct border){0} : layer_border(&b->t->net->layer[reader]);
-}
-
-static bool has_border(struct border p)
-{
-    return p.top || p.left || p.bottom || p.right;
-}
-
 /* The value that a layer reads, copied into a border where the value has none. */
 static int padded(struct planner *b, int layer, float fill)
 {
     const struct layer *l = &b->t->net->layer[layer];
-    int x = b->value_of[l->in[0]];
+    int x = b->graph.value_of[l->in[0]];
     struct border p = layer_border(l);
     struct shape s = b->t->value[x].shape;
     if (!has_border(p))
@@ -73,7 +54,7 @@ static int padded(struct planner *b, int layer, float fill)
 
 static int gathered(struct planner *b, int layer)
 {
-    int x = b->value_of[layer];
+    int x = b->graph.value_of[layer];
     if (b->t->value[x].matrix)
         return x;
     int y = new_value(b->t, true, b->t->value[x].shape, (struct border){0}, false);
@@ -93,8 +74,8 @@ static long take(long *total, long count)
  * only where a batch norm follows, which masks the gradient. */
 static int fused_relu(const struct planner *b, int i, bool *rectified)
 {
-    int relu = only_reader(b, i, OP_RELU);
-    *rectified = relu >= 0 && only_reader(b, relu, OP_BATCHNORM) >= 0;
+    int relu = graph_reader(&b->graph, i, OP_RELU);
+    *rectified = relu >= 0 && graph_reader(&b->graph, relu, OP_BATCHNORM) >= 0;
     return relu >= 0 && (*rectified || b->t->net->layer[i].op == OP_CONV) ? relu : -1;
 }
 
@@ -102,9 +83,9 @@ static int plan_conv(struct planner *b, int i)
 {
     struct trainer *t = b->t;
     const struct layer *l = &t->net->layer[i];
-    int x = b->value_of[l->in[0]];
+    int x = b->graph.value_of[l->in[0]];
     struct border pad = layer_border(l);
-    if (b->uses[l->in[0]] != 1) {
+    if (b->graph.uses[l->in[0]] != 1) {
         x = padded(b, i, 0);
         pad = (struct border){0};
     }
@@ -115,13 +96,13 @@ static int plan_conv(struct planner *b, int i)
         return err_set(b->e, "layer %d: convolutions in groups cannot be trained", i);
     bool rectified;
     int relu = fused_relu(b, i, &rectified), last = relu < 0 ? i : relu;
-    int y = new_value(t, false, l->out, border_for(b, last), false);
+    int y = new_value(t, false, l->out, graph_border(&b->graph, last), false);
     struct operation *op = new_operation(b, OP_CONV, i, x, y);
     op->relu = relu >= 0;
     op->rectified = rectified;
     op->pad = pad;
     op->pack = packing_of(l, t->value[x].shape);
-    b->value_of[last] = y;
+    b->graph.value_of[last] = y;
     return last;
 }
 
@@ -135,7 +116,7 @@ static int plan_dense(struct planner *b, int i)
     op->relu = relu >= 0;
     op->rectified = rectified;
     op->pack = packing_of(op->l, b->t->value[x].shape);
-    b->value_of[last] = y;
+    b->graph.value_of[last] = y;
     return last;
 }
 
@@ -144,7 +125,7 @@ static int plan_pointwise(struct planner *b, int i)
 {
     struct trainer *t = b->t;
     const struct layer *l = &t->net->layer[i];
-    int x = b->value_of[l->in[0]], x2 = l->in[1] < 0 ? -1 : b->value_of[l->in[1]];
+    int x = b->graph.value_of[l->in[0]], x2 = l->in[1] < 0 ? -1 : b->graph.value_of[l->in[1]];
     bool flattened = l->op == OP_BATCHNORM && l->out.c != t->value[x].shape.c;
     bool matrix = t->value[x].matrix || (x2 >= 0 && t->value[x2].matrix) || flattened;
     if (matrix) {
@@ -154,14 +135,14 @@ static int plan_pointwise(struct planner *b, int i)
     struct shape s = t->value[x].shape;
     if (x2 >= 0 && memcmp(&s, &t->value[x2].shape, sizeof s))
         return err_set(b->e, "layer %d: a sum of differently flattened inputs cannot be trained", i);
-    int y = new_value(t, matrix, s, matrix ? (struct border){0} : border_for(b, i), false);
+    int y = new_value(t, matrix, s, matrix ? (struct border){0} : graph_border(&b->graph, i), false);
     struct operation *op = new_operation(b, l->op, i, x, y);
     op->x2 = x2;
     for (int j = 0; j < t->operations; j++)
         if (t->operation[j].y == x && l->op == OP_BATCHNORM)
             op->rectified = t->operation[j].rectified;
     t->value[y].needs_grad |= x2 >= 0 && t->value[x2].needs_grad;
-    b->value_of[i] = y;
+    b->graph.value_of[i] = y;
     return i;
 }
 
@@ -169,19 +150,16 @@ static int plan_pool(struct planner *b, int i)
 {
     struct trainer *t = b->t;
     const struct layer *l = &t->net->layer[i];
-    bool most = l->op == OP_MAXPOOL, all = l->op == OP_GLOBALPOOL;
+    bool most = l->op == OP_MAXPOOL;
     if (l->op == OP_AVGPOOL && l->exclude_pad && has_border(layer_border(l)))
         return err_set(b->e, "layer %d: average pooling that leaves out the padding cannot be trained",
                        i);
     int x = padded(b, i, most ? -INFINITY : 0);
-    struct shape in = t->value[x].shape;
-    int y = new_value(t, false, l->out, border_for(b, i), false);
+    int y = new_value(t, false, l->out, graph_border(&b->graph, i), false);
     struct operation *op = new_operation(b, l->op, i, x, y);
-    op->pool = (struct pool){.rows = l->out.h, .pixels = l->out.w, .r = all ? in.h : l->r,
-                             .s = all ? in.w : l->s, .stride_h = l->stride_h,
-                             .stride_w = l->stride_w};
+    op->pool = pool_geometry(l, t->value[x].shape);
     op->factor = 1.0f / ((float)op->pool.r * op->pool.s);
-    b->value_of[i] = y;
+    b->graph.value_of[i] = y;
     return i;
 }
 
@@ -205,7 +183,7 @@ static int plan_layer(struct planner *b, int i)
     case OP_FLATTEN:
     case OP_SOFTMAX:
     case OP_BOXES:
-        b->value_of[i] = b->value_of[l->in[0]];
+        b->graph.value_of[i] = b->graph.value_of[l->in[0]];
         return l->op == OP_FLATTEN || i == b->t->net->layers - 1
                    ? i
                    : err_set(b->e, "layer %d: %s before the end cannot be trained", i,
@@ -215,17 +193,11 @@ static int plan_layer(struct planner *b, int i)
     }
 }
 
-static bool flat_input(const struct planner *b)
-{
-    const struct net *net = b->t->net;
-    return net_input(net).c == 1 && only_reader(b, 0, OP_CONV) >= 0;
-}
-
 /* A finder's output stays a picture. */
 static int plan_map(struct planner *b)
 {
     struct trainer *t = b->t;
-    t->output = b->value_of[t->net->layers - 1];
+    t->output = b->graph.value_of[t->net->layers - 1];
     t->map = map_shape_of(t->net);
     if (t->value[t->output].matrix)
         return err_set(b->e, "boxes after a dense layer cannot be trained");
@@ -238,21 +210,11 @@ static int plan_operations(struct planner *b)
 {
     struct trainer *t = b->t;
     const struct net *net = t->net;
-    for (int i = 0; i < net->layers; i++) {
-        b->value_of[i] = -1;
-        for (int j = 0; j < 2; j++) {
-            int from = net->layer[i].in[j];
-            if (from >= 0) {
-                b->uses[from]++;
-                b->reader[from] = i;
-            }
-        }
-    }
-    t->input = new_value(t, false, net_input(net), border_for(b, 0), flat_input(b));
-    b->value_of[0] = t->input;
+    t->input = new_value(t, false, net_input(net), graph_border(&b->graph, 0), graph_flat_input(&b->graph));
+    b->graph.value_of[0] = t->input;
     for (int i = 1; i < net->layers; i++)
-        if (b->value_of[i] < 0) {
-            if (!b->uses[i] && i != net->layers - 1)
+        if (b->graph.value_of[i] < 0) {
+            if (!b->graph.uses[i] && i != net->layers - 1)
                 return err_set(b->e, "layer %d: its output is not used", i);
             if (plan_layer(b, i) < 0)
                 return -1;
@@ -291,16 +253,6 @@ static void place_params(struct trainer *t, struct operation *op, bool sharded)
         t->segment[t->segments++] = s;
 }
 
-/* Of an input of one channel, make a kernel's row one run of taps instead of a run a tap. */
-static void join_taps(struct operation *op, const struct layout *x)
-{
-    int taps = x->pixel == 1 && op->l->dilation_w == 1 ? op->pack.s : 1;
-    op->runs = op->pack.runs / taps;
-    op->run = op->pack.run * taps;
-    for (int i = 0; i < op->runs; i++)
-        op->offset[i] = op->offset[i * taps];
-}
-
 /* Plan the weights that the gradient of x needs: input and output channels exchanged, a kernel turned by 180
  * degrees. */
 static int place_back(struct trainer *t, struct operation *op, struct err *e)
@@ -316,13 +268,12 @@ static int place_back(struct trainer *t, struct operation *op, struct err *e)
     q->blocks = p.runs / window;
     q->size = (long)q->blocks * q->runs * q->run * BLOCK;
     op->weight_back = take(&t->back_size, q->size);
-    op->offset = malloc((size_t)p.runs * sizeof *op->offset);
-    op->offset_back = malloc((size_t)q->runs * sizeof *op->offset_back);
-    if (!op->offset || !op->offset_back)
+    int *offset = train_offsets(t, p.runs), *offset_back = train_offsets(t, q->runs);
+    if (!offset || !offset_back)
         return err_set(e, "out of memory");
     if (!conv) {
-        dense_offsets(&p, t->o.batch, op->offset);
-        dense_offsets(q, t->o.batch, op->offset_back);
+        op->conv = dense_geometry(&p, t->o.batch, offset);
+        op->back = dense_geometry(q, t->o.batch, offset_back);
         return 0;
     }
     const struct layer *l = op->l;
@@ -331,14 +282,16 @@ static int place_back(struct trainer *t, struct operation *op, struct err *e)
     struct border around = {.top = reach_h - op->pad.top, .left = reach_w - op->pad.left};
     around.bottom = x->shape.h + reach_h - around.top - s.h;
     around.right = x->shape.w + reach_w - around.left - s.w;
-    conv_offsets(&p, l, &x->act, op->offset);
-    join_taps(op, &x->act);
+    op->conv = conv_geometry(l, &p, &x->act, &y->act, offset);
     if (l->stride_h != 1 || l->stride_w != 1)
         return x->needs_grad ? stride_plan(t, op, e) : 0;
     op->spread = layout_of(s, around, false);
     if (x->needs_grad)
         y->grad = op->spread;
-    conv_offsets(q, l, &op->spread, op->offset_back);
+    conv_offsets(q, l, &op->spread, offset_back);
+    op->back = (struct conv){.blocks = q->blocks, .rows = x->shape.h, .pixels = x->shape.w,
+                             .runs = q->runs, .run = q->run, .offset = offset_back,
+                             .x_row = op->spread.row, .x_pixel = BLOCK};
     return 0;
 }
 
@@ -481,92 +434,75 @@ static void place_values(struct trainer *t)
     t->tile = take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
 }
 
-/* Allocate n zeroed numbers of `size` bytes, unless *ok is false. Returns NULL, and *ok is false, on
- * failure. */
-static void *numbers(long n, size_t size, bool *ok)
+/* n zeroed things of that size; *ok becomes false when memory is short. */
+static void *things(struct trainer *t, long n, size_t size, bool *ok)
 {
-    size_t bytes = ((size_t)n * size + 63) / 64 * 64 + 64;
-    void *p = *ok ? aligned_alloc(64, bytes) : NULL;
-    if (p)
-        memset(p, 0, bytes);
-    *ok = p;
+    void *p = pages_take(t->pages, (size_t)n, size);
+    *ok = *ok && p;
     return p;
 }
 
-static float *floats(long n, bool *ok)
+static float *floats(struct trainer *t, long n, bool *ok)
 {
-    return numbers(n, sizeof(float), ok);
-}
-
-static bool alloc_bf16(struct trainer *t)
-{
-    bool ok = true;
-    t->weights16 = numbers(t->weights16_size, sizeof(bf16), &ok);
-    t->memory16 = numbers(t->memory16_size, sizeof(bf16), &ok);
-    t->scratch16 = calloc((size_t)threads_count(t->threads), sizeof *t->scratch16);
-    for (int i = 0; t->scratch16 && i < threads_count(t->threads); i++)
-        t->scratch16[i] = numbers(t->scratch16_size, sizeof(bf16), &ok);
-    return ok && t->scratch16;
+    return things(t, n, sizeof(float), ok);
 }
 
 static int alloc_memory(struct trainer *t, struct err *e)
 {
     bool ok = true;
-    int slots = t->o.batch > TRAIN_SHARDS ? t->o.batch : TRAIN_SHARDS;
-    t->w = floats(t->params, &ok);
-    t->g = floats(t->params, &ok);
-    t->m = floats(t->params, &ok);
-    t->v = t->o.optimizer == OPT_ADAMW ? floats(t->params, &ok) : NULL;
-    t->average = t->o.ema > 0 ? floats(t->params, &ok) : NULL;
-    t->shard_grad = floats(TRAIN_SHARDS * t->sharded, &ok);
-    t->back = floats(t->back_size, &ok);
-    t->transformed = floats(t->transformed_size, &ok);
+    long images = t->o.batch;
+    float **params[] = {&t->w, &t->g, &t->m, t->o.optimizer == OPT_ADAMW ? &t->v : NULL,
+                        t->o.ema > 0 ? &t->average : NULL};
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++)
+        if (params[i])
+            *params[i] = floats(t, t->params, &ok);
     float **stats[] = {&t->running_mean, &t->running_var, &t->average_mean, &t->average_var,
                        &t->mean, &t->inverse, &t->a, &t->b, &t->c};
     for (size_t i = 0; i < sizeof stats / sizeof *stats; i++)
-        *stats[i] = floats(t->stats, &ok);
-    t->image_sum = floats(slots * t->stats, &ok);
-    t->image_dot = floats(slots * t->stats, &ok);
-    t->memory = floats(t->memory_size, &ok);
-    t->exchange = floats(t->exchange_size, &ok);
+        *stats[i] = floats(t, t->stats, &ok);
+    t->shard_grad = floats(t, TRAIN_SHARDS * t->sharded, &ok);
+    t->back = floats(t, t->back_size, &ok);
+    t->transformed = floats(t, t->transformed_size, &ok);
+    t->image_sum = floats(t, images * t->stats, &ok);
+    t->image_dot = floats(t, images * t->stats, &ok);
+    t->memory = floats(t, t->memory_size, &ok);
+    t->exchange = floats(t, t->exchange_size, &ok);
     for (int i = 0; i < t->segments; i++)
         t->chunks += (t->segment[i].count + UPDATE_CHUNK - 1) / UPDATE_CHUNK;
     if (t->o.clip > 0)
-        t->square = numbers(t->chunks, sizeof *t->square, &ok);
-    if (t->map.rows) {
-        t->map_loss = numbers(t->o.batch, sizeof *t->map_loss, &ok);
-        t->map_boxes = numbers(t->o.batch, sizeof *t->map_boxes, &ok);
-        t->marks = floats((long)t->o.batch * t->map.rows * t->map.columns, &ok);
+        t->square = things(t, t->chunks, sizeof *t->square, &ok);
+    t->map_loss = things(t, images, sizeof *t->map_loss, &ok);
+    t->map_boxes = things(t, images, sizeof *t->map_boxes, &ok);
+    t->marks = floats(t, images * t->map.rows * t->map.columns, &ok);
+    t->logit_at = things(t, t->classes, sizeof *t->logit_at, &ok);
+    t->shard_sum = things(t, 2 * TRAIN_SHARDS * t->stats, sizeof *t->shard_sum, &ok);
+    t->stats_sum = things(t, t->stats, sizeof *t->stats_sum, &ok);
+    t->stats_square = things(t, t->stats, sizeof *t->stats_square, &ok);
+    t->weights16 = things(t, t->weights16_size, sizeof *t->weights16, &ok);
+    t->memory16 = things(t, t->memory16_size, sizeof *t->memory16, &ok);
+    int threads = threads_count(t->threads);
+    t->scratch = things(t, threads, sizeof *t->scratch, &ok);
+    t->scratch16 = things(t, threads, sizeof *t->scratch16, &ok);
+    for (int i = 0; ok && i < threads; i++) {
+        t->scratch[i] = floats(t, t->scratch_size, &ok);
+        t->scratch16[i] = things(t, t->scratch16_size, sizeof *t->scratch16[i], &ok);
     }
-    t->logit_at = numbers(t->classes, sizeof *t->logit_at, &ok);
-    t->shard_sum = calloc(2 * TRAIN_SHARDS * ((size_t)t->stats + 1), sizeof *t->shard_sum);
-    t->stats_sum = calloc((size_t)t->stats + 1, sizeof *t->stats_sum);
-    t->stats_square = calloc((size_t)t->stats + 1, sizeof *t->stats_square);
-    t->scratch = calloc((size_t)threads_count(t->threads), sizeof *t->scratch);
-    ok = ok && t->shard_sum && t->stats_sum && t->stats_square && t->scratch;
-    for (int i = 0; ok && i < threads_count(t->threads); i++)
-        t->scratch[i] = floats(t->scratch_size, &ok);
-    return ok && (!t->o.bf16 || alloc_bf16(t)) ? 0 : err_set(e, "out of memory");
+    return ok ? 0 : err_set(e, "out of memory");
 }
 
 int train_plan(struct trainer *t, struct err *e)
 {
-    size_t n = (size_t)t->net->layers;
-    int *memory = calloc(3 * n, sizeof *memory);
-    struct planner b = {.t = t, .uses = memory, .e = e};
-    t->value = calloc(3 * n + 2, sizeof *t->value);
-    t->operation = calloc(3 * n + 2, sizeof *t->operation);
-    t->segment = calloc(6 * n, sizeof *t->segment);
-    t->instruction = calloc(12 * n + 12, sizeof *t->instruction);
-    t->phase = calloc(12 * n + 12, sizeof *t->phase);
-    bool ok = memory && t->value && t->operation && t->segment && t->instruction && t->phase;
-    if (ok) {
-        b.reader = memory + n;
-        b.value_of = memory + 2 * n;
-    }
-    int failed = ok ? plan_operations(&b) : err_set(e, "out of memory");
-    free(memory);
-    if (failed || plan_params(t, e))
+    long n = t->net->layers;
+    bool ok = true;
+    struct planner b = {.t = t, .e = e};
+    t->value = things(t, 3 * n + 2, sizeof *t->value, &ok);
+    t->operation = things(t, 3 * n + 2, sizeof *t->operation, &ok);
+    t->segment = things(t, 6 * n, sizeof *t->segment, &ok);
+    t->instruction = things(t, 12 * n + 12, sizeof *t->instruction, &ok);
+    t->phase = things(t, 12 * n + 12, sizeof *t->phase, &ok);
+    if (!ok || graph_init(&b.graph, t->net, false, t->pages))
+        return err_set(e, "out of memory");
+    if (plan_operations(&b) || plan_params(t, e))
         return -1;
     if (!t->value[t->output].needs_grad)
         return err_set(e, "the network has nothing to train");

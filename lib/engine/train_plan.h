@@ -13,8 +13,8 @@
 #define INKPIPE_TRAIN_PLAN_H
 
 #include "kernel/bf16.h"
-#include "layout.h"
 #include "engine.h"
+#include "plan.h"
 
 /* The output of an operation, for every image of the batch, and its gradient. */
 struct value {
@@ -73,14 +73,13 @@ struct operation {
     bool rectified; /* batch norm: x is such a relu's output, and only this reads it */
     bool add_x, add_x2; /* backward: add to the gradient of x (x2), which another operation wrote before */
     struct packing pack, pack_back; /* of the weights, and as the gradient of x needs them */
-    int *offset, *offset_back;
-    int runs, run; /* conv: of pack; taps of a flat input that lie side by side are one run */
-    struct layout spread; /* conv of stride 1: dy with a border */
+    struct conv conv, back; /* the product forward, and for the gradient of x */
+    struct layout spread;   /* conv of stride 1: dy with a border */
     struct stride_part *part; /* conv with strides: of the gradient of x */
     struct stride_tap *tap;   /* [r][s] */
     int parts;
     long part_place;      /* of one, in the thread's memory */
-    struct pool pool; /* pools; x_row of the activation */
+    struct pool pool;
     float factor;     /* average pools; padding */
     struct border pad;   /* conv: the border that x is stored with */
     long weight, bias, scale, shift; /* places in the parameter arrays */
@@ -120,6 +119,7 @@ struct trainer {
     struct net *net; /* a copy of the one given */
     const struct kernels *k;
     struct threads *threads;
+    struct pages *pages; /* the memory of all that follows */
 
     int values, operations, instructions, phases, forward_phases, segments;
     struct value *value;
@@ -141,10 +141,10 @@ struct trainer {
     long stats; /* channels of all batch norms */
     float *running_mean, *running_var, *average_mean, *average_var; /* [stats] */
     float *mean, *inverse, *a, *b, *c; /* [stats] of the batch: mean, 1 / deviation, coefficients */
-    float *image_sum, *image_dot;      /* [batch][stats] */
+    float *image_sum, *image_dot; /* [batch][stats] */
     double *square;                    /* [chunks of the update] sums of squares, where o.clip */
     long chunks;
-    double *shard_sum;                 /* [TRAIN_SHARDS][2][channels] of the batch norm at hand */
+    double *shard_sum;            /* [TRAIN_SHARDS][2][channels] of the batch norms at hand */
     double *stats_sum, *stats_square; /* [stats] */
     double stats_count;                 /* images since trainer_batchnorm_stats_begin */
 
@@ -182,19 +182,17 @@ struct trainer {
 
 #define UPDATE_CHUNK 16384 /* An item of the update takes so many floats. */
 
-/* Make the plan for t->net and t->o, and all its memory. Returns 0 or -1; trainer_free releases what
- * there is in both cases. */
+/* Make the plan for t->net and t->o, and all its memory. Returns 0 or -1. */
 int train_plan(struct trainer *t, struct err *e);
+
+/* The offsets of an operation, n of them; NULL when memory is short. */
+static inline int *train_offsets(struct trainer *t, long n)
+{
+    return pages_take(t->pages, (size_t)n, sizeof(int));
+}
 
 /* Run one instruction for an item (image, or pair of blocks) on a thread. */
 void train_run(struct trainer *t, const struct instruction *in, int item, int thread);
-
-/* The part of a value, or of its gradient, that an item is about: blocks of rows x pixels. */
-struct view {
-    float *p;
-    int first, blocks, rows, pixels; /* first: the number of its first block in the value */
-    long row, block;
-};
 
 /* ---- train_bf16.c: the products of an operation whose op->bf16.on ---- */
 
@@ -202,29 +200,30 @@ struct view {
  * so. Returns 0 or -1. */
 int bf16_plan(struct trainer *t, struct operation *op, struct err *e);
 
-/* Make copies of t->active, also as the gradient passes read them if `back`. */
-void bf16_weights(struct trainer *t, bool back);
+/* Copy block `block` of the outputs' weights from t->active, also as the gradient passes read them. */
+void bf16_weights(const struct trainer *t, const struct operation *op, int block);
 
-/* One image; x is its memory with the border, dx.p NULL where x needs no gradient. dw is set if
- * `first`, else added to. */
+/* One image; x is its memory with the border. dw is set if `first`, else added to. */
 void bf16_conv_forward(struct trainer *t, const struct operation *op, const float *x, struct view y,
                        int thread);
-void bf16_conv_backward(struct trainer *t, const struct operation *op, const float *x,
-                        struct view dy, struct view dx, float *dw, bool first, int thread);
+void bf16_conv_weight_grad(struct trainer *t, const struct operation *op, const float *x,
+                           struct view dy, float *dw, bool first, int thread);
+void bf16_conv_input_grad(struct trainer *t, const struct operation *op, struct view dy, struct view dx,
+                          int thread);
 
-/* Some blocks of a dense layer's inputs or of its outputs' gradient are copied (ROUND, ROUND_GRAD);
- * and what all such copies are needed for. */
-void bf16_dense_round(struct trainer *t, const struct operation *op, struct view x);
-void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct view dy);
-void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y);
-void bf16_dense_backward(struct trainer *t, const struct operation *op, struct view x,
-                         struct view dx, int thread);
+/* Some blocks, from number `block` on, of a dense layer's inputs or of its outputs' gradient are copied (ROUND,
+ * ROUND_GRAD); and what all such copies are needed for. */
+void bf16_dense_round(struct trainer *t, const struct operation *op, struct view x, int block);
+void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct view dy, int block);
+void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y, int block);
+void bf16_dense_weight_grad(struct trainer *t, const struct operation *op, struct view x, int block,
+                            int thread);
+void bf16_dense_input_grad(struct trainer *t, const struct operation *op, struct view dx, int block);
 
 /* ---- train_stride.c: the gradient of x of a convolution with strides ---- */
 
 /* Plan it, and dy's border. Returns 0 or -1. */
 int stride_plan(struct trainer *t, struct operation *op, struct err *e);
-void stride_free(struct operation *op);
 
 /* The place in t->back of the weights between block `block` of x, block k of y, and a tap. */
 long stride_weight(const struct operation *op, int block, int k, int tap);
@@ -238,9 +237,8 @@ void stride_backward(struct trainer *t, const struct operation *op, const float 
 /* Decide whether (op->winograd), and plan memory. Returns 0 or -1. */
 int winograd_plan(struct trainer *t, struct operation *op, struct err *e);
 
-/* Transform t->active, and block `block` of an operation's inputs from t->back. */
-void winograd_weights(struct trainer *t);
-void winograd_weights_back(const struct trainer *t, const struct operation *op, int block);
+/* Transform block `block` of an operation's outputs from t->active, or of its inputs from t->back. */
+void winograd_weights(const struct trainer *t, const struct operation *op, int block, bool back);
 
 /* One image: what v, a direct convolution, says, where op->winograd.on (.back). */
 void winograd_forward(struct trainer *t, const struct operation *op, const struct conv *v,
@@ -252,9 +250,8 @@ void winograd_backward(struct trainer *t, const struct operation *op, const stru
 void winograd_weight_grad(struct trainer *t, const struct operation *op, const float *x,
                           struct view dy, float *dw, int image, bool last, int thread);
 
-/* Batch norm, between phases: from all images' sums to the batch's numbers. */
-void train_finish_moments(struct trainer *t, const struct operation *op);
-void train_finish_sums(struct trainer *t, const struct operation *op);
+/* Batch norm, between phases: from all images' sums, forward or back, to the batch's numbers. */
+void train_finish(struct trainer *t, const struct operation *op, bool back);
 
 /* Exchange the matrix that an OP_FLATTEN has gathered from this rank's images, so that it is of all
  * images. */

@@ -4,7 +4,6 @@
  * parts cost what the forward pass does (the sub-pixel decomposition of a transposed convolution). */
 #include "train_plan.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* How far along dy the pixel is that a tap of the kernel joins to pixel `first` of a part of x; false
@@ -37,12 +36,12 @@ static void widen(int side, int dy_side, int pad, int taps, int dilation, int st
         }
 }
 
-static int plan_part(struct operation *op, struct stride_part *p, const struct layout *dy,
+static int plan_part(struct trainer *t, struct operation *op, struct stride_part *p, const struct layout *dy,
                      struct border b)
 {
     const struct layer *l = op->l;
     int window = l->r * l->s, number = (int)(p - op->part), blocks = op->pack.blocks, shift[2];
-    p->offset = malloc((size_t)(blocks * window) * sizeof *p->offset);
+    p->offset = train_offsets(t, (long)blocks * window);
     for (int i = 0; p->offset && i < window; i++)
         if (tap_shift(p->row, op->pad.top, i / l->s, l->dilation_h, l->stride_h, &shift[0]) &&
             tap_shift(p->column, op->pad.left, i % l->s, l->dilation_w, l->stride_w, &shift[1])) {
@@ -64,8 +63,8 @@ int stride_plan(struct trainer *t, struct operation *op, struct err *e)
     widen(x.h, l->out.h, op->pad.top, l->r, l->dilation_h, l->stride_h, &b.top, &b.bottom);
     widen(x.w, l->out.w, op->pad.left, l->s, l->dilation_w, l->stride_w, &b.left, &b.right);
     y->grad = layout_of(y->shape, b, false);
-    op->part = calloc((size_t)l->stride_h * (size_t)l->stride_w, sizeof *op->part);
-    op->tap = calloc((size_t)l->r * (size_t)l->s, sizeof *op->tap);
+    op->part = pages_take(t->pages, (size_t)l->stride_h * (size_t)l->stride_w, sizeof *op->part);
+    op->tap = pages_take(t->pages, (size_t)l->r * (size_t)l->s, sizeof *op->tap);
     if (!op->part || !op->tap)
         return err_set(e, "out of memory");
     long place = op->weight_back, most = 0;
@@ -77,7 +76,7 @@ int stride_plan(struct trainer *t, struct operation *op, struct err *e)
         op->parts++;
         p->rows = part_size(x.h, p->row, l->stride_h);
         p->pixels = part_size(x.w, p->column, l->stride_w);
-        if (plan_part(op, p, &y->grad, b))
+        if (plan_part(t, op, p, &y->grad, b))
             return err_set(e, "out of memory");
         long size = (long)op->pack_back.blocks * p->rows * p->pixels * BLOCK;
         most = size > most ? size : most;
@@ -125,12 +124,4 @@ void stride_backward(struct trainer *t, const struct operation *op, const float 
             memset(part, 0, (size_t)(v.blocks * v.y_block) * sizeof *part);
         scatter(op, p, part, dx);
     }
-}
-
-void stride_free(struct operation *op)
-{
-    for (int i = 0; i < op->parts; i++)
-        free(op->part[i].offset);
-    free(op->part);
-    free(op->tap);
 }

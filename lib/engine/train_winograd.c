@@ -3,8 +3,6 @@
  *   out  the convolution, the gradient of its input, the gradient of its weights */
 #include "train_plan.h"
 
-#include <stdlib.h>
-
 #define TILE (BLOCK * BLOCK) /* Weights of a block of inputs by a block of outputs. */
 
 /* ---- Planning ---- */
@@ -18,12 +16,10 @@ static int at_once(int tiles)
 }
 
 /* The offset of each block of a group of tiles. Returns NULL when memory is short. */
-static int *block_offsets(int blocks, int tiles)
+static int *block_offsets(struct trainer *t, int blocks, int tiles)
 {
-    int *offset = malloc((size_t)blocks * sizeof *offset);
-    if (!offset)
-        return NULL;
-    for (int i = 0; i < blocks; i++)
+    int *offset = train_offsets(t, blocks);
+    for (int i = 0; offset && i < blocks; i++)
         offset[i] = i * tiles * BLOCK;
     return offset;
 }
@@ -54,14 +50,14 @@ int winograd_plan(struct trainer *t, struct operation *op, struct err *e)
               suits_winograd(l, op->pack.c, op->pack.k, x->shape.h, x->shape.w);
     if (w->on) {
         w->tiles = at_once(winograd_tiles(l->out.h, l->out.w));
-        w->offset = block_offsets(inputs, w->tiles);
+        w->offset = block_offsets(t, inputs, w->tiles);
         w->weight = take(&t->transformed_size, 36L * inputs * outputs * TILE);
         w->sums = take(&t->scratch_size, winograd_grad_scratch(outputs, inputs, w->tiles));
         room(t, winograd_scratch(inputs, w->tiles));
     }
     if (w->back) {
         w->back_tiles = at_once(winograd_tiles(x->shape.h, x->shape.w));
-        w->back_offset = block_offsets(outputs, w->back_tiles);
+        w->back_offset = block_offsets(t, outputs, w->back_tiles);
         w->weight_back = take(&t->transformed_size, 36L * inputs * outputs * TILE);
         room(t, winograd_scratch(outputs, w->back_tiles));
     }
@@ -70,67 +66,42 @@ int winograd_plan(struct trainer *t, struct operation *op, struct err *e)
 
 /* ---- Weights ---- */
 
-static int blocks_of(const struct operation *op)
+void winograd_weights(const struct trainer *t, const struct operation *op, int block, bool back)
 {
-    return op->winograd.on ? op->pack.blocks : 0;
-}
-
-/* Item: a block of outputs of an operation, counted through all of them. */
-static void weights_item(void *arg, int item, int thread)
-{
-    const struct trainer *t = arg;
-    const struct operation *op = t->operation;
-    (void)thread;
-    for (; item >= blocks_of(op); op++)
-        item -= blocks_of(op);
-    long inputs = op->pack.runs / 9;
-    t->k->winograd_weights(inputs, inputs * op->pack.blocks,
-                           t->active + op->weight + item * inputs * 9 * TILE,
-                           t->transformed + op->winograd.weight + item * inputs * TILE);
-}
-
-void winograd_weights(struct trainer *t)
-{
-    int items = 0;
-    for (int i = 0; i < t->operations; i++)
-        items += blocks_of(&t->operation[i]);
-    if (items)
-        threads_run(t->threads, items, weights_item, t);
-}
-
-void winograd_weights_back(const struct trainer *t, const struct operation *op, int block)
-{
-    long outputs = op->pack.blocks;
-    if (op->winograd.back)
-        t->k->winograd_weights(outputs, outputs * op->pack_back.blocks,
-                               t->back + op->weight_back + block * outputs * 9 * TILE,
-                               t->transformed + op->winograd.weight_back + block * outputs * TILE);
+    long inputs = op->pack.runs / 9, outputs = op->pack.blocks, each = back ? outputs : inputs;
+    const float *from = back ? t->back + op->weight_back : t->active + op->weight;
+    t->k->winograd_weights(each, inputs * outputs, from + block * each * 9 * TILE,
+                           t->transformed + block * each * TILE +
+                               (back ? op->winograd.weight_back : op->winograd.weight));
 }
 
 /* ---- The passes ---- */
 
+/* Run v, a direct convolution, by Winograd's algorithm instead. */
+static void run(struct trainer *t, const struct conv *v, long x_block, int tiles, const int *offset,
+                long weight, const float *x, float *y, int thread)
+{
+    struct winograd w = {.conv = *v, .count = winograd_tiles(v->rows, v->pixels), .end = v->blocks,
+                         .dilation = 1, .x_block = x_block, .tiles = tiles,
+                         .scratch = t->scratch[thread] + t->winograd};
+    w.conv.runs /= 9;
+    w.conv.offset = offset;
+    w.conv.w = t->transformed + weight;
+    t->k->winograd(&w, x, y);
+}
+
 void winograd_forward(struct trainer *t, const struct operation *op, const struct conv *v,
                       const float *x, float *y, int thread)
 {
-    struct winograd w = {.conv = *v, .count = winograd_tiles(v->rows, v->pixels), .end = v->blocks,
-                         .dilation = 1, .x_block = t->value[op->x].act.block, .tiles = op->winograd.tiles,
-                         .scratch = t->scratch[thread] + t->winograd};
-    w.conv.runs /= 9;
-    w.conv.offset = op->winograd.offset;
-    w.conv.w = t->transformed + op->winograd.weight;
-    t->k->winograd(&w, x, y);
+    const struct winograd_plan *w = &op->winograd;
+    run(t, v, t->value[op->x].act.block, w->tiles, w->offset, w->weight, x, y, thread);
 }
 
 void winograd_backward(struct trainer *t, const struct operation *op, const struct conv *v,
                        const float *dy, float *dx, int thread)
 {
-    struct winograd w = {.conv = *v, .count = winograd_tiles(v->rows, v->pixels), .end = v->blocks,
-                         .dilation = 1, .x_block = op->spread.block, .tiles = op->winograd.back_tiles,
-                         .scratch = t->scratch[thread] + t->winograd};
-    w.conv.runs /= 9;
-    w.conv.offset = op->winograd.back_offset;
-    w.conv.w = t->transformed + op->winograd.weight_back;
-    t->k->winograd(&w, dy, dx);
+    const struct winograd_plan *w = &op->winograd;
+    run(t, v, op->spread.block, w->back_tiles, w->back_offset, w->weight_back, dy, dx, thread);
 }
 
 void winograd_weight_grad(struct trainer *t, const struct operation *op, const float *x,

@@ -175,14 +175,6 @@ static long each_of(const struct writer *w)
     return net_weight_count(w->net, w->net->layers - 1) / last_layer(w)->out.c;
 }
 
-/* Batch norm as scale * x + shift. */
-static void affine_of(const struct layer *l, int k, float *scale, float *shift)
-{
-    double a = l->scale[k] / sqrt((double)l->var[k] + l->epsilon);
-    *scale = (float)a;
-    *shift = (float)(l->shift[k] - a * l->mean[k]);
-}
-
 /* Scale output k of l by factor and add `more` to its bias. */
 static void scale_output(const struct writer *w, struct layer *l, int k, float factor, float more)
 {
@@ -208,7 +200,7 @@ static int pend(struct writer *w, const struct layer *norm)
         return err_set(w->e, "batchnorm behind flatten is not quantized");
     for (int c = 0; c < w->channels; c++) {
         float scale, shift;
-        affine_of(norm, c, &scale, &shift);
+        net_batchnorm(norm, c, &scale, &shift);
         w->scale[c] *= scale;
         w->shift[c] = scale * w->shift[c] + shift;
     }

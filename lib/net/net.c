@@ -293,3 +293,10 @@ bool net_is_finite(const struct net *net)
     }
     return true;
 }
+
+void net_batchnorm(const struct layer *l, long k, float *scale, float *shift)
+{
+    double a = l->scale[k] / sqrt((double)l->var[k] + l->epsilon);
+    *scale = (float)a;
+    *shift = (float)(l->shift[k] - a * l->mean[k]);
+}

@@ -145,6 +145,9 @@ bool net_is_finite(const struct net *net); /* all its weights are numbers */
 int64_t net_multiplies(const struct net *net);
 int64_t net_floats(const struct net *net);
 
+/* Channel k of a batch norm as scale * x + shift, which a convolution's weights can take in. */
+void net_batchnorm(const struct layer *l, long k, float *scale, float *shift);
+
 /* The shape of the net's input; the number of its outputs. */
 struct shape net_input(const struct net *net);
 int net_outputs(const struct net *net);

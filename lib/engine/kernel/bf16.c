@@ -239,23 +239,16 @@ INLINE void conv_tile(const struct conv16 *v, const bf16 *x, int b, float *y, co
 
 INLINE void conv_row(const struct conv16 *v, const bf16 *x, int b, float *y, const int N)
 {
-    int p = 0;
-    for (; p + PIXELS <= v->pixels; p += PIXELS)
-        conv_tile(v, x + p * v->x_pixel, b, y + p * BLOCK, PIXELS, N);
-    for (; PIXELS > 1 && p < v->pixels; p++)
-        conv_tile(v, x + p * v->x_pixel, b, y + p * BLOCK, 1, N);
+#define TILE(p, n) conv_tile(v, x + p * v->x_pixel, b, y + p * BLOCK, n, N)
+    EACH_TILE(v->pixels, TILE)
+#undef TILE
 }
 
 static void conv(const struct conv16 *v, const bf16 *x, float *y)
 {
-    const int group = VECTORS / PER_BLOCK; /* blocks a tile */
-    int b = 0;
-    for (; b + group <= v->blocks; b += group)
-        for (int p = 0; p < v->rows; p++)
-            conv_row(v, x + p * v->x_row, b, y + b * v->y_block + p * v->y_row, VECTORS);
-    for (; b < v->blocks; b++)
-        for (int p = 0; p < v->rows; p++)
-            conv_row(v, x + p * v->x_row, b, y + b * v->y_block + p * v->y_row, PER_BLOCK);
+#define ROW(b, p, N) conv_row(v, x + p * v->x_row, b, y + b * v->y_block + p * v->y_row, N)
+    EACH_ROW(v->blocks, v->rows, ROW)
+#undef ROW
 }
 
 /* ---- Products in tiles of the CPU (AMX): the sums lie in them as in y ---- */

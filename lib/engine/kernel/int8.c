@@ -268,25 +268,13 @@ INLINE void conv_tile(const struct conv8 *v, const uint8_t *x, long channel, voi
         }
 }
 
-/* One row of pixels in tiles of nearly equal width. */
 INLINE void conv_row(const struct conv8 *v, const uint8_t *x, long channel, void *y, long pixel,
                      const int N, const bool narrow)
 {
-    int tiles = (v->pixels + PIXELS - 1) / PIXELS;
-    for (int t = 0, p = 0; t < tiles; t++) {
-        int width = (v->pixels - p + tiles - t - 1) / (tiles - t);
-        const uint8_t *xp = x + p * v->x_pixel;
-        long at = pixel + p * v->y_pixel;
-        switch (width) {
-#define WIDTH(n)                                                                                   \
-    case n:                                                                                        \
-        conv_tile(v, xp, channel, y, at, n, N, narrow);                                            \
-        break;
-            WIDTHS(WIDTH)
-#undef WIDTH
-        }
-        p += width;
-    }
+#define TILE(p, n)                                                                                 \
+    conv_tile(v, x + p * v->x_pixel, channel, y, pixel + p * v->y_pixel, n, N, narrow)
+    EACH_TILE(v->pixels, TILE)
+#undef TILE
 }
 
 /* A dense layer of one image is as quick as its weights come: many sums at once. */
@@ -302,14 +290,11 @@ INLINE int conv_one(const struct conv8 *v, const uint8_t *x, void *y, const bool
 
 INLINE void conv_rows(const struct conv8 *v, const uint8_t *x, void *y, const bool narrow)
 {
-    const int group = VECTORS / PER_BLOCK; /* blocks a tile */
-    int b = conv_one(v, x, y, narrow);
-    for (; b + group <= v->blocks; b += group)
-        for (int p = 0; p < v->rows; p++)
-            conv_row(v, x + p * v->x_row, b * BLOCK, y, p * v->y_row, VECTORS, narrow);
-    for (; b < v->blocks; b++)
-        for (int p = 0; p < v->rows; p++)
-            conv_row(v, x + p * v->x_row, b * BLOCK, y, p * v->y_row, PER_BLOCK, narrow);
+    int first = conv_one(v, x, y, narrow);
+#define ROW(b, p, N)                                                                               \
+    conv_row(v, x + p * v->x_row, (first + b) * BLOCK, y, p * v->y_row, N, narrow)
+    EACH_ROW(v->blocks - first, v->rows, ROW)
+#undef ROW
 }
 
 static void conv(const struct conv8 *v, const uint8_t *x, void *y)
@@ -441,43 +426,44 @@ INLINE bytes most_of(bytes a, bytes b)
     return (a & more) | (b & ~more);
 }
 
-static void maxpool_bytes(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y)
+static void maxpool_bytes(const struct pool *v, const uint8_t *x, long x_row, uint8_t *y, long pixel)
 {
     for (long c = 0; c < pixel; c++) {
         uint8_t most = 0;
         for (int r = 0; r < v->r; r++)
             for (int s = 0; s < v->s; s++) {
-                uint8_t xi = x[r * v->x_row + s * pixel + c];
+                uint8_t xi = x[r * x_row + s * pixel + c];
                 most = xi > most ? xi : most;
             }
         y[c] = most;
     }
 }
 
-INLINE void maxpool_pixel(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y,
-                          const int R, const int S)
+INLINE void maxpool_pixel(const uint8_t *x, long x_row, uint8_t *y, long pixel, const int R,
+                          const int S)
 {
     for (long c = 0; c < pixel; c += BLOCK) {
         bytes most = {0};
         for (int r = 0; r < R; r++)
             for (int s = 0; s < S; s++)
-                most = most_of(most, *(const bytes_at *)(x + r * v->x_row + s * pixel + c));
+                most = most_of(most, *(const bytes_at *)(x + r * x_row + s * pixel + c));
         *(bytes_at *)(y + c) = most;
     }
 }
 
-static void maxpool(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y)
+static void maxpool(const struct pool *v, int rows, int pixels, const uint8_t *x, long x_row,
+                    uint8_t *y, long y_row, long pixel)
 {
-    for (int p = 0; p < v->rows; p++)
-        for (int q = 0; q < v->pixels; q++) {
-            const uint8_t *window = x + p * v->stride_h * v->x_row + q * v->stride_w * pixel;
-            uint8_t *to = y + p * v->y_row + q * pixel;
+    for (int p = 0; p < rows; p++)
+        for (int q = 0; q < pixels; q++) {
+            const uint8_t *window = x + p * v->stride_h * x_row + q * v->stride_w * pixel;
+            uint8_t *to = y + p * y_row + q * pixel;
             if (pixel % BLOCK)
-                maxpool_bytes(v, pixel, window, to);
+                maxpool_bytes(v, window, x_row, to, pixel);
             else if (v->r == 2 && v->s == 2)
-                maxpool_pixel(v, pixel, window, to, 2, 2);
+                maxpool_pixel(window, x_row, to, pixel, 2, 2);
             else
-                maxpool_pixel(v, pixel, window, to, v->r, v->s);
+                maxpool_pixel(window, x_row, to, pixel, v->r, v->s);
         }
 }
 

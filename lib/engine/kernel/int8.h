@@ -40,9 +40,10 @@ struct conv8 {
 struct kernels8 {
     const char *name; /* "portable", "avx2", "avx2vnni", "avx512vnni", "amx", "neondot" */
     void (*conv)(const struct conv8 *v, const uint8_t *x, void *y);
-    /* y = the maximum of an r x s window, channel by channel; `pool` in bytes, its pixels `pixel`
-     * (a multiple of BLOCK, or 1) bytes apart in x and y */
-    void (*maxpool)(const struct pool *v, long pixel, const uint8_t *x, uint8_t *y);
+    /* y [rows][pixels] = the maximum of each window, channel by channel; pixels are `pixel` bytes apart
+     * in x and y (a multiple of BLOCK, or 1) */
+    void (*maxpool)(const struct pool *v, int rows, int pixels, const uint8_t *x, long x_row,
+                    uint8_t *y, long y_row, long pixel);
     /* y[i] = min(max(round(x[i] / scale) + zero, 0), 255) */
     void (*quantize)(long n, const float *x, float scale, int zero, uint8_t *y);
     /* Release the CPU's tiles after this thread's last call for now. */

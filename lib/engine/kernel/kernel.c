@@ -102,38 +102,20 @@ INLINE void conv_tile(const struct conv *v, const float *x, long k, float *y, co
             store(y + p * BLOCK + at(j, v->y_block), finished(v, k + at(j, BLOCK), sum[p][j]));
 }
 
-/* One row of pixels in tiles of nearly equal width. */
 INLINE void conv_row(const struct conv *v, const float *x, long k, float *y, const int N,
                      const long X)
 {
-    int tiles = (v->pixels + PIXELS - 1) / PIXELS;
-    for (int t = 0, p = 0; t < tiles; t++) {
-        int width = (v->pixels - p + tiles - t - 1) / (tiles - t);
-        const float *xp = x + p * X;
-        float *yp = y + p * BLOCK;
-        switch (width) {
-#define WIDTH(n)                                                                                   \
-    case n:                                                                                        \
-        conv_tile(v, xp, k, yp, n, N, X);                                                          \
-        break;
-            WIDTHS(WIDTH)
-#undef WIDTH
-        }
-        p += width;
-    }
+#define TILE(p, n) conv_tile(v, x + p * X, k, y + p * BLOCK, n, N, X)
+    EACH_TILE(v->pixels, TILE)
+#undef TILE
 }
 
 INLINE void conv_rows(const struct conv *v, const float *x, float *y, const long X)
 {
-    const int group = VECTORS / PER_BLOCK; /* blocks a tile */
-    int b = 0;
-    for (; b + group <= v->blocks; b += group)
-        for (int p = 0; p < v->rows; p++)
-            conv_row(v, x + p * v->x_row, b * BLOCK, y + b * v->y_block + p * v->y_row, VECTORS, X);
-    for (; b < v->blocks; b++)
-        for (int p = 0; p < v->rows; p++)
-            conv_row(v, x + p * v->x_row, b * BLOCK, y + b * v->y_block + p * v->y_row, PER_BLOCK,
-                     X);
+#define ROW(b, p, N)                                                                               \
+    conv_row(v, x + p * v->x_row, b * BLOCK, y + b * v->y_block + p * v->y_row, N, X)
+    EACH_ROW(v->blocks, v->rows, ROW)
+#undef ROW
 }
 
 /* The step between pixels is a constant where it matters, so that it stands in the instruction. */
@@ -218,165 +200,188 @@ INLINE void grad_blocks(const struct conv_grad *v, const float *x, const float *
 
 static void conv_grad(const struct conv_grad *v, const float *x, const float *dy, float *dw)
 {
-    const int group = VECTORS / PER_BLOCK;
     long w_block = (long)v->runs * v->run * BLOCK;
-    int b = 0;
-    for (; b + group <= v->blocks; b += group)
-        grad_blocks(v, x, dy + b * v->dy_block, dw + b * w_block, VECTORS);
-    for (; b < v->blocks; b++)
-        grad_blocks(v, x, dy + b * v->dy_block, dw + b * w_block, PER_BLOCK);
+#define ROW(b, p, N) grad_blocks(v, x, dy + b * v->dy_block, dw + b * w_block, N)
+    EACH_ROW(v->blocks, 1, ROW)
+#undef ROW
 }
 
 #include "winograd.h"
 
-/* A loop over all vectors of a block: p rows, i floats from the row's start, j its place in the
- * block. */
-#define EACH_VECTOR                                                                                \
-    for (int p = 0; p < rows; p++)                                                                 \
-        for (long i = 0; i < (long)pixels * BLOCK; i += VW)
+/* ---- Pointwise, sums and pools ---- */
 
-static void affine(int rows, int pixels, const float *x, long x_row, const float *scale,
-                   const float *shift, float *y, long y_row)
+INLINE float *row_of(struct view v, int b, int p)
 {
-    for (int j = 0; j < BLOCK; j += VW) {
-        vf a = load(scale + j), b = load(shift + j);
-        for (int p = 0; p < rows; p++)
-            for (long i = j; i < (long)pixels * BLOCK; i += BLOCK)
-                store(y + p * y_row + i, a * load(x + p * x_row + i) + b);
+    return v.p + b * v.block + p * v.row;
+}
+
+/* Loops over y: its rows; their vectors, i floats from a row's start; and, for what differs by channel, the
+ * blocks' vectors of channels, from lane j on. */
+#define EACH_LINE(y)                                                                               \
+    for (int b = 0; b < y.blocks; b++)                                                             \
+        for (int p = 0; p < y.rows; p++)
+#define EACH_VECTOR(y) for (long i = 0; i < (long)y.pixels * BLOCK; i += VW)
+#define EACH_LANE(y)                                                                               \
+    for (int b = 0; b < y.blocks; b++)                                                             \
+        for (int j = 0; j < BLOCK; j += VW)
+
+static void affine(struct view x, const float *scale, const float *shift, struct view y)
+{
+    EACH_LANE(y) {
+        vf s = load(scale + b * BLOCK + j), t = load(shift + b * BLOCK + j);
+        for (int p = 0; p < y.rows; p++) {
+            const float *from = row_of(x, b, p);
+            float *to = row_of(y, b, p);
+            for (long i = j; i < (long)y.pixels * BLOCK; i += BLOCK)
+                store(to + i, s * load(from + i) + t);
+        }
     }
 }
 
 /* Two sums of the pixels of a block, in two chains each: of the even pixels and of the odd ones. */
-#define EACH_PAIR                                                                                  \
-    for (int p = 0; p < rows; p++)                                                                 \
-        for (int q = 0; q < pixels; q += 2)                                                        \
-            UNROLL for (int h = 0; h < 2; h++)                                                     \
-                if (q + h < pixels)
+#define EACH_PAIR(x)                                                                               \
+    for (int q = 0; q < x.pixels; q += 2)                                                          \
+        UNROLL for (int h = 0; h < 2; h++)                                                         \
+            if (q + h < x.pixels)
 
-static void moments(int rows, int pixels, const float *x, long x_row, float *sum, float *square)
+static void moments(struct view x, float *sum, float *square)
 {
-    for (int j = 0; j < BLOCK; j += VW) {
+    EACH_LANE(x) {
         vf s[2] = {{0}, {0}}, t[2] = {{0}, {0}};
-        EACH_PAIR {
-            vf v = load(x + p * x_row + (q + h) * BLOCK + j);
-            s[h] += v;
-            t[h] += v * v;
-        }
-        store(sum + j, s[0] + s[1]);
-        store(square + j, t[0] + t[1]);
-    }
-}
-
-static void batchnorm_sums(int rows, int pixels, const float *dy, long dy_row, const float *x,
-                           long x_row, const float *mean, float *sum, float *dot)
-{
-    for (int j = 0; j < BLOCK; j += VW) {
-        vf m = load(mean + j), s[2] = {{0}, {0}}, t[2] = {{0}, {0}};
-        EACH_PAIR {
-            vf v = load(dy + p * dy_row + (q + h) * BLOCK + j);
-            s[h] += v;
-            t[h] += v * (load(x + p * x_row + (q + h) * BLOCK + j) - m);
-        }
-        store(sum + j, s[0] + s[1]);
-        store(dot + j, t[0] + t[1]);
-    }
-}
-
-static void batchnorm_grad(int rows, int pixels, const float *dy, long dy_row, const float *x,
-                           long x_row, const float *a, const float *b, const float *c, bool rectified,
-                           float *dx, long dx_row)
-{
-    for (int j = 0; j < BLOCK; j += VW) {
-        vf aj = load(a + j), bj = load(b + j), cj = load(c + j);
-        for (int p = 0; p < rows; p++)
-            for (long i = j; i < (long)pixels * BLOCK; i += BLOCK) {
-                vf xi = load(x + p * x_row + i);
-                vf d = aj * load(dy + p * dy_row + i) + bj * xi + cj;
-                store(dx + p * dx_row + i, rectified ? keep(d, xi > 0) : d);
+        for (int p = 0; p < x.rows; p++) {
+            const float *from = row_of(x, b, p) + j;
+            EACH_PAIR(x) {
+                vf v = load(from + (q + h) * BLOCK);
+                s[h] += v;
+                t[h] += v * v;
             }
+        }
+        store(sum + b * BLOCK + j, s[0] + s[1]);
+        store(square + b * BLOCK + j, t[0] + t[1]);
     }
 }
 
-static void relu(int rows, int pixels, const float *x, long x_row, float *y, long y_row)
+static void batchnorm_sums(struct view dy, struct view x, const float *mean, float *sum, float *dot)
 {
-    EACH_VECTOR store(y + p * y_row + i, positive(load(x + p * x_row + i)));
-}
-
-static void relu_grad(int rows, int pixels, const float *dy, long dy_row, const float *y, long y_row,
-                      float *dx, long dx_row)
-{
-    EACH_VECTOR store(dx + p * dx_row + i,
-                      keep(load(dy + p * dy_row + i), load(y + p * y_row + i) > 0));
-}
-
-static void add(int rows, int pixels, const float *a, long a_row, const float *b, long b_row,
-                bool rectify, float *y, long y_row)
-{
-    EACH_VECTOR {
-        vf sum = load(a + p * a_row + i) + load(b + p * b_row + i);
-        store(y + p * y_row + i, rectify ? positive(sum) : sum);
+    EACH_LANE(x) {
+        vf m = load(mean + b * BLOCK + j), s[2] = {{0}, {0}}, t[2] = {{0}, {0}};
+        for (int p = 0; p < x.rows; p++) {
+            const float *from = row_of(x, b, p) + j, *dfrom = row_of(dy, b, p) + j;
+            EACH_PAIR(x) {
+                vf v = load(dfrom + (q + h) * BLOCK);
+                s[h] += v;
+                t[h] += v * (load(from + (q + h) * BLOCK) - m);
+            }
+        }
+        store(sum + b * BLOCK + j, s[0] + s[1]);
+        store(dot + b * BLOCK + j, t[0] + t[1]);
     }
 }
 
-/* A loop over the vectors of a pooled block: p, q the output pixel, j the vector in it. */
-#define EACH_POOLED                                                                                \
-    for (int p = 0; p < v->rows; p++)                                                              \
-        for (int q = 0; q < v->pixels; q++)                                                        \
+static void batchnorm_grad(struct view dy, struct view x, const float *a, const float *b1,
+                           const float *c, bool rectified, struct view dx)
+{
+    EACH_LANE(dx) {
+        vf aj = load(a + b * BLOCK + j), bj = load(b1 + b * BLOCK + j), cj = load(c + b * BLOCK + j);
+        for (int p = 0; p < dx.rows; p++) {
+            const float *from = row_of(x, b, p), *dfrom = row_of(dy, b, p);
+            float *to = row_of(dx, b, p);
+            for (long i = j; i < (long)dx.pixels * BLOCK; i += BLOCK) {
+                vf xi = load(from + i);
+                vf d = aj * load(dfrom + i) + bj * xi + cj;
+                store(to + i, rectified ? keep(d, xi > 0) : d);
+            }
+        }
+    }
+}
+
+static void relu(struct view x, struct view y)
+{
+    EACH_LINE(y) {
+        const float *from = row_of(x, b, p);
+        float *to = row_of(y, b, p);
+        EACH_VECTOR(y) store(to + i, positive(load(from + i)));
+    }
+}
+
+static void relu_grad(struct view dy, struct view y, struct view dx)
+{
+    EACH_LINE(dx) {
+        const float *from = row_of(y, b, p), *dfrom = row_of(dy, b, p);
+        float *to = row_of(dx, b, p);
+        EACH_VECTOR(dx) store(to + i, keep(load(dfrom + i), load(from + i) > 0));
+    }
+}
+
+static void add(struct view a, struct view c, bool rectify, struct view y)
+{
+    EACH_LINE(y) {
+        const float *from = row_of(a, b, p), *other = row_of(c, b, p);
+        float *to = row_of(y, b, p);
+        EACH_VECTOR(y) {
+            vf sum = load(from + i) + load(other + i);
+            store(to + i, rectify ? positive(sum) : sum);
+        }
+    }
+}
+
+/* A loop over the vectors of a pooled image: q the output pixel of a row, j the vector in it. */
+#define EACH_POOLED(y)                                                                             \
+    EACH_LINE(y)                                                                                   \
+        for (int q = 0; q < y.pixels; q++)                                                         \
             for (int j = 0; j < BLOCK; j += VW)
-#define WINDOW(base, row) ((base) + p * v->stride_h * (row) + q * v->stride_w * BLOCK + j)
+#define WINDOW(x) (row_of(x, b, p * v->stride_h) + q * v->stride_w * BLOCK + j)
 
-static void maxpool(const struct pool *v, const float *x, float *y)
+static void maxpool(const struct pool *v, struct view x, struct view y)
 {
-    EACH_POOLED {
-        const float *window = WINDOW(x, v->x_row);
+    EACH_POOLED(y) {
+        const float *window = WINDOW(x);
         vf most = load(window);
         for (int r = 0; r < v->r; r++)
             for (int s = 0; s < v->s; s++)
-                most = larger(most, load(window + r * v->x_row + s * BLOCK));
-        store(y + p * v->y_row + q * BLOCK + j, most);
+                most = larger(most, load(window + r * x.row + s * BLOCK));
+        store(row_of(y, b, p) + q * BLOCK + j, most);
     }
 }
 
-static void maxpool_grad(const struct pool *v, const float *x, const float *y, const float *dy,
-                         long dy_row, float *dx, long dx_row)
+static void maxpool_grad(const struct pool *v, struct view x, struct view y, struct view dy,
+                         struct view dx)
 {
-    EACH_POOLED {
-        const float *window = WINDOW(x, v->x_row);
-        float *dwindow = WINDOW(dx, dx_row);
-        vf most = load(y + p * v->y_row + q * BLOCK + j);
-        vf d = load(dy + p * dy_row + q * BLOCK + j);
+    EACH_POOLED(y) {
+        const float *window = WINDOW(x);
+        float *dwindow = WINDOW(dx);
+        vf most = load(row_of(y, b, p) + q * BLOCK + j), d = load(row_of(dy, b, p) + q * BLOCK + j);
         vi open = ~(vi){0}; /* where nobody has taken the gradient yet */
         for (int r = 0; r < v->r; r++)
             for (int s = 0; s < v->s; s++) {
-                vi here = (load(window + r * v->x_row + s * BLOCK) == most) & open;
-                float *to = dwindow + r * dx_row + s * BLOCK;
+                vi here = (load(window + r * x.row + s * BLOCK) == most) & open;
+                float *to = dwindow + r * dx.row + s * BLOCK;
                 store(to, load(to) + keep(d, here));
                 open &= ~here;
             }
     }
 }
 
-static void sumpool(const struct pool *v, float factor, const float *x, float *y)
+static void sumpool(const struct pool *v, float factor, struct view x, struct view y)
 {
-    EACH_POOLED {
-        const float *window = WINDOW(x, v->x_row);
+    EACH_POOLED(y) {
+        const float *window = WINDOW(x);
         vf sum = {0};
         for (int r = 0; r < v->r; r++)
             for (int s = 0; s < v->s; s++)
-                sum += load(window + r * v->x_row + s * BLOCK);
-        store(y + p * v->y_row + q * BLOCK + j, sum * factor);
+                sum += load(window + r * x.row + s * BLOCK);
+        store(row_of(y, b, p) + q * BLOCK + j, sum * factor);
     }
 }
 
-static void sumpool_grad(const struct pool *v, float factor, const float *dy, long dy_row, float *dx,
-                         long dx_row)
+static void sumpool_grad(const struct pool *v, float factor, struct view dy, struct view dx)
 {
-    EACH_POOLED {
-        float *window = WINDOW(dx, dx_row);
-        vf d = load(dy + p * dy_row + q * BLOCK + j) * factor;
+    EACH_POOLED(dy) {
+        float *window = WINDOW(dx);
+        vf d = load(row_of(dy, b, p) + q * BLOCK + j) * factor;
         for (int r = 0; r < v->r; r++)
             for (int s = 0; s < v->s; s++) {
-                float *to = window + r * dx_row + s * BLOCK;
+                float *to = window + r * dx.row + s * BLOCK;
                 store(to, load(to) + d);
             }
     }
@@ -393,16 +398,20 @@ INLINE vu hash(vu x)
     return x;
 }
 
-static void dropout(int rows, int pixels, const float *x, long x_row, uint32_t key, uint32_t index,
-                    uint32_t threshold, float factor, float *y, long y_row)
+static void dropout(struct view x, uint32_t key, uint32_t index, uint32_t step, uint32_t threshold,
+                    float factor, struct view y)
 {
     vu lane;
     for (int k = 0; k < VW; k++)
         lane[k] = (uint32_t)k;
-    EACH_VECTOR {
-        vu n = lane + (index + (uint32_t)(p * pixels * BLOCK + i));
-        vi kept = (vi)(hash(hash(n) ^ key) >= threshold);
-        store(y + p * y_row + i, keep(load(x + p * x_row + i) * factor, kept));
+    EACH_LINE(y) {
+        const float *from = row_of(x, b, p);
+        float *to = row_of(y, b, p);
+        uint32_t first = index + (uint32_t)b * step + (uint32_t)(p * y.pixels * BLOCK);
+        EACH_VECTOR(y) {
+            vi kept = (vi)(hash(hash(lane + (first + (uint32_t)i)) ^ key) >= threshold);
+            store(to + i, keep(load(from + i) * factor, kept));
+        }
     }
 }
 

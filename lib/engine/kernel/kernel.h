@@ -93,12 +93,16 @@ struct conv_grad {
     bool first; /* dw is set, not added to */
 };
 
-/* A pooling window over one block of an image. Padding is a border in x, which the caller fills (minus
- * infinity for max pooling). */
+/* Blocks of pixels of a tensor: of an image, or of some images in a matrix (one row). */
+struct view {
+    float *p;
+    int blocks, rows, pixels;
+    long row, block; /* floats from one to the next; pixels are BLOCK apart */
+};
+
+/* A pooling window. Padding is a border in x, which the caller fills (minus infinity for max pooling). */
 struct pool {
-    int rows, pixels; /* of the output */
     int r, s, stride_h, stride_w;
-    long x_row, y_row;
 };
 
 /* The coefficients of one AdamW or SGD step (train.c). */
@@ -108,8 +112,8 @@ struct update {
     float ema;                                /* the average keeps this share; < 0: there is none */
 };
 
-/* One block each, `rows` rows of `pixels` pixels; vectors are [BLOCK] unless said otherwise. x and y
- * may be the same memory. */
+/* Views have as many blocks, rows and pixels as the result y (dx), but for the x of a pool, whose pixels are
+ * the windows' first. Vectors are [blocks][BLOCK]. x and y may be the same memory. */
 struct kernels {
     const char *name; /* "portable", "avx2", "avx512", "neon" */
 
@@ -127,36 +131,30 @@ struct kernels {
     void (*conv_grad)(const struct conv_grad *v, const float *x, const float *dy, float *dw);
 
     /* y = scale * x + shift */
-    void (*affine)(int rows, int pixels, const float *x, long x_row, const float *scale,
-                   const float *shift, float *y, long y_row);
-    /* sum = sum of x, square = sum of x * x */
-    void (*moments)(int rows, int pixels, const float *x, long x_row, float *sum, float *square);
+    void (*affine)(struct view x, const float *scale, const float *shift, struct view y);
+    /* sum = sum of x, square = sum of x * x, over the pixels of each block */
+    void (*moments)(struct view x, float *sum, float *square);
     /* sum = sum of dy, dot = sum of dy * (x - mean) */
-    void (*batchnorm_sums)(int rows, int pixels, const float *dy, long dy_row, const float *x,
-                           long x_row, const float *mean, float *sum, float *dot);
+    void (*batchnorm_sums)(struct view dy, struct view x, const float *mean, float *sum, float *dot);
     /* dx = a * dy + b * x + c; 0 where rectified and x <= 0 (x is then a relu's output) */
-    void (*batchnorm_grad)(int rows, int pixels, const float *dy, long dy_row, const float *x,
-                           long x_row, const float *a, const float *b, const float *c,
-                           bool rectified, float *dx, long dx_row);
+    void (*batchnorm_grad)(struct view dy, struct view x, const float *a, const float *b,
+                           const float *c, bool rectified, struct view dx);
     /* y = max(x, 0), and its gradient: dx = y > 0 ? dy : 0 */
-    void (*relu)(int rows, int pixels, const float *x, long x_row, float *y, long y_row);
-    void (*relu_grad)(int rows, int pixels, const float *dy, long dy_row, const float *y, long y_row,
-                      float *dx, long dx_row);
+    void (*relu)(struct view x, struct view y);
+    void (*relu_grad)(struct view dy, struct view y, struct view dx);
     /* y = a + b; then relu if asked */
-    void (*add)(int rows, int pixels, const float *a, long a_row, const float *b, long b_row,
-                bool rectify, float *y, long y_row);
+    void (*add)(struct view a, struct view b, bool rectify, struct view y);
     /* y = the window's maximum; the gradient adds dy to dx at the first place that holds it */
-    void (*maxpool)(const struct pool *v, const float *x, float *y);
-    void (*maxpool_grad)(const struct pool *v, const float *x, const float *y, const float *dy,
-                         long dy_row, float *dx, long dx_row);
+    void (*maxpool)(const struct pool *v, struct view x, struct view y);
+    void (*maxpool_grad)(const struct pool *v, struct view x, struct view y, struct view dy,
+                         struct view dx);
     /* y = factor * the window's sum; the gradient adds factor * dy to dx all over the window */
-    void (*sumpool)(const struct pool *v, float factor, const float *x, float *y);
-    void (*sumpool_grad)(const struct pool *v, float factor, const float *dy, long dy_row, float *dx,
-                         long dx_row);
-    /* y = x * factor where hash(key, i) >= threshold, else 0; i counts the floats of the block from
-     * `index` */
-    void (*dropout)(int rows, int pixels, const float *x, long x_row, uint32_t key, uint32_t index,
-                    uint32_t threshold, float factor, float *y, long y_row);
+    void (*sumpool)(const struct pool *v, float factor, struct view x, struct view y);
+    void (*sumpool_grad)(const struct pool *v, float factor, struct view dy, struct view dx);
+    /* y = x * factor where hash(key, i) >= threshold, else 0; i counts the floats of a block, the first
+     * block's from `index`, the next one's from index + step */
+    void (*dropout)(struct view x, uint32_t key, uint32_t index, uint32_t step, uint32_t threshold,
+                    float factor, struct view y);
 
     /* Optimiser steps over n floats: w weights, g gradient, m v moments, a average (or NULL). */
     void (*adamw)(long n, const struct update *u, float *w, const float *g, float *m, float *v,

@@ -26,13 +26,38 @@
 #define UNROLL _Pragma("GCC unroll 32")
 #endif
 
-/* CASE(n) for each number of pixels a tile may have: functions for each, whose loops are unrolled. */
-#define WIDTHS_1(CASE) CASE(1)
-#define WIDTHS_2(CASE) WIDTHS_1(CASE) CASE(2)
-#define WIDTHS_4(CASE) WIDTHS_2(CASE) CASE(3) CASE(4)
-#define WIDTHS_6(CASE) WIDTHS_4(CASE) CASE(5) CASE(6)
-#define WIDTHS_14(CASE)                                                                            \
-    WIDTHS_6(CASE) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
-#define WIDTHS(CASE) NAME(WIDTHS, PIXELS)(CASE)
+#define GROUP (VECTORS / PER_BLOCK) /* blocks of output channels in a tile: 1 or 2 */
+
+/* A row of `pixels` in tiles of nearly equal width: TILE(p, n) makes n of them, a constant, from p on, so that
+ * its loops are unrolled. */
+#define EACH_TILE(pixels, TILE)                                                                    \
+    for (int tiles = ((pixels) + PIXELS - 1) / PIXELS, p = 0, n; tiles > 0; tiles--, p += n) {     \
+        n = ((pixels) - p + tiles - 1) / tiles;                                                    \
+        switch (n) {                                                                               \
+            WIDTHS(TILE)                                                                           \
+        }                                                                                          \
+    }
+#define WIDTHS(TILE) NAME(WIDTHS, PIXELS)(TILE)
+#define WIDTH(TILE, n)                                                                             \
+    case n:                                                                                        \
+        TILE(p, n);                                                                                \
+        break;
+#define WIDTHS_1(TILE) WIDTH(TILE, 1)
+#define WIDTHS_2(TILE) WIDTHS_1(TILE) WIDTH(TILE, 2)
+#define WIDTHS_4(TILE) WIDTHS_2(TILE) WIDTH(TILE, 3) WIDTH(TILE, 4)
+#define WIDTHS_6(TILE) WIDTHS_4(TILE) WIDTH(TILE, 5) WIDTH(TILE, 6)
+#define WIDTHS_8(TILE) WIDTHS_6(TILE) WIDTH(TILE, 7) WIDTH(TILE, 8)
+#define WIDTHS_14(TILE)                                                                            \
+    WIDTHS_8(TILE) WIDTH(TILE, 9) WIDTH(TILE, 10) WIDTH(TILE, 11) WIDTH(TILE, 12) WIDTH(TILE, 13)  \
+    WIDTH(TILE, 14)
+
+/* ROW(b, p, N) for rows p of blocks b, GROUP blocks at once: N vectors of output channels, a constant. */
+#define EACH_ROW(blocks, rows, ROW)                                                                \
+    for (int b = 0; b < (blocks); b += GROUP)                                                      \
+        for (int p = 0; p < (rows); p++)                                                           \
+            if (GROUP == 1 || b + GROUP <= (blocks))                                                  \
+                ROW(b, p, VECTORS);                                                                \
+            else                                                                                   \
+                ROW(b, p, PER_BLOCK);
 
 #endif

@@ -212,7 +212,6 @@ static void output_tiles(const struct winograd *v, const float *products, int b,
 
 static void winograd(const struct winograd *v, const float *x, float *y)
 {
-    const int group = VECTORS / PER_BLOCK; /* blocks at a time */
     int end = v->first + v->count, groups = (v->count + v->tiles - 1) / v->tiles;
     long in_place = (long)v->conv.runs * v->tiles * BLOCK;
     float *products = v->scratch + PLACES * in_place;
@@ -221,12 +220,12 @@ static void winograd(const struct winograd *v, const float *x, float *y)
     for (int g = 0, first = v->first; g < groups; g++, first += one.pixels) {
         one.pixels = (end - first + groups - g - 1) / (groups - g);
         input_tiles(v, x, first, one.pixels);
-        for (int b = v->block; b < v->end; b += group) {
-            int n = smaller(group, v->end - b);
+        for (int b = v->block; b < v->end; b += GROUP) {
+            int n = smaller(GROUP, v->end - b);
             one.w = v->conv.w;
             for (int p = 0; p < PLACES; p++) {
                 float *yp = products + p * n * v->tiles * BLOCK;
-                if (n == group)
+                if (n == GROUP)
                     conv_row(&one, v->scratch + p * in_place, b * BLOCK, yp, VECTORS, BLOCK);
                 else
                     conv_row(&one, v->scratch + p * in_place, b * BLOCK, yp, PER_BLOCK, BLOCK);

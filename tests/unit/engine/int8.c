@@ -146,25 +146,24 @@ static bool check_conv(const struct kernels8 *k)
 static bool check_maxpool(const struct kernels8 *k)
 {
     long pixel = below(3) ? BLOCK * (1 + below(4)) : 1;
-    struct pool v = {.rows = 1 + below(6), .pixels = 1 + below(9), .r = 1 + below(3),
-                     .s = 1 + below(3), .stride_h = 1 + below(3), .stride_w = 1 + below(3)};
-    v.x_row = (v.pixels * v.stride_w + v.s) * pixel + below(32);
-    v.y_row = v.pixels * pixel + below(32);
-    long size = v.rows * v.y_row;
-    uint8_t *x = bytes((v.rows * v.stride_h + v.r) * v.x_row, true);
+    int rows = 1 + below(6), pixels = 1 + below(9);
+    struct pool v = {1 + below(3), 1 + below(3), 1 + below(3), 1 + below(3)};
+    long x_row = (pixels * v.stride_w + v.s) * pixel + below(32), y_row = pixels * pixel + below(32);
+    long size = rows * y_row;
+    uint8_t *x = bytes((rows * v.stride_h + v.r) * x_row, true);
     uint8_t *a = bytes(size, false), *b = bytes(size, false);
-    for (int p = 0; p < v.rows; p++)
-        for (long i = 0; i < v.pixels * pixel; i++) {
-            uint8_t *most = &a[p * v.y_row + i];
+    for (int p = 0; p < rows; p++)
+        for (long i = 0; i < pixels * pixel; i++) {
+            uint8_t *most = &a[p * y_row + i];
             *most = 0;
             for (int r = 0; r < v.r; r++)
                 for (int s = 0; s < v.s; s++) {
-                    uint8_t xi = x[(p * v.stride_h + r) * v.x_row +
+                    uint8_t xi = x[(p * v.stride_h + r) * x_row +
                                    (i / pixel * v.stride_w + s) * pixel + i % pixel];
                     *most = xi > *most ? xi : *most;
                 }
         }
-    k->maxpool(&v, pixel, x, b);
+    k->maxpool(&v, rows, pixels, x, x_row, b, y_row, pixel);
     bool equal = same(a, b, size);
     release(x);
     release(a);

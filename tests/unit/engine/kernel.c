@@ -75,6 +75,12 @@ static struct place random_place(void)
     return p;
 }
 
+/* Blocks of that geometry, one behind another. */
+static struct view view_of(float *p, int blocks, struct place y)
+{
+    return (struct view){p, blocks, y.rows, y.pixels, y.row, y.size};
+}
+
 static double check_conv(void)
 {
     int blocks = 1 + below(5), r = 1 + below(3), channels = 1 + below(3), flat = below(2);
@@ -108,8 +114,7 @@ static double check_winograd(void)
     int blocks = 1 + below(5), in_blocks = 1 + below(3), images = 1 + below(3), d = 1 + below(4);
     bool pool = d == 1 && below(2), sum = !pool && below(2);
     struct place y = random_place();
-    struct pool half = {.rows = y.rows / 2, .pixels = y.pixels / 2, .r = 2, .s = 2, .stride_h = 2,
-                        .stride_w = 2, .x_row = y.row, .y_row = y.row};
+    const struct pool half = {.r = 2, .s = 2, .stride_h = 2, .stride_w = 2};
     long x_row = (y.pixels + 2 * d + below(2)) * BLOCK, x_block = (y.rows + 2 * d) * x_row;
     long x_image = in_blocks * x_block, y_image = blocks * y.size;
     int direct[3 * 9], offset[3], tiles = 1 + below(30);
@@ -137,13 +142,13 @@ static double check_winograd(void)
     fast.conv.w = u;
     for (int i = 0; i < images; i++) {
         plain->conv(&v, x + i * x_image, pool ? c : a + i * y_image);
-        for (int k = 0; pool && k < blocks; k++)
-            plain->maxpool(&half, c + k * y.size, a + i * y_image + k * y.size);
-        for (int k = 0; sum && k < blocks; k++) {
-            float *to = a + i * y_image + k * y.size;
-            plain->add(y.rows, y.pixels, to, y.row, other + i * y_image + k * y.size, y.row, fast.relu_sum, to,
-                       y.row);
-        }
+        struct view to = view_of(a + i * y_image, blocks, y), small = to;
+        small.rows /= 2;
+        small.pixels /= 2;
+        if (pool)
+            plain->maxpool(&half, view_of(c, blocks, y), small);
+        if (sum)
+            plain->add(to, view_of(other + i * y_image, blocks, y), fast.relu_sum, to);
     }
     level->winograd_weights(blocks * in_blocks, blocks * in_blocks, w, u);
     int all = images * dilated_tiles(y.rows, y.pixels, d), cut = below(all), middle = below(blocks);
@@ -232,36 +237,43 @@ static double check_winograd_grad(void)
 static double check_pointwise(void)
 {
     struct place p = random_place();
-    float *x = random_floats(p.size), *dy = random_floats(p.size), *v = random_floats(8 * BLOCK);
+    int blocks = 1 + below(3), channels = blocks * BLOCK;
+    long size = blocks * p.size;
+    float *x = random_floats(size), *dy = random_floats(size), *v = random_floats(3L * channels);
+    const float *w = v + channels, *u = w + channels;
+    struct view from = view_of(x, blocks, p), dfrom = view_of(dy, blocks, p);
     double worst = 0;
-    COMPARE(p.size, k->affine(p.rows, p.pixels, x, p.row, v, v + BLOCK, y, p.row));
-    COMPARE(2 * BLOCK, k->moments(p.rows, p.pixels, x, p.row, y, y + BLOCK));
-    COMPARE(2 * BLOCK,
-            k->batchnorm_sums(p.rows, p.pixels, dy, p.row, x, p.row, v, y, y + BLOCK));
-    COMPARE(p.size, k->batchnorm_grad(p.rows, p.pixels, dy, p.row, x, p.row, v, v + BLOCK,
-                                      v + 2 * BLOCK, p.rows & 1, y, p.row));
-    COMPARE(p.size, k->relu(p.rows, p.pixels, x, p.row, y, p.row));
-    COMPARE(p.size, k->relu_grad(p.rows, p.pixels, dy, p.row, x, p.row, y, p.row));
-    COMPARE(p.size, k->add(p.rows, p.pixels, x, p.row, dy, p.row, p.rows & 1, y, p.row));
-    COMPARE(p.size, k->dropout(p.rows, p.pixels, x, p.row, 77, 1000, 1u << 30, 4 / 3.f, y, p.row));
+#define TO view_of(y, blocks, p)
+    COMPARE(size, k->affine(from, v, w, TO));
+    COMPARE(2 * channels, k->moments(from, y, y + channels));
+    COMPARE(2 * channels, k->batchnorm_sums(dfrom, from, v, y, y + channels));
+    COMPARE(size, k->batchnorm_grad(dfrom, from, v, w, u, p.rows & 1, TO));
+    COMPARE(size, k->relu(from, TO));
+    COMPARE(size, k->relu_grad(dfrom, from, TO));
+    COMPARE(size, k->add(from, dfrom, p.rows & 1, TO));
+    COMPARE(size, k->dropout(from, 77, 1000, 5000, 1u << 30, 4 / 3.f, TO));
+#undef TO
     release(x), release(dy), release(v);
     return worst;
 }
 
 static double check_pools(void)
 {
-    int r = 1 + below(3), s = 1 + below(3), stride = 1 + below(3);
-    struct place out = random_place();
-    long x_row = ((out.pixels - 1) * stride + s) * BLOCK, n = ((out.rows - 1) * stride + r) * x_row;
-    struct pool v = {.rows = out.rows, .pixels = out.pixels, .r = r, .s = s, .stride_h = stride,
-                     .stride_w = stride, .x_row = x_row, .y_row = out.row};
-    float *x = random_floats(n), *dy = random_floats(out.size), *most = poisoned(out.size);
+    struct pool v = {1 + below(3), 1 + below(3), 1 + below(3), 1 + below(3)};
+    struct place out = random_place(), in = {0};
+    int blocks = 1 + below(3);
+    in.row = ((out.pixels - 1) * v.stride_w + v.s) * BLOCK;
+    in.size = ((out.rows - 1) * v.stride_h + v.r) * in.row;
+    long n = blocks * in.size, size = blocks * out.size;
+    float *x = random_floats(n), *dy = random_floats(size), *most = poisoned(size);
+    struct view from = view_of(x, blocks, in), dfrom = view_of(dy, blocks, out);
+    struct view found = view_of(most, blocks, out);
     double worst = 0;
-    plain->maxpool(&v, x, most);
-    COMPARE(out.size, k->maxpool(&v, x, y));
-    COMPARE(out.size, k->sumpool(&v, 0.25f, x, y));
-    COMPARE(n, k->maxpool_grad(&v, x, most, dy, out.row, y, x_row));
-    COMPARE(n, k->sumpool_grad(&v, 0.25f, dy, out.row, y, x_row));
+    plain->maxpool(&v, from, found);
+    COMPARE(size, k->maxpool(&v, from, view_of(y, blocks, out)));
+    COMPARE(size, k->sumpool(&v, 0.25f, from, view_of(y, blocks, out)));
+    COMPARE(n, k->maxpool_grad(&v, from, found, dfrom, view_of(y, blocks, in)));
+    COMPARE(n, k->sumpool_grad(&v, 0.25f, dfrom, view_of(y, blocks, in)));
     release(x), release(dy), release(most);
     return worst;
 }
