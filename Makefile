@@ -27,8 +27,7 @@ FLAGS_avx2vnni = $(FLAGS_avx2) -mavxvnni
 FLAGS_avx512vnni = $(FLAGS_avx512) -mavx512vnni
 FLAGS_amx = $(FLAGS_avx512vnni) -mamx-tile -mamx-int8
 FLAGS_avx512bf16 = $(FLAGS_avx512) -mavx512bf16
-LEVELS16_x86_64 = portable avx2 avx512 avx512bf16 amx
-LEVELS16_aarch64 = portable neon
+LEVELS16_x86_64 = portable avx512bf16 amx
 LEVELS16 = $(or $(LEVELS16_$(ARCH)),portable)
 FLAGS_neondot = -march=armv8.2-a+dotprod
 # (Where the kernels are is K: fuzz targets share those of $(B)/asan.)

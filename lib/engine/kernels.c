@@ -22,12 +22,11 @@ extern const struct kernels kernels_portable;
 #ifdef __x86_64__
 extern const struct kernels kernels_avx2, kernels_avx512;
 extern const struct kernels8 kernels8_avx2, kernels8_avx2vnni, kernels8_avx512vnni, kernels8_amx;
-extern const struct kernels16 kernels16_avx2, kernels16_avx512, kernels16_avx512bf16, kernels16_amx;
+extern const struct kernels16 kernels16_avx512bf16, kernels16_amx;
 #endif
 #ifdef __aarch64__
 extern const struct kernels kernels_neon;
 extern const struct kernels8 kernels8_neondot;
-extern const struct kernels16 kernels16_neon;
 #endif
 extern const struct kernels8 kernels8_portable;
 extern const struct kernels16 kernels16_portable;
@@ -133,18 +132,12 @@ static struct ladder ladder8(const struct kernels *k)
 static struct ladder ladder16(const struct kernels *k)
 {
     struct ladder l = {.count = 0};
-    bool plain = k == &kernels_portable;
+    (void)k;
 #ifdef __x86_64__
     bool bf16 = k == &kernels_avx512 && has_newer(AVX512_BF16);
     add(&l, bf16 && has_tiles(TILES_BF16), &kernels16_amx);
     add(&l, bf16, &kernels16_avx512bf16);
-    add(&l, k == &kernels_avx512, &kernels16_avx512);
-    add(&l, !plain, &kernels16_avx2);
 #endif
-#ifdef __aarch64__
-    add(&l, !plain, &kernels16_neon);
-#endif
-    (void)plain;
     add(&l, true, &kernels16_portable);
     return l;
 }

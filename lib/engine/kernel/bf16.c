@@ -4,22 +4,11 @@
 
 #include <string.h>
 
-#if defined(__AVX512F__)
+#ifdef __AVX512BF16__
 #include <immintrin.h>
-#endif
-
-#if defined(__AVX512F__)
 #define VW 16     /* floats in a vector */
 #define VECTORS 2 /* of output channels in a tile */
 #define PIXELS 8
-#elif defined(__AVX2__)
-#define VW 8
-#define VECTORS 2
-#define PIXELS 4
-#elif defined(__aarch64__)
-#define VW 4
-#define VECTORS 4
-#define PIXELS 4
 #else
 #define VW 4
 #define VECTORS 4
@@ -112,7 +101,7 @@ static void pairs(int rows, int pixels, const float *x, long x_row, bf16 *y, lon
 
 /* ---- Turning ---- */
 
-#ifdef __AVX512F__
+#ifdef __AVX512BF16__
 
 /* 16 x 16 words: rows are paired, then pairs of rows, within the four quarters of a register; then
  * the quarters change places. */

@@ -35,7 +35,7 @@ struct conv16 {
 };
 
 struct kernels16 {
-    const char *name; /* "portable", "avx2", "avx512", "avx512bf16", "amx", "neon" */
+    const char *name; /* "portable", "avx512bf16", "amx" */
     bool beats_winograd; /* conv is quicker than Winograd's algorithm in floats */
     void (*conv)(const struct conv16 *v, const bf16 *x, float *y);
     /* y[p * y_row + q * y_pixel + k] = x[p * x_row + q * BLOCK + k] for k < BLOCK */

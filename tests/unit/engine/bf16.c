@@ -250,7 +250,7 @@ static void check_level(void)
 
 int main(int argc, char **argv)
 {
-    static const char *const levels[] = {"portable", "avx2", "avx512", "avx512bf16", "amx", "neon"};
+    static const char *const levels[] = {"portable", "avx512bf16", "amx"};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         level = kernel16_named(levels[i]);
         if (!level)

@@ -209,7 +209,7 @@ static double gradient_length(const struct net *one, const struct net *other)
  * any number of threads. */
 static void check_bf16(const struct net_case *c, int n, double allowed)
 {
-    static const char *const levels[] = {"portable", "avx2", "avx512", "avx512bf16", "amx", "neon"};
+    static const char *const levels[] = {"portable", "avx512bf16", "amx"};
     struct err e = ERR_NONE;
     struct net *net = make_net(c), *exact = net_copy(net, &e);
     struct net *one = net_copy(net, &e), *other = net_copy(net, &e);
