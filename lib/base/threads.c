@@ -1,26 +1,22 @@
 /* A pool of threads: one caller and n - 1 workers that sleep between jobs.
- *   in   a job: items, or stages of items
- *   out  work called once for each item
- * Items are taken from one atomic counter. In a job of stages each thread begins at its own share of a
- * stage's
- * items and then claims, in a bit set, what others have not begun; between stages all wait for the last
- * item. */
+ *   in   a job: items
+ *   out  work called once for each item, which are taken from one atomic counter */
 #define _GNU_SOURCE 1 /* sched_getaffinity */
 #include "threads.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A thread polls for the next job or stage at most so many times before it sleeps: about 0.1 ms, which is
+/* A thread polls for the next job at most so many times before it sleeps: about 0.1 ms, which is
  * what waking two sleepers takes. */
 #define MAX_SPINS 2000
 
 typedef void work_fn(void *arg, int item, int thread);
-typedef void stage_fn(void *arg, int stage, int item, int thread);
 
 struct worker {
     struct threads *pool;
@@ -28,30 +24,20 @@ struct worker {
     int number; /* 1..count-1; the caller is 0 */
 };
 
-/* What the threads do: items (work), or stages of items (work_stage). */
-struct job {
-    work_fn *work;
-    int items;
-    stage_fn *work_stage;
-    struct stage *stage;
-    int stages;
-    void *arg;
-};
-
 struct threads {
     int count;
     struct worker *worker; /* [count]; worker[0] is not used */
     pthread_mutex_t lock;
-    pthread_cond_t start, done, progress; /* progress: a stage has ended */
+    pthread_cond_t start, done;
     atomic_ulong number; /* of the job at hand: a worker that wakes compares it with the last it did */
     bool open;           /* the caller has not finished its part: workers may still join the job */
     bool quit;
     atomic_int busy;     /* workers in the job */
     atomic_int spins;    /* polls before sleeping: 0, or MAX_SPINS after threads_spin */
-    int stage_spins;     /* the same in jobs of stages */
-    struct job job;
-    atomic_int next;    /* the first item that no thread has taken */
-    atomic_int waiting; /* threads asleep on `progress` */
+    work_fn *work;       /* the job */
+    int items;
+    void *arg;
+    atomic_int next;     /* the first item that no thread has taken */
 };
 
 static void relax(void)
@@ -63,70 +49,11 @@ static void relax(void)
 #endif
 }
 
-/* Polls before sleeping in a job of items (stage NULL) or of stages. */
-static int spins_in(const struct threads *t, const struct stage *stage)
-{
-    return stage ? t->stage_spins : atomic_load(&t->spins);
-}
-
 static void take_items(struct threads *t, int thread)
 {
     int item;
-    while ((item = atomic_fetch_add(&t->next, 1)) < t->job.items)
-        t->job.work(t->job.arg, item, thread);
-}
-
-static bool stage_over(struct stage *p)
-{
-    return atomic_load(&p->done) == p->items;
-}
-
-static void wait_for_stage(struct threads *t, struct stage *p)
-{
-    for (int i = 0; i < t->stage_spins && !stage_over(p); i++)
-        relax();
-    if (stage_over(p))
-        return;
-    pthread_mutex_lock(&t->lock);
-    atomic_fetch_add(&t->waiting, 1);
-    while (!stage_over(p))
-        pthread_cond_wait(&t->progress, &t->lock);
-    atomic_fetch_sub(&t->waiting, 1);
-    pthread_mutex_unlock(&t->lock);
-}
-
-static void end_stage(struct threads *t)
-{
-    if (!atomic_load(&t->waiting))
-        return;
-    pthread_mutex_lock(&t->lock);
-    pthread_cond_broadcast(&t->progress);
-    pthread_mutex_unlock(&t->lock);
-}
-
-static void take_stages(struct threads *t, int thread)
-{
-    for (int n = 0; n < t->job.stages; n++) {
-        struct stage *p = &t->job.stage[n];
-        for (int i = 0; i < p->items; i++) {
-            int item = (p->items * thread / t->count + i) % p->items;
-            unsigned long long bit = 1ULL << item;
-            if (atomic_load(&p->claimed) & bit || atomic_fetch_or(&p->claimed, bit) & bit)
-                continue;
-            t->job.work_stage(t->job.arg, n, item, thread);
-            if (atomic_fetch_add(&p->done, 1) + 1 == p->items)
-                end_stage(t);
-        }
-        wait_for_stage(t, p);
-    }
-}
-
-static void take_part(struct threads *t, int thread)
-{
-    if (t->job.stage)
-        take_stages(t, thread);
-    else
-        take_items(t, thread);
+    while ((item = atomic_fetch_add(&t->next, 1)) < t->items)
+        t->work(t->arg, item, thread);
 }
 
 static void *worker_main(void *arg)
@@ -143,10 +70,10 @@ static void *worker_main(void *arg)
         seen = atomic_load(&t->number);
         if (!t->open)
             continue;
-        int spins = spins_in(t, t->job.stage);
+        int spins = atomic_load(&t->spins);
         atomic_fetch_add(&t->busy, 1);
         pthread_mutex_unlock(&t->lock);
-        take_part(t, w->number);
+        take_items(t, w->number);
         pthread_mutex_lock(&t->lock);
         if (atomic_fetch_sub(&t->busy, 1) == 1)
             pthread_cond_signal(&t->done);
@@ -159,29 +86,6 @@ static void *worker_main(void *arg)
     }
     pthread_mutex_unlock(&t->lock);
     return NULL;
-}
-
-/* Do a job: the caller takes items until none is left, with every worker that wakes before. */
-static void run_job(struct threads *t, const struct job *job)
-{
-    pthread_mutex_lock(&t->lock);
-    t->job = *job;
-    atomic_store(&t->next, 0);
-    t->open = true;
-    atomic_fetch_add(&t->number, 1);
-    pthread_cond_broadcast(&t->start);
-    pthread_mutex_unlock(&t->lock);
-    take_part(t, 0);
-    pthread_mutex_lock(&t->lock);
-    t->open = false;
-    pthread_mutex_unlock(&t->lock);
-    int spins = spins_in(t, job->stage);
-    for (int i = 0; i < spins && atomic_load(&t->busy); i++)
-        relax();
-    pthread_mutex_lock(&t->lock);
-    while (atomic_load(&t->busy))
-        pthread_cond_wait(&t->done, &t->lock);
-    pthread_mutex_unlock(&t->lock);
 }
 
 struct threads *threads_new(int n, struct err *e)
@@ -197,9 +101,7 @@ struct threads *threads_new(int n, struct err *e)
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->start, NULL);
     pthread_cond_init(&t->done, NULL);
-    pthread_cond_init(&t->progress, NULL);
     t->worker = worker;
-    t->stage_spins = n <= threads_available() ? MAX_SPINS : 0;
     for (t->count = 1; t->count < n; t->count++) {
         struct worker *w = &worker[t->count];
         w->pool = t;
@@ -227,7 +129,6 @@ void threads_free(struct threads *t)
         pthread_join(t->worker[i].id, NULL);
     pthread_cond_destroy(&t->start);
     pthread_cond_destroy(&t->done);
-    pthread_cond_destroy(&t->progress);
     pthread_mutex_destroy(&t->lock);
     free(t->worker);
     free(t);
@@ -243,6 +144,7 @@ int threads_count(const struct threads *t)
     return t->count;
 }
 
+/* The caller takes items until none is left, with every worker that wakes before. */
 void threads_run(struct threads *t, int items, work_fn *work, void *arg)
 {
     if (t->count == 1 || items == 1) {
@@ -250,23 +152,26 @@ void threads_run(struct threads *t, int items, work_fn *work, void *arg)
             work(arg, i, 0);
         return;
     }
-    run_job(t, &(struct job){.work = work, .items = items, .arg = arg});
-}
-
-void threads_stages(struct threads *t, int stages, struct stage *stage, stage_fn *work, void *arg)
-{
-    for (int i = 0; i < stages; i++) {
-        atomic_store(&stage[i].claimed, 0);
-        atomic_store(&stage[i].done, 0);
-    }
-    struct job job = {.work_stage = work, .stage = stage, .stages = stages, .arg = arg};
-    if (t->count > 1) {
-        run_job(t, &job);
-        return;
-    }
-    for (int n = 0; n < stages; n++)
-        for (int i = 0; i < stage[n].items; i++)
-            work(arg, n, i, 0);
+    pthread_mutex_lock(&t->lock);
+    t->work = work;
+    t->items = items;
+    t->arg = arg;
+    atomic_store(&t->next, 0);
+    t->open = true;
+    atomic_fetch_add(&t->number, 1);
+    pthread_cond_broadcast(&t->start);
+    pthread_mutex_unlock(&t->lock);
+    take_items(t, 0);
+    pthread_mutex_lock(&t->lock);
+    t->open = false;
+    pthread_mutex_unlock(&t->lock);
+    int spins = atomic_load(&t->spins);
+    for (int i = 0; i < spins && atomic_load(&t->busy); i++)
+        relax();
+    pthread_mutex_lock(&t->lock);
+    while (atomic_load(&t->busy))
+        pthread_cond_wait(&t->done, &t->lock);
+    pthread_mutex_unlock(&t->lock);
 }
 
 int threads_available(void)

@@ -2,8 +2,6 @@
 #ifndef INKPIPE_THREADS_H
 #define INKPIPE_THREADS_H
 
-#include <stdatomic.h>
-
 #include "err.h"
 
 struct threads;
@@ -25,21 +23,6 @@ int threads_count(const struct threads *t);
  * determined: results must not depend on it. */
 void threads_run(struct threads *t, int items, void (*work)(void *arg, int item, int thread),
                  void *arg);
-
-/* A stage of a job for threads_stages. The caller sets `items`; the rest is the pool's. */
-struct stage {
-    int items;             /* 1..64, the bits of `claimed` */
-    atomic_ullong claimed; /* bit i: item i has been begun */
-    atomic_int done;       /* items finished */
-};
-
-/* Call work(arg, stage, item, thread) for every item of every stage, all of a stage before any of
- * the next, and return when all are done. A thread prefers the same items in every job (what they
- * read may still be in its cache), then takes what others have not begun: nobody waits for a thread
- * that is slow to wake. Waiting between stages, and after the last for a next job, threads poll
- * for about 0.1 ms before they sleep (not where there are more threads than CPUs). */
-void threads_stages(struct threads *t, int stages, struct stage *stage,
-                    void (*work)(void *arg, int stage, int item, int thread), void *arg);
 
 /* How many CPUs this process may run on. */
 int threads_available(void);

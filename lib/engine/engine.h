@@ -88,8 +88,8 @@ const struct kernels8 *infer_int8(const struct infer *p);
 void infer_set_int8(struct infer *p, const struct kernels8 *k);
 
 /* Run n images (1..batch): x [n][C][H][W] scaled as the net wants them -> logits [n][K]. Never
- * allocates, never fails. The result for one image does not depend on n nor on the threads. A batch
- * is shared among the threads image by image, one image alone step by step (threads_stages). */
+ * allocates, never fails. The result for one image does not depend on n nor on the threads, among which a
+ * batch is shared image by image. */
 void infer_run(struct infer *p, const float *x, int n, float *logits);
 
 /* A step of the plan and how long it took. */

@@ -126,32 +126,24 @@ static void run_anypool(const struct infer *p, const struct step *s, const float
                            y + to->origin + b * to->block + r * to->row + q * BLOCK);
 }
 
-/* What a step is run on: images, memory, a part of the work. */
+/* What a step is run on. */
 struct run {
     float *arena, *scratch;
-    float *logits;   /* of the chunk's images */
-    int image, row;  /* the image of its group, and of its chunk */
-    int n;           /* images at once: of STEP_WINOGRAD, and where the output is a matrix */
-    int part, parts; /* the part of the step that is asked for */
+    float *logits;  /* of the chunk's images */
+    int image, row; /* the image of its group, and of its chunk */
+    int n;          /* images at once: of STEP_WINOGRAD, and where the output is a matrix */
 };
-
-/* Where part r->part (next = 1: the part behind it) of `all` items begins. */
-static int part_of(const struct run *r, int all, int next)
-{
-    return (int)((long)all * (r->part + next) / r->parts);
-}
 
 /* A dense layer goes through its blocks of output channels two by two, in every other run backward: of
  * weights that do not fit the cache, the last ones read are still there. */
-static void run_dense(const struct infer *p, const struct step *s, const struct run *r,
-                      const float *x, float *y)
+static void run_dense(const struct infer *p, const struct step *s, int n, const float *x, float *y)
 {
-    int pairs = (s->conv.blocks + 1) / 2, first = part_of(r, pairs, 0), end = part_of(r, pairs, 1);
-    for (int i = first; i < end; i++) {
+    int pairs = (s->conv.blocks + 1) / 2;
+    for (int i = 0; i < pairs; i++) {
         struct conv v = s->conv;
-        int b = 2 * (p->backward ? end - 1 - (i - first) : i);
+        int b = 2 * (p->backward ? pairs - 1 - i : i);
         v.blocks = v.blocks - b < 2 ? 1 : 2;
-        v.pixels = r->n;
+        v.pixels = n;
         v.w += (long)b * v.runs * v.run * BLOCK;
         v.bias += b * BLOCK;
         v.scale = v.scale ? v.scale + b * BLOCK : NULL;
@@ -160,34 +152,11 @@ static void run_dense(const struct infer *p, const struct step *s, const struct 
     }
 }
 
-static void run_conv(const struct infer *p, const struct step *s, const struct run *r,
-                     const float *x, float *y)
-{
-    if (p->value[s->y].matrix) {
-        run_dense(p, s, r, x, y);
-        return;
-    }
-    struct conv v = s->conv;
-    int first = part_of(r, v.rows, 0);
-    v.rows = part_of(r, v.rows, 1) - first;
-    p->k->conv(&v, x + s->start + first * v.x_row,
-               y + p->value[s->y].layout.origin + first * v.y_row);
-}
-
 static void run_winograd(const struct infer *p, const struct step *s, const struct run *r,
                          const float *x, const float *x2, float *y)
 {
     struct winograd v = s->winograd;
-    int tiles = r->n * dilated_tiles(v.conv.rows, v.conv.pixels, v.dilation);
-    int pairs = (v.conv.blocks + 1) / 2;
-    v.count = tiles;
-    if (s->phase == OF_IMAGE) {
-        v.first = part_of(r, tiles, 0);
-        v.count = part_of(r, tiles, 1) - v.first;
-    } else {
-        v.block = 2 * part_of(r, pairs, 0);
-        v.end = 2 * part_of(r, pairs, 1) < v.conv.blocks ? 2 * part_of(r, pairs, 1) : v.conv.blocks;
-    }
+    v.count = r->n * dilated_tiles(v.conv.rows, v.conv.pixels, v.dilation);
     v.scratch = r->scratch;
     v.add = x2 ? x2 + p->value[s->x2].layout.origin : NULL;
     p->k->winograd(&v, x + s->start, y + p->value[s->y].layout.origin);
@@ -201,7 +170,10 @@ static void run_step(const struct infer *p, const struct step *s, const struct r
     struct view xv = view_of(p, s->x, x, r->n), yv = view_of(p, s->y, y, r->n);
     switch (s->kind) {
     case STEP_CONV:
-        run_conv(p, s, r, x, y);
+        if (p->value[s->y].matrix)
+            run_dense(p, s, r->n, x, y);
+        else
+            p->k->conv(&s->conv, x + s->start, y + to->origin);
         break;
     case STEP_WINOGRAD:
         run_winograd(p, s, r, x, x2, y);
@@ -312,30 +284,13 @@ static void run_chunk(void *arg, int item, int thread)
         return;
     }
     float *arena = p->arena[thread];
-    struct run r = {.arena = arena, .scratch = arena + p->scratch, .logits = logits, .parts = 1};
+    struct run r = {.arena = arena, .scratch = arena + p->scratch, .logits = logits};
     int done = 0;
     for (int i = 0; i < n; i += p->group)
         done = run_group(p, x, &r, i, n - i < p->group ? n - i : p->group);
     r.n = n;
     run_phase(p, OF_MATRIX, done, &r);
     take_logits(p, arena, n, logits);
-}
-
-/* Run a part of a step of the one image that all threads share. */
-static void run_part(void *arg, int stage, int item, int thread)
-{
-    const struct infer *p = arg;
-    const struct step *s = &p->step[p->order[stage]];
-    struct run r = {.arena = p->arena[0], .scratch = p->arena[thread] + p->scratch, .logits = p->logits, .n = 1,
-                    .part = item, .parts = s->parts};
-    run_step(p, s, &r);
-}
-
-static void run_together(struct infer *p)
-{
-    layout_put(&p->value[p->input].layout, p->x, value_at(p, p->arena[0], p->input, 0));
-    threads_stages(p->threads, p->steps, p->stage, run_part, p);
-    take_logits(p, p->arena[0], 1, p->logits);
 }
 
 const struct infer_step *infer_profile(struct infer *p, int *count)
@@ -375,10 +330,6 @@ void infer_run(struct infer *p, const float *x, int n, float *logits)
     p->n = n;
     p->share = share < p->chunk ? share : p->chunk;
     p->backward = !p->backward;
-    if (n == 1 && threads > 1 && !p->int8) {
-        run_together(p);
-        return;
-    }
     threads_run(p->threads, (n + p->share - 1) / p->share, run_chunk, p);
 }
 

@@ -546,36 +546,15 @@ static int alloc_arenas(struct infer *p, struct err *e)
     return p->arena ? 0 : err_set(e, "out of memory");
 }
 
-/* How many parts a step is cut into: two a thread at most, so that a thread that wakes late finds some
- * left. */
-static int parts_of(const struct infer *p, const struct step *s)
-{
-    int most = 2 * threads_count(p->threads), units = 1;
-    if (s->kind == STEP_WINOGRAD && s->phase == OF_IMAGE)
-        units = dilated_tiles(s->conv.rows, s->conv.pixels, s->winograd.dilation) / 8;
-    else if (s->kind == STEP_CONV && s->phase != OF_MATRIX)
-        units = s->conv.rows;
-    else if (s->kind == STEP_WINOGRAD || s->kind == STEP_CONV)
-        units = (s->conv.blocks + 1) / 2;
-    most = most < 64 ? most : 64;
-    return units < most ? units : most;
-}
-
 static int order_steps(struct infer *p, struct err *e)
 {
-    p->order = pages_take(p->pages, (size_t)p->steps, sizeof *p->order);
-    p->stage = pages_take(p->pages, (size_t)p->steps, sizeof *p->stage);
-    if (!p->order || !p->stage)
-        return err_set(e, "out of memory");
     int n = 0;
-    for (enum phase phase = OF_IMAGE; phase <= OF_MATRIX; phase++)
+    p->order = pages_take(p->pages, (size_t)p->steps, sizeof *p->order);
+    for (enum phase phase = OF_IMAGE; p->order && phase <= OF_MATRIX; phase++)
         for (int i = 0; i < p->steps; i++)
-            if (p->step[i].phase == phase) {
-                p->step[i].parts = parts_of(p, &p->step[i]);
-                p->stage[n].items = p->step[i].parts;
+            if (p->step[i].phase == phase)
                 p->order[n++] = i;
-            }
-    return 0;
+    return p->order ? 0 : err_set(e, "out of memory");
 }
 
 static int make_plan(struct infer *p, const struct net *net, struct err *e)

@@ -4,10 +4,7 @@
  * pictures run image by image, so that an image stays in the cache from layer to layer. Where
  * pictures have become so small that one does not fill Winograd's convolution, steps run over a
  * group of images; from the first dense layer on over all images of a chunk (a matrix, layout.h), so
- * that a weight read from memory serves them all.
- *
- * One image alone is run by all threads together: each step is cut into parts, of rows, tiles or
- * output channels, and the threads meet after each (struct stage, threads.h). */
+ * that a weight read from memory serves them all. */
 #ifndef INKPIPE_INFER_PLAN_H
 #define INKPIPE_INFER_PLAN_H
 
@@ -52,7 +49,6 @@ struct step {
     struct layer layer;  /* from STEP_EACH on: a copy without weights */
     float *memory;       /* weights, bias, scale and shift */
     int *offset;
-    int parts;           /* that it is cut into when all threads run one image */
     int first, last;     /* the layers it covers, as in struct infer_step */
     double multiplies;   /* an image, by the definition */
 };
@@ -71,7 +67,6 @@ struct infer {
     struct pages *pages; /* all memory of the plan */
     float **arena;      /* [threads] */
     int *order;         /* [steps] their indices in the order of running, phase by phase */
-    struct stage *stage; /* [steps] in that order, for one image run by all threads */
     bool backward;      /* dense layers read their weights from the end in this run (infer.c) */
     const float *x;     /* the input and the output of the present run */
     float *logits;

@@ -61,7 +61,7 @@ static void check_net(const struct net_case *c)
             infer_run(q, x + i * pixels, 1, all);
             same &= !memcmp(one + i * k, all, (size_t)k * sizeof *all);
         }
-        CHECK(same, "%s, %s: the same bits on three threads together", c->name, levels[v]);
+        CHECK(same, "%s, %s: the same bits of one image where there are three threads", c->name, levels[v]);
         infer_run(q, x, N, all);
         for (int i = 0; i < N; i += 23) {
             double *value[NET_MAX_LAYERS];
