@@ -22,6 +22,8 @@ struct planner {
 static int new_value(struct infer *p, bool matrix, struct shape shape, struct border border, bool flat)
 {
     struct value *v = &p->value[p->values];
+    if (matrix)
+        border = (struct border){0};
     *v = (struct value){.matrix = matrix, .shape = shape, .border = border, .born = p->steps,
                         .last = p->steps};
     v->layout = layout_of(shape, border, flat);
@@ -291,8 +293,8 @@ static int plan_each(struct planner *b, int i)
 {
     int x = b->graph.value_of[b->net->layer[i].in[0]];
     const struct value *v = &b->p->value[x];
-    struct border border = v->matrix ? (struct border){0} : graph_border(&b->graph, i);
-    return plan_plain(b, i, STEP_EACH, x, new_value(b->p, v->matrix, v->shape, border, false));
+    int y = new_value(b->p, v->matrix, v->shape, graph_border(&b->graph, i), false);
+    return plan_plain(b, i, STEP_EACH, x, y);
 }
 
 static int plan_pad_layer(struct planner *b, int i)
@@ -337,59 +339,44 @@ static int plan_pool(struct planner *b, int i)
     return i;
 }
 
-/* Plan a batch norm that is fused into no convolution. */
-static int plan_affine(struct planner *b, int i)
+/* Set the scale and shift of a batch norm that is fused into no convolution. */
+static int set_affine(struct planner *b, struct step *s, const struct layer *l)
 {
-    const struct layer *l = &b->net->layer[i];
-    int x = b->graph.value_of[l->in[0]];
-    struct value *v = &b->p->value[x];
-    bool matrix = v->matrix, flattened = b->net->layer[l->in[0]].out.c != v->shape.c;
-    struct shape shape = v->shape;
-    if (flattened && !matrix) {
-        x = matrix_input(b, l->in[0]);
-        matrix = true;
-    }
-    int y = new_value(b->p, matrix, shape, matrix ? (struct border){0} : graph_border(&b->graph, i), false);
-    struct step *s = new_step(b->p, STEP_AFFINE, x, y);
-    long channels = (matrix ? matrix_blocks(shape) : b->p->value[y].layout.blocks) * (long)BLOCK;
+    const struct value *y = &b->p->value[s->y];
+    long channels = (y->matrix ? matrix_blocks(y->shape) : y->layout.blocks) * (long)BLOCK;
     if (alloc_params(b, s, 0, channels))
         return -1;
     for (long k = 0; k < l->out.c; k++) {
-        long at = matrix ? matrix_at(shape, k) : k;
+        long at = y->matrix ? matrix_at(y->shape, k) : k;
         net_batchnorm(l, k, &s->memory[at], &s->memory[channels + at]);
     }
-    b->graph.value_of[i] = y;
-    return i;
+    return 0;
 }
 
-static int plan_relu(struct planner *b, int i)
-{
-    int x = b->graph.value_of[b->net->layer[i].in[0]];
-    bool matrix = b->p->value[x].matrix;
-    int y = new_value(b->p, matrix, b->p->value[x].shape,
-                      matrix ? (struct border){0} : graph_border(&b->graph, i), false);
-    new_step(b->p, STEP_RELU, x, y);
-    b->graph.value_of[i] = y;
-    return i;
-}
-
-static int plan_add(struct planner *b, int i)
+/* Plan a batch norm, a relu, or a sum with the relu behind it. */
+static int plan_pointwise(struct planner *b, int i, enum kind kind)
 {
     const struct layer *l = &b->net->layer[i];
-    bool matrix = b->p->value[b->graph.value_of[l->in[0]]].matrix || b->p->value[b->graph.value_of[l->in[1]]].matrix;
-    int x = matrix ? matrix_input(b, l->in[0]) : b->graph.value_of[l->in[0]];
-    int x2 = matrix ? matrix_input(b, l->in[1]) : b->graph.value_of[l->in[1]];
-    struct shape s1 = b->p->value[x].shape, s2 = b->p->value[x2].shape;
-    if (s1.c != s2.c || s1.h != s2.h || s1.w != s2.w)
+    const struct value *value = b->p->value;
+    int x = b->graph.value_of[l->in[0]], x2 = l->in[1] < 0 ? -1 : b->graph.value_of[l->in[1]];
+    bool flattened = kind == STEP_AFFINE && l->out.c != value[x].shape.c;
+    bool matrix = value[x].matrix || (x2 >= 0 && value[x2].matrix) || flattened;
+    if (matrix) {
+        x = matrix_input(b, l->in[0]);
+        x2 = x2 < 0 ? -1 : matrix_input(b, l->in[1]);
+    }
+    struct shape shape = value[x].shape;
+    if (x2 >= 0 && memcmp(&shape, &value[x2].shape, sizeof shape))
         return err_set(b->e, "layer %d: a sum of differently flattened inputs is not run", i);
-    int relu = graph_reader(&b->graph, i, OP_RELU), last = relu >= 0 ? relu : i;
-    int y = new_value(b->p, matrix, s1, matrix ? (struct border){0} : graph_border(&b->graph, last), false);
-    struct step *s = new_step(b->p, STEP_ADD, x, y);
+    int relu = kind == STEP_ADD ? graph_reader(&b->graph, i, OP_RELU) : -1, last = relu < 0 ? i : relu;
+    int y = new_value(b->p, matrix, shape, graph_border(&b->graph, last), false);
+    struct step *s = new_step(b->p, kind, x, y);
     s->x2 = x2;
     s->relu = relu >= 0;
-    b->p->value[x2].last = b->p->steps - 1;
+    if (x2 >= 0)
+        b->p->value[x2].last = b->p->steps - 1;
     b->graph.value_of[last] = y;
-    return last;
+    return kind == STEP_AFFINE && set_affine(b, s, l) ? -1 : last;
 }
 
 /* Plan layer i. Returns the last layer that its step covers, or -1. */
@@ -405,11 +392,11 @@ static int plan_layer(struct planner *b, int i)
     case OP_GLOBALPOOL:
         return plan_pool(b, i);
     case OP_BATCHNORM:
-        return plan_affine(b, i);
+        return plan_pointwise(b, i, STEP_AFFINE);
     case OP_RELU:
-        return plan_relu(b, i);
+        return plan_pointwise(b, i, STEP_RELU);
     case OP_ADD:
-        return plan_add(b, i);
+        return plan_pointwise(b, i, STEP_ADD);
     case OP_DROPOUT:
     case OP_FLATTEN:
         b->graph.value_of[i] = b->graph.value_of[l->in[0]];

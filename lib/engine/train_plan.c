@@ -135,7 +135,7 @@ static int plan_pointwise(struct planner *b, int i)
     struct shape s = t->value[x].shape;
     if (x2 >= 0 && memcmp(&s, &t->value[x2].shape, sizeof s))
         return err_set(b->e, "layer %d: a sum of differently flattened inputs cannot be trained", i);
-    int y = new_value(t, matrix, s, matrix ? (struct border){0} : graph_border(&b->graph, i), false);
+    int y = new_value(t, matrix, s, graph_border(&b->graph, i), false);
     struct operation *op = new_operation(b, l->op, i, x, y);
     op->x2 = x2;
     for (int j = 0; j < t->operations; j++)
