@@ -46,8 +46,6 @@ static const char usage[] =
     "  -s SEED   of everything drawn at random (1)\n"
     "  -j N      threads (the CPUs there are); the model does not depend on it\n";
 
-#define UNBALANCED 10 /* A class of so many times another's frames is told. */
-
 struct options {
     const char *net, *start; /* one of them: a .net text; a model to start from */
     const char *model;       /* the file to write */
@@ -152,19 +150,15 @@ static void on_signal(int signal)
 
 /* From now on Ctrl-C ends the run after its step, and pressed again at once. A signal that was
  * ignored when the program began, as in a background job of a script, stays so. */
-static void catch_signal(int signal)
-{
-    struct sigaction old, action = {.sa_handler = on_signal};
-    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
-    if (!sigaction(signal, NULL, &old) && old.sa_handler != SIG_IGN)
-        sigaction(signal, &action, NULL);
-}
-
 static void catch_signals(void)
 {
-    catch_signal(SIGINT);
-    catch_signal(SIGTERM);
-    catch_signal(SIGHUP);
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct sigaction old, action = {.sa_handler = on_signal};
+        action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
+        if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
 }
 
 /* Whether mpirun (Open MPI's, or one of MPICH's kin) has started this process among others. */
@@ -256,32 +250,6 @@ static int check_output(struct options *o, char **names, struct err *e)
     return 0;
 }
 
-/* Say when there is much more to learn of one class than of another, which is then read badly. */
-static int check_balance(const struct dataset *d, struct err *e)
-{
-    const struct class *class = d->named.of;
-    long *frames = calloc((size_t)d->classes, sizeof *frames);
-    if (!frames)
-        return err_set(e, "out of memory");
-    int least = 0, most = 0, missing = 0;
-    for (long i = 0; i < d->images; i++)
-        frames[d->labels[i]]++;
-    for (int i = 0; i < d->classes; i++) {
-        least = frames[i] < frames[least] ? i : least;
-        most = frames[i] > frames[most] ? i : most;
-        missing += !frames[i];
-    }
-    if (missing == 1)
-        tool_warn("there is no frame of class %s", class[least].name);
-    else if (missing)
-        tool_warn("there is no frame of class %s and of %d more", class[least].name, missing - 1);
-    else if (frames[most] >= UNBALANCED * frames[least])
-        tool_warn("there are %ld frames of class %s and %ld of class %s, which will be read badly",
-                  frames[most], class[most].name, frames[least], class[least].name);
-    free(frames);
-    return 0;
-}
-
 static int read_frames(struct dataset *d, char **names, struct err *e)
 {
     static char *input[] = {"-", NULL};
@@ -296,7 +264,12 @@ static int read_frames(struct dataset *d, char **names, struct err *e)
         tool_warn("%ld frames with nothing in them were left out", d->blank);
     if (!d->images)
         return err_set(e, "no frames to train on");
-    return !d->finder && (dataset_settle(d, e) || check_balance(d, e)) ? -1 : 0;
+    char text[256];
+    if (!d->finder && dataset_settle(d, e))
+        return -1;
+    if (!d->finder && *dataset_balance(d, text, sizeof text))
+        tool_warn("%s", text);
+    return 0;
 }
 
 /* What is in the pipe or the files is read by rank 0 alone and sent to the others. */
@@ -324,23 +297,15 @@ static int print_epoch(void *arg, const struct epoch_record *r, struct err *e)
     return print_line(fit_line(r, d->finder, line, sizeof line), e);
 }
 
-static void print_score(const char *group, const struct score *s)
-{
-    char line[256];
-    printf("%s\n", score_line(group, s, line, sizeof line));
-}
-
 /* By size of digit and by kind of scene. What cannot be printed, the end of the program finds. */
 static void print_scores(void *arg, const struct scores *s)
 {
     const struct dataset *d = arg;
+    char line[256];
     printf("%s\n", score_header);
-    print_score("all", &s->all);
-    for (int i = 0; i < SCORE_SIZES; i++)
-        print_score(score_size_name[i], &s->size[i]);
-    for (int i = 0; i < d->kinds; i++)
-        if (i || s->kind[i].digits || s->kind[i].wrong)
-            print_score(d->kind_name[i], &s->kind[i]);
+    for (int i = 0; scores_line(s, d, i, line, sizeof line); i++)
+        if (*line)
+            printf("%s\n", line);
 }
 
 /* Ten times a second, where a person watches. */

@@ -3,10 +3,13 @@
  *   out  pixels and truth of all, a split by the hash of the pixels, a shuffle for each epoch */
 #include "learn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
+
+#define UNBALANCED 10 /* A class of so many times another's frames is told. */
 
 void dataset_init(struct dataset *d, int height, int width, int classes)
 {
@@ -251,6 +254,30 @@ int dataset_settle(struct dataset *d, struct err *e)
     d->classes = d->named.count;
     sum_up(d);
     return 0;
+}
+
+char *dataset_balance(const struct dataset *d, char *text, size_t size)
+{
+    long *frames = calloc((size_t)d->classes, sizeof *frames);
+    const struct class *class = d->named.of;
+    int least = 0, most = 0, missing = 0;
+    for (long i = 0; frames && i < d->images; i++)
+        frames[d->labels[i]]++;
+    for (int i = 0; frames && i < d->classes; i++) {
+        least = frames[i] < frames[least] ? i : least;
+        most = frames[i] > frames[most] ? i : most;
+        missing += !frames[i];
+    }
+    *text = '\0';
+    if (missing == 1)
+        snprintf(text, size, "there is no frame of class %s", class[least].name);
+    else if (missing)
+        snprintf(text, size, "there is no frame of class %s and of %d more", class[least].name, missing - 1);
+    else if (frames && frames[most] >= UNBALANCED * frames[least])
+        snprintf(text, size, "there are %ld frames of class %s and %ld of class %s, which will be read badly",
+                 frames[most], class[most].name, frames[least], class[least].name);
+    free(frames);
+    return text;
 }
 
 int dataset_name(struct dataset *d, struct classes *named, struct err *e)

@@ -117,6 +117,10 @@ int dataset_read(struct dataset *d, struct frame_reader *r, struct err *e);
  * finder's need it not. */
 int dataset_settle(struct dataset *d, struct err *e);
 
+/* What is wrong with how many frames each class has: none, or so few beside another's that it will be read
+ * badly. Returns text, "" when nothing is (or memory is short). */
+char *dataset_balance(const struct dataset *d, char *text, size_t size);
+
 /* Rank 0's data (but for the sources' names) becomes that of all ranks, whose d is new. Returns 0 or
  * -1. */
 int dataset_share(struct dataset *d, struct ranks *ranks, struct err *e);
@@ -378,11 +382,10 @@ double score_precision(const struct score *s); /* found / (found + wrong); 1 whe
 void scores_add(struct scores *s, int kind, const struct map_shape *shape, const float *map,
                 const struct map_truth *truth);
 
-/* The header of the groups' lines, and a group's line without newline, tab-separated. line returns
- * text. */
+/* The header of the groups' lines, and the line of group 0, 1, ... without newline, tab-separated: all, by
+ * size, by d's kinds of scenes. line returns text, "" where the group is empty, or NULL behind the last. */
 extern const char score_header[];
-char *score_line(const char *group, const struct score *s, char *text, size_t size);
-extern const char *const score_size_name[SCORE_SIZES];
+char *scores_line(const struct scores *s, const struct dataset *d, int group, char *text, size_t size);
 
 /* A training run: epochs of augmented batches, validation, checkpoints, and the finished model with
  * the facts its users need. The same options, data and starting weights give the same model, bit

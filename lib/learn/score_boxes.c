@@ -13,7 +13,7 @@
 #define MAX_FOUND 256    /* At most so many peaks of a picture count. */
 #define MAX_TRUE 1024    /* At most so many true boxes of a picture count. */
 
-const char *const score_size_name[SCORE_SIZES] = {"9-16", "16-32", "32-60"};
+static const char *const size_name[SCORE_SIZES] = {"9-16", "16-32", "32-60"};
 
 static int size_of(const struct map_box *b)
 {
@@ -114,10 +114,16 @@ double score_precision(const struct score *s)
 
 const char score_header[] = "group\tdigits\trecall\tprecision\toverlap\tclass";
 
-char *score_line(const char *group, const struct score *s, char *text, size_t size)
+char *scores_line(const struct scores *s, const struct dataset *d, int group, char *text, size_t size)
 {
-    snprintf(text, size, "%s\t%ld\t%.4f\t%.4f\t%.4f\t%.4f", group, s->digits, score_recall(s),
-             score_precision(s), part(s->overlap, (double)s->found),
-             part((double)s->right, (double)s->found));
+    int kind = group - 1 - SCORE_SIZES;
+    if (kind >= d->kinds)
+        return NULL;
+    const char *name = group == 0 ? "all" : kind < 0 ? size_name[group - 1] : d->kind_name[kind];
+    const struct score *g = group == 0 ? &s->all : kind < 0 ? &s->size[group - 1] : &s->kind[kind];
+    snprintf(text, size, "%s\t%ld\t%.4f\t%.4f\t%.4f\t%.4f", name, g->digits, score_recall(g),
+             score_precision(g), part(g->overlap, (double)g->found), part((double)g->right, (double)g->found));
+    if (kind == 0 && !g->digits && !g->wrong) /* no scene is of an unnamed kind */
+        *text = '\0';
     return text;
 }

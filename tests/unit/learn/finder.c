@@ -147,9 +147,14 @@ static void test_scores(void)
           "by size");
     CHECK(!memcmp(&s.kind[1], &s.all, sizeof s.all) && s.kind[0].digits == 0, "by kind");
     CHECK(fabs(s.size[1].overlap - 504 / 696.0) < 1e-3, "the overlap: %.4f", s.size[1].overlap);
-    CHECK(!strcmp(score_line("all", &s.all, line, sizeof line),
+    const struct dataset d = {.kinds = 2, .kind_name = {"-", "form"}};
+    CHECK(!strcmp(scores_line(&s, &d, 0, line, sizeof line),
                   "all\t3\t0.6667\t0.6667\t0.8621\t0.5000"),
           "a line: %s", line);
+    CHECK(!*scores_line(&s, &d, 1 + SCORE_SIZES, line, sizeof line) &&
+              !strncmp(scores_line(&s, &d, 2 + SCORE_SIZES, line, sizeof line), "form\t3\t", 7) &&
+              !scores_line(&s, &d, 3 + SCORE_SIZES, line, sizeof line),
+          "a line a kind of scene: %s", line);
     CHECK(score_recall(&s.kind[0]) == 1 && score_precision(&s.kind[0]) == 1, "nothing is all right");
 }
 
