@@ -156,7 +156,7 @@ static void run_winograd(const struct infer *p, const struct step *s, const stru
                          const float *x, const float *x2, float *y)
 {
     struct winograd v = s->winograd;
-    v.count = r->n * dilated_tiles(v.conv.rows, v.conv.pixels, v.dilation);
+    v.count = r->n * winograd_tiles(v.conv.rows, v.conv.pixels, v.dilation);
     v.scratch = r->scratch;
     v.add = x2 ? x2 + p->value[s->x2].layout.origin : NULL;
     p->k->winograd(&v, x + s->start, y + p->value[s->y].layout.origin);

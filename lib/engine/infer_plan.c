@@ -214,7 +214,7 @@ static int plan_params(struct planner *b, struct step *s, const struct layer *l,
 static void plan_winograd(struct infer *p, struct step *s, const struct fused *f, int dilation)
 {
     const struct value *x = &p->value[s->x], *y = &p->value[s->y];
-    int tiles = dilated_tiles(s->conv.rows, s->conv.pixels, dilation);
+    int tiles = winograd_tiles(s->conv.rows, s->conv.pixels, dilation);
     int at_once = tiles * (tiles < WINOGRAD_TILES / 2 ? p->group : 1);
     struct winograd *v = &s->winograd;
     if (tiles < WINOGRAD_TILES / 2)
@@ -235,7 +235,6 @@ static void plan_winograd(struct infer *p, struct step *s, const struct fused *f
         v->add_row = add->row;
     }
     v->tiles = at_once < WINOGRAD_TILES ? at_once : WINOGRAD_TILES;
-    v->end = s->conv.blocks;
     for (int i = 0; i < s->conv.runs; i++)
         s->offset[i] = i * v->tiles * BLOCK;
     v->conv = s->conv;
@@ -297,6 +296,16 @@ static int plan_each(struct planner *b, int i)
     return plan_plain(b, i, STEP_EACH, x, y);
 }
 
+/* Plan a plain step from an image to one of another shape. */
+static int plan_image(struct planner *b, int i, enum kind kind)
+{
+    const struct layer *l = &b->net->layer[i];
+    if (need_image(b, i))
+        return -1;
+    int y = new_value(b->p, false, l->out, graph_border(&b->graph, i), false);
+    return plan_plain(b, i, kind, b->graph.value_of[l->in[0]], y);
+}
+
 static int plan_pad_layer(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
@@ -325,8 +334,7 @@ static int plan_pool(struct planner *b, int i)
     if (need_image(b, i))
         return -1;
     if (l->dilation_h != 1 || l->dilation_w != 1 || (l->exclude_pad && has_border(layer_border(l))))
-        return plan_plain(b, i, STEP_ANYPOOL, b->graph.value_of[l->in[0]],
-                          new_value(b->p, false, l->out, graph_border(&b->graph, i), false));
+        return plan_image(b, i, STEP_ANYPOOL);
     bool most = l->op == OP_MAXPOOL;
     long start;
     int x = pad_input(b, l, most ? -INFINITY : 0, &start);

@@ -274,8 +274,9 @@ static int plan_conv(struct planner *b)
     struct step *s = new_step(b, STEP_CONV, y);
     struct window w = window_of(l, &x);
     s->conv = (struct conv8){.blocks = to->channels / BLOCK, .rows = 1, .runs = w.runs,
-                             .quads = int8_quads((long)w.span * x.channels), .x_pixel = x.size, .y_pixel = to->size,
-                             .zero = to->zero, .low = relu ? to->zero : 0, .real = real};
+                             .quads = int8_quads((long)w.span * x.channels), .x_pixel = x.size,
+                             .y_pixel = to->size, .zero = to->zero, .low = relu ? to->zero : 0,
+                             .real = real};
     if (!dense) {
         s->conv.rows = l->out.h;
         s->conv.pixels = l->out.w;

@@ -209,5 +209,5 @@ bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels)
 {
     return l->r == 3 && l->s == 3 && l->stride_h == 1 && l->stride_w == 1 && l->groups == 1 &&
            l->dilation_h == l->dilation_w && c >= BLOCK && k >= BLOCK &&
-           9L * rows * pixels >= 2 * 36L * dilated_tiles(rows, pixels, l->dilation_h);
+           9L * rows * pixels >= 2 * 36L * winograd_tiles(rows, pixels, l->dilation_h);
 }

@@ -67,8 +67,7 @@ void unpack(const struct packing *p, const float *packed, float *weight);
 
 /* Whether Winograd's algorithm (kernel.h) pays for convolution l, or for the gradient of its input, from
  * c channels to k, whose result is rows x pixels: 3x3 of stride 1, as dilated across as down, full blocks of
- * channels, and pictures that fill their tiles so far that half of the multiplications are saved. (Training
- * does none that is dilated so.) */
+ * channels, and pictures that fill their tiles so far that half of the multiplications are saved. */
 bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels);
 
 /* The offset of each run from a window's first pixel, to table[p->runs]: of a convolution in x, of a dense

@@ -40,13 +40,14 @@ bool has_border(struct border b)
 
 struct border graph_border(const struct graph *g, int i)
 {
-    int reader = graph_reader(g, i, OP_CONV);
-    for (int j = i + 1; g->running && reader < 0 && j < g->net->layers; j++) {
+    struct border b = {0};
+    int reader = graph_reader(g, i, OP_CONV); /* behind a dropout, perhaps */
+    for (int j = i + 1; j < g->net->layers && !has_border(b); j++) {
         const struct layer *l = &g->net->layer[j];
-        if (l->op == OP_CONV && l->in[0] == i && has_border(layer_border(l)))
-            reader = j;
+        if (j == reader || (l->op == OP_CONV && l->in[0] == i))
+            b = layer_border(l);
     }
-    return reader < 0 ? (struct border){0} : layer_border(&g->net->layer[reader]);
+    return b;
 }
 
 bool graph_flat_input(const struct graph *g)

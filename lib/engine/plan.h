@@ -25,8 +25,8 @@ int graph_reader(const struct graph *g, int i, enum op op);
 
 bool has_border(struct border b);
 
-/* The border that layer i's output is written with: the padding of the only reader, if that is a convolution;
- * running, also of the first convolution with padding that reads it. Other readers copy the value. */
+/* The border that layer i's output is written with: the padding of the first convolution with padding that
+ * reads it. Others with padding copy the value. */
 struct border graph_border(const struct graph *g, int i);
 
 /* Whether the input of one channel is read by convolutions alone, so that it needs no blocks; training, by

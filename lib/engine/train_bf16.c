@@ -84,9 +84,8 @@ int bf16_plan(struct trainer *t, struct operation *op, struct err *e)
 {
     bool conv = op->op == OP_CONV;
     bool strided = conv && (op->l->stride_h != 1 || op->l->stride_w != 1);
-    bool fast = conv && op->l->dilation_h == 1 &&
-                suits_winograd(op->l, op->pack.c, op->pack.k, op->l->out.h, op->l->out.w);
-    op->bf16.on = t->o.bf16 && op->pack.run == BLOCK && !strided &&
+    bool fast = conv && suits_winograd(op->l, op->pack.c, op->pack.k, op->l->out.h, op->l->out.w);
+    op->bf16.on = t->o.bf16 && op->pack.run == BLOCK && !strided && !op->start &&
                   (!fast || t->o.bf16->beats_winograd);
     if (!op->bf16.on)
         return 0;

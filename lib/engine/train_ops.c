@@ -98,11 +98,12 @@ static void conv_forward(struct trainer *t, const struct operation *op, int item
     v.w = t->active + op->weight;
     v.bias = t->active + op->bias;
     v.relu = op->relu;
+    const float *from = act_of(t, x, item) + op->start;
     float *to = act_of(t, y, item) + y->act.origin;
     if (op->winograd.on)
-        winograd_forward(t, op, &v, act_of(t, x, item), to, thread);
+        winograd_forward(t, op, &v, from, to, thread);
     else
-        t->k->conv(&v, act_of(t, x, item), to);
+        t->k->conv(&v, from, to);
 }
 
 /* Sums over the image's pixels, added to those of the shard. */
@@ -122,22 +123,22 @@ static void bias_grad(struct trainer *t, struct view dy, float *bias, bool first
 static void conv_weight_grad(struct trainer *t, const struct operation *op, struct view dy,
                              float *dw, int item, int thread)
 {
-    const struct value *x = &t->value[op->x];
+    const float *x = act_of(t, &t->value[op->x], item) + op->start;
     int shard = item * TRAIN_SHARDS / t->n, first = train_shard_first(t->n, shard);
     if (op->bf16.on) {
-        bf16_conv_weight_grad(t, op, act_of(t, x, item), dy, dw, item == first, thread);
+        bf16_conv_weight_grad(t, op, x, dy, dw, item == first, thread);
         return;
     }
     if (op->winograd.on) {
         bool last = item + 1 == train_shard_first(t->n, shard + 1);
-        winograd_weight_grad(t, op, act_of(t, x, item), dy, dw, item - first, last, thread);
+        winograd_weight_grad(t, op, x, dy, dw, item - first, last, thread);
         return;
     }
     const struct conv *v = &op->conv;
     struct conv_grad g = {.blocks = v->blocks, .rows = v->rows, .pixels = v->pixels, .runs = v->runs,
                           .run = v->run, .offset = v->offset, .x_row = v->x_row, .x_pixel = v->x_pixel,
                           .dy_block = dy.block, .dy_row = dy.row, .first = item == first};
-    t->k->conv_grad(&g, act_of(t, x, item), dy.p, dw);
+    t->k->conv_grad(&g, x, dy.p, dw);
 }
 
 static void conv_input_grad(struct trainer *t, const struct operation *op, struct view dx, int item,

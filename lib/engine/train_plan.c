@@ -17,7 +17,7 @@ struct planner {
 static int new_value(struct trainer *t, bool matrix, struct shape shape, struct border border, bool flat)
 {
     struct value *v = &t->value[t->values];
-    *v = (struct value){.matrix = matrix, .shape = shape, .grad_first = -1, .grad_last = -1};
+    *v = (struct value){.matrix = matrix, .shape = shape, .border = border, .grad_first = -1, .grad_last = -1};
     v->act = layout_of(shape, border, flat);
     v->grad = layout_of(shape, (struct border){0}, false);
     return t->values++;
@@ -85,7 +85,7 @@ static int plan_conv(struct planner *b, int i)
     const struct layer *l = &t->net->layer[i];
     int x = b->graph.value_of[l->in[0]];
     struct border pad = layer_border(l);
-    if (b->graph.uses[l->in[0]] != 1) {
+    if (has_border(pad) && memcmp(&t->value[x].border, &pad, sizeof pad)) {
         x = padded(b, i, 0);
         pad = (struct border){0};
     }
@@ -101,6 +101,7 @@ static int plan_conv(struct planner *b, int i)
     op->relu = relu >= 0;
     op->rectified = rectified;
     op->pad = pad;
+    op->start = has_border(pad) ? 0 : t->value[x].act.origin;
     op->pack = packing_of(l, t->value[x].shape);
     b->graph.value_of[last] = y;
     return last;

@@ -20,6 +20,7 @@
 struct value {
     bool matrix; /* [matrix_blocks(shape)][batch][BLOCK], gradient too; else image after image */
     struct shape shape;
+    struct border border;    /* of act */
     struct layout act, grad; /* of images, not of a matrix; the gradient may have a border of zeros */
     long act_place, grad_place; /* floats from the start of t->memory, or of the thread's memory */
     bool needs_grad, grad_local; /* local: in the thread's memory, one image */
@@ -81,7 +82,8 @@ struct operation {
     long part_place;      /* of one, in the thread's memory */
     struct pool pool;
     float factor;     /* average pools; padding */
-    struct border pad;   /* conv: the border that x is stored with */
+    struct border pad;   /* conv: its padding, unless x has it in its shape */
+    long start;          /* conv: of the first window in x */
     long weight, bias, scale, shift; /* places in the parameter arrays */
     long weight_back;                /* place in t->back */
     long stats; /* batch norm: place in the stats arrays; [channels] each */

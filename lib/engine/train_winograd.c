@@ -45,18 +45,17 @@ int winograd_plan(struct trainer *t, struct operation *op, struct err *e)
     if (op->op != OP_CONV || op->bf16.on)
         return 0;
     int inputs = op->pack.runs / 9, outputs = op->pack.blocks;
-    w->on = l->dilation_h == 1 && suits_winograd(l, op->pack.c, op->pack.k, l->out.h, l->out.w);
-    w->back = l->dilation_h == 1 && x->needs_grad &&
-              suits_winograd(l, op->pack.c, op->pack.k, x->shape.h, x->shape.w);
+    w->on = suits_winograd(l, op->pack.c, op->pack.k, l->out.h, l->out.w);
+    w->back = x->needs_grad && suits_winograd(l, op->pack.c, op->pack.k, x->shape.h, x->shape.w);
     if (w->on) {
-        w->tiles = at_once(winograd_tiles(l->out.h, l->out.w));
+        w->tiles = at_once(winograd_tiles(l->out.h, l->out.w, l->dilation_h));
         w->offset = block_offsets(t, inputs, w->tiles);
         w->weight = take(&t->transformed_size, 36L * inputs * outputs * TILE);
         w->sums = take(&t->scratch_size, winograd_grad_scratch(outputs, inputs, w->tiles));
         room(t, winograd_scratch(inputs, w->tiles));
     }
     if (w->back) {
-        w->back_tiles = at_once(winograd_tiles(x->shape.h, x->shape.w));
+        w->back_tiles = at_once(winograd_tiles(x->shape.h, x->shape.w, l->dilation_h));
         w->back_offset = block_offsets(t, outputs, w->back_tiles);
         w->weight_back = take(&t->transformed_size, 36L * inputs * outputs * TILE);
         room(t, winograd_scratch(outputs, w->back_tiles));
@@ -78,11 +77,11 @@ void winograd_weights(const struct trainer *t, const struct operation *op, int b
 /* ---- The passes ---- */
 
 /* Run v, a direct convolution, by Winograd's algorithm instead. */
-static void run(struct trainer *t, const struct conv *v, long x_block, int tiles, const int *offset,
-                long weight, const float *x, float *y, int thread)
+static void run(struct trainer *t, const struct conv *v, int dilation, long x_block, int tiles,
+                const int *offset, long weight, const float *x, float *y, int thread)
 {
-    struct winograd w = {.conv = *v, .count = winograd_tiles(v->rows, v->pixels), .end = v->blocks,
-                         .dilation = 1, .x_block = x_block, .tiles = tiles,
+    struct winograd w = {.conv = *v, .count = winograd_tiles(v->rows, v->pixels, dilation),
+                         .dilation = dilation, .x_block = x_block, .tiles = tiles,
                          .scratch = t->scratch[thread] + t->winograd};
     w.conv.runs /= 9;
     w.conv.offset = offset;
@@ -94,14 +93,15 @@ void winograd_forward(struct trainer *t, const struct operation *op, const struc
                       const float *x, float *y, int thread)
 {
     const struct winograd_plan *w = &op->winograd;
-    run(t, v, t->value[op->x].act.block, w->tiles, w->offset, w->weight, x, y, thread);
+    run(t, v, op->l->dilation_h, t->value[op->x].act.block, w->tiles, w->offset, w->weight, x, y, thread);
 }
 
 void winograd_backward(struct trainer *t, const struct operation *op, const struct conv *v,
                        const float *dy, float *dx, int thread)
 {
     const struct winograd_plan *w = &op->winograd;
-    run(t, v, op->spread.block, w->back_tiles, w->back_offset, w->weight_back, dy, dx, thread);
+    run(t, v, op->l->dilation_h, op->spread.block, w->back_tiles, w->back_offset, w->weight_back, dy, dx,
+        thread);
 }
 
 void winograd_weight_grad(struct trainer *t, const struct operation *op, const float *x,
@@ -111,7 +111,7 @@ void winograd_weight_grad(struct trainer *t, const struct operation *op, const f
     struct winograd w = {.conv = {.blocks = dy.blocks, .rows = dy.rows, .pixels = dy.pixels,
                                   .runs = op->pack.runs / 9, .offset = op->winograd.offset,
                                   .x_row = l->row, .y_block = dy.block, .y_row = dy.row},
-                         .dilation = 1, .x_block = l->block, .tiles = op->winograd.tiles,
+                         .dilation = op->l->dilation_h, .x_block = l->block, .tiles = op->winograd.tiles,
                          .scratch = t->scratch[thread] + op->winograd.sums};
     t->k->winograd_grad(&w, image, last, x, dy.p, dw);
 }

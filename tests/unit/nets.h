@@ -36,6 +36,9 @@ static const struct net_case net_cases[] = {
     {"wide kernel and strides on one channel",
      "input 1 15 14\nconv 20 5x5 stride 2x1 nobias\nbatchnorm\nrelu\nconv 16 3x3 nobias\n"
      "maxpool 2x2\nbatchnorm\nrelu\nflatten\ndense 10\nsoftmax\n"},
+    {"dilations by Winograd's algorithm",
+     "input 1 25 26\nconv 16 3x3\nrelu\nname a\nconv 32 3x3 dilation 2 pad same\nrelu\n"
+     "conv 16 3x3 dilation 3 pad same\nadd a\nrelu\nmaxpool 4x4\nflatten\ndense 5\nsoftmax\n"},
     {"dilation on one channel",
      "input 1 11 12\nconv 16 3x3 dilation 2 pad 1\nrelu\nmaxpool 2x2\ndense 4\nsoftmax\n"},
     {"dilation of rows alone on one channel",

@@ -35,7 +35,7 @@ struct conv {
     const float *scale, *shift; /* [blocks][BLOCK], or NULL */
 };
 
-/* A 3x3 convolution of stride 1 over some images, or a part of it, by Winograd's algorithm (winograd.h),
+/* A 3x3 convolution of stride 1 over some images by Winograd's algorithm (winograd.h),
  * with fewer multiplications and a larger error than conv (about 1e-6 of the sums' size); then, if asked, the
  * maximum of each 2x2, or a sum with another image and its relu. A convolution of dilation d is d * d plain
  * ones, each on every d-th pixel of every d-th row. Results do not depend on what is made at once. */
@@ -44,8 +44,7 @@ struct winograd {
                          y_block, y_row of x and y; runs: blocks of input channels; offset[i] =
                          i * tiles * BLOCK; w: [36][blocks][runs][BLOCK][BLOCK] */
     int dilation;     /* at least 1 */
-    int first, count; /* tiles of 4x4 outputs to make; dilated_tiles of them an image */
-    int block, end;   /* blocks of output channels to make: from block to end - 1 */
+    int count;        /* tiles of 4x4 outputs of all images; winograd_tiles an image */
     long x_image, x_block, y_image; /* floats */
     bool pool;        /* without dilation */
     const float *add; /* what the result is added to, or NULL; floats between its parts */
@@ -59,15 +58,10 @@ struct winograd {
  * in the second-level cache. */
 #define WINOGRAD_TILES 36
 
-static inline int winograd_tiles(int rows, int pixels)
+/* The tiles of an image: of the d * d parts of a convolution of dilation d, which are taken to be alike. */
+static inline int winograd_tiles(int rows, int pixels, int d)
 {
-    return ((rows + 3) / 4) * ((pixels + 3) / 4);
-}
-
-/* The tiles of a convolution of any dilation: those of its parts, which are taken to be alike. */
-static inline int dilated_tiles(int rows, int pixels, int d)
-{
-    return d * d * winograd_tiles((rows + d - 1) / d, (pixels + d - 1) / d);
+    return d * d * (((rows + d - 1) / d + 3) / 4) * (((pixels + d - 1) / d + 3) / 4);
 }
 
 static inline long winograd_scratch(int runs, int tiles)
@@ -123,9 +117,9 @@ struct kernels {
     void (*winograd_weights)(long pairs, long all, const float *w, float *transformed);
     void (*winograd)(const struct winograd *v, const float *x, float *y);
     /* The gradient of a convolution's weights, summed over images that come one after another:
-     * `image` counts them, and with the last dw is set, as conv_grad's. In v y is dy; first, count,
-     * block, end, pool, relu and what is added to y do not matter, and scratch, of
-     * winograd_grad_scratch floats, holds what is known so far. */
+     * `image` counts them, and with the last dw is set, as conv_grad's. In v y is dy; count, pool, relu and
+     * what is added to y do not matter, and scratch, of winograd_grad_scratch floats, holds what is known so
+     * far. */
     void (*winograd_grad)(const struct winograd *v, int image, bool last, const float *x,
                           const float *dy, float *dw);
     void (*conv_grad)(const struct conv_grad *v, const float *x, const float *dy, float *dw);

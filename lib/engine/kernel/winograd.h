@@ -130,6 +130,7 @@ static void pad_tile(const float *x, long x_row, long x_pixel, int rows, int pix
                 patch[(r * SIDE + s) * BLOCK + i] = x[r * x_row + s * x_pixel + i];
 }
 
+/* The tiles first..first + count - 1 of x to v->scratch. */
 static void input_tiles(const struct winograd *v, const float *x, int first, int count)
 {
     long place = (long)v->conv.runs * v->tiles * BLOCK;
@@ -212,16 +213,16 @@ static void output_tiles(const struct winograd *v, const float *products, int b,
 
 static void winograd(const struct winograd *v, const float *x, float *y)
 {
-    int end = v->first + v->count, groups = (v->count + v->tiles - 1) / v->tiles;
+    int groups = (v->count + v->tiles - 1) / v->tiles;
     long in_place = (long)v->conv.runs * v->tiles * BLOCK;
     float *products = v->scratch + PLACES * in_place;
     struct conv one = {.runs = v->conv.runs, .run = BLOCK, .rows = 1, .offset = v->conv.offset,
                        .y_block = (long)v->tiles * BLOCK};
-    for (int g = 0, first = v->first; g < groups; g++, first += one.pixels) {
-        one.pixels = (end - first + groups - g - 1) / (groups - g);
+    for (int g = 0, first = 0; g < groups; g++, first += one.pixels) {
+        one.pixels = (v->count - first + groups - g - 1) / (groups - g);
         input_tiles(v, x, first, one.pixels);
-        for (int b = v->block; b < v->end; b += GROUP) {
-            int n = smaller(GROUP, v->end - b);
+        for (int b = 0; b < v->conv.blocks; b += GROUP) {
+            int n = smaller(GROUP, v->conv.blocks - b);
             one.w = v->conv.w;
             for (int p = 0; p < PLACES; p++) {
                 float *yp = products + p * n * v->tiles * BLOCK;
@@ -264,12 +265,13 @@ INLINE void dw_1d(const vf x[SIDE], vf y[3])
 }
 
 /* The 4x4 pixels from dy on, of which rows x pixels are inside the picture -> 36 vectors. */
-INLINE void dy_tile(const float *dy, long dy_row, int rows, int pixels, float *y, long place)
+INLINE void dy_tile(const float *dy, long dy_row, long dy_pixel, int rows, int pixels, float *y,
+                    long place)
 {
     vf half[SIDE][OUT], in[OUT], out[SIDE];
     UNROLL for (int s = 0; s < OUT; s++) {
         UNROLL for (int r = 0; r < OUT; r++)
-            in[r] = r < rows && s < pixels ? load(dy + r * dy_row + s * BLOCK) : (vf){0};
+            in[r] = r < rows && s < pixels ? load(dy + r * dy_row + s * dy_pixel) : (vf){0};
         dy_1d(in, out);
         UNROLL for (int r = 0; r < SIDE; r++) half[r][s] = out[r];
     }
@@ -282,18 +284,20 @@ INLINE void dy_tile(const float *dy, long dy_row, int rows, int pixels, float *y
 static void dy_tiles(const struct winograd *v, const float *dy, int first, int count, float *y)
 {
     long place = (long)v->conv.blocks * v->tiles * BLOCK;
+    long dy_row = v->conv.y_row * v->dilation, dy_pixel = (long)BLOCK * v->dilation;
     for (int t = 0; t < count; t++) {
         struct tile at = tile_at(v, first + t);
         const float *from = dy + at.row * v->conv.y_row + at.pixel * BLOCK;
-        int rows = v->conv.rows - at.row, pixels = v->conv.pixels - at.pixel;
+        int rows = every(v->conv.rows - at.row, v->dilation);
+        int pixels = every(v->conv.pixels - at.pixel, v->dilation);
         for (int b = 0; b < v->conv.blocks; b++)
             for (int j = 0; j < BLOCK; j += VW) {
                 const float *tile = from + b * v->conv.y_block + j;
                 float *to = y + ((long)b * v->tiles + t) * BLOCK + j;
                 if (rows >= OUT && pixels >= OUT)
-                    dy_tile(tile, v->conv.y_row, OUT, OUT, to, place);
+                    dy_tile(tile, dy_row, dy_pixel, OUT, OUT, to, place);
                 else
-                    dy_tile(tile, v->conv.y_row, rows, pixels, to, place);
+                    dy_tile(tile, dy_row, dy_pixel, rows, pixels, to, place);
             }
     }
 }
@@ -335,7 +339,8 @@ static void grad_weights(long pairs, const float *sums, float *dw)
 static void winograd_grad(const struct winograd *v, int image, bool last, const float *x,
                           const float *dy, float *dw)
 {
-    int tiles = winograd_tiles(v->conv.rows, v->conv.pixels), together = v->tiles / tiles;
+    int tiles = winograd_tiles(v->conv.rows, v->conv.pixels, v->dilation);
+    int together = v->tiles / tiles;
     int wait = together > 1 ? image % together * tiles : 0;
     bool start = image < (together > 1 ? together : 1);
     float *dy_places = v->scratch + (long)PLACES * v->conv.runs * v->tiles * BLOCK;

@@ -134,7 +134,8 @@ static double check_winograd(void)
                      .relu = below(2), .scale = below(2) ? bias + blocks * BLOCK : NULL,
                      .shift = bias + 2 * blocks * BLOCK};
     struct winograd fast = {.conv = v, .x_image = x_image, .x_block = x_block, .y_image = y_image,
-                            .dilation = d, .pool = pool, .add = sum ? other : NULL, .relu_sum = below(2),
+                            .count = images * winograd_tiles(y.rows, y.pixels, d), .dilation = d,
+                            .pool = pool, .add = sum ? other : NULL, .relu_sum = below(2),
                             .add_image = y_image, .add_block = y.size, .add_row = y.row,
                             .tiles = tiles, .scratch = scratch};
     fast.conv.runs = in_blocks;
@@ -151,14 +152,7 @@ static double check_winograd(void)
             plain->add(to, view_of(other + i * y_image, blocks, y), fast.relu_sum, to);
     }
     level->winograd_weights(blocks * in_blocks, blocks * in_blocks, w, u);
-    int all = images * dilated_tiles(y.rows, y.pixels, d), cut = below(all), middle = below(blocks);
-    for (int i = 0; i < 4; i++) { /* in four parts, some of them empty */
-        fast.first = i & 1 ? cut : 0;
-        fast.count = i & 1 ? all - cut : cut;
-        fast.block = i & 2 ? middle : 0;
-        fast.end = i & 2 ? blocks : middle;
-        level->winograd(&fast, x, b);
-    }
+    level->winograd(&fast, x, b);
     double worst = difference(a, b, images * y_image);
     if (u[-1] != POISON || u[36 * size] != POISON || scratch[-1] != POISON ||
         scratch[winograd_scratch(in_blocks, tiles)] != POISON)
@@ -191,13 +185,13 @@ static double check_conv_grad(void)
 /* Winograd's gradient of some images against the portable direct one. */
 static double check_winograd_grad(void)
 {
-    int blocks = 1 + below(5), in_blocks = 1 + below(3), images = 1 + below(4);
+    int blocks = 1 + below(5), in_blocks = 1 + below(3), images = 1 + below(4), d = 1 + below(4);
     struct place y = random_place();
-    long x_row = (y.pixels + 2 + below(2)) * BLOCK, x_block = (y.rows + 2) * x_row;
+    long x_row = (y.pixels + 2 * d + below(2)) * BLOCK, x_block = (y.rows + 2 * d) * x_row;
     long x_image = in_blocks * x_block, dy_image = blocks * y.size;
     int direct[3 * 9], offset[3], tiles = 1 + below(40);
     for (int i = 0; i < in_blocks * 9; i++)
-        direct[i] = (int)(i / 9 * x_block + i % 9 / 3 * x_row + i % 3 * BLOCK);
+        direct[i] = (int)(i / 9 * x_block + i % 9 / 3 * d * x_row + i % 3 * d * BLOCK);
     for (int i = 0; i < in_blocks; i++)
         offset[i] = i * tiles * BLOCK;
     long n = 9L * blocks * in_blocks * BLOCK * BLOCK;
@@ -210,15 +204,15 @@ static double check_winograd_grad(void)
     struct winograd fast = {.conv = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels,
                                      .runs = in_blocks, .offset = offset, .x_row = x_row,
                                      .y_block = y.size, .y_row = y.row},
-                            .dilation = 1, .x_block = x_block, .tiles = tiles, .scratch = scratch};
+                            .dilation = d, .x_block = x_block, .tiles = tiles, .scratch = scratch};
     for (int i = 0; i < images; i++) {
         v.first = i == 0;
         plain->conv_grad(&v, x + i * x_image, dy + i * dy_image, a);
         level->winograd_grad(&fast, i, i == images - 1, x + i * x_image, dy + i * dy_image, b);
     }
-    double d = scratch[-1] != POISON || scratch[room] != POISON ? POISON : difference(a, b, n);
+    double worst = scratch[-1] != POISON || scratch[room] != POISON ? POISON : difference(a, b, n);
     release(x), release(dy), release(a), release(b), release(scratch);
-    return d;
+    return worst;
 }
 
 /* Call `run` with both levels on copies of the same output; x, dy are inputs. */
@@ -327,7 +321,7 @@ static void time_conv(int in_blocks, int blocks, int side, int images, int tiles
     struct conv v = {.blocks = blocks, .rows = side, .pixels = side, .runs = in_blocks * 9,
                      .run = BLOCK, .offset = direct, .x_row = x_row, .x_pixel = BLOCK,
                      .y_block = y_block, .y_row = side * BLOCK, .w = w};
-    struct winograd fast = {.conv = v, .count = images * winograd_tiles(side, side), .end = blocks,
+    struct winograd fast = {.conv = v, .count = images * winograd_tiles(side, side, 1),
                             .dilation = 1, .x_image = in_blocks * x_block, .x_block = x_block,
                             .y_image = blocks * y_block, .tiles = tiles, .scratch = scratch};
     fast.conv.runs = in_blocks;
