@@ -279,20 +279,20 @@ static bool is_ink(const struct plane *p, int x, int y)
     return y >= 0 && y < p->h && p->mask[y * p->w + x];
 }
 
-/* Take the line out where no stroke crosses it. Returns whether there was such a place. */
+/* Take the line out where no stroke crosses it. Returns whether that was half of it or more: else it is a blot. */
 static bool erase_ruling(const struct plane *p, const struct ruling *r)
 {
-    bool erased = false;
+    int erased = 0;
     for (int x = 0; x < p->w; x++) {
         int middle = ruling_at(r, x, p->w), top = middle - (r->thick + 1) / 2;
         int bottom = middle + (r->thick + 1) / 2 + 1;
         if (is_ink(p, x, top - 1) && is_ink(p, x, bottom))
             continue;
+        erased += p->mask[middle * p->w + x] != 0;
         for (int y = max_int(top, 0); y < min_int(bottom, p->h); y++)
             p->ink[y * p->w + x] = p->mask[y * p->w + x] = 0;
-        erased = true;
     }
-    return erased;
+    return 2 * erased >= p->w;
 }
 
 /* Erase the lines that cross the surroundings from left to right, and leave the box on both sides. */
