@@ -17,6 +17,8 @@ struct planner {
 static int new_value(struct trainer *t, bool matrix, struct shape shape, struct border border, bool flat)
 {
     struct value *v = &t->value[t->values];
+    if (matrix)
+        border = (struct border){0};
     *v = (struct value){.matrix = matrix, .shape = shape, .border = border, .grad_first = -1, .grad_last = -1};
     v->act = layout_of(shape, border, flat);
     v->grad = layout_of(shape, (struct border){0}, false);
@@ -79,44 +81,38 @@ static int fused_relu(const struct planner *b, int i, bool *rectified)
     return relu >= 0 && (*rectified || b->t->net->layer[i].op == OP_CONV) ? relu : -1;
 }
 
-static int plan_conv(struct planner *b, int i)
+/* Whether a convolution can be trained whose padding, which is not part of x's shape, is p. */
+static int check_conv(struct planner *b, int i, struct border p)
+{
+    const struct layer *l = &b->t->net->layer[i];
+    int reach_h = (l->r - 1) * l->dilation_h, reach_w = (l->s - 1) * l->dilation_w;
+    if (p.top > reach_h || p.bottom > reach_h || p.left > reach_w || p.right > reach_w)
+        return err_set(b->e, "layer %d: padding as large as the kernel cannot be trained", i);
+    return l->groups == 1 ? 0 : err_set(b->e, "layer %d: convolutions in groups cannot be trained", i);
+}
+
+/* Plan a conv or dense layer with the relu fused into it. */
+static int plan_product(struct planner *b, int i)
 {
     struct trainer *t = b->t;
     const struct layer *l = &t->net->layer[i];
-    int x = b->graph.value_of[l->in[0]];
-    struct border pad = layer_border(l);
+    bool conv = l->op == OP_CONV, rectified;
+    int x = conv ? b->graph.value_of[l->in[0]] : gathered(b, l->in[0]);
+    struct border pad = conv ? layer_border(l) : (struct border){0};
     if (has_border(pad) && memcmp(&t->value[x].border, &pad, sizeof pad)) {
         x = padded(b, i, 0);
         pad = (struct border){0};
     }
-    if (pad.top > (l->r - 1) * l->dilation_h || pad.bottom > (l->r - 1) * l->dilation_h ||
-        pad.left > (l->s - 1) * l->dilation_w || pad.right > (l->s - 1) * l->dilation_w)
-        return err_set(b->e, "layer %d: padding as large as the kernel cannot be trained", i);
-    if (l->groups != 1)
-        return err_set(b->e, "layer %d: convolutions in groups cannot be trained", i);
-    bool rectified;
+    if (conv && check_conv(b, i, pad))
+        return -1;
     int relu = fused_relu(b, i, &rectified), last = relu < 0 ? i : relu;
-    int y = new_value(t, false, l->out, graph_border(&b->graph, last), false);
-    struct operation *op = new_operation(b, OP_CONV, i, x, y);
+    int y = new_value(t, !conv, l->out, graph_border(&b->graph, last), false);
+    struct operation *op = new_operation(b, l->op, i, x, y);
     op->relu = relu >= 0;
     op->rectified = rectified;
     op->pad = pad;
     op->start = has_border(pad) ? 0 : t->value[x].act.origin;
     op->pack = packing_of(l, t->value[x].shape);
-    b->graph.value_of[last] = y;
-    return last;
-}
-
-static int plan_dense(struct planner *b, int i)
-{
-    int x = gathered(b, b->t->net->layer[i].in[0]);
-    bool rectified;
-    int relu = fused_relu(b, i, &rectified), last = relu < 0 ? i : relu;
-    int y = new_value(b->t, true, b->t->net->layer[i].out, (struct border){0}, false);
-    struct operation *op = new_operation(b, OP_DENSE, i, x, y);
-    op->relu = relu >= 0;
-    op->rectified = rectified;
-    op->pack = packing_of(op->l, b->t->value[x].shape);
     b->graph.value_of[last] = y;
     return last;
 }
@@ -169,9 +165,8 @@ static int plan_layer(struct planner *b, int i)
     const struct layer *l = &b->t->net->layer[i];
     switch (l->op) {
     case OP_CONV:
-        return plan_conv(b, i);
     case OP_DENSE:
-        return plan_dense(b, i);
+        return plan_product(b, i);
     case OP_BATCHNORM:
     case OP_RELU:
     case OP_DROPOUT:

@@ -39,7 +39,7 @@ static struct net *load(const char *name, struct err *e)
 static double measure(struct infer *p, struct trainer *r, int batch, double seconds)
 {
     float *x = calloc((size_t)batch * 784, sizeof *x), *y = calloc((size_t)batch * 64, sizeof *y);
-    uint8_t *label = calloc((size_t)batch, 1);
+    uint16_t *label = calloc((size_t)batch, sizeof *label);
     if (!x || !y || !label)
         exit(1);
     for (int i = 0; i < batch * 784; i++)
