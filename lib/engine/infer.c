@@ -179,7 +179,7 @@ static void run_step(const struct infer *p, const struct step *s, const struct r
         run_winograd(p, s, r, x, x2, y);
         break;
     case STEP_AFFINE:
-        p->k->affine(xv, s->memory, s->memory + yv.blocks * BLOCK, yv);
+        p->k->affine(xv, s->memory, s->memory + yv.blocks * BLOCK, s->relu, yv);
         break;
     case STEP_RELU:
         p->k->relu(xv, yv);

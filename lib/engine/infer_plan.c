@@ -361,7 +361,7 @@ static int set_affine(struct planner *b, struct step *s, const struct layer *l)
     return 0;
 }
 
-/* Plan a batch norm, a relu, or a sum with the relu behind it. */
+/* Plan a relu, or a batch norm or a sum with the relu behind it. */
 static int plan_pointwise(struct planner *b, int i, enum kind kind)
 {
     const struct layer *l = &b->net->layer[i];
@@ -376,7 +376,7 @@ static int plan_pointwise(struct planner *b, int i, enum kind kind)
     struct shape shape = value[x].shape;
     if (x2 >= 0 && memcmp(&shape, &value[x2].shape, sizeof shape))
         return err_set(b->e, "layer %d: a sum of differently flattened inputs is not run", i);
-    int relu = kind == STEP_ADD ? graph_reader(&b->graph, i, OP_RELU) : -1, last = relu < 0 ? i : relu;
+    int relu = graph_reader(&b->graph, i, OP_RELU), last = relu < 0 ? i : relu;
     int y = new_value(b->p, matrix, shape, graph_border(&b->graph, last), false);
     struct step *s = new_step(b->p, kind, x, y);
     s->x2 = x2;

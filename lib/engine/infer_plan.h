@@ -45,7 +45,7 @@ struct step {
     struct pool pool;
     float factor;        /* STEP_SUMPOOL */
     float fill;          /* STEP_PAD: what surrounds x in y */
-    bool relu;           /* STEP_ADD */
+    bool relu;           /* STEP_ADD, STEP_AFFINE: relu follows in the same pass */
     struct layer layer;  /* from STEP_EACH on: a copy without weights */
     float *memory;       /* weights, bias, scale and shift */
     int *offset;

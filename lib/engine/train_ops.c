@@ -285,10 +285,19 @@ static void batchnorm_moments(struct trainer *t, const struct operation *op, int
     t->k->moments(act_view(t, op->x, item), t->image_sum + at, t->image_dot + at);
 }
 
+/* The gradient of y, masked by the relu that is fused into the operation. */
+static struct view masked_grad(struct trainer *t, const struct operation *op, int item, int thread)
+{
+    struct view dy = grad_view(t, op->y, item, thread);
+    if (op->relu)
+        t->k->relu_grad(dy, act_view(t, op->y, item), dy);
+    return dy;
+}
+
 static void batchnorm_sums(struct trainer *t, const struct operation *op, int item, int thread)
 {
     long at = item * t->stats + op->stats;
-    t->k->batchnorm_sums(grad_view(t, op->y, item, thread), act_view(t, op->x, item),
+    t->k->batchnorm_sums(masked_grad(t, op, item, thread), act_view(t, op->x, item),
                          t->mean + op->stats, t->image_sum + at, t->image_dot + at);
 }
 
@@ -374,14 +383,16 @@ void train_finish(struct trainer *t, const struct operation *op, bool back)
 /* Of a matrix one item holds all images of its blocks, so that this needs no phase. */
 static void matrix_sums(struct trainer *t, const struct operation *op, int item, int thread, bool back)
 {
-    struct view x = act_view(t, op->x, item);
+    struct view x = act_view(t, op->x, item), dy = {0};
+    if (back)
+        dy = masked_grad(t, op, item, thread);
     long first = first_block(t, op->x, item) * BLOCK, channels = (long)x.blocks * BLOCK;
     for (int s = 0; s < TRAIN_SHARDS; s++) {
         float sum[2 * BLOCK], dot[2 * BLOCK];
         double *to = t->shard_sum + s * 2 * op->channels + first;
         if (back)
-            t->k->batchnorm_sums(view_shard(t, grad_view(t, op->y, item, thread), s), view_shard(t, x, s),
-                                 t->mean + op->stats + first, sum, dot);
+            t->k->batchnorm_sums(view_shard(t, dy, s), view_shard(t, x, s), t->mean + op->stats + first, sum,
+                                 dot);
         else
             t->k->moments(view_shard(t, x, s), sum, dot);
         for (long i = 0; i < channels; i++) {
@@ -508,7 +519,7 @@ static void pointwise_forward(struct trainer *t, const struct operation *op, int
     case OP_BATCHNORM:
         if (t->value[op->x].matrix)
             matrix_sums(t, op, item, thread, false);
-        t->k->affine(x, t->a + s, t->b + s, y);
+        t->k->affine(x, t->a + s, t->b + s, op->relu, y);
         break;
     case OP_RELU:
         t->k->relu(x, y);

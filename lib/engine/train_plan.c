@@ -132,15 +132,17 @@ static int plan_pointwise(struct planner *b, int i)
     struct shape s = t->value[x].shape;
     if (x2 >= 0 && memcmp(&s, &t->value[x2].shape, sizeof s))
         return err_set(b->e, "layer %d: a sum of differently flattened inputs cannot be trained", i);
-    int y = new_value(t, matrix, s, graph_border(&b->graph, i), false);
+    int relu = l->op == OP_BATCHNORM ? graph_reader(&b->graph, i, OP_RELU) : -1, last = relu < 0 ? i : relu;
+    int y = new_value(t, matrix, s, graph_border(&b->graph, last), false);
     struct operation *op = new_operation(b, l->op, i, x, y);
     op->x2 = x2;
+    op->relu = relu >= 0;
     for (int j = 0; j < t->operations; j++)
-        if (t->operation[j].y == x && l->op == OP_BATCHNORM)
+        if (t->operation[j].y == x && l->op == OP_BATCHNORM && t->operation[j].op != OP_BATCHNORM)
             op->rectified = t->operation[j].rectified;
     t->value[y].needs_grad |= x2 >= 0 && t->value[x2].needs_grad;
-    b->graph.value_of[i] = y;
-    return i;
+    b->graph.value_of[last] = y;
+    return last;
 }
 
 static int plan_pool(struct planner *b, int i)

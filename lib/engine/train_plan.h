@@ -70,7 +70,7 @@ struct operation {
     int layer;  /* its number, and itself: in t->net */
     const struct layer *l;
     int x, x2, y;   /* values; -1: none */
-    bool relu;      /* conv, dense: relu follows in the same pass */
+    bool relu;      /* conv, dense, batch norm: relu follows in the same pass */
     bool rectified; /* batch norm: x is such a relu's output, and only this reads it */
     bool add_x, add_x2; /* backward: add to the gradient of x (x2), which another operation wrote before */
     struct packing pack, pack_back; /* of the weights, and as the gradient of x needs them */

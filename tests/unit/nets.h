@@ -36,6 +36,9 @@ static const struct net_case net_cases[] = {
     {"wide kernel and strides on one channel",
      "input 1 15 14\nconv 20 5x5 stride 2x1 nobias\nbatchnorm\nrelu\nconv 16 3x3 nobias\n"
      "maxpool 2x2\nbatchnorm\nrelu\nflatten\ndense 10\nsoftmax\n"},
+    {"two batch norms behind a relu",
+     "input 1 10 10\nconv 9 3x3\nrelu\nbatchnorm\nbatchnorm\nrelu\nmaxpool 2x2\nbatchnorm\nrelu\n"
+     "flatten\ndense 20\nrelu\nbatchnorm\nbatchnorm\nrelu\ndense 5\nsoftmax\n"},
     {"dilations by Winograd's algorithm",
      "input 1 25 26\nconv 16 3x3\nrelu\nname a\nconv 32 3x3 dilation 2 pad same\nrelu\n"
      "conv 16 3x3 dilation 3 pad same\nadd a\nrelu\nmaxpool 4x4\nflatten\ndense 5\nsoftmax\n"},

@@ -225,15 +225,17 @@ INLINE float *row_of(struct view v, int b, int p)
     for (int b = 0; b < y.blocks; b++)                                                             \
         for (int j = 0; j < BLOCK; j += VW)
 
-static void affine(struct view x, const float *scale, const float *shift, struct view y)
+static void affine(struct view x, const float *scale, const float *shift, bool rectify, struct view y)
 {
     EACH_LANE(y) {
         vf s = load(scale + b * BLOCK + j), t = load(shift + b * BLOCK + j);
         for (int p = 0; p < y.rows; p++) {
             const float *from = row_of(x, b, p);
             float *to = row_of(y, b, p);
-            for (long i = j; i < (long)y.pixels * BLOCK; i += BLOCK)
-                store(to + i, s * load(from + i) + t);
+            for (long i = j; i < (long)y.pixels * BLOCK; i += BLOCK) {
+                vf sum = s * load(from + i) + t;
+                store(to + i, rectify ? positive(sum) : sum);
+            }
         }
     }
 }

@@ -124,8 +124,8 @@ struct kernels {
                           const float *dy, float *dw);
     void (*conv_grad)(const struct conv_grad *v, const float *x, const float *dy, float *dw);
 
-    /* y = scale * x + shift */
-    void (*affine)(struct view x, const float *scale, const float *shift, struct view y);
+    /* y = scale * x + shift; then relu if asked */
+    void (*affine)(struct view x, const float *scale, const float *shift, bool rectify, struct view y);
     /* sum = sum of x, square = sum of x * x, over the pixels of each block */
     void (*moments)(struct view x, float *sum, float *square);
     /* sum = sum of dy, dot = sum of dy * (x - mean) */

@@ -238,7 +238,7 @@ static double check_pointwise(void)
     struct view from = view_of(x, blocks, p), dfrom = view_of(dy, blocks, p);
     double worst = 0;
 #define TO view_of(y, blocks, p)
-    COMPARE(size, k->affine(from, v, w, TO));
+    COMPARE(size, k->affine(from, v, w, p.rows & 1, TO));
     COMPARE(2 * channels, k->moments(from, y, y + channels));
     COMPARE(2 * channels, k->batchnorm_sums(dfrom, from, v, y, y + channels));
     COMPARE(size, k->batchnorm_grad(dfrom, from, v, w, u, p.rows & 1, TO));
