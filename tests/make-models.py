@@ -4,7 +4,9 @@
     tests/make-models.py hand     graphs put together here (needs numpy and onnx)
     tests/make-models.py hostile  bad ones, for tests/onnx.cases (needs onnx)
     tests/make-models.py torch    exported by PyTorch, both exporters (torch, onnxscript)
+    tests/make-models.py blocks   the same, of newer networks' blocks
     tests/make-models.py keras    exported by Keras through tf2onnx (tensorflow, tf2onnx)
+    tests/make-models.py dynamic  by ONNX Runtime's quantizer, of one made here (onnxruntime)
     tests/make-models.py quantized  by ONNX Runtime's quantizer, of torch's (onnxruntime)
     tests/make-models.py sklearn  exported by skl2onnx (scikit-learn, skl2onnx)
 
@@ -313,7 +315,257 @@ def rounding(name):
     g.save(name, ["N", 6])
 
 
+def activations(name, opset):
+    """The sum of every function of one value that the opset has."""
+    g = Graph(["N", 1, 12, 12], opset)
+    x = g.op("Conv", "", weights(6, 1, 3, 3), weights(6), kernel_shape=[3, 3], strides=[2, 2])
+    functions = [("Elu", {"alpha": .7}), ("Selu", {}), ("Celu", {"alpha": 1.5}),
+                 ("HardSigmoid", {"alpha": .3}), ("Softplus", {}), ("Softsign", {}),
+                 ("ThresholdedRelu", {"alpha": .2}), ("Erf", {}), ("Exp", {}), ("Abs", {}),
+                 ("Neg", {})]
+    if opset >= 20:
+        functions += [("HardSwish", {}), ("Mish", {}), ("Gelu", {}),
+                      ("Gelu", {"approximate": "tanh"})]
+    total = x
+    for kind, more in functions:
+        g.op(kind, x, **more)
+        total = g.op("Add", total, "")
+    for slope in weights(6, 1, 1), weights(5, 5), np.full((1,), .3, np.float32):
+        g.op("PRelu", x, slope)
+        total = g.op("Add", total, "")
+    for kind, number in (("Greater", .1), ("Less", .2), ("GreaterOrEqual", .3), ("LessOrEqual", .4)):
+        if opset >= 16:
+            g.op(kind, x, np.float32(number))
+            total = g.op("Where", "", total, x if number < .3 else np.float32(.5))
+    g.op("Abs", total)
+    g.op("Add", "", np.float32(.1))
+    g.op("Log")
+    g.op("Max", "", np.float32(-1))
+    g.op("Min", "", np.float32(1.5))
+    g.op("Flatten")
+    g.op("Gemm", "", weights(150, 5))
+    g.save(name, ["N", 5])
+
+
+def gates(name):
+    """Products and sums of two values, of one shape or repeated: SiLU, squeeze and excite by
+    convolutions and by dense layers, a gate of rows and columns, quotients, powers."""
+    g = Graph(["N", 1, 8, 8], 17)
+    x = g.op("Conv", "", weights(6, 1, 3, 3), weights(6), kernel_shape=[3, 3])
+    g.op("Sigmoid")
+    x = g.op("Mul", x, g.last)
+    g.op("GlobalAveragePool")
+    g.op("Conv", "", weights(3, 6, 1, 1), kernel_shape=[1, 1])
+    g.op("Relu")
+    g.op("Conv", "", weights(6, 3, 1, 1), kernel_shape=[1, 1])
+    g.op("HardSigmoid")
+    x = g.op("Mul", g.last, x)
+    g.op("ReduceMean", axes=[2, 3], keepdims=0)
+    g.op("Gemm", "", weights(6, 3))
+    g.op("Tanh")
+    g.op("Gemm", "", weights(3, 6))
+    g.op("Sigmoid")
+    g.op("Reshape", "", np.array([-1, 6, 1, 1]))
+    x = g.op("Mul", x, g.last)
+    g.op("ReduceMean", axes=[1])
+    g.op("Conv", "", weights(1, 1, 3, 3), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    y = g.op("Exp")
+    x = g.op("Div", x, y)
+    x = g.op("Sub", y, x)
+    g.op("Pow", "", np.float32(2))
+    g.op("Add", "", np.float32(1))
+    g.op("Div", np.float32(1), "")
+    g.op("Sum", "", x, y)
+    flat = g.op("Flatten")
+    g.op("Gemm", "x_flat", weights(64, 216) / 4)
+    g.nodes.insert(0, h.make_node("Flatten", ["x"], ["x_flat"]))
+    g.op("Add", flat, "")
+    g.op("ReduceSum", "", np.array([1]))
+    g.op("Mul", "", flat)
+    g.op("Gemm", "", weights(216, 4))
+    g.save(name, ["N", 4])
+
+
+def joined(name):
+    """Channels joined and cut: pictures, flattened pictures beside a dense layer, gated halves."""
+    g = Graph(["N", 1, 12, 12], 18)
+    x = g.op("Conv", "", weights(10, 1, 3, 3), weights(10), kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    y = g.op("MaxPool", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    g.op("Concat", "x", x, y, axis=1)
+    a = "half"
+    g.op("Split", "", np.array([12, 9]), axis=1)
+    g.nodes[-1].output.append(a)
+    g.op("Slice", "", np.array([2]), np.array([11]), np.array([1]))
+    g.op("Sigmoid")
+    x = g.op("Mul", a, g.last)
+    g.op("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    y = g.op("Flatten")
+    g.op("Flatten", "x")
+    g.op("Gemm", "", weights(144, 20))
+    g.op("Concat", y, "", axis=-1)
+    g.op("Split", axis=1, num_outputs=2)
+    g.nodes[-1].output.append("second")
+    g.op("Add", "", "second")
+    g.op("Gemm", "", weights(172, 4))
+    g.save(name, ["N", 4])
+
+
+def enlarged(name):
+    """Pictures made larger: nearest pixels by scales and by sizes, transposed convolutions with
+    strides, pads, groups and dilation, channels repeated."""
+    g = Graph([1, 1, 7, 6], 13)
+    g.op("Conv", "", weights(4, 1, 3, 3), kernel_shape=[3, 3])
+    g.op("Resize", "", "none", np.array([1, 1, 2, 3], np.float32), mode="nearest",
+         coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    g.consts.append(numpy_helper.from_array(np.zeros(0, np.float32), "none"))
+    g.op("ConvTranspose", "", weights(4, 3, 3, 2), weights(6), strides=[2, 1], pads=[1, 0, 0, 1],
+         output_padding=[1, 0], group=2)
+    g.op("Tanh")
+    g.op("ConvTranspose", "", weights(6, 3, 2, 3), dilations=[1, 2])
+    g.op("ConvTranspose", "", weights(3, 3, 3, 3), strides=[2, 2], auto_pad="SAME_UPPER")
+    g.op("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    g.op("MaxPool", kernel_shape=[2, 2], strides=[3, 3])
+    x = g.op("Relu")
+    g.op("Resize", "", "none", "none", np.array([1, 3, 14, 10]), mode="nearest")
+    g.op("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    y = g.last
+    g.op("GlobalMaxPool", x)
+    g.op("Expand", "", np.array([1, 3, 7, 5]))
+    g.op("Add", "", y)
+    g.op("Flatten")
+    g.op("Gemm", "", weights(105, 4))
+    g.save(name, [1, 4])
+
+
+def normed(name, opset):
+    """Normalized by layer, group and instance; by layer as older exporters put it together."""
+    g = Graph(["N", 1, 12, 12], opset)
+    g.op("Conv", "", weights(6, 1, 3, 3), weights(6), kernel_shape=[3, 3], strides=[2, 2])
+    if opset >= 17:
+        g.op("LayerNormalization", "", rng.uniform(.5, 1.5, (6, 5, 5)), weights(6, 5, 5), axis=1)
+        g.op("LayerNormalization", "", rng.uniform(.5, 1.5, 5))
+    g.op("InstanceNormalization", "", rng.uniform(.5, 1.5, 6), weights(6), epsilon=1e-3)
+    if opset >= 21:
+        g.op("GroupNormalization", "", rng.uniform(.5, 1.5, 6), weights(6), num_groups=3)
+    g.op("Reshape", "", np.array([0, 3, -1]))  # PyTorch's group norm
+    g.op("InstanceNormalization", "", np.ones(3), np.zeros(3))
+    g.op("Reshape", "", np.array([-1, 6, 5, 5]))
+    g.op("Mul", "", rng.uniform(.5, 1.5, (6, 1, 1)))
+    g.op("Transpose", perm=[0, 2, 3, 1])
+    axes = (lambda *a: {"axes": list(a)}) if opset < 18 else (lambda *a: {})
+    also = (lambda *a: ()) if opset < 18 else (lambda *a: (np.array(a),))
+    mean = g.op("ReduceMean", g.last, *also(-1), **axes(-1))
+    x = g.op("Sub", g.nodes[-2].output[0], mean)
+    g.op("Pow", "", np.float32(2))
+    g.op("ReduceMean", "", *also(-1), **axes(-1))
+    g.op("Add", "", np.float32(1e-5))
+    g.op("Sqrt")
+    g.op("Div", x, "")
+    g.op("MatMul", "", weights(4, 6).T.copy())
+    g.op("Transpose", perm=[0, 3, 1, 2])
+    g.op("Flatten")
+    g.op("Gemm", "", weights(100, 4))
+    g.save(name, ["N", 4])
+
+
+def linear_classifier(name, transform, labels, normalizer=True):
+    """scikit-learn's LogisticRegression as skl2onnx writes it."""
+    w, n = weights(len(labels), 64), len(labels)
+    classes = ({"classlabels_strings": labels} if isinstance(labels[0], str) else
+               {"classlabels_ints": labels})
+    nodes = [h.make_node("LinearClassifier", ["X"], ["label", "scores"], domain="ai.onnx.ml",
+                         coefficients=w.ravel().tolist(), intercepts=weights(n).tolist(),
+                         multi_class=1, post_transform=transform, **classes)]
+    if normalizer:
+        nodes.append(h.make_node("Normalizer", ["scores"], ["sums"], domain="ai.onnx.ml", norm="L1"))
+    kind = T.STRING if isinstance(labels[0], str) else T.INT64
+    outputs = [h.make_tensor_value_info("label", kind, [None]),
+               h.make_tensor_value_info(nodes[-1].output[-1], T.FLOAT, [None, n])]
+    graph = h.make_graph(nodes, "g", [h.make_tensor_value_info("X", T.FLOAT, [None, 64])], outputs)
+    model = h.make_model(graph, ir_version=8, opset_imports=[h.make_opsetid("", 15),
+                                                            h.make_opsetid("ai.onnx.ml", 1)])
+    onnx.checker.check_model(model)
+    onnx.save(model, os.path.join(OUT, name + ".onnx"))
+
+
+def functions(name):
+    """The model's own functions: one that calls another, with an attribute handed on."""
+    leaky = h.make_function("local", "Leaky", ["v"], ["w"],
+                            [h.make_node("LeakyRelu", ["v"], ["t"]),
+                             h.make_node("Identity", ["t"], ["w"])],
+                            [h.make_opsetid("", 18)], ["slope"])
+    given = leaky.node[0].attribute.add()
+    given.name, given.type, given.ref_attr_name = "alpha", onnx.AttributeProto.FLOAT, "slope"
+    linear = h.make_function("local", "Linear", ["v", "k", "b"], ["y"],
+                             [h.make_node("Gemm", ["v", "k", "b"], ["t"], transB=1),
+                              h.make_node("Leaky", ["t"], ["y"], domain="local", slope=.3)],
+                             [h.make_opsetid("", 18), h.make_opsetid("local", 1)])
+    nodes = [h.make_node("Flatten", ["x"], ["t"]),
+             h.make_node("Linear", ["t", "w1", "b1"], ["u"], domain="local"),
+             h.make_node("Linear", ["u", "w2"], ["v"], domain="local"),
+             h.make_node("Leaky", ["v"], ["y"], domain="local", slope=2.0)]
+    consts = [numpy_helper.from_array(weights(*s), n) for n, s in
+              {"w1": (8, 64), "b1": (8,), "w2": (4, 8)}.items()]
+    graph = h.make_graph(nodes, "g", [h.make_tensor_value_info("x", T.FLOAT, ["N", 1, 8, 8])],
+                         [h.make_tensor_value_info("y", T.FLOAT, ["N", 4])], consts)
+    model = h.make_model(graph, functions=[leaky, linear], ir_version=8,
+                         opset_imports=[h.make_opsetid("", 18), h.make_opsetid("local", 1)])
+    onnx.checker.check_model(model)
+    onnx.save(model, os.path.join(OUT, name + ".onnx"))
+
+
+def answers():
+    """What cnn-predict is asked: sizes, channels, sigmoids, names and outputs that are not those of
+    a model of ours (tests/compare-answers.py)."""
+    for side, c in (32, 1), (28, 3), (64, 1), (14, 1), (224, 3):
+        g = Graph(["N", c, side, side], 13)
+        g.op("AveragePool", kernel_shape=[side // 14] * 2, strides=[side // 14] * 2)
+        n = (side // (side // 14)) ** 2 * c
+        g.op("Flatten")
+        g.op("Gemm", "", weights(n, 10) * 3)
+        g.op("Softmax", axis=1)
+        g.save(f"answers/side-{side}-{c}", ["N", 10])
+    g = Graph(["N", 1, 28, 28], 13)
+    g.op("Flatten")
+    g.op("Gemm", "", weights(784, 10) * 3)
+    g.op("Sigmoid")
+    g.save("answers/sigmoid", ["N", 10])
+    g = Graph(["N", 1, 28, 28], 13)
+    g.op("Flatten")
+    g.op("Gemm", "", weights(784, 16))
+    features = g.op("Relu")
+    g.op("Gemm", "", weights(16, 10) * 3)
+    g.save("answers/features", ["N", 10])
+    path = os.path.join(OUT, "answers/features.onnx")
+    model = onnx.load(path)
+    model.graph.output.insert(0, h.make_tensor_value_info(features, T.FLOAT, ["N", 16]))
+    onnx.save(model, path)
+    g = Graph(["N", 1, 28, 28], 13)
+    flat = g.op("Flatten")
+    for name in "a", "b":
+        g.op("Gemm", flat, weights(784, 10) * 3)
+        g.op("Softmax", axis=1)
+        g.nodes[-1].output[0] = g.last = name
+    g.save("answers/twins", ["N", 10])
+    path = os.path.join(OUT, "answers/twins.onnx")
+    model = onnx.load(path)
+    model.graph.output.insert(0, h.make_tensor_value_info("a", T.FLOAT, ["N", 10]))
+    onnx.save(model, path)
+
+
 def hand():
+    for opset in 15, 20:
+        activations(f"activations-{opset}", opset)
+    gates("gates")
+    joined("joined")
+    enlarged("enlarged")
+    for opset in 13, 17, 21:
+        normed(f"normed-{opset}", opset)
+    linear_classifier("sklearn-logistic", "SOFTMAX", list(range(10)))
+    linear_classifier("sklearn-letters", "SOFTMAX", list("ABCDE"), normalizer=False)
+    linear_classifier("sklearn-ovr", "LOGISTIC", [3, 1, 4, 5, 9])
+    functions("functions")
+    answers()
     zoo_mnist(8)
     zoo_mnist(12)
     for opset in (9, 13, 18, 21):
@@ -438,7 +690,88 @@ def hostile():
     bad_graph("no-outputs", [node("Relu", ["x"], [])])
     bad_graph("dense-size", [node("Flatten", ["x"], ["a"]), node("Gemm", ["a", "w"])],
               [floats("w", 63, 10)])
-    bad_graph("product", [node("Sigmoid", ["x"], ["a"]), node("Mul", ["x", "a"])])
+    bad_graph("product-turned", [node("Transpose", ["x"], ["a"], perm=[0, 1, 3, 2]),
+                                 node("Mul", ["x", "a"])])
+    bad_graph("concat-sides", [node("MaxPool", ["x"], ["a"], kernel_shape=[2, 2]),
+                               node("Concat", ["x", "a"], axis=1)])
+    bad_graph("concat-rows", [node("Concat", ["x", "x"], axis=2)])
+    bad_graph("concat-constant", [node("Concat", ["x", "k"], axis=1)], [floats("k", 1, 1, 8, 8)])
+    bad_graph("concat-images", [node("Concat", ["x", "x"], axis=0)])
+    bad_graph("concat-many", [node("Concat", ["x"] * 5000, axis=1)])
+    bad_graph("doubled", [node("Concat", ["x" if i == 0 else f"a{i - 1}"] * 2,
+                               ["y" if i == 29 else f"a{i}"], axis=1) for i in range(30)])
+    bad_graph("split-sizes", [node("Concat", ["x"] * 4, ["a"], axis=1),
+                              node("Split", ["a", "s"], ["y", "z"], axis=1)],
+              [numpy_helper.from_array(np.array([-1, 5]), "s")])
+    bad_graph("split-beyond", [node("Split", ["x", "s"], ["y", "z"], axis=1)],
+              [numpy_helper.from_array(np.array([1, 1 << 40]), "s")])
+    bad_graph("slice-rows", [node("Slice", ["x"], starts=[2], ends=[4], axes=[2])], opset=9)
+    for name, scale in ("huge", 1e9), ("half", .5), ("third", 1.5), ("nan", np.nan):
+        bad_graph("resize-" + name, [node("Resize", ["x", "", "s"], mode="nearest")],
+                  [numpy_helper.from_array(np.array([1, 1, scale, 2], np.float32), "s")])
+    bad_graph("resize-linear", [node("Resize", ["x", "", "s"], mode="linear")],
+              [numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "s")])
+    bad_graph("resize-large", [node("Resize", ["x", "", "s"], mode="nearest")],
+              [numpy_helper.from_array(np.array([1, 1, 8000, 8000], np.float32), "s")])
+    bad_graph("expand-images", [node("Expand", ["x", "s"])],
+              [numpy_helper.from_array(np.array([9, 1, 8, 8]), "s")])
+    bad_graph("expand-large", [node("GlobalAveragePool", ["x"], ["a"]), node("Expand", ["a", "s"])],
+              [numpy_helper.from_array(np.array([1, 60000, 60000, 60000]), "s")])
+    bad_graph("transpose-stride", [node("ConvTranspose", ["x", "w"], strides=[60000] * 2)],
+              [floats("w", 1, 1, 3, 3)])
+    bad_graph("transpose-pads", [node("ConvTranspose", ["x", "w"], pads=[9] * 4)],
+              [floats("w", 1, 1, 3, 3)])
+    bad_graph("transpose-groups", [node("ConvTranspose", ["x", "w"], group=7)],
+              [floats("w", 1, 1, 3, 3)])
+    bad_graph("group-norm", [node("GroupNormalization", ["x", "c", "c"], num_groups=0)],
+              [floats("c", 1)], opset=21)
+    bad_graph("group-norm-scale", [node("GroupNormalization", ["x", "c", "c"], num_groups=1)],
+              [floats("c", 7)], opset=21)
+    bad_graph("layer-norm-images", [node("LayerNormalization", ["x", "c"], axis=0)], [floats("c", 8)])
+    bad_graph("attribute", [node("Conv", ["x", "w"], surprise=1)], [kernel])
+    bad_graph("arity", [node("Relu", ["x", "x"])])
+    bad_graph("power", [node("Pow", ["x", "p"])], [floats("p", 8)])
+    bad_graph("integer-product", [node("QuantizeLinear", ["x", "s"], ["a"]),
+                                  node("MatMulInteger", ["a", "w"])],
+              [floats("s", value=.5), tensor("w", [8, 2], T.INT8, raw=b"\1" * 16)])
+    bad_graph("dynamic-as-number", [node("DynamicQuantizeLinear", ["x"], ["a", "s", "z"]),
+                                    node("Add", ["a", "a"])])
+    bad_graph("linear-size", [node("Flatten", ["x"], ["a"]),
+                              h.make_node("LinearClassifier", ["a"], ["l", "y"], name="linear",
+                                          domain="ai.onnx.ml", coefficients=[.5] * 7)])
+    bad_graph("normalizer", [node("Flatten", ["x"], ["a"]),
+                             h.make_node("Normalizer", ["a"], ["y"], name="normalizer",
+                                         domain="ai.onnx.ml", norm="L2")])
+
+    def with_functions(*functions):
+        def add(m):
+            m.functions.extend(functions)
+            return m.SerializeToString()
+        return add
+
+    def function(name, *calls):
+        """A function whose nodes call these, one after another."""
+        nodes = [h.make_node(c, [f"v{i}"], [f"v{i + 1}"], domain="" if c == "Relu" else "f")
+                 for i, c in enumerate(calls)]
+        return h.make_function("f", name, ["v0"], [f"v{len(calls)}"], nodes,
+                               [h.make_opsetid("", 17), h.make_opsetid("f", 1)])
+
+    call = h.make_node("A0", ["x"], ["y"], domain="f")
+    bad_graph("function-of-itself", [call], raw=with_functions(function("A0", "A0")))
+    bad_graph("function-bomb", [call], raw=with_functions(
+        *(function(f"A{i}", *[f"A{i + 1}"] * 16) for i in range(12)), function("A12", "Relu")))
+    long = function("A2", "Relu")
+    long.node[0].input.extend(["v" * 1000] * 50)
+    bad_graph("function-names", [call], raw=with_functions(
+        *(function(f"A{i}", *[f"A{i + 1}"] * 64) for i in range(2)), long))
+    other = function("A0", "Relu")
+    other.opset_import[0].version = 9
+    bad_graph("function-version", [call], raw=with_functions(other))
+    default = function("A0", "LeakyRelu")
+    default.node[0].domain = ""
+    slope = default.node[0].attribute.add()
+    slope.name, slope.type, slope.ref_attr_name = "alpha", onnx.AttributeProto.FLOAT, "slope"
+    bad_graph("function-default", [call], raw=with_functions(default))
     bad_graph("batch-constant", [node("Add", ["x", "b"])], [floats("b", 2, 1, 8, 8)])
     bad_graph("mixed", [node("Reshape", ["x", "s"])],
               [numpy_helper.from_array(np.array([4, 16]), "s")])
@@ -464,7 +797,8 @@ def hostile():
     bad_graph("softmax-images", [node("Softmax", ["x"], axis=0)],
               inputs=[("x", T.FLOAT, ["N", 1, 1, 1])])
     bad_graph("pool-turned", [node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
-                              node("MaxPool", ["a"], kernel_shape=[1, 1])])
+                              node("MaxPool", ["a"], kernel_shape=[1, 1])],
+              inputs=[("x", T.FLOAT, ["N", 2, 8, 8])])
     bad_graph("var", [node("BatchNormalization", ["x", "c", "c", "c", "v"])],
               [floats("c", 1), floats("v", 1, value=-1)])
     for name, scale in ("scale-zero", 0), ("scale-nan", np.nan), ("scale-negative", -1):
@@ -503,8 +837,7 @@ def hostile():
     bad_graph("dropout-constant", [node("Dropout", ["w", "x"])], [floats("w", 4)])
     bad_graph("average-ceil", [node("AveragePool", ["x"], kernel_shape=[3, 3], strides=[3, 3],
                                     pads=[1, 0, 0, 0], ceil_mode=1, count_include_pad=1)])
-    bad_graph("mean-channels", [node("Conv", ["x", "w"], ["a"]), node("ReduceMean", ["a"], axes=[1])],
-              [kernel])
+    bad_graph("mean-images", [node("ReduceMean", ["x"], axes=[0])])
     bad_graph("sum-ranks", [node("Flatten", ["x"], ["a"]), node("Add", ["x", "a"])])
     bad_graph("sum-turned", [node("Transpose", ["x"], ["a"], perm=[0, 1, 3, 2]),
                              node("Add", ["x", "a"])])
@@ -627,6 +960,64 @@ def torch():
                   dynamo=False, opset_version=9)
 
 
+def blocks():
+    """What newer networks are made of, exported by PyTorch, both exporters: gates, squeeze and excite
+    by dense layers, normalizing by group and layer, branches joined, split and enlarged, and a
+    perceptron with most activation functions."""
+    import torch as t
+    from torch import nn
+    f = nn.functional
+
+    t.manual_seed(2)
+
+    class Blocks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.norm = nn.Conv2d(1, 8, 3, 2, 1), nn.GroupNorm(4, 8)
+            self.squeeze, self.excite = nn.Linear(8, 4), nn.Linear(4, 8)
+            self.down, self.up = nn.Conv2d(8, 6, 3, 2, 1), nn.ConvTranspose2d(6, 6, 2, 2)
+            self.wide, self.layer = nn.Conv2d(20, 12, 3, 3), nn.LayerNorm(12)
+            self.grow, self.shrink = nn.Linear(12, 24), nn.Linear(24, 12)
+            self.last = nn.Linear(46, 10)
+
+        def forward(self, x):
+            x = f.silu(self.norm(self.first(x)))
+            gate = self.excite(f.hardswish(self.squeeze(x.mean((2, 3))))).sigmoid()
+            x = x * gate.view(-1, 8, 1, 1)
+            y = f.gelu(self.down(x))
+            x = t.cat([x, f.interpolate(y, scale_factor=2), self.up(y)], 1)
+            x = self.wide(x)
+            x = x + self.shrink(f.gelu(self.grow(self.layer(x.permute(0, 2, 3, 1))))).permute(0, 3, 1, 2)
+            a, b = f.avg_pool2d(x, 2, stride=1).chunk(2, 1)
+            return self.last(f.normalize((a * b.tanh()).flatten(1)[:, 4:50]))
+
+    class Functions(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(784 if i == 0 else 12, 12) for i in range(10))
+            self.functions = nn.ModuleList([
+                nn.ELU(), nn.SELU(), nn.CELU(), nn.GELU("tanh"), nn.Mish(), nn.Softplus(), nn.PReLU(12),
+                nn.Hardsigmoid(), nn.LogSigmoid(), nn.ReLU6()])
+
+        def forward(self, x):
+            x = x.flatten(1)
+            for layer, function in zip(self.layers, self.functions):
+                x = function(layer(x))
+            return x
+
+    for name, net in ("blocks", Blocks()), ("functions", Functions()):
+        for m in net.modules():
+            if isinstance(m, (nn.GroupNorm, nn.LayerNorm)):
+                nn.init.uniform_(m.weight, .5, 1.5)
+                nn.init.uniform_(m.bias, -.2, .2)
+        net.eval()
+        x, path = t.rand(2, 1, 28, 28), os.path.join(OUT, f"torch-{name}")
+        t.onnx.export(net, (x,), path + "-script.onnx", dynamo=False, input_names=["x"],
+                      opset_version=17, dynamic_axes={"x": {0: "n"}})
+        t.onnx.export(net, (x,), path + "-dynamo.onnx", dynamo=True, external_data=False,
+                      input_names=["x"], dynamic_shapes=({0: t.export.Dim("n")},))
+
+
 def keras():
     import tensorflow as tf
     import tf2onnx
@@ -711,6 +1102,39 @@ def quantized():
                           quant_format=q.QuantFormat.QDQ, weight_type=q.QuantType.QInt8, **options)
 
 
+def dynamic():
+    """int8 by ONNX Runtime's quantizer as it is called most: weights alone, the activations' range
+    found anew for each batch, which is one image here; and integer operators instead of pairs."""
+    from onnxruntime import quantization as q
+
+    g = Graph([1, 1, 14, 14], 17)
+    g.op("Conv", "", weights(8, 1, 3, 3), weights(8), kernel_shape=[3, 3])
+    g.op("Relu")
+    g.op("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    g.op("Conv", "", weights(6, 8, 3, 3), weights(6), kernel_shape=[3, 3])
+    g.op("Relu")
+    g.op("Flatten")
+    g.op("Gemm", "", weights(12, 96), weights(12), transB=1)
+    g.op("Relu")
+    g.op("MatMul", "", weights(12, 10))
+    g.save("float", [1, 10])
+    path = os.path.join(OUT, "float.onnx")
+    q.quantize_dynamic(path, os.path.join(OUT, "quantized-dynamic.onnx"))
+
+    class Images(q.CalibrationDataReader):
+        def __init__(self):
+            self.batches = iter(rng.random((16, 1, 1, 14, 14), dtype=np.float32))
+
+        def get_next(self):
+            x = next(self.batches, None)
+            return None if x is None else {"x": x}
+
+    q.quantize_static(path, os.path.join(OUT, "quantized-operators.onnx"), Images(),
+                      quant_format=q.QuantFormat.QOperator, per_channel=True,
+                      weight_type=q.QuantType.QInt8)
+    os.remove(path)
+
+
 def strip(path):
     """Leave out where on somebody's machine the model was made."""
     model = onnx.load(path)
@@ -722,7 +1146,7 @@ def strip(path):
 
 
 if __name__ == "__main__":
-    os.makedirs(OUT, exist_ok=True)
+    os.makedirs(os.path.join(OUT, "answers"), exist_ok=True)
     for part in sys.argv[1:] or ["hand"]:
         globals()[part]()
     for file in os.listdir(OUT):

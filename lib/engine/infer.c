@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "plain.h"
 
 /* The address of value v of image i of a group. */
 static float *value_at(const struct infer *p, float *arena, int v, int i)
@@ -44,8 +45,7 @@ static void run_pad(const struct infer *p, const struct step *s, const float *x,
                    x + from->origin + b * from->block + r * from->row, bytes);
 }
 
-/* How many channels of block b are the shape's. */
-static int lanes_of(const struct value *v, int b)
+int lanes_of(const struct value *v, int b)
 {
     struct shape s = v->shape;
     long first = (long)b * BLOCK, all = s.c;
@@ -56,37 +56,16 @@ static int lanes_of(const struct value *v, int b)
     return all - first < BLOCK ? (int)(all - first) : BLOCK;
 }
 
-static float each(const struct layer *l, float x)
-{
-    switch (l->op) {
-    case OP_LEAKYRELU:
-        return x < 0 ? l->alpha * x : x;
-    case OP_SIGMOID:
-        return 1 / (1 + expf(-x));
-    case OP_TANH:
-        return tanhf(x);
-    case OP_CLIP:
-        return fminf(fmaxf(x, l->low), l->high);
-    case OP_SQRT:
-        return sqrtf(x);
-    case OP_RECIPROCAL:
-        return 1 / x;
-    case OP_QUANTIZE:
-        return l->alpha * fminf(fmaxf(rintf(x / l->alpha), l->low), l->high);
-    default:
-        return x;
-    }
-}
-
 static void run_each(const struct infer *p, const struct step *s, struct view x, struct view y)
 {
+    pointwise_function *f = pointwise_of(&s->layer);
     for (int b = 0; b < y.blocks; b++) {
         int lanes = lanes_of(&p->value[s->y], b);
         for (int r = 0; r < y.rows; r++) {
             const float *xr = x.p + b * x.block + r * x.row;
             float *yr = y.p + b * y.block + r * y.row;
             for (long i = 0; i < (long)y.pixels * BLOCK; i++)
-                yr[i] = i % BLOCK < lanes ? each(&s->layer, xr[i]) : 0;
+                yr[i] = i % BLOCK < lanes ? f(&s->layer, xr[i]) : 0;
         }
     }
 }
@@ -209,11 +188,20 @@ static void run_step(const struct infer *p, const struct step *s, const struct r
         run_anypool(p, s, x, y);
         break;
     case STEP_UNBLOCK:
-        layout_get(from, x, y);
+        layout_get(from, x, y + s->start);
         break;
     case STEP_BLOCK:
         memset(y, 0, (size_t)to->size * sizeof *y);
-        layout_put(to, x, y);
+        layout_put(to, x + s->start, y);
+        break;
+    case STEP_MUL:
+        plain_mul(xv, view_of(p, s->x2, x2, r->n), yv);
+        break;
+    case STEP_UPSAMPLE:
+        plain_upsample(&s->layer, xv, yv);
+        break;
+    case STEP_DYNAMIC:
+        plain_dynamic(&p->value[s->x], xv, yv);
         break;
     }
 }
@@ -300,7 +288,8 @@ const struct infer_step *infer_profile(struct infer *p, int *count)
         [STEP_RELU] = "by itself", [STEP_ADD] = "by itself", [STEP_MAXPOOL] = "by itself",
         [STEP_SUMPOOL] = "by itself", [STEP_PAD] = "padding", [STEP_MATRIX] = "gathering",
         [STEP_LOGITS] = "copying",        [STEP_EACH] = "plain", [STEP_ANYPOOL] = "plain",
-        [STEP_UNBLOCK] = "reshaping", [STEP_BLOCK] = "reshaping"};
+        [STEP_UNBLOCK] = "reshaping", [STEP_BLOCK] = "reshaping", [STEP_MUL] = "plain",
+        [STEP_UPSAMPLE] = "plain", [STEP_DYNAMIC] = "plain"};
     *count = p->steps;
     if (!p->profile && p->steps)
         p->profile = pages_take(p->pages, (size_t)p->steps, sizeof *p->profile);

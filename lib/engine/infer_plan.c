@@ -288,12 +288,12 @@ static int plan_plain(struct planner *b, int i, enum kind kind, int x, int y)
     return i;
 }
 
-static int plan_each(struct planner *b, int i)
+static int plan_each(struct planner *b, int i, enum kind kind)
 {
     int x = b->graph.value_of[b->net->layer[i].in[0]];
     const struct value *v = &b->p->value[x];
     int y = new_value(b->p, v->matrix, v->shape, graph_border(&b->graph, i), false);
-    return plan_plain(b, i, STEP_EACH, x, y);
+    return plan_plain(b, i, kind, x, y);
 }
 
 /* Plan a plain step from an image to one of another shape. */
@@ -316,16 +316,35 @@ static int plan_pad_layer(struct planner *b, int i)
     return i;
 }
 
-/* Plan OP_RESHAPE: out of the blocks of one shape and into those of the other. */
-static int plan_reshape(struct planner *b, int i)
+/* A list of that many values, in the order C H W. */
+static int new_list(struct planner *b, long values)
+{
+    return new_value(b->p, false, (struct shape){1, 1, (int)values}, (struct border){0}, true);
+}
+
+/* Plan OP_RESHAPE, OP_CONCAT or OP_SLICE: out of the blocks of each input into a list, and from there into
+ * those of the output. */
+static int plan_moved(struct planner *b, int i)
 {
     const struct layer *l = &b->net->layer[i];
-    if (need_image(b, i))
-        return -1;
-    struct shape list = {1, 1, l->out.c * l->out.h * l->out.w};
-    int x = new_value(b->p, false, list, (struct border){0}, true);
-    plan_plain(b, i, STEP_UNBLOCK, b->graph.value_of[l->in[0]], x);
-    return plan_plain(b, i, STEP_BLOCK, x, new_value(b->p, false, l->out, graph_border(&b->graph, i), false));
+    const int *value_of = b->graph.value_of;
+    struct shape in[2] = {{0}};
+    for (int j = 0; j < op_inputs(l->op); j++) {
+        in[j] = b->net->layer[l->in[j]].out;
+        if (b->p->value[value_of[l->in[j]]].matrix)
+            return err_set(b->e, "layer %d: %s after a dense layer is not run", i, op_name(l->op));
+    }
+    long first = (long)in[0].c * in[0].h * in[0].w, second = (long)in[1].c * in[1].h * in[1].w;
+    int list = new_list(b, first + second);
+    plan_plain(b, i, STEP_UNBLOCK, value_of[l->in[0]], list);
+    if (second) {
+        plan_plain(b, i, STEP_UNBLOCK, value_of[l->in[1]], list);
+        b->p->step[b->p->steps - 1].start = first;
+    }
+    plan_plain(b, i, STEP_BLOCK, list, new_value(b->p, false, l->out, graph_border(&b->graph, i), false));
+    if (l->op == OP_SLICE)
+        b->p->step[b->p->steps - 1].start = (long)l->first * in[0].h * in[0].w;
+    return i;
 }
 
 static int plan_pool(struct planner *b, int i)
@@ -361,7 +380,7 @@ static int set_affine(struct planner *b, struct step *s, const struct layer *l)
     return 0;
 }
 
-/* Plan a relu, or a batch norm or a sum with the relu behind it. */
+/* Plan a relu, a product, or a batch norm or a sum with the relu behind it. */
 static int plan_pointwise(struct planner *b, int i, enum kind kind)
 {
     const struct layer *l = &b->net->layer[i];
@@ -375,8 +394,8 @@ static int plan_pointwise(struct planner *b, int i, enum kind kind)
     }
     struct shape shape = value[x].shape;
     if (x2 >= 0 && memcmp(&shape, &value[x2].shape, sizeof shape))
-        return err_set(b->e, "layer %d: a sum of differently flattened inputs is not run", i);
-    int relu = graph_reader(&b->graph, i, OP_RELU), last = relu < 0 ? i : relu;
+        return err_set(b->e, "layer %d: %s of differently flattened inputs is not run", i, op_name(l->op));
+    int relu = kind == STEP_MUL ? -1 : graph_reader(&b->graph, i, OP_RELU), last = relu < 0 ? i : relu;
     int y = new_value(b->p, matrix, shape, graph_border(&b->graph, last), false);
     struct step *s = new_step(b->p, kind, x, y);
     s->x2 = x2;
@@ -405,6 +424,8 @@ static int plan_layer(struct planner *b, int i)
         return plan_pointwise(b, i, STEP_RELU);
     case OP_ADD:
         return plan_pointwise(b, i, STEP_ADD);
+    case OP_MUL:
+        return plan_pointwise(b, i, STEP_MUL);
     case OP_DROPOUT:
     case OP_FLATTEN:
         b->graph.value_of[i] = b->graph.value_of[l->in[0]];
@@ -415,18 +436,20 @@ static int plan_layer(struct planner *b, int i)
             return err_set(b->e, "layer %d: %s before the end is not run", i, op_name(l->op));
         b->graph.value_of[i] = b->graph.value_of[l->in[0]];
         return i;
-    case OP_LEAKYRELU:
-    case OP_SIGMOID:
-    case OP_TANH:
-    case OP_CLIP:
-    case OP_SQRT:
-    case OP_RECIPROCAL:
+    case OP_POINTWISE:
     case OP_QUANTIZE:
-        return plan_each(b, i);
+        return plan_each(b, i, STEP_EACH);
+    case OP_DYNAMIC:
+        return plan_each(b, i, STEP_DYNAMIC);
     case OP_PAD:
         return plan_pad_layer(b, i);
+    case OP_UPSAMPLE:
+    case OP_ZEROSTUFF:
+        return plan_image(b, i, STEP_UPSAMPLE);
     case OP_RESHAPE:
-        return plan_reshape(b, i);
+    case OP_CONCAT:
+    case OP_SLICE:
+        return plan_moved(b, i);
     default:
         break;
     }

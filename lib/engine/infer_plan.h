@@ -16,7 +16,8 @@
  * loops without kernels. */
 enum kind {
     STEP_CONV, STEP_WINOGRAD, STEP_AFFINE, STEP_RELU, STEP_ADD, STEP_MAXPOOL, STEP_SUMPOOL,
-    STEP_PAD, STEP_MATRIX, STEP_LOGITS, STEP_EACH, STEP_ANYPOOL, STEP_UNBLOCK, STEP_BLOCK
+    STEP_PAD, STEP_MATRIX, STEP_LOGITS, STEP_EACH, STEP_ANYPOOL, STEP_UNBLOCK, STEP_BLOCK, STEP_MUL,
+    STEP_UPSAMPLE, STEP_DYNAMIC
 };
 
 /* Steps of an earlier phase run first: on each image of a group, then those of the second phase on
@@ -37,8 +38,9 @@ struct value {
 
 struct step {
     enum kind kind;
-    int x, x2, y; /* values; x2: of STEP_ADD, and of STEP_WINOGRAD with a sum fused into it */
-    long start;   /* STEP_CONV and pools: the offset of the first window in x; STEP_PAD: of x in y */
+    int x, x2, y; /* values; x2: of STEP_ADD, STEP_MUL, and of STEP_WINOGRAD with a sum fused into it */
+    long start;   /* STEP_CONV and pools: the offset of the first window in x; STEP_PAD: of x in y; STEP_UNBLOCK,
+                     STEP_BLOCK: of the image in the list */
     enum phase phase;
     struct conv conv;
     struct winograd winograd;
@@ -74,5 +76,8 @@ struct infer {
     struct infer_step *profile; /* [steps]; NULL: not measured */
     struct int8 *int8;  /* runs instead of the steps; NULL: none, floats */
 };
+
+/* How many channels of block b are the shape's. */
+int lanes_of(const struct value *v, int b);
 
 #endif

@@ -24,14 +24,15 @@ static const char *const op_names[OP_COUNT] = {
     [OP_SOFTMAX] = "softmax",
     [OP_BOXES] = "boxes",
     [OP_RESHAPE] = "reshape",
-    [OP_LEAKYRELU] = "leakyrelu",
-    [OP_SIGMOID] = "sigmoid",
-    [OP_TANH] = "tanh",
-    [OP_CLIP] = "clip",
-    [OP_SQRT] = "sqrt",
-    [OP_RECIPROCAL] = "reciprocal",
+    [OP_POINTWISE] = "pointwise",
+    [OP_MUL] = "mul",
+    [OP_CONCAT] = "concat",
+    [OP_SLICE] = "slice",
+    [OP_UPSAMPLE] = "upsample",
+    [OP_ZEROSTUFF] = "zerostuff",
     [OP_PAD] = "pad",
     [OP_QUANTIZE] = "quantize",
+    [OP_DYNAMIC] = "dynamicquantize",
 };
 
 const char *op_name(enum op op)
@@ -41,7 +42,7 @@ const char *op_name(enum op op)
 
 int op_inputs(enum op op)
 {
-    return op == OP_INPUT ? 0 : op == OP_ADD ? 2 : 1;
+    return op == OP_INPUT ? 0 : op == OP_ADD || op == OP_MUL || op == OP_CONCAT ? 2 : 1;
 }
 
 /* ---- Memory ---- */

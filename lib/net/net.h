@@ -30,16 +30,45 @@ enum op {
     OP_BOXES,      /* last, of a finder: its input, a map of cells (map_loss.h says of what) */
     /* Of models from elsewhere only: they can be run, not trained; a .net has no word for them. */
     OP_RESHAPE,   /* the same values in the order C H W under another `out` */
-    OP_LEAKYRELU, /* x < 0 ? alpha * x : x */
-    OP_SIGMOID,
-    OP_TANH,
-    OP_CLIP,       /* min(max(x, low), high) */
-    OP_SQRT,
-    OP_RECIPROCAL, /* 1 / x */
-    OP_PAD,        /* alpha around the picture, by the four pads */
-    OP_QUANTIZE    /* alpha * min(max(round(x / alpha), low), high), halves to even */
+    OP_POINTWISE, /* each value by itself: `function` */
+    OP_MUL,       /* the product of two inputs of one shape */
+    OP_CONCAT,    /* the channels of two inputs of one height and width, one after the other */
+    OP_SLICE,     /* out.c of the channels, from channel `first` on */
+    OP_UPSAMPLE,  /* each pixel stride_h x stride_w times */
+    OP_ZEROSTUFF, /* stride_h - 1 rows and stride_w - 1 columns of zeros between those of the picture */
+    OP_PAD,       /* alpha around the picture, by the four pads */
+    OP_QUANTIZE,  /* alpha * min(max(round(x / alpha), low), high), halves to even */
+    OP_DYNAMIC    /* the same in 256 levels from the image's lowest value, or 0, to its highest, or 0 */
 };
-#define OP_COUNT (OP_QUANTIZE + 1)
+#define OP_COUNT (OP_DYNAMIC + 1)
+
+/* The functions of OP_POINTWISE, as ONNX defines the operators of these names. */
+enum function {
+    FUNCTION_ABS,
+    FUNCTION_CELU,         /* alpha */
+    FUNCTION_CLIP,         /* min(max(x, low), high) */
+    FUNCTION_ELU,          /* x < 0 ? alpha * (exp(x) - 1) : x */
+    FUNCTION_ERF,
+    FUNCTION_EXP,
+    FUNCTION_GREATER,      /* x > alpha ? 1 : 0 */
+    FUNCTION_GELU,         /* x * Phi(x), the normal distribution (Hendrycks and Gimpel 2016) */
+    FUNCTION_GELU_TANH,    /* its approximation by tanh */
+    FUNCTION_HARD_SIGMOID, /* min(max(alpha * x + beta, 0), 1) */
+    FUNCTION_HARD_SWISH,   /* x * hard sigmoid of alpha 1/6, beta 1/2 */
+    FUNCTION_LEAKY_RELU,   /* x < 0 ? alpha * x : x */
+    FUNCTION_LOG,
+    FUNCTION_MISH,         /* x * tanh(softplus(x)) */
+    FUNCTION_POW,          /* x to the power of alpha */
+    FUNCTION_RECIPROCAL,   /* 1 / x */
+    FUNCTION_SELU,         /* beta * (x < 0 ? alpha * (exp(x) - 1) : x) */
+    FUNCTION_SIGMOID,
+    FUNCTION_SOFTPLUS,     /* log(1 + exp(x)) */
+    FUNCTION_SOFTSIGN,     /* x / (1 + |x|) */
+    FUNCTION_SQRT,
+    FUNCTION_TANH,
+    FUNCTION_THRESHOLDED_RELU /* x > alpha ? x : 0 */
+};
+#define FUNCTION_COUNT (FUNCTION_THRESHOLDED_RELU + 1)
 
 /* Limits: a net beyond one of them is refused. */
 #define NET_MAX_LAYERS 1024        /* A net has at most so many layers. */
@@ -64,8 +93,11 @@ struct layer {
     int pad_top, pad_left, pad_bottom, pad_right;
     bool exclude_pad; /* OP_AVGPOOL */
     float rate;       /* OP_DROPOUT */
-    float alpha;      /* OP_LEAKYRELU, OP_PAD, OP_QUANTIZE */
-    float low, high;  /* OP_CLIP, OP_QUANTIZE */
+    enum function function; /* OP_POINTWISE */
+    int first;        /* OP_SLICE */
+    float alpha;      /* OP_POINTWISE, OP_PAD, OP_QUANTIZE */
+    float beta;       /* OP_POINTWISE */
+    float low, high;  /* FUNCTION_CLIP, OP_QUANTIZE */
     float epsilon, momentum; /* OP_BATCHNORM; running = momentum * running + (1 - momentum) * batch */
     char name[64];    /* in .net: the word of `name`; in ONNX: the node's name; "" otherwise */
     float *weight, *bias;              /* owned by the net */
@@ -120,8 +152,8 @@ int net_infer_shapes(struct net *net, struct err *e);
  * -1 and the net is as before. */
 int net_resize(struct net *net, int height, int width, struct err *e);
 
-/* net_infer_shapes of layer i alone, whose inputs have their shapes. out.c of OP_CONV and OP_DENSE, and
- * out of OP_RESHAPE, are given. The sums over the net are not checked. */
+/* net_infer_shapes of layer i alone, whose inputs have their shapes. out.c of OP_CONV, OP_DENSE and OP_SLICE,
+ * and out of OP_RESHAPE, are given. The sums over the net are not checked. */
 int net_infer_layer(struct net *net, int i, struct err *e);
 
 /* How many layers an op reads: 0, 1 or 2. */
@@ -151,6 +183,10 @@ void net_batchnorm(const struct layer *l, long k, float *scale, float *shift);
 /* The shape of the net's input; the number of its outputs. */
 struct shape net_input(const struct net *net);
 int net_outputs(const struct net *net);
+
+/* Whether the outputs are probabilities as they are, each by itself, since a sigmoid made them; otherwise they
+ * are logits, which softmax makes probabilities. */
+bool net_is_sigmoid(const struct net *net);
 
 /* A finder: its answer is a map of cells that say where boxes are, not classes. */
 #define NET_BOX_CHANNELS 5 /* of its map beside the classes: centre or not, x, y, width, height */

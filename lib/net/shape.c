@@ -81,13 +81,43 @@ static int infer_pool(const struct layer *l, struct shape in, struct shape *out,
     return infer_window(l, in, out, e);
 }
 
-static int infer_add(const struct net *net, const struct layer *l, struct shape *out,
-                     struct err *e)
+static int infer_pair(const struct net *net, const struct layer *l, struct shape *out,
+                      struct err *e)
 {
     struct shape a = net->layer[l->in[0]].out, b = net->layer[l->in[1]].out;
-    if (!same_shape(a, b))
-        return err_set(e, "cannot add %dx%dx%d and %dx%dx%d", a.c, a.h, a.w, b.c, b.h, b.w);
+    bool fit = l->op == OP_CONCAT ? a.h == b.h && a.w == b.w : same_shape(a, b);
+    if (!fit)
+        return err_set(e, "cannot %s %dx%dx%d and %dx%dx%d",
+                       l->op == OP_ADD   ? "add"
+                       : l->op == OP_MUL ? "multiply"
+                                         : "join",
+                       a.c, a.h, a.w, b.c, b.h, b.w);
     *out = a;
+    if (l->op == OP_CONCAT)
+        out->c += b.c;
+    return 0;
+}
+
+static int infer_slice(const struct layer *l, struct shape in, struct shape *out, struct err *e)
+{
+    if (l->first < 0 || out->c < 1 || l->first > in.c - out->c)
+        return err_set(e, "%d channels from %d on are not there: there are %d", out->c, l->first,
+                       in.c);
+    out->h = in.h;
+    out->w = in.w;
+    return 0;
+}
+
+static int infer_larger(const struct layer *l, struct shape in, struct shape *out, struct err *e)
+{
+    bool zeros = l->op == OP_ZEROSTUFF; /* they are between pixels, none behind the last */
+    if (!dim_ok(l->stride_h) || !dim_ok(l->stride_w) || in.h > NET_MAX_DIM / l->stride_h ||
+        in.w > NET_MAX_DIM / l->stride_w)
+        return err_set(e, "%dx%d pixels, %d and %d times, are more than %d", in.h, in.w,
+                       l->stride_h, l->stride_w, NET_MAX_DIM);
+    *out = (struct shape){in.c, in.h * l->stride_h, in.w * l->stride_w};
+    out->h -= zeros ? l->stride_h - 1 : 0;
+    out->w -= zeros ? l->stride_w - 1 : 0;
     return 0;
 }
 
@@ -153,7 +183,14 @@ static int infer_op(struct net *net, struct layer *l, struct err *e)
     case OP_FLATTEN:
         return infer_flat(in, &l->out, e);
     case OP_ADD:
-        return infer_add(net, l, &l->out, e);
+    case OP_MUL:
+    case OP_CONCAT:
+        return infer_pair(net, l, &l->out, e);
+    case OP_SLICE:
+        return infer_slice(l, in, &l->out, e);
+    case OP_UPSAMPLE:
+    case OP_ZEROSTUFF:
+        return infer_larger(l, in, &l->out, e);
     case OP_RESHAPE:
         return infer_reshape(in, l->out, e);
     case OP_PAD:
@@ -202,11 +239,16 @@ static int64_t kept(struct shape s, const struct layer *border)
     return (s.c == 1 ? 1 : in_blocks(s.c)) * h * w;
 }
 
-/* The floats of layer i's output and, when it pads, of a padded copy of its input. */
+/* The floats of layer i's output and, when it pads, of a padded copy of its input; where values are moved,
+ * those of the list that they go through. */
 static int64_t activation(const struct net *net, int i)
 {
     const struct layer *l = &net->layer[i];
     int64_t n = kept(l->out, NULL);
+    if (l->op == OP_RESHAPE || l->op == OP_CONCAT)
+        n += shape_size(l->out);
+    if (l->op == OP_SLICE)
+        n += shape_size(net->layer[l->in[0]].out);
     bool padded = l->pad_top || l->pad_left || l->pad_bottom || l->pad_right;
     return padded && l->in[0] >= 0 ? n + kept(net->layer[l->in[0]].out, l) : n;
 }
@@ -354,6 +396,15 @@ struct shape net_input(const struct net *net)
 int net_outputs(const struct net *net)
 {
     return (int)shape_size(net->layer[net->layers - 1].out);
+}
+
+bool net_is_sigmoid(const struct net *net)
+{
+    const struct layer *l = &net->layer[net->layers - 1];
+    while (l->op == OP_FLATTEN || l->op == OP_RESHAPE || l->op == OP_DROPOUT || l->op == OP_QUANTIZE)
+        l = &net->layer[l->in[0]];
+    return l->op == OP_POINTWISE &&
+           (l->function == FUNCTION_SIGMOID || l->function == FUNCTION_HARD_SIGMOID);
 }
 
 bool net_is_finder(const struct net *net)

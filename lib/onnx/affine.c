@@ -1,11 +1,12 @@
-/* Operators that are affine along the channels: batch norm, sums and products with constants, Scaler,
- * QuantizeLinear and DequantizeLinear.
+/* Operators that are affine along the channels: batch norm, sums and products with constants, Scaler; and sums
+ * and products of two values.
  *   in   a node, its operands as constants and values
- *   out  a batch norm or quantize layer; tidy.c folds the former into weights */
+ *   out  a batch norm layer, which tidy.c folds into weights; add and mul layers */
 #include "import.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The values of t for each channel of x's layer (flat: of that layer flattened), t being broadcast to x as an
  * ONNX tensor of `like` dims. */
@@ -51,7 +52,7 @@ static int channels_layer(struct import *m, const struct value *x, const struct 
     return import_finish(m);
 }
 
-static int do_batchnorm(struct import *m)
+int do_batchnorm(struct import *m)
 {
     const struct value *x = import_runtime(m, 0);
     const struct tensor *t[4];
@@ -83,13 +84,12 @@ static int do_batchnorm(struct import *m)
     return import_result(m, import_finish(m), &x->view);
 }
 
-/* Append y = scale * x + shift as a batch norm. The layer takes over both arrays; NULL is all 1, all 0.
- * After a batch norm made here no layer is appended: the two are composed. */
-static int add_affine(struct import *m, int from, float *scale, float *shift)
+/* After a batch norm made here no layer is appended: the two are composed. */
+int add_affine(struct import *m, int from, float *scale, float *shift)
 {
-    bool after = m->affine[from];
-    struct layer *before = &m->net->layer[from];
-    struct layer *l = import_new_layer(m, OP_BATCHNORM, after ? before->in[0] : from);
+    bool after = from >= 0 && m->affine[from];
+    const struct layer *before = &m->net->layer[from < 0 ? 0 : from];
+    struct layer *l = from < 0 ? NULL : import_new_layer(m, OP_BATCHNORM, after ? before->in[0] : from);
     if (!l) {
         free(scale);
         free(shift);
@@ -112,9 +112,18 @@ static int add_affine(struct import *m, int from, float *scale, float *shift)
     return import_finish(m);
 }
 
-/* Append an affine layer whose scale or shift is f of each value of operand t. */
-static int affine_with(struct import *m, const struct value *x, const struct tensor *t,
-                       bool is_scale, double (*f)(double), int sign)
+int add_scaled(struct import *m, int from, float scale, float shift)
+{
+    long count = from < 0 ? 0 : import_shape(m, from).c;
+    float *a = import_floats(m, count), *b = import_floats(m, count);
+    for (long i = 0; a && b && i < count; i++) {
+        a[i] = scale;
+        b[i] = shift;
+    }
+    return add_affine(m, m->call.failed ? -1 : from, a, b);
+}
+
+int affine_with(struct import *m, const struct value *x, const struct tensor *t, bool is_scale, double (*f)(double))
 {
     bool flat;
     int from = channels_layer(m, x, &t->dims, &flat);
@@ -122,21 +131,13 @@ static int affine_with(struct import *m, const struct value *x, const struct ten
     if (!numbers)
         return -1;
     long count = import_shape(m, from).c;
-    float *signs = sign < 0 ? import_floats(m, count) : NULL;
-    if (sign < 0 && !signs) {
-        free(numbers);
-        return -1;
-    }
-    for (long i = 0; i < count; i++) {
+    for (long i = 0; i < count; i++)
         numbers[i] = (float)f(numbers[i]);
-        if (signs)
-            signs[i] = -1;
-    }
-    int layer = add_affine(m, from, is_scale ? numbers : signs, is_scale ? NULL : numbers);
+    int layer = add_affine(m, from, is_scale ? numbers : NULL, is_scale ? NULL : numbers);
     return import_result(m, layer, &x->view);
 }
 
-static double same(double x)
+double same(double x)
 {
     return x;
 }
@@ -151,195 +152,234 @@ static double inverted(double x)
     return 1 / x;
 }
 
-/* Append y times -1, for x - y. */
-static int add_negative(struct import *m, int layer)
+/* ---- Two values that depend on the image ---- */
+
+static bool one_order(const struct view *a, const struct view *b)
 {
-    long count = import_shape(m, layer).c;
-    float *minus = import_floats(m, count);
-    for (long i = 0; minus && i < count; i++)
-        minus[i] = -1;
-    return minus ? add_affine(m, layer, minus, NULL) : -1;
+    int sides = 0;
+    for (int i = 0; i < 3; i++)
+        sides += b->size[i] > 1;
+    return sides < 2 || !memcmp(a->order, b->order, sizeof a->order) ||
+           (view_is_linear(a) && view_is_linear(b));
 }
 
-static bool same_views(const struct view *a, const struct view *b)
+/* Make `view` that of two values broadcast together: each axis is as long as the longer one. Returns false where
+ * an axis of one lies in another dimension of the other. */
+static bool common_view(struct import *m, const struct view *a, const struct view *b, struct view *view)
 {
-    if (a->dims.rank != b->dims.rank || a->batch != b->batch)
+    if (a->dims.rank < b->dims.rank) {
+        const struct view *shorter = a;
+        a = b;
+        b = shorter;
+    }
+    int shift = a->dims.rank - b->dims.rank;
+    *view = *a;
+    if (dims_common(&m->call, &a->dims, &b->dims, &view->dims) || !one_order(a, b) ||
+        (b->batch >= 0 ? b->batch + shift : a->batch) != a->batch)
         return false;
     for (int i = 0; i < 3; i++) {
-        if (a->size[i] != b->size[i] || (a->size[i] > 1 && a->at[i] != b->at[i]))
+        bool both = a->size[i] > 1 && b->size[i] > 1;
+        if (both && (a->size[i] != b->size[i] || a->at[i] != b->at[i] + shift))
             return false;
-        if (a->order[i] != b->order[i] && !(view_is_linear(a) && view_is_linear(b)))
+        if (a->size[i] == 1 && b->size[i] > 1) {
+            view->size[i] = b->size[i];
+            view->at[i] = b->at[i] + shift;
+        }
+    }
+    view_sort(view);
+    for (int d = 0; d < view->dims.rank; d++) {
+        long size = 1;
+        for (int i = 0; i < 3; i++)
+            size *= view->size[i] > 1 && view->at[i] == d ? view->size[i] : 1;
+        if (d != view->batch && size != view->dims.dim[d])
             return false;
     }
     return true;
 }
 
-/* Append the sum of two values that depend on the image, or their difference. */
-static int add_values(struct import *m, bool subtract)
+static bool same_dims(const struct view *a, const struct view *b)
 {
-    struct value *a = import_runtime(m, 0), *b = a ? import_runtime(m, 1) : NULL;
-    if (!b)
-        return -1;
-    if (!same_views(&a->view, &b->view))
-        return call_fail(&m->call, "the two inputs have different shapes");
-    int x = view_spatial(m, a), y = x < 0 ? -1 : view_spatial(m, b);
-    if (y >= 0 && subtract)
-        y = add_negative(m, y);
-    struct layer *l = y < 0 ? NULL : import_new_layer(m, OP_ADD, x);
+    return a->dims.rank == b->dims.rank && a->batch == b->batch &&
+           !memcmp(a->dims.dim, b->dims.dim, (size_t)a->dims.rank * sizeof *a->dims.dim);
+}
+
+int add_pair(struct import *m, enum op op, int a, int b)
+{
+    struct layer *l = a < 0 || b < 0 ? NULL : import_new_layer(m, op, a);
     if (!l)
         return -1;
-    l->in[1] = y;
-    return import_result(m, import_finish(m), &a->view);
+    l->in[1] = b;
+    return import_finish(m);
 }
 
-/* The index of the constant operand, 0 or 1; -1 when neither is constant. */
-static int constant_operand(struct import *m)
+/* Append what a sign makes of two values that depend on the image, broadcast together. */
+static int two_values(struct import *m, int sign, const struct value *a, const struct value *b)
 {
-    if (m->call.node->n_input != 2) {
-        call_fail(&m->call, "two inputs are needed");
+    struct view view;
+    int x, y;
+    if (!a || !b)
         return -1;
+    if (sign != '+' && sign != '-' && sign != '*' && sign != '/')
+        return call_fail(&m->call, "one input must be a constant");
+    if (common_view(m, &a->view, &b->view, &view)) {
+        struct shape to = {(int)view.size[0], (int)view.size[1], (int)view.size[2]};
+        x = add_copies(m, view_spatial(m, a), to);
+        y = add_copies(m, view_spatial(m, b), to);
+    } else if (same_dims(&a->view, &b->view) && view_is_linear(&b->view) && view_by_dims(m, &a->view, &view)) {
+        x = view_reshaped(m, a, &view); /* one list, but of other axes */
+        y = view_reshaped(m, b, &view);
+    } else {
+        return call_fail(&m->call, "the two inputs have different shapes");
     }
-    return m->call.in[1] ? 1 : m->call.in[0] ? 0 : -1;
+    if (sign == '-')
+        y = add_scaled(m, y, -1, 0);
+    if (sign == '/')
+        y = import_function(m, y, FUNCTION_RECIPROCAL, 0);
+    return import_result(m, add_pair(m, sign == '+' || sign == '-' ? OP_ADD : OP_MUL, x, y), &view);
 }
 
-static int do_add(struct import *m)
+/* ---- A value and a constant ---- */
+
+/* Max and Min: Clip on one side. */
+static int clip_at(struct import *m, const struct value *x, double low, double high)
 {
-    int c = constant_operand(m);
-    if (c < 0)
-        return m->call.failed ? -1 : add_values(m, false);
-    const struct value *x = import_runtime(m, (size_t)!c);
-    return x ? affine_with(m, x, m->call.in[c], false, same, 1) : -1;
+    struct layer *l = import_new_layer(m, low == 0 && high == INFINITY ? OP_RELU : OP_POINTWISE, x->layer);
+    if (!l)
+        return -1;
+    l->function = FUNCTION_CLIP;
+    l->low = (float)low;
+    l->high = (float)high;
+    return import_result(m, import_finish(m), &x->view);
 }
 
-static int do_sub(struct import *m)
+/* x, of layer `layer`, with a constant first: minus x plus t, or 1 / x times t. */
+static int constant_first(struct import *m, const struct value *x, int layer, const struct tensor *t, bool is_scale)
 {
-    int c = constant_operand(m);
-    if (c < 0)
-        return m->call.failed ? -1 : add_values(m, true);
-    const struct value *x = import_runtime(m, (size_t)!c);
-    return !x       ? -1
-           : c == 1 ? affine_with(m, x, m->call.in[c], false, negated, 1)
-                    : affine_with(m, x, m->call.in[c], false, same, -1);
+    struct value made = *x;
+    made.layer = layer;
+    return layer < 0 ? -1 : affine_with(m, &made, t, is_scale, same);
 }
 
-static int do_mul(struct import *m)
+int do_arithmetic(struct import *m)
 {
-    int c = constant_operand(m);
-    if (c < 0)
-        return call_fail(&m->call, "a product of two values that depend on the image is not run");
-    const struct value *x = import_runtime(m, (size_t)!c);
-    return x ? affine_with(m, x, m->call.in[c], true, same, 1) : -1;
+    struct call *c = &m->call;
+    int sign = c->operator->kind, at = c->node->n_input < 2 || c->in[1] ? 1 : 0;
+    if (c->node->n_input < 2)
+        return do_identity(m);
+    if (!c->in[0] && !c->in[1])
+        return two_values(m, sign, import_runtime(m, 0), import_runtime(m, 1));
+    const struct value *x = import_runtime(m, (size_t)!at);
+    const struct tensor *t = c->in[at];
+    if (!x)
+        return -1;
+    switch (sign) {
+    case '+':
+    case '*':
+        return affine_with(m, x, t, sign == '*', same);
+    case '-':
+        return at ? affine_with(m, x, t, false, negated)
+                  : constant_first(m, x, add_scaled(m, view_spatial(m, x), -1, 0), t, false);
+    case '/':
+        return at ? affine_with(m, x, t, true, inverted)
+                  : constant_first(m, x, import_function(m, x->layer, FUNCTION_RECIPROCAL, 0), t, true);
+    default:
+        break;
+    }
+    if (t->count != 1 || t->dims.rank > x->view.dims.rank || (sign == '^' && !at))
+        return call_fail(c, "input %d must be one constant number", at);
+    double number = tensor_at(t, 0);
+    if (sign == '^')
+        return import_result(m, import_function(m, x->layer, FUNCTION_POW, (float)number), &x->view);
+    return clip_at(m, x, sign == 'M' ? number : -INFINITY, sign == 'm' ? number : INFINITY);
 }
 
-static int do_div(struct import *m)
+/* Sum of any number of values, one after another. */
+int do_sum(struct import *m)
 {
-    if (constant_operand(m) != 1)
-        return call_fail(&m->call, "only division by a constant is run");
+    struct value sum, *y = import_find(m, m->call.node->output[0]);
+    if (do_identity(m))
+        return -1;
+    for (size_t i = 1; i < m->call.node->n_input; i++) {
+        sum = *y;
+        int failed = m->call.in[i] ? affine_with(m, &sum, m->call.in[i], false, same)
+                                   : two_values(m, '+', &sum, import_runtime(m, i));
+        if (failed)
+            return -1;
+    }
+    return 0;
+}
+
+/* Greater, Less and their like, with a constant: 1 where it is true, else 0. x < c is -x > -c; with `or equal` it
+ * is what the opposite leaves. */
+int do_compare(struct import *m)
+{
+    int sign = m->call.operator->kind, at = m->call.in[1] ? 1 : 0;
+    const struct value *x = import_runtime(m, (size_t)!at);
+    double number = operand_number(&m->call, (size_t)at, 0);
+    if (!x || m->call.failed)
+        return -1;
+    bool equal = sign == 'g' || sign == 'l', below = (sign == '<' || sign == 'g') == (at == 1);
+    int layer = view_spatial(m, x);
+    layer = import_function(m, below ? add_scaled(m, layer, -1, 0) : layer, FUNCTION_GREATER,
+                            (float)(below ? -number : number));
+    if (equal)
+        layer = add_scaled(m, layer, -1, 1);
+    return import_like(m, &(struct value){.integer = true}, layer, &x->view);
+}
+
+/* Make the node's output the product of a truth and operand i. */
+static int where_true(struct import *m, const struct value *truth, size_t i)
+{
+    return m->call.in[i] ? affine_with(m, truth, m->call.in[i], true, same)
+                         : two_values(m, '*', truth, import_runtime(m, i));
+}
+
+/* Where: truth * x + (1 - truth) * y. */
+int do_where(struct import *m)
+{
+    struct value *out = import_find(m, m->call.node->output[0]), truth, chosen, other;
+    const struct value *c = import_any(m, 0);
+    if (!c || !c->integer)
+        return call_fail(&m->call, "input 0 must be a comparison");
+    truth = *c;
+    truth.integer = false;
+    if (where_true(m, &truth, 1))
+        return -1;
+    chosen = *out;
+    truth.layer = add_scaled(m, truth.layer, -1, 1);
+    if (truth.layer < 0 || where_true(m, &truth, 2))
+        return -1;
+    other = *out;
+    return two_values(m, '+', &chosen, &other);
+}
+
+int do_negative(struct import *m)
+{
     const struct value *x = import_runtime(m, 0);
-    return x ? affine_with(m, x, m->call.in[1], true, inverted, 1) : -1;
+    return x ? import_result(m, add_scaled(m, view_spatial(m, x), -1, 0), &x->view) : -1;
+}
+
+int do_clip(struct import *m)
+{
+    const struct value *x = import_runtime(m, 0);
+    double low = operand_number(&m->call, 1, attr_float(&m->call, "min", -INFINITY));
+    double high = operand_number(&m->call, 2, attr_float(&m->call, "max", INFINITY));
+    return x && !m->call.failed ? clip_at(m, x, low, high) : -1;
 }
 
 /* Scaler of ai.onnx.ml, as scikit-learn's converter writes it: (x - offset) * scale. */
-static int do_scaler(struct import *m)
+int do_scaler(struct import *m)
 {
     struct tensor offset = {0}, scale = {0};
     const struct value *x = import_runtime(m, 0);
     int status = -1;
     if (x && !attr_tensor(&m->call, "offset", &offset) && !attr_tensor(&m->call, "scale", &scale)) {
-        status = offset.data ? affine_with(m, x, &offset, false, negated, 1)
+        status = offset.data ? affine_with(m, x, &offset, false, negated)
                              : import_result(m, x->layer, &x->view);
         if (!status && scale.data)
-            status = affine_with(m, import_find(m, m->call.node->output[0]), &scale, true, same, 1);
+            status = affine_with(m, import_find(m, m->call.node->output[0]), &scale, true, same);
     }
     tensor_free(&offset);
     tensor_free(&scale);
     return status;
 }
-
-/* ---- Quantization ---- */
-
-static int read_scale(struct import *m, double *scale, double *zero, int *type)
-{
-    const struct tensor *s = import_constant(m, 1),
-                        *z = import_given(m, 2) ? import_constant(m, 2) : NULL;
-    if (!s || m->call.failed)
-        return -1;
-    if (s->count != 1 || (z && z->count != 1))
-        return call_fail(&m->call, "one scale and zero point for all values is run, not %ld",
-                         s->count);
-    *scale = tensor_at(s, 0);
-    *zero = z ? tensor_at(z, 0) : 0;
-    *type = z ? z->type : TYPE(UINT8);
-    if (!isfinite((float)*scale) || !((float)*scale > 0))
-        return call_fail(&m->call, "a scale of %g", *scale);
-    return 0;
-}
-
-/* QuantizeLinear. Quantized probabilities stay as they are: answers are made of the logits before softmax. */
-static int do_quantize(struct import *m)
-{
-    const struct value *x = import_any(m);
-    bool done = x && m->net->layer[x->layer].op == OP_SOFTMAX;
-    double scale, zero, low, high;
-    int type;
-    if (!x || (!done && !import_runtime(m, 0)) || read_scale(m, &scale, &zero, &type))
-        return -1;
-    if (type != TYPE(UINT8) && type != TYPE(INT8))
-        return call_fail(&m->call, "only quantization to 8 bits is run");
-    type_range(type, &low, &high);
-    struct layer *l = done ? NULL : import_new_layer(m, OP_QUANTIZE, x->layer);
-    if (l) {
-        l->alpha = (float)scale;
-        l->low = (float)(low - zero);
-        l->high = (float)(high - zero);
-    }
-    if (import_result(m, l ? import_finish(m) : x->layer, &x->view))
-        return -1;
-    struct value *y = import_find(m, m->call.node->output[0]);
-    y->quantized = true;
-    y->scale = scale;
-    y->zero = zero;
-    return 0;
-}
-
-/* DequantizeLinear of a value that was quantized by the same scale and zero point, or of pixels. */
-static int do_dequantize(struct import *m)
-{
-    const struct value *x = import_any(m);
-    double scale, zero;
-    int type;
-    if (!x || read_scale(m, &scale, &zero, &type))
-        return -1;
-    if (x->quantized) {
-        if ((float)scale != (float)x->scale || zero != x->zero)
-            return call_fail(&m->call, "not the scale that the value was quantized with");
-        if (import_same(m, x, &x->view))
-            return -1;
-        import_find(m, m->call.node->output[0])->quantized = false;
-        return 0;
-    }
-    if (!x->integer)
-        return call_fail(&m->call, "the input was not quantized");
-    int from = view_spatial(m, x);
-    if (from < 0)
-        return -1;
-    long count = import_shape(m, from).c;
-    float *s = import_floats(m, count), *shift = import_floats(m, count);
-    for (long i = 0; s && shift && i < count; i++) {
-        s[i] = (float)scale;
-        shift[i] = (float)(-zero * scale);
-    }
-    return import_result(m, add_affine(m, from, s, shift), &x->view);
-}
-
-const struct operator affine_operators[] = {
-    {"Add", do_add},
-    {"BatchNormalization", do_batchnorm},
-    {"DequantizeLinear", do_dequantize},
-    {"Div", do_div},
-    {"Mul", do_mul},
-    {"QuantizeLinear", do_quantize},
-    {"Scaler", do_scaler},
-    {"Sub", do_sub},
-    {NULL, NULL},
-};

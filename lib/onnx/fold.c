@@ -5,6 +5,7 @@
 #include "fold.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Shapes ---- */
@@ -181,7 +182,7 @@ static int broadcast(struct call *c, const struct tensor *from, const struct dim
     return strided(c, from, 0, to, stride, out);
 }
 
-static int common_dims(struct call *c, const struct dims *a, const struct dims *b, struct dims *out)
+int dims_common(struct call *c, const struct dims *a, const struct dims *b, struct dims *out)
 {
     out->rank = a->rank > b->rank ? a->rank : b->rank;
     for (int i = 0; i < out->rank; i++) {
@@ -216,39 +217,18 @@ static int reshaped(struct call *c, const struct dims *dims)
     return 0;
 }
 
-static int fold_identity(struct call *c)
+int fold_identity(struct call *c)
 {
     return operand(c, 0) ? reshaped(c, &c->in[0]->dims) : -1;
 }
 
-static int fold_shape_op(struct call *c,
-                         int (*rule)(struct call *, const struct dims *, struct dims *))
+int fold_dims(struct call *c)
 {
     struct dims dims = {0};
-    return !operand(c, 0) || rule(c, &c->in[0]->dims, &dims) ? -1 : reshaped(c, &dims);
+    return !operand(c, 0) || c->operator->rule(c, &c->in[0]->dims, &dims) ? -1 : reshaped(c, &dims);
 }
 
-static int fold_reshape(struct call *c)
-{
-    return fold_shape_op(c, dims_reshape);
-}
-
-static int fold_flatten(struct call *c)
-{
-    return fold_shape_op(c, dims_flatten);
-}
-
-static int fold_squeeze(struct call *c)
-{
-    return fold_shape_op(c, dims_squeeze);
-}
-
-static int fold_unsqueeze(struct call *c)
-{
-    return fold_shape_op(c, dims_unsqueeze);
-}
-
-static int fold_transpose(struct call *c)
+int fold_transpose(struct call *c)
 {
     int perm[ONNX_MAX_RANK];
     long own[ONNX_MAX_RANK] = {0}, stride[ONNX_MAX_RANK];
@@ -270,7 +250,7 @@ static int fold_transpose(struct call *c)
     return 0;
 }
 
-static int fold_cast(struct call *c)
+int fold_cast(struct call *c)
 {
     long to = attr_int(c, "to", 0);
     double low, high;
@@ -290,7 +270,7 @@ static int list_constant(struct call *c, int type, size_t count, bool scalar)
     return tensor_new(c, c->out, type, &dims);
 }
 
-static int fold_constant(struct call *c)
+int fold_constant(struct call *c)
 {
     for (size_t i = 0; i < c->node->n_attribute; i++) {
         const Onnx__AttributeProto *a = c->node->attribute[i];
@@ -317,7 +297,7 @@ static int fold_constant(struct call *c)
     return call_fail(c, "a constant without numbers");
 }
 
-static int fold_constant_of_shape(struct call *c)
+int fold_constant_of_shape(struct call *c)
 {
     struct dims dims = {0};
     struct tensor value = {0};
@@ -343,7 +323,7 @@ static int fold_constant_of_shape(struct call *c)
     return 0;
 }
 
-static int fold_shape(struct call *c)
+int fold_shape(struct call *c)
 {
     const struct tensor *x = operand(c, 0);
     int start, end;
@@ -357,7 +337,7 @@ static int fold_shape(struct call *c)
     return 0;
 }
 
-static int fold_gather(struct call *c)
+int fold_gather(struct call *c)
 {
     const struct tensor *x = operand(c, 0), *at = operand(c, 1);
     int axis;
@@ -393,27 +373,26 @@ static long slice_bound(long bound, long n, long low, long high)
     return bound < low ? low : bound > high ? high : bound;
 }
 
-static int fold_slice(struct call *c)
+int dims_slice(struct call *c, const struct dims *in, struct slice *s)
 {
     long start[ONNX_MAX_RANK], end[ONNX_MAX_RANK], axes[ONNX_MAX_RANK], step[ONNX_MAX_RANK];
-    const struct tensor *x = operand(c, 0);
     int count = operand_ints(c, 1, "starts", ONNX_MAX_RANK, start);
     int ends = operand_ints(c, 2, "ends", ONNX_MAX_RANK, end);
     int named = operand_ints(c, 3, "axes", ONNX_MAX_RANK, axes);
     int steps = operand_ints(c, 4, "steps", ONNX_MAX_RANK, step);
-    if (!x || c->failed || count < 0 || ends != count || (named >= 0 && named != count) ||
-        (steps >= 0 && steps != count) || count > x->dims.rank)
+    if (c->failed || count < 0 || ends != count || (named >= 0 && named != count) ||
+        (steps >= 0 && steps != count) || count > in->rank)
         return call_fail(c, "starts, ends, axes and steps do not go together");
-    struct dims dims = x->dims;
+    *s = (struct slice){.dims = *in};
+    for (int d = 0; d < in->rank; d++)
+        s->by[d] = 1;
     bool seen[ONNX_MAX_RANK] = {false};
-    long stride[ONNX_MAX_RANK] = {0}, from = 0;
-    strides_of(&x->dims, stride);
     for (int i = 0; i < count; i++) {
         int axis;
         long by = steps < 0 ? 1 : step[i];
-        if (call_axis(c, named < 0 ? i : axes[i], x->dims.rank, &axis))
+        if (call_axis(c, named < 0 ? i : axes[i], in->rank, &axis))
             return -1;
-        long n = x->dims.dim[axis];
+        long n = in->dim[axis];
         if (by == 0 || by < -NET_MAX_TENSOR || by > NET_MAX_TENSOR || seen[axis])
             return call_fail(c, "a bad step or axis");
         seen[axis] = true;
@@ -423,14 +402,29 @@ static int fold_slice(struct call *c)
         long last = slice_bound(end[i], n, by > 0 ? 0 : -1, by > 0 ? n : n - 1);
         long room = by > 0 ? last - first : first - last;
         long size = by > 0 ? by : -by;
-        dims.dim[axis] = room > 0 ? (room + size - 1) / size : 0;
-        from += first * stride[axis];
-        stride[axis] *= by;
+        s->dims.dim[axis] = room > 0 ? (room + size - 1) / size : 0;
+        s->from[axis] = first;
+        s->by[axis] = by;
     }
-    return strided(c, x, from, &dims, stride, c->out);
+    return 0;
 }
 
-static int fold_concat(struct call *c)
+int fold_slice(struct call *c)
+{
+    const struct tensor *x = operand(c, 0);
+    struct slice slice;
+    long stride[ONNX_MAX_RANK] = {0}, from = 0;
+    if (!x || dims_slice(c, &x->dims, &slice))
+        return -1;
+    strides_of(&x->dims, stride);
+    for (int d = 0; d < x->dims.rank; d++) {
+        from += slice.from[d] * stride[d];
+        stride[d] *= slice.by[d];
+    }
+    return strided(c, x, from, &slice.dims, stride, c->out);
+}
+
+int fold_concat(struct call *c)
 {
     const struct tensor *first = operand(c, 0);
     int axis;
@@ -462,19 +456,19 @@ static int fold_concat(struct call *c)
     return 0;
 }
 
-static int fold_expand(struct call *c)
+int fold_expand(struct call *c)
 {
     struct dims shape = {0}, dims = {0};
     const struct tensor *x = operand(c, 0);
     shape.rank = operand_ints(c, 1, "shape", ONNX_MAX_RANK, shape.dim);
-    if (!x || c->failed || shape.rank < 0 || common_dims(c, &x->dims, &shape, &dims))
+    if (!x || c->failed || shape.rank < 0 || dims_common(c, &x->dims, &shape, &dims))
         return call_fail(c, "no shape");
     return broadcast(c, x, &dims, c->out);
 }
 
-static double arithmetic(char op, double a, double b, bool integer)
+static double arithmetic(int sign, double a, double b, bool integer)
 {
-    switch (op) {
+    switch (sign) {
     case '+':
         return a + b;
     case '-':
@@ -483,49 +477,28 @@ static double arithmetic(char op, double a, double b, bool integer)
         return a * b;
     case '/':
         return integer ? (b == 0 ? 0 : trunc(a / b)) : a / b;
+    case 'M':
+        return fmax(a, b);
+    case 'm':
+        return fmin(a, b);
     default:
         return pow(a, b);
     }
 }
 
-static int fold_arithmetic(struct call *c, char op)
+int fold_arithmetic(struct call *c)
 {
     const struct tensor *a = operand(c, 0), *b = operand(c, 1);
     struct dims dims = {0};
     struct tensor wide = {0};
-    if (!a || !b || common_dims(c, &a->dims, &b->dims, &dims) || broadcast(c, a, &dims, c->out) ||
+    if (!a || !b || dims_common(c, &a->dims, &b->dims, &dims) || broadcast(c, a, &dims, c->out) ||
         broadcast(c, b, &dims, &wide))
         return -1;
     bool integer = !type_is_float(a->type);
     for (long i = 0; i < c->out->count; i++)
-        c->out->data[i] = as_type(a->type, arithmetic(op, c->out->data[i], wide.data[i], integer));
+        c->out->data[i] = as_type(a->type, arithmetic(c->operator->kind, c->out->data[i], wide.data[i], integer));
     tensor_free(&wide);
     return 0;
-}
-
-static int fold_add(struct call *c)
-{
-    return fold_arithmetic(c, '+');
-}
-
-static int fold_sub(struct call *c)
-{
-    return fold_arithmetic(c, '-');
-}
-
-static int fold_mul(struct call *c)
-{
-    return fold_arithmetic(c, '*');
-}
-
-static int fold_div(struct call *c)
-{
-    return fold_arithmetic(c, '/');
-}
-
-static int fold_pow(struct call *c)
-{
-    return fold_arithmetic(c, '^');
 }
 
 static double reciprocal(double x)
@@ -538,32 +511,25 @@ static double negative(double x)
     return -x;
 }
 
-static int fold_each(struct call *c, double (*f)(double))
+int fold_each(struct call *c)
 {
+    static const struct {
+        const char *type;
+        double (*f)(double);
+    } functions[] = {{"Abs", fabs}, {"Erf", erf}, {"Exp", exp}, {"Log", log}, {"Neg", negative},
+                     {"Reciprocal", reciprocal}, {"Sqrt", sqrt}};
+    size_t f = 0;
     if (fold_identity(c))
         return -1;
+    while (strcmp(functions[f].type, c->operator->type))
+        f++;
     for (long i = 0; i < c->out->count; i++)
-        c->out->data[i] = as_type(c->out->type, f(c->out->data[i]));
+        c->out->data[i] = as_type(c->out->type, functions[f].f(c->out->data[i]));
     return 0;
 }
 
-static int fold_sqrt(struct call *c)
-{
-    return fold_each(c, sqrt);
-}
-
-static int fold_reciprocal(struct call *c)
-{
-    return fold_each(c, reciprocal);
-}
-
-static int fold_neg(struct call *c)
-{
-    return fold_each(c, negative);
-}
-
 /* ReduceProd over all axes, as chains behind Shape use it. */
-static int fold_reduce_prod(struct call *c)
+int fold_reduce_prod(struct call *c)
 {
     const struct tensor *x = operand(c, 0);
     long axes[ONNX_MAX_RANK];
@@ -579,24 +545,24 @@ static int fold_reduce_prod(struct call *c)
     return 0;
 }
 
-/* Check scale and zero point of a quantized constant: one for the tensor (*axis -1), or one a slice of
- * *axis. */
-static int check_quantization(struct call *c, const struct tensor *x, int *axis)
+/* Check scale and zero point, inputs `at` and at + 1, of a quantized constant: one for the tensor (*axis -1), or
+ * one a slice of *axis, which is `given`. */
+static int check_quantization(struct call *c, const struct tensor *x, size_t at, long given, int *axis)
 {
-    const struct tensor *scale = operand(c, 1), *zero = c->node->n_input > 2 ? c->in[2] : NULL;
+    const struct tensor *scale = operand(c, at), *zero = at + 1 < c->node->n_input ? c->in[at + 1] : NULL;
     if (!scale || attr_int(c, "block_size", 0))
         return call_fail(c, "quantization in blocks");
     *axis = -1;
     if (scale->count != 1 || scale->dims.rank > 1) {
-        if (scale->dims.rank != 1 || call_axis(c, attr_int(c, "axis", 1), x->dims.rank, axis) ||
+        if (scale->dims.rank != 1 || call_axis(c, given, x->dims.rank, axis) ||
             scale->count != x->dims.dim[*axis])
             return call_fail(c, "%ld scales do not fit", scale->count);
     }
     if (zero && zero->count != scale->count)
         return call_fail(c, "%ld zero points for %ld scales", zero->count, scale->count);
     for (long i = 0; i < scale->count; i++)
-        if (!isfinite(scale->data[i]) || scale->data[i] <= 0)
-            return call_fail(c, "a scale of %g", scale->data[i]);
+        if (!isfinite(tensor_at(scale, i)) || tensor_at(scale, i) <= 0)
+            return call_fail(c, "a scale of %g", tensor_at(scale, i));
     return 0;
 }
 
@@ -611,29 +577,38 @@ static long scale_at(const struct tensor *x, int axis, long i)
     return i / inner % x->dims.dim[axis];
 }
 
-static int fold_dequantize(struct call *c)
+int dequantize(struct call *c, const struct tensor *x, size_t at, long along, struct tensor *out)
 {
-    const struct tensor *x = operand(c, 0);
     int axis;
-    if (!x || check_quantization(c, x, &axis) || fold_identity(c))
+    if (check_quantization(c, x, at, along, &axis) || tensor_new(c, out, TYPE(FLOAT), &x->dims))
         return -1;
-    const struct tensor *scale = c->in[1], *zero = c->node->n_input > 2 ? c->in[2] : NULL;
-    c->out->type = TYPE(FLOAT);
+    const struct tensor *scale = c->in[at], *zero = at + 1 < c->node->n_input ? c->in[at + 1] : NULL;
     bool eight = scale->count > 0; /* bits hold every number of steps */
     for (long i = 0; i < x->count; i++) {
-        long at = scale_at(x, axis, i);
-        float steps = (float)(x->data[i] - (zero ? zero->data[at] : 0));
-        c->out->data[i] = steps * (float)scale->data[at];
+        long k = scale_at(x, axis, i);
+        float steps = (float)(tensor_at(x, i) - (zero ? tensor_at(zero, k) : 0));
+        out->data[i] = steps * (float)tensor_at(scale, k);
         eight = eight && steps >= -128 && steps <= 127;
     }
-    return eight ? tensor_set_steps(c, c->out, scale->data, scale->count, axis) : 0;
+    if (!eight || !(out->step = malloc((size_t)scale->count * sizeof *out->step)))
+        return eight ? call_fail(c, "out of memory") : 0;
+    for (long k = 0; k < scale->count; k++)
+        out->step[k] = tensor_at(scale, k);
+    out->step_axis = axis;
+    return 0;
 }
 
-static int fold_quantize(struct call *c)
+int fold_dequantize(struct call *c)
+{
+    const struct tensor *x = operand(c, 0);
+    return x ? dequantize(c, x, 1, attr_int(c, "axis", 1), c->out) : -1;
+}
+
+int fold_quantize(struct call *c)
 {
     const struct tensor *x = operand(c, 0);
     int axis;
-    if (!x || check_quantization(c, x, &axis) || fold_identity(c))
+    if (!x || check_quantization(c, x, 1, attr_int(c, "axis", 1), &axis) || fold_identity(c))
         return -1;
     const struct tensor *scale = c->in[1], *zero = c->node->n_input > 2 ? c->in[2] : NULL;
     c->out->type = zero ? zero->type : (int)attr_int(c, "output_dtype", TYPE(UINT8));
@@ -646,56 +621,4 @@ static int fold_quantize(struct call *c)
         c->out->data[i] = fmin(fmax(steps + (zero ? zero->data[at] : 0), low), high);
     }
     return 0;
-}
-
-static const struct {
-    const char *type;
-    int (*fold)(struct call *c);
-} folds[] = {
-    {"Add", fold_add},
-    {"Cast", fold_cast},
-    {"Concat", fold_concat},
-    {"Constant", fold_constant},
-    {"ConstantOfShape", fold_constant_of_shape},
-    {"DequantizeLinear", fold_dequantize},
-    {"Div", fold_div},
-    {"Expand", fold_expand},
-    {"Flatten", fold_flatten},
-    {"Gather", fold_gather},
-    {"Identity", fold_identity},
-    {"Mul", fold_mul},
-    {"Neg", fold_neg},
-    {"Pow", fold_pow},
-    {"QuantizeLinear", fold_quantize},
-    {"Reciprocal", fold_reciprocal},
-    {"ReduceProd", fold_reduce_prod},
-    {"Reshape", fold_reshape},
-    {"Shape", fold_shape},
-    {"Slice", fold_slice},
-    {"Sqrt", fold_sqrt},
-    {"Squeeze", fold_squeeze},
-    {"Sub", fold_sub},
-    {"Transpose", fold_transpose},
-    {"Unsqueeze", fold_unsqueeze},
-};
-
-static int find_fold(const char *op_type)
-{
-    for (size_t i = 0; i < sizeof folds / sizeof *folds; i++)
-        if (!strcmp(folds[i].type, op_type))
-            return (int)i;
-    return -1;
-}
-
-bool can_fold(const char *op_type)
-{
-    return find_fold(op_type) >= 0;
-}
-
-int fold(struct call *c)
-{
-    int i = find_fold(c->node->op_type);
-    if (i < 0)
-        return 1;
-    return folds[i].fold(c) || c->failed ? -1 : 0;
 }

@@ -34,10 +34,35 @@ static inline double tensor_at(const struct tensor *t, long i)
     return t->floats ? (double)t->floats[i] : t->data[i];
 }
 
+struct call;
+struct import;
+
+/* The rule by which an operator makes one shape of another. */
+typedef int dims_rule(struct call *c, const struct dims *in, struct dims *out);
+
+/* An operator of ONNX (operators.c). */
+struct operator {
+    const char *type;
+    int min, max;           /* how many inputs it has */
+    const char *attributes; /* that it may have, separated by spaces */
+    int (*fold)(struct call *c);  /* computes it of constants into c->out; NULL: it has no such use */
+    int (*run)(struct import *m); /* makes layers or views of m->call.node; NULL: runs on constants only */
+    int kind;               /* which one of a family: an enum op, an enum function, a sign */
+    float alpha, beta;      /* what those attributes are when they are absent */
+    dims_rule *rule;
+    const char *domain;     /* NULL: ONNX's own */
+};
+
+const struct operator *operator_of(const Onnx__NodeProto *node); /* NULL: not known */
+const char *operator_name(enum function function); /* the type of the operator of a function */
+bool operator_takes(const struct operator *o, const char *attribute);
+int operator_check(struct call *c); /* that the node has the inputs and attributes of its operator */
+
 /* The node being processed. A function that fails puts into e why, led by the node's name and operator, sets
  * `failed` and returns -1; the first failure is kept. */
 struct call {
     const Onnx__NodeProto *node;
+    const struct operator *operator;
     long opset;
     const struct tensor **in; /* [node->n_input]: constant inputs; NULL: left out, or not constant */
     struct tensor *out;       /* the result of folding */
@@ -83,19 +108,31 @@ int tensor_set_steps(struct call *c, struct tensor *t, const double *steps, long
 bool type_range(int type, double *low, double *high);
 bool type_is_float(int type);
 
-/* The dims that Reshape, Flatten, Squeeze and Unsqueeze make of `in`. */
-int dims_reshape(struct call *c, const struct dims *in, struct dims *out);
-int dims_flatten(struct call *c, const struct dims *in, struct dims *out);
-int dims_squeeze(struct call *c, const struct dims *in, struct dims *out);
-int dims_unsqueeze(struct call *c, const struct dims *in, struct dims *out);
+dims_rule dims_reshape, dims_flatten, dims_squeeze, dims_unsqueeze;
 void dims_range(struct call *c, int rank, int *start, int *end); /* of Shape */
 int dims_perm(struct call *c, int rank, int *perm); /* of Transpose */
 
 /* An axis in -rank..rank-1 as 0..rank-1; fails beyond. */
 int call_axis(struct call *c, long axis, int rank, int *result);
 
-/* Compute a node whose inputs are all constant. Returns 1 when its operator is not one of those. */
-int fold(struct call *c);
-bool can_fold(const char *op_type);
+/* A slice along each dimension: begin and step in `in`, and the dims that come out. */
+struct slice {
+    long from[ONNX_MAX_RANK], by[ONNX_MAX_RANK];
+    struct dims dims;
+};
+int dims_slice(struct call *c, const struct dims *in, struct slice *s);
+
+/* The dims that two tensors are broadcast to together. */
+int dims_common(struct call *c, const struct dims *a, const struct dims *b, struct dims *out);
+
+/* Make out (x - zero) * scale, scale and zero being constant inputs `at` and at + 1 of the node: one number, or
+ * one a place along dimension `along` of x. */
+int dequantize(struct call *c, const struct tensor *x, size_t at, long along, struct tensor *out);
+
+/* The folds of the table of operators. */
+typedef int folder(struct call *c);
+folder fold_arithmetic, fold_cast, fold_concat, fold_constant, fold_constant_of_shape, fold_dequantize, fold_dims,
+    fold_each, fold_expand, fold_gather, fold_identity, fold_quantize, fold_reduce_prod, fold_shape, fold_slice,
+    fold_transpose;
 
 #endif

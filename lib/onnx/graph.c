@@ -29,13 +29,20 @@ struct value *import_input(struct import *m, size_t i)
                                                                     : NULL;
 }
 
-struct value *import_runtime(struct import *m, size_t i)
+struct value *import_any(struct import *m, size_t i)
 {
     struct value *x = import_input(m, i);
-    if (!x || x->kind != RUNTIME) {
-        call_fail(&m->call, "input %zu must depend on the image", i);
+    if (x && x->kind == RUNTIME)
+        return x;
+    call_fail(&m->call, "input %zu must depend on the image", i);
+    return NULL;
+}
+
+struct value *import_runtime(struct import *m, size_t i)
+{
+    struct value *x = import_any(m, i);
+    if (!x)
         return NULL;
-    }
     if (m->net->layer[x->layer].op == OP_SOFTMAX) {
         call_fail(&m->call, "nothing is run after softmax");
         return NULL;
@@ -60,14 +67,66 @@ bool import_given(struct import *m, size_t i)
     return import_input(m, i) != NULL;
 }
 
-int import_result(struct import *m, int layer, const struct view *view)
+const struct tensor *import_optional(struct import *m, size_t i)
+{
+    return import_given(m, i) ? import_constant(m, i) : NULL;
+}
+
+/* The node's output i; NULL when nobody asks for it. */
+static struct value *output(struct import *m, size_t i)
+{
+    const Onnx__NodeProto *node = m->call.node;
+    return i < node->n_output && node->output[i] && node->output[i][0]
+               ? import_find(m, node->output[i])
+               : NULL;
+}
+
+int import_output(struct import *m, size_t i, int layer, const struct view *view)
 {
     if (layer < 0 || m->call.failed)
         return -1;
-    struct value *y = import_find(m, m->call.node->output[0]);
+    struct value *y = output(m, i);
+    if (!y)
+        return 0;
     y->kind = RUNTIME;
     y->layer = layer;
     y->view = *view;
+    return 0;
+}
+
+int import_result(struct import *m, int layer, const struct view *view)
+{
+    return import_output(m, 0, layer, view);
+}
+
+int import_like(struct import *m, const struct value *x, int layer, const struct view *view)
+{
+    if (import_result(m, layer, view))
+        return -1;
+    struct value *y = output(m, 0);
+    if (!y)
+        return 0;
+    y->integer = x->integer;
+    y->quantized = x->quantized;
+    y->scale = x->scale;
+    y->zero = x->zero;
+    return 0;
+}
+
+int import_same(struct import *m, const struct value *x, const struct view *view)
+{
+    return import_like(m, x, x->layer, view);
+}
+
+int import_number(struct import *m, size_t i, double number)
+{
+    struct value *y = output(m, i);
+    if (!y)
+        return 0;
+    if (tensor_new(&m->call, &y->tensor, TYPE(FLOAT), &(struct dims){0}))
+        return -1;
+    y->kind = CONSTANT;
+    y->tensor.data[0] = number;
     return 0;
 }
 
@@ -136,13 +195,10 @@ int import_steps(struct import *m, struct layer *l, const struct tensor *w, int 
     return 0;
 }
 
-int import_bias(struct import *m, struct layer *l, size_t i, float factor)
+int import_bias(struct import *m, struct layer *l, const struct tensor *b, double factor)
 {
-    if (!import_given(m, i))
-        return 0;
-    const struct tensor *b = import_constant(m, i);
-    if (!b)
-        return -1;
+    if (!b || m->call.failed)
+        return m->call.failed ? -1 : 0;
     if (b->count != l->out.c && b->count != 1)
         return call_fail(&m->call, "%ld biases for %d outputs", b->count, l->out.c);
     for (int d = 0; d < b->dims.rank - 1; d++)
@@ -150,31 +206,21 @@ int import_bias(struct import *m, struct layer *l, size_t i, float factor)
             return call_fail(&m->call, "a bias that differs by image");
     l->bias = import_floats(m, l->out.c);
     for (long k = 0; l->bias && k < l->out.c; k++)
-        l->bias[k] = factor * (float)tensor_at(b, b->count == 1 ? 0 : k);
+        l->bias[k] = (float)(factor * tensor_at(b, b->count == 1 ? 0 : k));
     return 0;
 }
 
+int import_function(struct import *m, int from, enum function function, float alpha)
+{
+    struct layer *l = from < 0 ? NULL : import_new_layer(m, OP_POINTWISE, from);
+    if (!l)
+        return -1;
+    l->function = function;
+    l->alpha = alpha;
+    return import_finish(m);
+}
+
 /* ---- The graph ---- */
-
-static const struct operator *find_operator(const char *type)
-{
-    static const struct operator*
-        const tables[] = {affine_operators, dense_operators, view_operators, window_operators};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        for (const struct operator* o = tables[i]; o->type; o++)
-            if (!strcmp(o->type, type))
-                return o;
-    return NULL;
-}
-
-static bool is_known(const Onnx__NodeProto *node)
-{
-    const char *domain = node->domain ? node->domain : "", *type = node->op_type;
-    if (!type || (!find_operator(type) && !can_fold(type)))
-        return false;
-    bool classical = !strcmp(type, "Scaler") || !strcmp(type, "ZipMap");
-    return classical ? !strcmp(domain, "ai.onnx.ml") : !domain[0] || !strcmp(domain, "ai.onnx");
-}
 
 static bool is_needed(struct import *m, const Onnx__NodeProto *node)
 {
@@ -211,7 +257,7 @@ static int check_operators(struct import *m)
     int more = 0;
     for (size_t n = 0; n < m->graph->n_node; n++) {
         const Onnx__NodeProto *node = m->graph->node[n];
-        if (!is_needed(m, node) || is_known(node))
+        if (!is_needed(m, node) || operator_of(node))
             continue;
         char one[128];
         int len = snprintf(one, sizeof one, "%s%.40s (node '%.40s')", used ? ", " : "",
@@ -264,39 +310,39 @@ static int gather_inputs(struct import *m)
 
 static int fold_node(struct import *m)
 {
-    struct value *y = import_find(m, m->call.node->output[0]);
-    m->call.out = &y->tensor;
-    for (size_t i = 0; i < m->call.node->n_input; i++) {
+    struct call *c = &m->call;
+    struct value *y = output(m, 0);
+    if (!y || !c->operator->fold)
+        return call_fail(c, "its inputs are all constant");
+    c->out = &y->tensor;
+    for (size_t i = 0; i < c->node->n_input; i++) {
         struct value *x = import_input(m, i);
-        if (x && tensor_own(&m->call, &x->tensor))
+        if (x && tensor_own(c, &x->tensor))
             return -1;
     }
-    int status = fold(&m->call);
-    if (status == 1)
-        return call_fail(&m->call, "its inputs are all constant");
     y->kind = CONSTANT;
-    return status;
+    return c->operator->fold(c);
 }
 
 static int run_node(struct import *m, const Onnx__NodeProto *node)
 {
     struct call *c = &m->call;
     c->node = node;
+    c->operator = operator_of(node);
     c->in = calloc(node->n_input + 1, sizeof *c->in);
     int status = -1;
     if (!c->in) {
         call_fail(c, "out of memory");
-    } else if (node->n_output < 1 || !node->output[0] || !node->output[0][0]) {
+    } else if (!output(m, 0) && c->operator->run != do_linear_classifier && c->operator->run != do_split) {
         call_fail(c, "no output");
-    } else {
+    } else if (!operator_check(c)) {
         int count = gather_inputs(m);
-        const struct operator* o = find_operator(node->op_type);
         if (count == 0)
             status = fold_node(m);
-        else if (count > 0 && !o)
+        else if (count > 0 && !c->operator->run)
             call_fail(c, "it is run on constants only");
         else if (count > 0)
-            status = o->run(m);
+            status = c->operator->run(m);
     }
     free(c->in);
     c->in = NULL;

@@ -57,36 +57,35 @@ struct import {
     struct call call; /* the node being processed */
 };
 
-/* An operator on values that depend on the image: run makes layers or views of m->call.node. */
-struct operator {
-    const char *type;
-    int (*run)(struct import *m);
-};
-
-/* The tables of operators. Each ends with a NULL type. */
-extern const struct operator affine_operators[], dense_operators[], view_operators[],
-    window_operators[];
-
 /* Find the value of that name. NULL when there is none. */
 struct value *import_find(struct import *m, const char *name);
 
 /* Input i of the node being processed:
  *   import_input     NULL when it is omitted
  *   import_runtime   must depend on the image and be a float; NULL when the call has failed
- *   import_any       input 0, must depend on the image; integers and quantized values will do
+ *   import_any       must depend on the image; integers and quantized values will do
  *   import_constant  must be constant
- *   import_given     whether it is there */
+ *   import_given     whether it is there
+ *   import_optional  a constant; NULL when it is not there, or the call has failed */
 struct value *import_input(struct import *m, size_t i);
 struct value *import_runtime(struct import *m, size_t i);
-const struct value *import_any(struct import *m);
+struct value *import_any(struct import *m, size_t i);
 const struct tensor *import_constant(struct import *m, size_t i);
 bool import_given(struct import *m, size_t i);
+const struct tensor *import_optional(struct import *m, size_t i);
 
-/* Make the node's output that layer's, seen through view. A layer of -1 has failed already: returns -1. */
+/* Make the node's output (output i) that layer's, seen through view. A layer of -1 has failed already: returns
+ * -1. */
 int import_result(struct import *m, int layer, const struct view *view);
+int import_output(struct import *m, size_t i, int layer, const struct view *view);
 
-/* Make the node's output x, seen through another view. */
+/* Make the node's output x's layer, or another one, of the same numbers (of what type, in what steps), seen
+ * through another view. */
 int import_same(struct import *m, const struct value *x, const struct view *view);
+int import_like(struct import *m, const struct value *x, int layer, const struct view *view);
+
+/* Make output i a constant number, where it is asked for. */
+int import_number(struct import *m, size_t i, double number);
 
 /* Append a layer in two steps: import_new_layer, which the caller fills in, then import_finish, which
  * infers its shape and returns its index, or -1. import_add does both for a layer without parameters. */
@@ -101,8 +100,11 @@ float *import_floats(struct import *m, long count);
  * (that of the outputs). */
 int import_steps(struct import *m, struct layer *l, const struct tensor *w, int axis, float factor);
 
-/* Set l->bias to input i times factor if that is there. l->out.c must be known. */
-int import_bias(struct import *m, struct layer *l, size_t i, float factor);
+/* Set l->bias to b times factor unless that is NULL. l->out.c must be known. */
+int import_bias(struct import *m, struct layer *l, const struct tensor *b, double factor);
+
+/* Append OP_POINTWISE. */
+int import_function(struct import *m, int from, enum function function, float alpha);
 
 static inline struct shape import_shape(const struct import *m, int layer)
 {
@@ -143,12 +145,79 @@ bool view_is_linear(const struct view *v);
 /* Assign each axis to a dimension of dims[first..]. False when a dimension is no product of axes. */
 bool view_place(struct view *v, int first);
 
+/* Put the axes into the order of their dimensions, after an axis of size 1 has got a place. */
+void view_sort(struct view *v);
+
 /* The stride of each axis in an ONNX tensor of `like` dims that is broadcast to the view. */
 int view_strides(struct import *m, const struct view *v, const struct dims *like, long *stride);
 
 /* The layer whose shape is the one that x's view says: x's own, or a reshape appended to it. What looks at
  * H and W needs it. view_pictures fails unless x is [N][C][H][W] as well. */
 int view_spatial(struct import *m, const struct value *x);
+int view_reshaped(struct import *m, const struct value *x, const struct view *view);
+
+/* The view of the same list of values whose axes are its dimensions. False where there is none. */
+bool view_by_dims(const struct import *m, const struct view *v, struct view *out);
 int view_pictures(struct import *m, const struct value *x);
+
+/* Append y = scale * x + shift, one number a channel, or the same for all (scaled, shifted). The layer takes
+ * over both arrays; NULL is all 1, all 0. */
+int add_affine(struct import *m, int from, float *scale, float *shift);
+int add_scaled(struct import *m, int from, float scale, float shift);
+
+/* Make the node's output x with t, broadcast to it, added to or multiplied with it, or f of each value of t. */
+int affine_with(struct import *m, const struct value *x, const struct tensor *t, bool is_scale,
+                double (*f)(double));
+double same(double x);
+
+/* Append the convolution that the node's attributes describe, with weights w and, unless NULL, biases b; the
+ * product factor * x * w, or x * transpose(w), + b_factor * b with a matrix w. They return the layer and set the
+ * view of its output. */
+int add_conv(struct import *m, const struct value *x, const struct tensor *w, const struct tensor *b,
+             struct view *view);
+int add_product(struct import *m, const struct value *x, const struct tensor *w, bool transposed, float factor,
+                const struct tensor *b, float b_factor, struct view *view);
+
+/* Append the product of two layers of one shape, or their sum. */
+int add_pair(struct import *m, enum op op, int a, int b);
+
+/* Append the mean over some of the axes, whose sides become 1; the values repeated along axes of side 1 to that
+ * shape; (x - mean) / sqrt(variance + epsilon), mean and variance being over some of the axes. */
+int add_mean(struct import *m, int from, const bool over[3]);
+int add_copies(struct import *m, int from, struct shape to);
+int add_normal(struct import *m, int from, const bool over[3], float epsilon);
+
+/* Append x under another shape. */
+int add_reshape(struct import *m, int from, struct shape to);
+
+/* Append a layer whose channels are dimension d of x, for what joins or cuts them; *view becomes its. */
+int view_channels(struct import *m, const struct value *x, int d, struct view *view);
+
+/* Make the node's output i x in steps of `scale` and `zero`, inputs `at` and at + 1. */
+int import_quantized(struct import *m, int layer, const struct view *view, size_t at);
+
+/* Make *out the float value of input 0 of an operator on quantized values, scale and zero being inputs 1, 2. */
+int import_dequantized(struct import *m, struct value *out);
+
+/* Set the labels to the names of classes in attribute `strings`, or `ints`. */
+int import_labels(struct import *m, const char *strings, const char *ints);
+
+/* The operators. */
+typedef int runner(struct import *m);
+runner do_arithmetic, do_batchnorm, do_cast, do_clip, do_compare, do_concat, do_conv, do_conv_integer,
+    do_conv_transpose, do_dequantize, do_dropout, do_dynamic_quantize, do_each, do_expand, do_flatten, do_gelu,
+    do_gemm, do_global, do_group_norm, do_identity, do_layer_norm, do_linear_classifier, do_matmul,
+    do_matmul_integer, do_negative, do_normalizer, do_pad, do_pointwise, do_pool, do_prelu, do_qlinear_conv,
+    do_qlinear_matmul, do_quantize, do_reduce, do_resize, do_scaler, do_shape, do_slice, do_softmax, do_split,
+    do_sum, do_swish, do_transpose, do_view, do_where, do_zipmap;
+
+/* Replace the calls of the model's own functions by their nodes. Returns the graph to be read, which is the
+ * model's where it has no functions; NULL when it has failed. */
+struct inlined {
+    Onnx__GraphProto graph;
+    void *memory; /* a list of blocks */
+};
+const Onnx__GraphProto *inline_functions(const Onnx__ModelProto *model, struct inlined *in, struct err *e);
+void inline_free(struct inlined *in);
 
 #endif

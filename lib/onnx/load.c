@@ -1,8 +1,8 @@
 /* An ONNX file to a net.
  *   in   the bytes of a file, which may be a stranger's
  *   out  struct net, with the file's metadata
- * wire.c checks the bytes, protobuf-c unpacks them, graph.c and the tables of operators make layers
- * (import.h), tidy.c folds them. */
+ * wire.c checks the bytes, protobuf-c unpacks them, inline.c puts in the model's own functions, graph.c and the
+ * table of operators make layers (import.h), tidy.c folds them. */
 #include "import.h"
 
 #include <math.h>
@@ -13,6 +13,7 @@
 
 #define MIN_OPSET 7    /* The oldest opset that is read. */
 #define MAX_OPSET 28   /* The newest opset whose changes are known here. */
+#define MAX_OUTPUTS 8   /* Of a graph's outputs at most so many are tried. */
 #define MAX_METAS 1000 /* A file has at most so many entries of metadata. */
 
 /* Budgets, so that a small file cannot ask for much memory. */
@@ -57,7 +58,7 @@ static int import_graph(struct import *m, const char *output)
 }
 
 /* The net that computes that output of the graph. */
-static struct net *import_output(const Onnx__GraphProto *graph, long opset, size_t file_size,
+static struct net *import_one(const Onnx__GraphProto *graph, long opset, size_t file_size,
                                  int tile, const char *output, struct err *e)
 {
     struct import m = {.graph = graph,
@@ -144,37 +145,85 @@ static bool is_answer(const Onnx__ValueInfoProto *output)
     return kind != ONNX__TENSOR_PROTO__DATA_TYPE__STRING && !type_range(kind, &low, &high);
 }
 
-/* The net of the first output that can be imported; where none can, NULL and why the first cannot. */
-static struct net *import_model(const Onnx__ModelProto *model, size_t file_size, struct err *e)
+/* How much a net looks like one that names classes: one that ends in softmax or a sigmoid more than one that does
+ * not, and of those the one of more layers, since features come before what is made of them. */
+static int likeness(const struct net *net)
+{
+    const struct layer *l = &net->layer[net->layers - 1];
+    while (l->op == OP_FLATTEN || l->op == OP_RESHAPE)
+        l = &net->layer[l->in[0]];
+    return net->layers + (l->op == OP_SOFTMAX || net_is_sigmoid(net) ? MAX_LAYERS : 0);
+}
+
+/* The outputs of a graph, from the first that can be imported on. */
+struct choice {
+    struct net *net; /* the best one */
+    const char *name, *equal; /* its name; that of another, just as good */
+    struct err first; /* why the first one could not be imported */
+};
+
+static void choose(struct choice *c, struct net *net, const char *name)
+{
+    int better = c->net ? likeness(net) - likeness(c->net) : 1;
+    if (better > 0) {
+        net_free(c->net);
+        *c = (struct choice){.net = net, .name = name};
+        return;
+    }
+    c->equal = better < 0 ? c->equal : name;
+    net_free(net);
+}
+
+/* The net of the output named `wanted`; NULL: of the one that names classes. Where none can be imported, NULL and
+ * why the first cannot. */
+static struct net *import_best(const Onnx__GraphProto *g, long opset, size_t file_size, int tile, const char *wanted,
+                               struct err *e)
+{
+    struct choice c = {.first = ERR_NONE};
+    for (size_t i = 0; i < g->n_output && (wanted || i < MAX_OUTPUTS); i++) {
+        struct err why = ERR_NONE;
+        const Onnx__ValueInfoProto *output = g->output[i];
+        const char *name = output->name ? output->name : "";
+        if (wanted ? strcmp(name, wanted) != 0 : g->n_output > 1 && !is_answer(output))
+            continue;
+        struct net *net = import_one(g, opset, file_size, tile, output->name, &why);
+        if (net)
+            choose(&c, net, name);
+        else if (!c.first.what[0])
+            c.first = why;
+        if (wanted)
+            break;
+    }
+    if (c.net && c.equal)
+        err_set(e, "'%.60s' and '%.60s' both may be the answer: name the output with -O", c.name, c.equal);
+    else if (!c.net && wanted && !c.first.what[0])
+        err_set(e, "it has no output '%.60s'", wanted);
+    else if (!c.net)
+        err_set(e, "%s", c.first.what[0] ? c.first.what : "no output is numbers");
+    else
+        return c.net;
+    net_free(c.net);
+    return NULL;
+}
+
+static struct net *import_model(const Onnx__ModelProto *model, size_t file_size, const char *output, struct err *e)
 {
     long opset;
     int tile;
+    struct inlined inlined;
     if (!model->graph || model->graph->n_output < 1) {
         err_set(e, "not an ONNX model: no graph with an output");
         return NULL;
     }
     if (read_opset(model, &opset, e) || read_tile(model, &tile, e))
         return NULL;
-    struct net *net = NULL;
-    struct err first = ERR_NONE;
-    for (size_t i = 0; i < model->graph->n_output && i < 8 && !net; i++) {
-        struct err why = ERR_NONE;
-        const Onnx__ValueInfoProto *output = model->graph->output[i];
-        if (model->graph->n_output > 1 && !is_answer(output))
-            continue;
-        net = import_output(model->graph, opset, file_size, tile, output->name, &why);
-        if (!net && !first.what[0])
-            first = why;
-    }
-    if (!net) {
-        err_set(e, "%s", first.what[0] ? first.what : "no output is numbers");
-        return NULL;
-    }
-    if (read_metas(model, net, e)) {
-        net_free(net);
-        return NULL;
-    }
-    return net;
+    const Onnx__GraphProto *graph = inline_functions(model, &inlined, e);
+    struct net *net = graph ? import_best(graph, opset, file_size, tile, output, e) : NULL;
+    inline_free(&inlined);
+    if (!net || !read_metas(model, net, e))
+        return net;
+    net_free(net);
+    return NULL;
 }
 
 /* malloc for protobuf-c, which fails alike for a damaged file and a lack of memory: *data notes the
@@ -193,7 +242,7 @@ static void release(void *data, void *p)
     free(p);
 }
 
-struct net *onnx_parse(const uint8_t *bytes, size_t len, struct err *e)
+static struct net *parse(const uint8_t *bytes, size_t len, const char *output, struct err *e)
 {
     bool short_of_memory = false;
     ProtobufCAllocator allocator = {allocate, release, &short_of_memory};
@@ -204,20 +253,30 @@ struct net *onnx_parse(const uint8_t *bytes, size_t len, struct err *e)
         err_set(e, short_of_memory ? "out of memory" : "not an ONNX model, or a damaged one");
         return NULL;
     }
-    struct net *net = import_model(model, len, e);
+    struct net *net = import_model(model, len, output, e);
     onnx__model_proto__free_unpacked(model, &allocator);
     return net;
 }
 
-struct net *onnx_load(const char *name, struct err *e)
+struct net *onnx_parse(const uint8_t *bytes, size_t len, struct err *e)
+{
+    return parse(bytes, len, NULL, e);
+}
+
+struct net *onnx_load_output(const char *name, const char *output, struct err *e)
 {
     uint8_t *bytes;
     size_t len;
     if (file_load(name, ONNX_MAX_FILE, &bytes, &len, e))
         return NULL;
-    struct net *net = onnx_parse(bytes, len, e);
+    struct net *net = parse(bytes, len, output, e);
     free(bytes);
     if (!net)
         err_at(e, name, -1);
     return net;
+}
+
+struct net *onnx_load(const char *name, struct err *e)
+{
+    return onnx_load_output(name, NULL, e);
 }

@@ -14,6 +14,10 @@
  * failure. The result has shapes and weights; metadata_props are its metadata. */
 struct net *onnx_load(const char *name, struct err *e);
 
+/* The same of the output of that name; NULL: of the one that names classes. That is the one that ends in softmax
+ * or a sigmoid, else the one of most layers; where two are as good it must be named. */
+struct net *onnx_load_output(const char *name, const char *output, struct err *e);
+
 /* Load a model from memory. */
 struct net *onnx_parse(const uint8_t *bytes, size_t len, struct err *e);
 

@@ -13,9 +13,10 @@
 #include <string.h>
 
 #include "base/files.h"
-#include "onnx.pb-c.h"
+#include "fold.h"
 
 #define SAVE_OPSET 13 /* Operators are written as this opset has them, which every common runtime reads. */
+#define LATE_OPSET 20 /* A net with functions that came later is written as this opset has them. */
 #define SAVE_IR 8     /* The version of the file format that belongs to it. */
 
 #define LAYER_ARENA 12288 /* The messages of a layer, with their names, take fewer bytes than this. */
@@ -106,7 +107,7 @@ static Onnx__NodeProto *add_node(struct writer *w, const char *type, const char 
         node->name = n ? make_text(w, "%s_%d", output, n) : make_text(w, "%s", output);
     node->input = make(w, MAX_OPERANDS * sizeof *node->input);
     node->input[node->n_input++] = make_text(w, "%s", input);
-    node->output = make(w, sizeof *node->output);
+    node->output = make(w, 3 * sizeof *node->output);
     node->output[node->n_output++] = make_text(w, "%s", output);
     node->attribute = make(w, MAX_OPERANDS * sizeof *node->attribute);
     w->graph->node[w->graph->n_node++] = node;
@@ -140,6 +141,13 @@ static void add_float(struct writer *w, Onnx__NodeProto *node, const char *name,
         add_attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
     a->has_f = true;
     a->f = value;
+}
+
+static void add_string(struct writer *w, Onnx__NodeProto *node, const char *name, const char *value)
+{
+    Onnx__AttributeProto *a = add_attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+    a->has_s = true;
+    a->s = (ProtobufCBinaryData){strlen(value), (uint8_t *)make_text(w, "%s", value)};
 }
 
 static void add_ints(struct writer *w, Onnx__NodeProto *node, const char *name, int count,
@@ -349,15 +357,81 @@ static void save_avgpool(struct writer *w, Onnx__NodeProto *node, const struct l
     add_int(w, node, "count_include_pad", !l->exclude_pad);
 }
 
-static void save_leakyrelu(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+/* The functions whose operators came after SAVE_OPSET. */
+static bool is_late(const struct layer *l)
 {
-    add_float(w, node, "alpha", l->alpha);
+    return l->op == OP_POINTWISE && (l->function == FUNCTION_GELU || l->function == FUNCTION_GELU_TANH ||
+                                     l->function == FUNCTION_HARD_SWISH || l->function == FUNCTION_MISH);
 }
 
-static void save_clip(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+static void save_pointwise(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
 {
+    const struct operator *o = operator_of(node);
+    if (operator_takes(o, "alpha"))
+        add_float(w, node, "alpha", l->alpha);
+    if (operator_takes(o, "beta") || operator_takes(o, "gamma"))
+        add_float(w, node, operator_takes(o, "beta") ? "beta" : "gamma", l->beta);
+    if (l->function == FUNCTION_POW || l->function == FUNCTION_GREATER)
+        add_scalar(w, node, "number", l->alpha);
+    if (l->function == FUNCTION_GREATER) {
+        char *output = node->output[0];
+        node->output[0] = make_text(w, "%s_truth", output);
+        add_int(w, add_node(w, "Cast", "", node->output[0], output), "to", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
+    }
+    if (l->function == FUNCTION_GELU_TANH)
+        add_string(w, node, "approximate", "tanh");
+    if (l->function != FUNCTION_CLIP)
+        return;
     add_scalar(w, node, "min", l->low);
     add_scalar(w, node, "max", l->high);
+}
+
+static void save_slice(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    add_longs(w, node, "starts", 1, &l->first);
+    add_longs(w, node, "ends", 1, (const int[]){l->first + l->out.c});
+    add_longs(w, node, "axes", 1, (const int[]){1});
+}
+
+static void save_concat(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    (void)l;
+    add_int(w, node, "axis", 1);
+}
+
+static void save_upsample(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    float *scales = make(w, 4 * sizeof *scales);
+    scales[0] = scales[1] = 1;
+    scales[2] = (float)l->stride_h;
+    scales[3] = (float)l->stride_w;
+    node->input[node->n_input++] = make_text(w, "%s", "");
+    add_floats(w, node, "scales", 1, (const long[]){4}, scales);
+    add_string(w, node, "mode", "nearest");
+    add_string(w, node, "coordinate_transformation_mode", "asymmetric");
+    add_string(w, node, "nearest_mode", "floor");
+}
+
+/* Zeros between pixels: a transposed convolution with a kernel of 1x1 that is one, channel by channel. */
+static void save_zerostuff(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    float *ones = make(w, (size_t)l->out.c * sizeof *ones);
+    for (int c = 0; c < l->out.c; c++)
+        ones[c] = 1;
+    add_floats(w, node, "weight", 4, (const long[]){l->out.c, 1, 1, 1}, ones);
+    add_ints(w, node, "strides", 2, (const int[]){l->stride_h, l->stride_w});
+    add_int(w, node, "group", l->out.c);
+}
+
+static void save_dynamic(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+{
+    (void)l;
+    char *output = node->output[0];
+    node->output[0] = make_text(w, "%s_steps", output);
+    Onnx__NodeProto *back = add_node(w, "DequantizeLinear", "", node->output[0], output);
+    for (int i = 0; i < 2; i++)
+        back->input[back->n_input++] = node->output[node->n_output++] =
+            make_text(w, "%s_%s", output, i ? "zero" : "scale");
 }
 
 static void save_pad(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
@@ -414,12 +488,13 @@ static const struct {
     [OP_ADD] = {"Add", SAME, SAME, NULL},
     [OP_SOFTMAX] = {"Softmax", FLAT, FLAT, save_softmax},
     [OP_RESHAPE] = {"Reshape", SAME, SQUARE, save_reshape},
-    [OP_LEAKYRELU] = {"LeakyRelu", SAME, SAME, save_leakyrelu},
-    [OP_SIGMOID] = {"Sigmoid", SAME, SAME, NULL},
-    [OP_TANH] = {"Tanh", SAME, SAME, NULL},
-    [OP_CLIP] = {"Clip", SAME, SAME, save_clip},
-    [OP_SQRT] = {"Sqrt", SAME, SAME, NULL},
-    [OP_RECIPROCAL] = {"Reciprocal", SAME, SAME, NULL},
+    [OP_POINTWISE] = {NULL, SAME, SAME, save_pointwise},
+    [OP_MUL] = {"Mul", SAME, SAME, NULL},
+    [OP_CONCAT] = {"Concat", SAME, SAME, save_concat},
+    [OP_SLICE] = {"Slice", SAME, SAME, save_slice},
+    [OP_UPSAMPLE] = {"Resize", SQUARE, SQUARE, save_upsample},
+    [OP_ZEROSTUFF] = {"ConvTranspose", SQUARE, SQUARE, save_zerostuff},
+    [OP_DYNAMIC] = {"DynamicQuantizeLinear", SAME, SAME, save_dynamic},
     [OP_PAD] = {"Pad", SQUARE, SQUARE, save_pad},
     [OP_QUANTIZE] = {"QuantizeLinear", SAME, SAME, save_quantize},
 };
@@ -438,11 +513,12 @@ static void save_layer(struct writer *w, int i)
     }
     bool flat = nodes[l->op].in == SAME ? w->flat[l->in[0]] : nodes[l->op].in == FLAT;
     const char *a = operand(w, l->in[0], flat), *b = NULL;
-    if (l->op == OP_ADD)
+    if (op_inputs(l->op) == 2)
         b = operand(w, l->in[1], flat);
     w->value[i] = make_text(w, "%s_%d", op_name(l->op), i);
     w->flat[i] = nodes[l->op].out == SAME ? flat : nodes[l->op].out == FLAT;
-    Onnx__NodeProto *node = add_node(w, nodes[l->op].type, l->name, a, w->value[i]);
+    const char *type = l->op == OP_POINTWISE ? operator_name(l->function) : nodes[l->op].type;
+    Onnx__NodeProto *node = add_node(w, type, l->name, a, w->value[i]);
     if (b)
         node->input[node->n_input++] = make_text(w, "%s", b);
     if (nodes[l->op].save)
@@ -585,6 +661,9 @@ static Onnx__ModelProto *make_model(struct writer *w)
     m->opset_import[0]->domain = make_text(w, "%s", "");
     m->opset_import[0]->has_version = true;
     m->opset_import[0]->version = SAVE_OPSET;
+    for (int i = 0; i < w->net->layers; i++)
+        if (is_late(&w->net->layer[i]))
+            m->opset_import[0]->version = LATE_OPSET;
     m->n_opset_import = 1;
     m->graph = make_graph(w);
     save_metas(w, m);
@@ -595,7 +674,9 @@ static size_t arena_size(const struct net *net)
 {
     size_t size = ((size_t)net->layers + 2) * LAYER_ARENA;
     for (int i = 0; i < net->layers; i++)
-        if (net->layer[i].step)
+        if (net->layer[i].op == OP_ZEROSTUFF)
+            size += (size_t)net->layer[i].out.c * sizeof(float);
+        else if (net->layer[i].step)
             size += (size_t)net_weight_count(net, i) + 16 * (size_t)net_channels(net, i);
     for (int i = 0; i < net->metas; i++)
         size += strlen(net->meta[i].key) + strlen(net->meta[i].value) + 512;

@@ -1,8 +1,7 @@
 /* Optimizing a net that was made of a graph.
  *   in   the layers in the order of the nodes
- *   out  the same function in fewer: batch norms made of constants folded into the weights before them,
- *        unused
- *        layers and dropout removed, the rest numbered anew */
+ *   out  the same function in fewer: batch norms made of constants folded into the weights before them, unused
+ *        layers and dropout removed, the rest numbered anew; dense layers that pictures are made of as convolutions */
 #include "import.h"
 
 #include <stdlib.h>
@@ -54,6 +53,65 @@ static bool can_fold_affine(const struct import *m, const int *readers, int i)
     return (from->op == OP_CONV || from->op == OP_DENSE) && readers[l->in[0]] == 1;
 }
 
+/* ---- Pictures behind dense layers ---- */
+
+/* Whether a layer looks at the sides of its input, or moves values; the others take a matrix of images too. */
+static bool needs_picture(enum op op)
+{
+    switch (op) {
+    case OP_CONV:
+    case OP_MAXPOOL:
+    case OP_AVGPOOL:
+    case OP_GLOBALPOOL:
+    case OP_PAD:
+    case OP_RESHAPE:
+    case OP_CONCAT:
+    case OP_SLICE:
+    case OP_UPSAMPLE:
+    case OP_ZEROSTUFF:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The shape that a layer's values keep in memory: flattening does not move them. */
+static struct shape kept_shape(const struct net *net, int i)
+{
+    const struct layer *l = &net->layer[i];
+    while (l->op != OP_INPUT && l->op != OP_DENSE && !needs_picture(l->op))
+        l = &net->layer[l->in[0]];
+    return l->out;
+}
+
+/* Dense layers gather the images into a matrix, behind which there are no pictures any more. Those from which a
+ * layer is reached that needs pictures become convolutions with a kernel as large as their input, and what was
+ * flattened for them, or for a sum with something else, is moved. */
+static void keep_pictures(struct net *net, int *needed)
+{
+    memset(needed, 0, MAX_LAYERS * sizeof *needed);
+    for (int i = net->layers - 1; i > 0; i--) {
+        struct layer *l = &net->layer[i];
+        if (op_inputs(l->op) == 2 && l->op != OP_CONCAT) {
+            struct shape a = kept_shape(net, l->in[0]), b = kept_shape(net, l->in[1]);
+            needed[i] |= a.c != b.c || a.h != b.h || a.w != b.w;
+        }
+        if (needs_picture(l->op) || needed[i])
+            for (int j = 0; j < op_inputs(l->op); j++)
+                needed[l->in[j]] = 1;
+    }
+    for (int i = 1; i < net->layers; i++) {
+        struct layer *l = &net->layer[i];
+        if (needed[i] && l->op == OP_FLATTEN)
+            l->op = OP_RESHAPE;
+        if (!needed[i] || l->op != OP_DENSE)
+            continue;
+        l->op = OP_CONV;
+        l->r = net->layer[l->in[0]].out.h;
+        l->s = net->layer[l->in[0]].out.w;
+    }
+}
+
 int import_tidy(struct import *m)
 {
     struct net *net = m->net;
@@ -66,6 +124,7 @@ int import_tidy(struct import *m)
     for (int i = 1; i < net->layers && !status; i++)
         if (can_fold_affine(m, readers, i))
             status = fold_affine(m, i);
+    keep_pictures(net, moved);
     for (int i = 0; i < net->layers; i++) {
         struct layer l = net->layer[i];
         for (int j = 0; j < op_inputs(l.op); j++)

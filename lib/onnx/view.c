@@ -4,6 +4,7 @@
 #include "import.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void view_natural(struct view *v, struct shape s)
@@ -84,6 +85,16 @@ int view_strides(struct import *m, const struct view *v, const struct dims *like
     return 0;
 }
 
+void view_sort(struct view *v)
+{
+    for (int i = 1; i < 3; i++)
+        for (int j = i; j > 0 && v->at[v->order[j]] < v->at[v->order[j - 1]]; j--) {
+            int a = v->order[j];
+            v->order[j] = v->order[j - 1];
+            v->order[j - 1] = a;
+        }
+}
+
 bool view_place(struct view *v, int first)
 {
     int next = 0;
@@ -150,69 +161,76 @@ static int view_reshape(struct import *m, struct view *v, const struct dims *dim
     return 0;
 }
 
-int view_spatial(struct import *m, const struct value *x)
+int add_reshape(struct import *m, int from, struct shape to)
 {
-    struct shape s = import_shape(m, x->layer);
-    const long *size = x->view.size;
-    if (s.c == size[0] && s.h == size[1] && s.w == size[2])
-        return x->layer;
-    struct layer *l = import_new_layer(m, OP_RESHAPE, x->layer);
+    struct shape s = from < 0 ? to : import_shape(m, from);
+    if (s.c == to.c && s.h == to.h && s.w == to.w)
+        return from;
+    struct layer *l = import_new_layer(m, OP_RESHAPE, from);
     if (!l)
         return -1;
-    l->out = (struct shape){(int)size[0], (int)size[1], (int)size[2]};
+    l->out = to;
     return import_finish(m);
+}
+
+int view_spatial(struct import *m, const struct value *x)
+{
+    return view_reshaped(m, x, &x->view);
+}
+
+bool view_by_dims(const struct import *m, const struct view *v, struct view *out)
+{
+    const long *d = v->dims.dim;
+    int rank = v->dims.rank;
+    if (rank < 2 || rank > 4 || v->batch != 0 || !view_is_linear(v))
+        return false;
+    for (int i = 1; i < rank; i++)
+        if (d[i] > NET_MAX_DIM)
+            return false;
+    struct shape s = {(int)d[1], rank > 2 ? (int)d[2] : 1, rank > 3 ? (int)d[3] : 1};
+    *out = view_nchw(m, s);
+    out->dims = v->dims;
+    for (int a = rank - 1; a < 3; a++)
+        out->at[a] = -1;
+    return true;
+}
+
+int view_reshaped(struct import *m, const struct value *x, const struct view *view)
+{
+    return add_reshape(m, x->layer, (struct shape){(int)view->size[0], (int)view->size[1], (int)view->size[2]});
 }
 
 int view_pictures(struct import *m, const struct value *x)
 {
     if (!x)
         return -1;
-    if (!is_nchw(&x->view))
+    struct view view;
+    if (is_nchw(&x->view))
+        return view_spatial(m, x);
+    if (x->view.dims.rank != 4 || !view_by_dims(m, &x->view, &view))
         return call_fail(&m->call, "only pictures of one form, [N][C][H][W], are run (rank %d)",
                          x->view.dims.rank);
-    return view_spatial(m, x);
+    return view_reshaped(m, x, &view);
 }
 
 /* ---- Operators ---- */
 
-/* Make the node's output its input under that view. */
-int import_same(struct import *m, const struct value *x, const struct view *view)
+int do_identity(struct import *m)
 {
-    if (import_result(m, x->layer, view))
-        return -1;
-    struct value *y = import_find(m, m->call.node->output[0]);
-    y->integer = x->integer;
-    y->quantized = x->quantized;
-    y->scale = x->scale;
-    y->zero = x->zero;
-    return 0;
-}
-
-const struct value *import_any(struct import *m)
-{
-    const struct value *x = import_input(m, 0);
-    if (x && x->kind == RUNTIME)
-        return x;
-    call_fail(&m->call, "input 0 must depend on the image");
-    return NULL;
-}
-
-static int do_identity(struct import *m)
-{
-    const struct value *x = import_any(m);
+    const struct value *x = import_any(m, 0);
     return x ? import_same(m, x, &x->view) : -1;
 }
 
-static int do_dropout(struct import *m)
+int do_dropout(struct import *m)
 {
     if (operand_number(&m->call, 2, 0) != 0)
         return call_fail(&m->call, "dropout for training");
     return do_identity(m);
 }
 
-static int do_cast(struct import *m)
+int do_cast(struct import *m)
 {
-    const struct value *x = import_any(m);
+    const struct value *x = import_any(m, 0);
     int to = (int)attr_int(&m->call, "to", 0);
     if (!x)
         return -1;
@@ -225,36 +243,21 @@ static int do_cast(struct import *m)
     return 0;
 }
 
-static int do_view(struct import *m, int (*rule)(struct call *, const struct dims *, struct dims *))
+int do_view(struct import *m)
 {
-    const struct value *x = import_any(m);
+    const struct value *x = import_any(m, 0);
     struct dims dims = {0};
-    if (!x || rule(&m->call, &x->view.dims, &dims))
+    if (!x || m->call.operator->rule(&m->call, &x->view.dims, &dims))
         return -1;
     struct view view = x->view;
     return view_reshape(m, &view, &dims) ? -1 : import_same(m, x, &view);
 }
 
-static int do_reshape(struct import *m)
-{
-    return do_view(m, dims_reshape);
-}
-
-static int do_squeeze(struct import *m)
-{
-    return do_view(m, dims_squeeze);
-}
-
-static int do_unsqueeze(struct import *m)
-{
-    return do_view(m, dims_unsqueeze);
-}
-
 /* Flatten stays a layer where the order is C H W, so that a net that was saved here is loaded as it was. */
-static int do_flatten(struct import *m)
+int do_flatten(struct import *m)
 {
-    const struct value *x = import_any(m);
-    if (!x || do_view(m, dims_flatten))
+    const struct value *x = import_any(m, 0);
+    if (!x || do_view(m))
         return -1;
     if (!view_is_linear(&x->view) || x->integer || x->quantized ||
         x->view.size[0] * x->view.size[1] * x->view.size[2] > NET_MAX_DIM)
@@ -264,9 +267,9 @@ static int do_flatten(struct import *m)
     return y->layer < 0 ? -1 : 0;
 }
 
-static int do_transpose(struct import *m)
+int do_transpose(struct import *m)
 {
-    const struct value *x = import_any(m);
+    const struct value *x = import_any(m, 0);
     int perm[ONNX_MAX_RANK];
     if (!x || dims_perm(&m->call, x->view.dims.rank, perm))
         return -1;
@@ -294,9 +297,9 @@ static int do_transpose(struct import *m)
 }
 
 /* Shape: constant, since N is taken from the file or as 1. */
-static int do_shape(struct import *m)
+int do_shape(struct import *m)
 {
-    const struct value *x = import_any(m);
+    const struct value *x = import_any(m, 0);
     if (!x)
         return -1;
     int start, end;
@@ -311,33 +314,171 @@ static int do_shape(struct import *m)
     return 0;
 }
 
-/* ZipMap, a map from class to probability: its classes become the labels. */
-static int do_zipmap(struct import *m)
+/* Expand: sides of 1 are repeated. */
+int do_expand(struct import *m)
 {
-    struct tensor classes;
-    char text[1024] = "";
-    size_t used = 0;
-    if (attr_tensor(&m->call, "classlabels_int64s", &classes))
+    const struct value *x = import_runtime(m, 0);
+    struct dims shape = {0}, dims;
+    shape.rank = operand_ints(&m->call, 1, "shape", ONNX_MAX_RANK, shape.dim);
+    if (!x || m->call.failed || dims_common(&m->call, &x->view.dims, &shape, &dims))
         return -1;
-    for (long i = 0; i < classes.count && used < sizeof text - 32; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.0f", i ? " " : "",
-                                 classes.data[i]);
-    tensor_free(&classes);
-    if (used && net_set_meta(m->net, "labels", text, m->call.e))
-        return call_fail(&m->call, "out of memory");
-    return do_identity(m);
+    struct view view = x->view;
+    for (int d = 0; d < dims.rank; d++) {
+        if (dims.rank == view.dims.rank && dims.dim[d] == view.dims.dim[d])
+            continue;
+        int a = 0;
+        while (a < 3 && (view.size[a] != 1 || view.at[a] != d))
+            a++;
+        if (dims.rank != view.dims.rank || a == 3 || d == view.batch || dims.dim[d] > NET_MAX_DIM)
+            return call_fail(&m->call, "only channels, rows and columns of 1 are repeated");
+        view.size[a] = dims.dim[d];
+    }
+    view.dims = dims;
+    view_sort(&view);
+    struct shape to = {(int)view.size[0], (int)view.size[1], (int)view.size[2]};
+    return import_result(m, add_copies(m, view_spatial(m, x), to), &view);
 }
 
-const struct operator view_operators[] = {
-    {"Cast", do_cast},
-    {"Dropout", do_dropout},
-    {"Flatten", do_flatten},
-    {"Identity", do_identity},
-    {"Reshape", do_reshape},
-    {"Shape", do_shape},
-    {"Squeeze", do_squeeze},
-    {"Transpose", do_transpose},
-    {"Unsqueeze", do_unsqueeze},
-    {"ZipMap", do_zipmap},
-    {NULL, NULL},
-};
+/* ---- Channels cut and joined ---- */
+
+int view_channels(struct import *m, const struct value *x, int d, struct view *view)
+{
+    const struct view *v = &x->view;
+    *view = *v;
+    if (v->dims.dim[d] == v->size[AXIS_C] && (v->at[AXIS_C] == d || v->size[AXIS_C] == 1)) {
+        view->at[AXIS_C] = d;
+        view_sort(view);
+        return view_spatial(m, x);
+    }
+    if (d != 1 || !view_by_dims(m, v, view))
+        return call_fail(&m->call, "only channels are joined or cut");
+    return view_reshaped(m, x, view);
+}
+
+int do_concat(struct import *m)
+{
+    struct view view = {0}, other;
+    int d = 0, joined = -1;
+    for (size_t i = 0; i < m->call.node->n_input; i++) {
+        const struct value *x = import_runtime(m, i);
+        if (!x || (i == 0 && call_axis(&m->call, attr_int(&m->call, "axis", 1), x->view.dims.rank, &d)))
+            return -1;
+        for (int k = 0; k < view.dims.rank; k++)
+            if (view.dims.rank != x->view.dims.rank || view.batch != x->view.batch ||
+                (k != d && view.dims.dim[k] != x->view.dims.dim[k]))
+                return call_fail(&m->call, "shapes that do not fit");
+        if (d == x->view.batch)
+            return call_fail(&m->call, "only channels are joined or cut");
+        int layer = view_channels(m, x, d, i ? &other : &view);
+        joined = i == 0 || layer < 0 ? layer : add_pair(m, OP_CONCAT, joined, layer);
+        if (joined < 0)
+            return -1;
+        if (i) {
+            view.size[AXIS_C] += other.size[AXIS_C];
+            view.dims.dim[d] += other.dims.dim[d];
+        }
+    }
+    return import_result(m, joined, &view);
+}
+
+/* Make output i `count` of the channels of a layer, which are dimension d of its view, from `first` on. */
+static int cut(struct import *m, size_t i, int from, struct view view, int d, long first, long count)
+{
+    long all = view.size[AXIS_C];
+    if (first < 0 || count < 1 || first > all - count)
+        return call_fail(&m->call, "%ld channels from %ld on of %ld", count, first, all);
+    view.size[AXIS_C] = view.dims.dim[d] = count;
+    if (count == all)
+        return import_output(m, i, from, &view);
+    struct layer *l = import_new_layer(m, OP_SLICE, from);
+    if (!l)
+        return -1;
+    l->first = (int)first;
+    l->out.c = (int)count;
+    return import_output(m, i, import_finish(m), &view);
+}
+
+int do_split(struct import *m)
+{
+    struct call *c = &m->call;
+    const struct value *x = import_runtime(m, 0);
+    long sizes[64], first = 0, outputs = (long)c->node->n_output;
+    struct view view;
+    int d;
+    if (!x || call_axis(c, attr_int(c, "axis", 0), x->view.dims.rank, &d))
+        return -1;
+    int given = operand_ints(c, 1, "split", 64, sizes);
+    if (d == x->view.batch || outputs > 64 || (given >= 0 && given != outputs))
+        return call_fail(c, "only channels are cut, into at most 64 parts");
+    int from = view_channels(m, x, d, &view);
+    long all = view.size[AXIS_C], each = (all + outputs - 1) / outputs;
+    for (long i = 0; i < outputs; i++) {
+        long count = given >= 0 ? sizes[i] : i < outputs - 1 ? each : all - first;
+        if (from < 0 || cut(m, (size_t)i, from, view, d, first, count))
+            return -1;
+        first += count;
+    }
+    return 0;
+}
+
+int do_slice(struct import *m)
+{
+    const struct value *x = import_runtime(m, 0);
+    struct slice s;
+    struct view view;
+    int cuts = 0, d = 0;
+    if (!x || dims_slice(&m->call, &x->view.dims, &s))
+        return -1;
+    for (int i = 0; i < s.dims.rank; i++)
+        if (s.dims.dim[i] != x->view.dims.dim[i] || s.by[i] != 1) {
+            cuts++;
+            d = i;
+        }
+    if (!cuts)
+        return do_identity(m);
+    if (cuts > 1 || s.by[d] != 1 || d == x->view.batch)
+        return call_fail(&m->call, "only channels are joined or cut");
+    int from = view_channels(m, x, d, &view);
+    return from < 0 ? -1 : cut(m, 0, from, view, d, s.from[d], s.dims.dim[d]);
+}
+
+/* ---- Names of classes ---- */
+
+static const Onnx__AttributeProto *find_attribute(const Onnx__NodeProto *node, const char *name)
+{
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (node->attribute[i]->name && !strcmp(node->attribute[i]->name, name))
+            return node->attribute[i];
+    return NULL;
+}
+
+/* Labels are separated by spaces: a space in a name becomes a line below. */
+int import_labels(struct import *m, const char *strings, const char *ints)
+{
+    const Onnx__AttributeProto *s = find_attribute(m->call.node, strings);
+    const Onnx__AttributeProto *n = find_attribute(m->call.node, ints);
+    size_t size = 1, used = 0;
+    for (size_t i = 0; s && i < s->n_strings; i++)
+        size += s->strings[i].len + 1;
+    size += n ? n->n_ints * 24 : 0;
+    char *text = calloc(size, 1);
+    if (!text)
+        return call_fail(&m->call, "out of memory");
+    for (size_t i = 0; s && i < s->n_strings; i++) {
+        text[used] = ' ';
+        used += used > 0;
+        for (size_t j = 0; j < s->strings[i].len; j++, used++)
+            text[used] = s->strings[i].data[j] == ' ' ? '_' : (char)s->strings[i].data[j];
+    }
+    for (size_t i = 0; size > 1 && !(s && s->n_strings) && n && i < n->n_ints; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? " " : "", (long long)n->ints[i]);
+    int status = used ? net_set_meta(m->net, "labels", text, m->call.e) : 0;
+    free(text);
+    return status ? call_fail(&m->call, "out of memory") : 0;
+}
+
+/* ZipMap, a map from class to probability: its classes become the labels. */
+int do_zipmap(struct import *m)
+{
+    return import_labels(m, "classlabels_strings", "classlabels_int64s") ? -1 : do_identity(m);
+}

@@ -1,7 +1,9 @@
-/* Operators on windows of pixels: convolution, pooling, padding.
- *   in   a Conv, MaxPool, AveragePool, Global..., ReduceMean or Pad node
+/* Operators on windows of pixels: convolution and its transpose, pooling, padding, upsampling.
+ *   in   a Conv, ConvTranspose, MaxPool, AveragePool, Global..., Pad or Resize node
  *   out  a layer of the net, its pads worked out (auto_pad, ceil_mode) */
 #include "import.h"
+
+#include <math.h>
 
 /* Read an attribute of two integers, for rows and columns. */
 static int pair(struct import *m, const char *name, int *a, int *b)
@@ -82,46 +84,161 @@ static int absorb_pad(struct import *m, struct layer *l)
     return 0;
 }
 
-static int do_conv(struct import *m)
+/* Append a convolution of layer `from` with a kernel of dims [K][C/groups][R][S], to be filled in. */
+static struct layer *new_conv(struct import *m, int from, const long *dim)
 {
-    const struct value *x = import_runtime(m, 0);
-    const struct tensor *w = import_constant(m, 1);
-    int from = w ? view_pictures(m, x) : -1;
     struct layer *l = from < 0 ? NULL : import_new_layer(m, OP_CONV, from);
     if (!l)
-        return -1;
-    if (w->dims.rank != 4)
-        return call_fail(&m->call, "a kernel of rank %d", w->dims.rank);
-    const long *dim = w->dims.dim;
+        return NULL;
     for (int d = 0; d < 4; d++)
-        if (dim[d] < 1 || dim[d] > NET_MAX_DIM)
-            return call_fail(&m->call, "a kernel with a side of %ld", dim[d]);
-    struct shape in = import_shape(m, from);
+        if (dim[d] < 1 || dim[d] > NET_MAX_DIM) {
+            call_fail(&m->call, "a kernel with a side of %ld", dim[d]);
+            return NULL;
+        }
     long groups = attr_int(&m->call, "group", 1);
+    if (groups < 1 || groups > NET_MAX_DIM || dim[1] * groups != import_shape(m, from).c) {
+        call_fail(&m->call, "a kernel for %ld channels in %ld groups, not %d", dim[1], groups,
+                  import_shape(m, from).c);
+        return NULL;
+    }
     l->out.c = (int)dim[0];
     l->r = (int)dim[2];
     l->s = (int)dim[3];
-    if (read_window(m, l, in))
+    l->groups = (int)groups;
+    return l;
+}
+
+int add_conv(struct import *m, const struct value *x, const struct tensor *w, const struct tensor *b,
+             struct view *view)
+{
+    int from = w ? view_pictures(m, x) : -1;
+    const long *dim = w ? w->dims.dim : NULL;
+    if (from >= 0 && w->dims.rank != 4)
+        return call_fail(&m->call, "a kernel of rank %d", w->dims.rank);
+    struct layer *l = from < 0 ? NULL : new_conv(m, from, dim);
+    if (!l || read_window(m, l, import_shape(m, from)))
         return -1;
     if (l->r != dim[2] || l->s != dim[3])
         return call_fail(&m->call, "kernel_shape is not that of the weights");
-    if (groups < 1 || groups > NET_MAX_DIM || dim[1] * groups != in.c)
-        return call_fail(&m->call, "a kernel for %ld channels in %ld groups, not %d", dim[1],
-                         groups, in.c);
-    l->groups = (int)groups;
     absorb_pad(m, l);
     if (!(l->weight = import_floats(m, w->count)))
         return -1;
     for (long i = 0; i < w->count; i++)
         l->weight[i] = (float)tensor_at(w, i);
-    if (import_steps(m, l, w, 0, 1) || import_bias(m, l, 2, 1))
+    if (import_steps(m, l, w, 0, 1) || import_bias(m, l, b, 1))
         return -1;
     int layer = import_finish(m);
-    if (layer < 0)
+    *view = layer < 0 ? x->view : view_nchw(m, import_shape(m, layer));
+    return layer;
+}
+
+int do_conv(struct import *m)
+{
+    const struct value *x = import_runtime(m, 0);
+    const struct tensor *w = import_constant(m, 1), *b = import_optional(m, 2);
+    struct view view;
+    return x && w && !m->call.failed ? import_result(m, add_conv(m, x, w, b, &view), &view) : -1;
+}
+
+/* ---- Transposed convolution: zeros between the pixels, and a convolution with the kernel turned around ---- */
+
+/* The pads of the transposed convolution: top, left, bottom, right. Where the size of its output is given, or is
+ * that of its input times the strides (auto_pad), they are what makes it so. */
+static int transposed_pads(struct import *m, const struct layer *l, const struct layer *window, struct shape in,
+                           long pads[4])
+{
+    struct call *c = &m->call;
+    long more[2] = {0}, shape[2] = {(long)in.h * window->stride_h, (long)in.w * window->stride_w};
+    bool upper = attr_is(c, "auto_pad", "SAME_UPPER", false), lower = attr_is(c, "auto_pad", "SAME_LOWER", false);
+    int given = attr_ints(c, "pads", 4, pads), padded = attr_ints(c, "output_padding", 2, more);
+    int sized = attr_ints(c, "output_shape", 2, shape);
+    if (c->failed || (given >= 0 && given != 4) || (padded >= 0 && padded != 2) || (sized >= 0 && sized != 2))
+        return call_fail(c, "pads must be four numbers, output_padding and output_shape two");
+    const long sides[2] = {in.h, in.w}, strides[2] = {window->stride_h, window->stride_w};
+    const long widths[2] = {(l->r - 1L) * l->dilation_h, (l->s - 1L) * l->dilation_w};
+    for (int i = 0; i < 2; i++) {
+        if (more[i] < 0 || more[i] > NET_MAX_DIM || shape[i] < 1 || shape[i] > NET_MAX_DIM)
+            return call_fail(c, "an output padding of %ld, a side of %ld", more[i], shape[i]);
+        if (upper || lower || sized >= 0) {
+            long total = (sides[i] - 1) * strides[i] + more[i] + widths[i] + 1 - shape[i];
+            pads[i] = total < 0 ? 0 : upper ? total / 2 : total - total / 2;
+            pads[i + 2] = total - pads[i];
+        }
+        pads[i + 2] -= more[i];
+    }
+    return 0;
+}
+
+/* Set those of the convolution: what is left of the kernel beyond its first tap. */
+static int turned_pads(struct import *m, struct layer *l, const struct layer *window, struct shape in)
+{
+    long pads[4] = {0};
+    if (transposed_pads(m, l, window, in, pads))
         return -1;
-    struct view view = view_nchw(m, l->out);
+    long rows = (l->r - 1L) * l->dilation_h, columns = (l->s - 1L) * l->dilation_w;
+    for (int i = 0; i < 4; i++)
+        if (pads[i] > (i % 2 ? columns : rows) || pads[i] < -NET_MAX_DIM)
+            return call_fail(&m->call, "a padding of %ld", pads[i]);
+    l->pad_top = (int)(rows - pads[0]);
+    l->pad_left = (int)(columns - pads[1]);
+    l->pad_bottom = (int)(rows - pads[2]);
+    l->pad_right = (int)(columns - pads[3]);
+    return 0;
+}
+
+/* [C][K/groups][R][S] -> [K][C/groups][R][S], rows and columns turned around. */
+static int turn_kernel(struct import *m, struct layer *l, const struct tensor *w, long channels)
+{
+    long each_k = l->out.c / l->groups, each_c = channels / l->groups, places = (long)l->r * l->s;
+    if (!(l->weight = import_floats(m, w->count)))
+        return -1;
+    for (long k = 0; k < l->out.c; k++)
+        for (long c = 0; c < each_c; c++)
+            for (long i = 0; i < places; i++) {
+                long from = (k / each_k * each_c + c) * each_k + k % each_k;
+                l->weight[(k * each_c + c) * places + i] = (float)tensor_at(w, from * places + places - 1 - i);
+            }
+    return 0;
+}
+
+int do_conv_transpose(struct import *m)
+{
+    const struct value *x = import_runtime(m, 0);
+    const struct tensor *w = import_constant(m, 1), *b = import_optional(m, 2);
+    int from = w && !m->call.failed ? view_pictures(m, x) : -1;
+    struct layer window = {.stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
+    if (from < 0 || pair(m, "strides", &window.stride_h, &window.stride_w) ||
+        pair(m, "dilations", &window.dilation_h, &window.dilation_w))
+        return -1;
+    long groups = attr_int(&m->call, "group", 1);
+    struct shape in = import_shape(m, from);
+    if (w->dims.rank != 4)
+        return call_fail(&m->call, "a kernel of rank %d", w->dims.rank);
+    if (w->dims.dim[0] != in.c || groups < 1 || groups > in.c || in.c % groups ||
+        w->dims.dim[1] > NET_MAX_DIM / groups)
+        return call_fail(&m->call, "a kernel for %ld channels in %ld groups, not %d", w->dims.dim[0], groups, in.c);
+    const long dim[4] = {w->dims.dim[1] * groups, in.c / groups, w->dims.dim[2], w->dims.dim[3]};
+    if (window.stride_h > 1 || window.stride_w > 1) {
+        struct layer *zeros = import_new_layer(m, OP_ZEROSTUFF, from);
+        if (!zeros)
+            return -1;
+        zeros->stride_h = window.stride_h;
+        zeros->stride_w = window.stride_w;
+        from = import_finish(m);
+    }
+    struct layer *l = new_conv(m, from, dim);
+    if (!l)
+        return -1;
+    l->dilation_h = window.dilation_h;
+    l->dilation_w = window.dilation_w;
+    if (turned_pads(m, l, &window, in) || turn_kernel(m, l, w, in.c) || import_bias(m, l, b, 1))
+        return -1;
+    int layer = import_finish(m);
+    struct view view = layer < 0 ? x->view : view_nchw(m, import_shape(m, layer));
     return import_result(m, layer, &view);
 }
+
+/* ---- Pools ---- */
 
 /* ceil_mode along one side: widen the padding after until the last window that begins inside the
  * input or the padding before it is whole. Returns how much. */
@@ -137,9 +254,12 @@ static int ceil_pad(int in, int size, int stride, int dilation, int before, int 
     return missing > 0 && missing <= NET_MAX_DIM ? (int)missing : 0;
 }
 
-static int do_pool(struct import *m, enum op op)
+int do_pool(struct import *m)
 {
-    const struct value *x = import_runtime(m, 0);
+    enum op op = (enum op)m->call.operator->kind;
+    const struct value *x = op == OP_MAXPOOL && import_any(m, 0) && import_any(m, 0)->quantized
+                                ? import_any(m, 0) /* the largest number of steps is the largest value */
+                                : import_runtime(m, 0);
     int from = view_pictures(m, x);
     struct layer *l = from < 0 ? NULL : import_new_layer(m, op, from);
     if (!l)
@@ -171,95 +291,22 @@ static int do_pool(struct import *m, enum op op)
     int layer = import_finish(m);
     if (layer < 0)
         return -1;
-    struct view view = view_nchw(m, l->out);
-    return import_result(m, layer, &view);
+    struct view view = view_nchw(m, import_shape(m, layer));
+    return import_like(m, x, layer, &view);
 }
 
-static int do_maxpool(struct import *m)
+int do_global(struct import *m)
 {
-    return do_pool(m, OP_MAXPOOL);
-}
-
-static int do_avgpool(struct import *m)
-{
-    return do_pool(m, OP_AVGPOOL);
-}
-
-/* Pool rows, columns or both of `from` to one each. */
-static int pool_all(struct import *m, int from, enum op op, bool rows, bool columns)
-{
-    struct layer *l = from < 0 ? NULL : import_new_layer(m, op, from);
+    int from = view_pictures(m, import_runtime(m, 0));
+    struct layer *l = from < 0 ? NULL : import_new_layer(m, (enum op)m->call.operator->kind, from);
     if (!l)
         return -1;
-    if (op != OP_GLOBALPOOL) {
-        struct shape in = import_shape(m, from);
-        l->r = l->stride_h = rows ? in.h : 1;
-        l->s = l->stride_w = columns ? in.w : 1;
+    if (l->op == OP_MAXPOOL) {
+        l->r = l->stride_h = import_shape(m, from).h;
+        l->s = l->stride_w = import_shape(m, from).w;
     }
-    return import_finish(m);
-}
-
-static int do_global(struct import *m, enum op op)
-{
-    int layer = pool_all(m, view_pictures(m, import_runtime(m, 0)), op, true, true);
-    if (layer < 0)
-        return -1;
-    struct view view = view_nchw(m, import_shape(m, layer));
-    return import_result(m, layer, &view);
-}
-
-static int do_global_average(struct import *m)
-{
-    return do_global(m, OP_GLOBALPOOL);
-}
-
-static int do_global_max(struct import *m)
-{
-    return do_global(m, OP_MAXPOOL);
-}
-
-/* ReduceMean over rows, columns or both, wherever the view has them. */
-static int do_reduce_mean(struct import *m)
-{
-    const struct value *x = import_runtime(m, 0);
-    long axes[ONNX_MAX_RANK];
-    bool gone[ONNX_MAX_RANK] = {false};
-    int count = operand_ints(&m->call, 1, "axes", ONNX_MAX_RANK, axes);
-    bool keep = attr_int(&m->call, "keepdims", 1) != 0;
-    if (!x || m->call.failed || count < 1)
-        return call_fail(&m->call, "only the mean over named axes is run");
-    struct view view = x->view;
-    for (int i = 0; i < count; i++) {
-        int d;
-        if (call_axis(&m->call, axes[i], view.dims.rank, &d))
-            return -1;
-        gone[d] = true;
-    }
-    bool over[3];
-    for (int a = 0; a < 3; a++)
-        over[a] = view.size[a] > 1 && gone[view.at[a]];
-    if (over[AXIS_C] || (view.batch >= 0 && gone[view.batch]))
-        return call_fail(&m->call, "only the mean over rows and columns is run");
-    bool all = (over[AXIS_H] || view.size[AXIS_H] == 1) && (over[AXIS_W] || view.size[AXIS_W] == 1);
-    int layer = pool_all(m, view_spatial(m, x), all ? OP_GLOBALPOOL : OP_AVGPOOL, over[AXIS_H],
-                         over[AXIS_W]);
-    if (layer < 0)
-        return -1;
-    struct dims kept = {0};
-    int moved[ONNX_MAX_RANK];
-    for (int d = 0; d < view.dims.rank; d++) {
-        moved[d] = kept.rank;
-        if (!gone[d] || keep)
-            kept.dim[kept.rank++] = gone[d] ? 1 : view.dims.dim[d];
-    }
-    for (int a = 0; a < 3; a++) {
-        if (over[a])
-            view.size[a] = 1;
-        if (view.at[a] >= 0)
-            view.at[a] = moved[view.at[a]];
-    }
-    view.batch = view.batch >= 0 ? moved[view.batch] : -1;
-    view.dims = kept;
+    int layer = import_finish(m);
+    struct view view = view_nchw(m, import_shape(m, layer < 0 ? from : layer));
     return import_result(m, layer, &view);
 }
 
@@ -289,7 +336,7 @@ static int dims_pads(struct import *m, int rank, long begin[], long end[])
     return 0;
 }
 
-static int do_pad(struct import *m)
+int do_pad(struct import *m)
 {
     const struct value *x = import_runtime(m, 0);
     long begin[ONNX_MAX_RANK], end[ONNX_MAX_RANK];
@@ -318,13 +365,68 @@ static int do_pad(struct import *m)
     return import_result(m, import_finish(m), &view);
 }
 
-const struct operator window_operators[] = {
-    {"AveragePool", do_avgpool},
-    {"Conv", do_conv},
-    {"GlobalAveragePool", do_global_average},
-    {"GlobalMaxPool", do_global_max},
-    {"MaxPool", do_maxpool},
-    {"Pad", do_pad},
-    {"ReduceMean", do_reduce_mean},
-    {NULL, NULL},
-};
+/* ---- Upsampling ---- */
+
+/* Whether the nearest pixel of output i is i / by, for all pixels, as the attributes define it. */
+static bool repeats(struct import *m, long by)
+{
+    struct call *c = &m->call;
+    bool old = c->opset < 11 || attr_is(c, "coordinate_transformation_mode", "asymmetric", false);
+    bool turned = attr_is(c, "coordinate_transformation_mode", "tf_half_pixel_for_nn", false);
+    bool half = attr_is(c, "coordinate_transformation_mode", "half_pixel", true) ||
+                attr_is(c, "coordinate_transformation_mode", "pytorch_half_pixel", false) ||
+                attr_is(c, "coordinate_transformation_mode", "half_pixel_symmetric", false);
+    bool floors = c->opset < 11 || attr_is(c, "nearest_mode", "floor", false);
+    bool rounds = attr_is(c, "nearest_mode", "round_prefer_floor", true) ||
+                  attr_is(c, "nearest_mode", "round_prefer_ceil", false);
+    if (by == 1)
+        return true;
+    return old || turned ? floors || (old && by == 2 && attr_is(c, "nearest_mode", "round_prefer_floor", true))
+                         : half && rounds;
+}
+
+/* Read the number of times that dimension d is enlarged: operand `sizes`, or `scales`. */
+static int times(struct import *m, const struct tensor *scales, const struct tensor *sizes, int d, long in, long *by)
+{
+    const struct tensor *t = sizes ? sizes : scales;
+    double number = tensor_at(t, d) / (sizes ? (double)in : 1);
+    if (!(number >= 1 && number <= NET_MAX_DIM) || number != rint(number))
+        return call_fail(&m->call, "only a whole number of times is a picture enlarged, not %g", number);
+    *by = (long)number;
+    return 0;
+}
+
+/* Resize, and Upsample before it. */
+int do_resize(struct import *m)
+{
+    struct call *c = &m->call;
+    const struct value *x = import_runtime(m, 0);
+    size_t at = c->opset < 11 ? 1 : 2;
+    struct tensor list = {0};
+    const struct tensor *sizes = import_given(m, 3) ? import_constant(m, 3) : NULL;
+    const struct tensor *scales = !sizes && import_given(m, at) ? import_constant(m, at) : NULL;
+    long by[ONNX_MAX_RANK], axes[1];
+    if (!x || c->failed)
+        return -1;
+    if (!sizes && !scales && !attr_tensor(c, "scales", &list))
+        scales = &list;
+    const struct tensor *t = sizes ? sizes : scales;
+    int status = -1, from = view_pictures(m, x);
+    struct shape in = from < 0 ? (struct shape){1, 1, 1} : import_shape(m, from);
+    if (from < 0 || !t || t->count != 4 || attr_ints(c, "axes", 1, axes) >= 0)
+        call_fail(c, "four scales, or sizes, are needed");
+    else
+        status = times(m, scales, sizes, 1, in.c, &by[1]) || times(m, scales, sizes, 2, in.h, &by[2]) ||
+                 times(m, scales, sizes, 3, in.w, &by[3]);
+    tensor_free(&list);
+    if (status || c->failed)
+        return -1;
+    bool any = in.h == 1 && in.w == 1, nearest = attr_is(c, "mode", "nearest", true);
+    if (by[1] != 1 || (!any && (!nearest || !repeats(m, by[2]) || !repeats(m, by[3]))))
+        return call_fail(c, "only the nearest pixel of each, a whole number of times, is run");
+    struct shape to = {in.c, in.h * (int)by[2], in.w * (int)by[3]};
+    if (in.h > NET_MAX_DIM / by[2] || in.w > NET_MAX_DIM / by[3])
+        return call_fail(c, "a picture of %dx%d", to.h, to.w);
+    struct view view = view_nchw(m, to);
+    return import_result(m, add_copies(m, from, to), &view);
+}

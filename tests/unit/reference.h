@@ -67,6 +67,36 @@ static void reference_pool(const struct layer *l, struct shape in, const double 
             }
 }
 
+/* Layers of models from elsewhere: of functions, the few that stand for all (tests/onnx.bats has each). */
+static double reference_function(const struct layer *l, double x)
+{
+    return l->function == FUNCTION_SIGMOID ? 1 / (1 + exp(-x))
+           : l->function == FUNCTION_MISH  ? x * tanh(log1p(exp(x)))
+                                           : tanh(x);
+}
+
+static void reference_upsample(const struct layer *l, struct shape in, const double *x, double *y)
+{
+    for (int c = 0; c < l->out.c; c++)
+        for (int p = 0; p < l->out.h; p++)
+            for (int q = 0; q < l->out.w; q++) {
+                bool between = l->op == OP_ZEROSTUFF && (p % l->stride_h || q % l->stride_w);
+                *y++ = between ? 0 : x[(c * in.h + p / l->stride_h) * in.w + q / l->stride_w];
+            }
+}
+
+static void reference_dynamic(long n, const double *x, double *y)
+{
+    double low = 0, high = 0;
+    for (long j = 0; j < n; j++) {
+        low = fmin(low, x[j]);
+        high = fmax(high, x[j]);
+    }
+    double step = (high - low) / 255, zero = rint(-low / step);
+    for (long j = 0; j < n; j++)
+        y[j] = step * (fmin(fmax(rint(x[j] / step) + zero, 0), 255) - zero);
+}
+
 /* Every layer's output for one image x [C][H][W]: value[i] of shape layer[i].out, allocated here.
  * Batch norm uses its running statistics, dropout does nothing, softmax is left out. */
 static void reference_forward(const struct net *net, const float *x, double **value)
@@ -83,6 +113,10 @@ static void reference_forward(const struct net *net, const float *x, double **va
             reference_dense(l, in, a, y);
         else if (l->op == OP_MAXPOOL || l->op == OP_AVGPOOL || l->op == OP_GLOBALPOOL)
             reference_pool(l, in, a, y);
+        else if (l->op == OP_UPSAMPLE || l->op == OP_ZEROSTUFF)
+            reference_upsample(l, in, a, y);
+        else if (l->op == OP_DYNAMIC)
+            reference_dynamic(n, a, y);
         else
             for (long j = 0; j < n; j++) {
                 long c = j / plane;
@@ -93,6 +127,14 @@ static void reference_forward(const struct net *net, const float *x, double **va
                            l->shift[c];
                 else if (l->op == OP_RELU)
                     y[j] = a[j] > 0 ? a[j] : 0;
+                else if (l->op == OP_POINTWISE)
+                    y[j] = reference_function(l, a[j]);
+                else if (l->op == OP_MUL)
+                    y[j] = a[j] * b[j];
+                else if (l->op == OP_CONCAT)
+                    y[j] = j < in.c * plane ? a[j] : b[j - in.c * plane];
+                else if (l->op == OP_SLICE)
+                    y[j] = a[j + l->first * plane];
                 else
                     y[j] = b ? a[j] + b[j] : a[j];
             }

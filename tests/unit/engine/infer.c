@@ -32,11 +32,10 @@ static const struct net_case small_case = {
 
 static const char *const levels[] = {"portable", "avx2", "avx512", "neon"};
 
-static void check_net(const struct net_case *c)
+static void check_infer(const char *name, const struct net *net)
 {
     enum { N = 70 };
     struct err e = ERR_NONE;
-    struct net *net = drawn_net(c->name, c->text, 1);
     long pixels = shape_count(net_input(net)), k = net_outputs(net);
     float *x = malloc((size_t)(N * pixels) * sizeof *x);
     float *one = malloc((size_t)(N * k) * sizeof *one), *all = malloc((size_t)(N * k) * sizeof *all);
@@ -51,7 +50,7 @@ static void check_net(const struct net_case *c)
         struct threads *alone = threads_new(1, &e), *three = threads_new(3, &e);
         struct infer *p = infer_new(net, 1, alone, kernels, &e);
         struct infer *q = infer_new(net, N, three, kernels, &e);
-        CHECK(p && q, "%s, %s: planned %s", c->name, levels[v], e.what);
+        CHECK(p && q, "%s, %s: planned %s", name, levels[v], e.what);
         if (!p || !q)
             return;
         for (int i = 0; i < N; i++)
@@ -61,7 +60,7 @@ static void check_net(const struct net_case *c)
             infer_run(q, x + i * pixels, 1, all);
             same &= !memcmp(one + i * k, all, (size_t)k * sizeof *all);
         }
-        CHECK(same, "%s, %s: the same bits of one image where there are three threads", c->name, levels[v]);
+        CHECK(same, "%s, %s: the same bits of one image where there are three threads", name, levels[v]);
         infer_run(q, x, N, all);
         for (int i = 0; i < N; i += 23) {
             double *value[NET_MAX_LAYERS];
@@ -71,9 +70,9 @@ static void check_net(const struct net_case *c)
             for (int j = 0; j < net->layers; j++)
                 free(value[j]);
         }
-        CHECK(worst < 1e-4, "%s, %s: logits as defined (differ by %.1e)", c->name, levels[v], worst);
+        CHECK(worst < 1e-4, "%s, %s: logits as defined (differ by %.1e)", name, levels[v], worst);
         CHECK(!memcmp(one, all, (size_t)(N * k) * sizeof *one),
-              "%s, %s: the same bits alone and in a batch on three threads", c->name, levels[v]);
+              "%s, %s: the same bits alone and in a batch on three threads", name, levels[v]);
         infer_free(p);
         infer_free(q);
         threads_free(alone);
@@ -82,8 +81,74 @@ static void check_net(const struct net_case *c)
     free(x);
     free(one);
     free(all);
+}
+
+static void check_net(const struct net_case *c)
+{
+    struct net *net = drawn_net(c->name, c->text, 1);
+    check_infer(c->name, net);
     net_free(net);
 }
+
+/* A layer, put in the place of a relu, of a model from elsewhere. */
+struct foreign {
+    int at;
+    struct layer layer;
+};
+
+static void check_foreign(const struct net_case *c, const struct foreign *foreign, int n)
+{
+    struct err e = ERR_NONE;
+    struct net *net = drawn_net(c->name, c->text, 1);
+    for (int i = 0; i < n; i++) {
+        struct layer *l = &net->layer[foreign[i].at], before = *l;
+        *l = foreign[i].layer;
+        l->in[0] = before.in[0];
+        if (op_inputs(l->op) < 2)
+            l->in[1] = -1;
+    }
+    for (int i = 0; i < net->layers; i++) { /* of other sizes than the text has */
+        free(net->layer[i].weight);
+        net->layer[i].weight = NULL;
+    }
+    CHECK(!net_infer_shapes(net, &e) && !net_alloc_params(net, NULL, &e), "%s: shapes %s", c->name, e.what);
+    net_init(net, 7);
+    check_infer(c->name, net);
+    net_free(net);
+}
+
+/* Between convolutions, before and behind those on groups of images. */
+static void check_foreign_pictures(void)
+{
+    static const struct net_case c = {
+        "layers from elsewhere on pictures",
+        "input 1 14 14\nconv 32 3x3 pad same\nrelu\nname a\nconv 32 3x3 pad same\nadd a\nrelu\nrelu\nrelu\n"
+        "relu\nconv 20 3x3 dilation 2\nrelu\nrelu\nconv 10 1x1\nrelu\n"};
+    static const struct foreign layers[] = {
+        {5, {.op = OP_POINTWISE, .function = FUNCTION_MISH}},
+        {6, {.op = OP_MUL, .in = {0, 2}}},
+        {7, {.op = OP_CONCAT, .in = {0, 2}}},
+        {8, {.op = OP_SLICE, .first = 17, .out.c = 33}},
+        {10, {.op = OP_UPSAMPLE, .stride_h = 2, .stride_w = 1}},
+        {11, {.op = OP_ZEROSTUFF, .stride_h = 1, .stride_w = 3}},
+        {13, {.op = OP_POINTWISE, .function = FUNCTION_SIGMOID}},
+    };
+    check_foreign(&c, layers, sizeof layers / sizeof *layers);
+}
+
+/* Between dense layers. */
+static void check_foreign_lists(void)
+{
+    static const struct net_case c = {"layers from elsewhere on lists",
+                                      "input 1 6 6\nflatten\ndense 30\nrelu\nrelu\nrelu\ndense 10\n"};
+    static const struct foreign layers[] = {
+        {3, {.op = OP_POINTWISE, .function = FUNCTION_TANH}},
+        {4, {.op = OP_MUL, .in = {0, 2}}},
+        {5, {.op = OP_DYNAMIC}},
+    };
+    check_foreign(&c, layers, sizeof layers / sizeof *layers);
+}
+
 
 static void check_softmax(void)
 {
@@ -110,6 +175,8 @@ int main(void)
     check_net(&winograd_case);
     check_net(&map_case);
     check_net(&small_case);
+    check_foreign_pictures();
+    check_foreign_lists();
     check_softmax();
     check_scale();
     return check_done();

@@ -39,8 +39,8 @@ static bool same_layer(const struct net *na, int i, const struct net *nb, int j)
            a->groups == b->groups && a->pad_top == b->pad_top && a->pad_left == b->pad_left &&
            a->pad_bottom == b->pad_bottom && a->pad_right == b->pad_right &&
            a->exclude_pad == b->exclude_pad && a->epsilon == b->epsilon &&
-           a->momentum == b->momentum && a->alpha == b->alpha && a->low == b->low &&
-           a->high == b->high && same_floats(a->weight, b->weight, w) &&
+           a->momentum == b->momentum && a->function == b->function && a->first == b->first &&
+           a->alpha == b->alpha && a->beta == b->beta && a->low == b->low && a->high == b->high && same_floats(a->weight, b->weight, w) &&
            same_floats(a->bias, b->bias, k) && same_floats(a->scale, b->scale, k) &&
            same_floats(a->shift, b->shift, k) && same_floats(a->mean, b->mean, k) &&
            same_floats(a->var, b->var, k);
@@ -98,14 +98,16 @@ static void test_foreign(void)
     struct net *net = net_parse(text, sizeof text - 1, "t", &e);
     struct layer *l = net->layer;
     draw(net);
-    l[1].op = OP_LEAKYRELU;
-    l[1].alpha = .25f;
-    l[2].op = OP_SIGMOID;
-    l[3].op = OP_TANH;
-    l[4].op = OP_CLIP;
-    l[4].low = -.5f;
-    l[4].high = 6;
-    l[5].op = OP_SQRT;
+    l[1].op = OP_MUL;
+    l[1].in[1] = 0;
+    l[2].op = OP_CONCAT;
+    l[2].in[1] = 0;
+    l[3].op = OP_SLICE;
+    l[3].first = 1;
+    l[3].out.c = 2;
+    l[4].op = OP_UPSAMPLE;
+    l[4].stride_h = 2;
+    l[5].op = OP_DYNAMIC;
     l[6].op = OP_PAD;
     l[6].alpha = -1;
     l[6].pad_top = 1;
@@ -114,10 +116,9 @@ static void test_foreign(void)
     l[7].alpha = .125f;
     l[7].low = -100;
     l[7].high = 155;
-    l[8].op = OP_RECIPROCAL;
     l[9].exclude_pad = true;
     l[11].op = OP_RESHAPE;
-    l[11].out = (struct shape){2, 2, 2};
+    l[11].out = (struct shape){2, 4, 4};
     CHECK(!net_infer_shapes(net, &e), "foreign layers have shapes: %s", e.what);
     for (int i = 12; i <= 14; i += 2) { /* the conv and the dense layer after the reshape */
         free(l[i].weight);
@@ -126,6 +127,29 @@ static void test_foreign(void)
     net_alloc_params(net, NULL, &e);
     CHECK(is_reread(net), "foreign layers: written and read");
     net_free(net);
+}
+
+/* Every function of a value. */
+static void test_functions(void)
+{
+    for (int f = 0; f < FUNCTION_COUNT; f++) {
+        static const char text[] = "input 1 2 2\nrelu\nflatten\ndense 2\n";
+        struct err e = ERR_NONE;
+        struct net *net = net_parse(text, sizeof text - 1, "t", &e);
+        struct layer *l = &net->layer[1];
+        draw(net);
+        l->op = OP_POINTWISE;
+        l->function = (enum function)f;
+        bool alpha = f == FUNCTION_CELU || f == FUNCTION_ELU || f == FUNCTION_HARD_SIGMOID || f == FUNCTION_POW ||
+                     f == FUNCTION_GREATER ||
+                     f == FUNCTION_LEAKY_RELU || f == FUNCTION_SELU || f == FUNCTION_THRESHOLDED_RELU;
+        l->alpha = alpha ? .25f : 0;
+        l->beta = f == FUNCTION_HARD_SIGMOID || f == FUNCTION_SELU ? .75f : 0;
+        l->low = f == FUNCTION_CLIP ? -.5f : 0;
+        l->high = f == FUNCTION_CLIP ? 6 : 0;
+        CHECK(is_reread(net), "function %d: written and read", f);
+        net_free(net);
+    }
 }
 
 /* The bytes of a finder with these metadata instead of its own, read again. */
@@ -241,6 +265,7 @@ int main(void)
     close(mkstemp(file));
     test_round_trip();
     test_foreign();
+    test_functions();
     test_finder();
     test_metadata();
     test_wire();

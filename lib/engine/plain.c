@@ -1,0 +1,163 @@
+/* Plain loops for layers that only models from elsewhere have (plain.h).
+ *   in   values of the plan, in blocks of channels (layout.h)
+ *   out  the same of the layer's function
+ * Source: ONNX's operator specifications, Operators.md. */
+#include "plain.h"
+
+#include <math.h>
+
+/* ---- Functions of one value ---- */
+
+static float elu(float alpha, float x)
+{
+    return x < 0 ? alpha * expm1f(x) : x;
+}
+
+static float sigmoid(float x)
+{
+    return 1 / (1 + expf(-x));
+}
+
+static float softplus(float x)
+{
+    return fmaxf(x, 0) + log1pf(expf(-fabsf(x)));
+}
+
+static float hard_sigmoid(float alpha, float beta, float x)
+{
+    return fminf(fmaxf(alpha * x + beta, 0), 1);
+}
+
+#define FUNCTION(name, value)                                                                      \
+    static float f_##name(const struct layer *l, float x)                                          \
+    {                                                                                              \
+        (void)l;                                                                                   \
+        return value;                                                                              \
+    }
+
+FUNCTION(abs, fabsf(x))
+FUNCTION(celu, x < 0 ? l->alpha * expm1f(x / l->alpha) : x)
+FUNCTION(clip, fminf(fmaxf(x, l->low), l->high))
+FUNCTION(elu, elu(l->alpha, x))
+FUNCTION(erf, erff(x))
+FUNCTION(exp, expf(x))
+FUNCTION(gelu, .5f * x * (1 + erff(x * .70710678f)))
+FUNCTION(gelu_tanh, .5f * x * (1 + tanhf(.79788456f * (x + .044715f * x * x * x))))
+FUNCTION(greater, x > l->alpha ? 1 : 0)
+FUNCTION(hard_sigmoid, hard_sigmoid(l->alpha, l->beta, x))
+FUNCTION(hard_swish, x * hard_sigmoid(1 / 6.f, .5f, x))
+FUNCTION(leaky_relu, x < 0 ? l->alpha * x : x)
+FUNCTION(log, logf(x))
+FUNCTION(mish, x * tanhf(softplus(x)))
+FUNCTION(pow, powf(x, l->alpha))
+FUNCTION(quantize, l->alpha * fminf(fmaxf(rintf(x / l->alpha), l->low), l->high))
+FUNCTION(reciprocal, 1 / x)
+FUNCTION(selu, l->beta * elu(l->alpha, x))
+FUNCTION(sigmoid, sigmoid(x))
+FUNCTION(softplus, softplus(x))
+FUNCTION(softsign, x / (1 + fabsf(x)))
+FUNCTION(sqrt, sqrtf(x))
+FUNCTION(tanh, tanhf(x))
+FUNCTION(thresholded_relu, x > l->alpha ? x : 0)
+
+pointwise_function *pointwise_of(const struct layer *l)
+{
+    static pointwise_function *const functions[FUNCTION_COUNT] = {
+        [FUNCTION_ABS] = f_abs,
+        [FUNCTION_CELU] = f_celu,
+        [FUNCTION_CLIP] = f_clip,
+        [FUNCTION_ELU] = f_elu,
+        [FUNCTION_ERF] = f_erf,
+        [FUNCTION_EXP] = f_exp,
+        [FUNCTION_GELU] = f_gelu,
+        [FUNCTION_GELU_TANH] = f_gelu_tanh,
+        [FUNCTION_GREATER] = f_greater,
+        [FUNCTION_HARD_SIGMOID] = f_hard_sigmoid,
+        [FUNCTION_HARD_SWISH] = f_hard_swish,
+        [FUNCTION_LEAKY_RELU] = f_leaky_relu,
+        [FUNCTION_LOG] = f_log,
+        [FUNCTION_MISH] = f_mish,
+        [FUNCTION_POW] = f_pow,
+        [FUNCTION_RECIPROCAL] = f_reciprocal,
+        [FUNCTION_SELU] = f_selu,
+        [FUNCTION_SIGMOID] = f_sigmoid,
+        [FUNCTION_SOFTPLUS] = f_softplus,
+        [FUNCTION_SOFTSIGN] = f_softsign,
+        [FUNCTION_SQRT] = f_sqrt,
+        [FUNCTION_TANH] = f_tanh,
+        [FUNCTION_THRESHOLDED_RELU] = f_thresholded_relu,
+    };
+    return l->op == OP_QUANTIZE ? f_quantize : functions[l->function];
+}
+
+/* ---- Steps ---- */
+
+static float *row_of(struct view v, int b, int r)
+{
+    return v.p + b * v.block + r * v.row;
+}
+
+void plain_mul(struct view x, struct view x2, struct view y)
+{
+    for (int b = 0; b < y.blocks; b++)
+        for (int r = 0; r < y.rows; r++) {
+            const float *xr = row_of(x, b, r), *xr2 = row_of(x2, b, r);
+            float *yr = row_of(y, b, r);
+            for (long i = 0; i < (long)y.pixels * BLOCK; i++)
+                yr[i] = xr[i] * xr2[i];
+        }
+}
+
+void plain_upsample(const struct layer *l, struct view x, struct view y)
+{
+    bool zeros = l->op == OP_ZEROSTUFF;
+    for (int b = 0; b < y.blocks; b++)
+        for (int r = 0; r < y.rows; r++)
+            for (int q = 0; q < y.pixels; q++) {
+                const float *pixel = row_of(x, b, r / l->stride_h) + q / l->stride_w * (long)BLOCK;
+                float *yq = row_of(y, b, r) + q * (long)BLOCK;
+                bool between = zeros && (r % l->stride_h || q % l->stride_w);
+                for (int c = 0; c < BLOCK; c++)
+                    yq[c] = between ? 0 : pixel[c];
+            }
+}
+
+/* The range of an image's values, which begins and ends at 0 at the latest. */
+static void find_range(const struct value *v, struct view x, float *low, float *high)
+{
+    *low = *high = 0;
+    for (int b = 0; b < x.blocks; b++) {
+        int lanes = lanes_of(v, b);
+        for (int r = 0; r < x.rows; r++)
+            for (int q = 0; q < x.pixels; q++)
+                for (int c = 0; c < lanes; c++) {
+                    float value = row_of(x, b, r)[q * (long)BLOCK + c];
+                    *low = fminf(*low, value);
+                    *high = fmaxf(*high, value);
+                }
+    }
+}
+
+static void quantize_image(const struct value *v, struct view x, struct view y)
+{
+    float low, high;
+    find_range(v, x, &low, &high);
+    float scale = (high - low) / 255;
+    scale = scale > 0 ? scale : 1;
+    float zero = rintf(fminf(fmaxf(-low / scale, 0), 255));
+    for (int b = 0; b < y.blocks; b++)
+        for (int r = 0; r < y.rows; r++) {
+            const float *xr = row_of(x, b, r);
+            float *yr = row_of(y, b, r);
+            for (long j = 0; j < (long)y.pixels * BLOCK; j++)
+                yr[j] = scale * (fminf(fmaxf(rintf(xr[j] / scale) + zero, 0), 255) - zero);
+        }
+}
+
+void plain_dynamic(const struct value *v, struct view x, struct view y)
+{
+    int images = v->matrix ? x.pixels : 1; /* an image is a pixel of a matrix */
+    x.pixels = y.pixels /= images;
+    for (int i = 0; i < images; i++, x.p += BLOCK, y.p += BLOCK)
+        quantize_image(v, x, y);
+}
