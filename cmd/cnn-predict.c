@@ -17,14 +17,15 @@
 #include "tool.h"
 
 static const char usage[] =
-    "usage: cnn-predict [-1ehVw] [-j threads] [-k n] [-m model]... [-o format]\n"
-    "                   [-S scale[,mean,std]] [-s seconds] [-t p] [file ...]\n"
+    "usage: cnn-predict [-1ehVw] [-j threads] [-k n] [-m model]... [-O output]\n"
+    "           [-o format] [-S scale[,mean,std]] [-s seconds] [-t p] [file ...]\n"
     "  -1          print the first digit and end\n"
     "  -e          print how right the answers to labelled frames are, not them\n"
     "  -h          this help\n"
     "  -j threads  work on so many threads (1)\n"
     "  -k n        add the n digits that came next, as digit:probability\n"
     "  -m model    ONNX file; several vote (INKPIPE_MODEL, else the model installed)\n"
+    "  -O output   the model's output of that name, where it has several\n"
     "  -o format   text (digit, probability, source, frame, box) or json\n"
     "  -S scale[,mean,std]  input is (pixel * scale - mean) / std, as in -S 1/255\n"
     "  -s seconds  live: print what has held so long, and again when it changes\n"
@@ -51,6 +52,7 @@ struct options {
     int runners;      /* so many of the digits that came next */
     int threads, models;
     const char *model[MODEL_MAX_VOTES];
+    const char *output;     /* of the model, by its name; NULL: the one that names classes */
     struct scaling scaling; /* std 0: the model's own */
 };
 
@@ -65,7 +67,7 @@ static void check_options(const struct options *o)
 static struct options parse(int argc, char **argv)
 {
     struct options o = {.threads = 1, .hold = -1};
-    for (int c; (c = getopt(argc, argv, "1ehj:k:m:o:S:s:t:Vw")) != -1;)
+    for (int c; (c = getopt(argc, argv, "1ehj:k:m:O:o:S:s:t:Vw")) != -1;)
         switch (c) {
         case '1': o.first = true; break;
         case 'e': o.evaluate = true; break;
@@ -77,6 +79,7 @@ static struct options parse(int argc, char **argv)
                 tool_usage("-m: at most %d models can vote", MODEL_MAX_VOTES);
             o.model[o.models++] = optarg;
             break;
+        case 'O': o.output = optarg; break;
         case 'o':
             o.json = !strcmp(optarg, "json");
             if (!o.json && strcmp(optarg, "text"))
@@ -99,7 +102,7 @@ static struct options parse(int argc, char **argv)
 static struct model *load_model(const struct options *o, struct threads *t, struct err *e)
 {
     const struct scaling *scaling = o->scaling.std != 0 ? &o->scaling : NULL;
-    struct model *m = model_load(o->model, o->models, scaling, MAX_BATCH, t, e);
+    struct model *m = model_load(o->model, o->models, o->output, scaling, MAX_BATCH, t, e);
     if (m && m->unscaled)
         tool_warn("%s: says nothing of its input's scaling: 0..1 is used; -S sets it", m->unscaled);
     return m;
@@ -298,17 +301,17 @@ static void doubt(struct predict *p, struct frame_reader *r, const struct frame 
               "the middle, in a box of %dx%d", stream_name(r), frame_number(r, f),
               doubt == DOUBT_PAPER ? "the border is bright, as paper is"
                                    : "the ink runs into the edge",
-              p->model->width * 20 / 28, p->model->height * 20 / 28);
+              f->width * 20 / 28, f->height * 20 / 28);
 }
 
-/* Add the frame last read from r, which has the model's size, to a batch that is not full. */
+/* Add the frame last read from r, of a size that the model takes, to a batch that is not full. */
 static void add(struct predict *p, struct frame_reader *r, const struct frame *f)
 {
     struct slot *s = &p->slot[p->waiting++];
-    size_t pixels = (size_t)f->width * (size_t)f->height;
+    size_t pixels = (size_t)p->model->width * (size_t)p->model->height;
     slot_fill(s, r, f);
     if (!s->blank)
-        memcpy(p->gray + (size_t)p->asked++ * pixels, f->gray, pixels);
+        model_fit(p->model, f->gray, f->width, f->height, p->gray + (size_t)p->asked++ * pixels);
     p->frames++;
     tool_note_clipping(r);
     doubt(p, r, f);
@@ -340,7 +343,7 @@ static int read_frame(struct predict *p, struct frame_reader *r, struct frame *f
     int got = frame_read(r, f, e);
     if (got <= 0)
         return got;
-    if (f->width != m->width || f->height != m->height) {
+    if (!model_takes(m, f->width, f->height)) {
         err_set(e, "%dx%d pixels, but the model reads %dx%d: put preproc before cnn-predict",
                 f->width, f->height, m->width, m->height);
         return err_at(e, stream_name(r), frame_number(r, f));

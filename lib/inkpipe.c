@@ -22,6 +22,7 @@ struct inkpipe {
     struct ink *ink;
     struct inkpipe_digit *digit; /* [room] */
     double *p;                   /* [room][classes] */
+    uint8_t *gray;               /* [BATCH] pictures in the model's size */
     int room;
     char error[640];
 };
@@ -47,13 +48,10 @@ static int load(struct inkpipe *r, const char *file, struct err *e)
         return err_set(e, "the model's name is too long");
     r->files[0] = r->file;
     if (!(r->threads = threads_new(1, e)) ||
-        !(r->model = model_load(r->files, 1, NULL, BATCH, r->threads, e)))
+        !(r->model = model_load(r->files, 1, NULL, NULL, BATCH, r->threads, e)))
         return -1;
-    if (r->model->width == DIGIT_SIDE && r->model->height == DIGIT_SIDE)
-        return 0;
-    err_set(e, "the model reads %dx%d, not %dx%d", r->model->width, r->model->height, DIGIT_SIDE,
-            DIGIT_SIDE);
-    return err_at(e, r->file, -1);
+    r->gray = malloc(BATCH * (size_t)r->model->width * (size_t)r->model->height);
+    return r->gray ? 0 : err_set(e, "out of memory");
 }
 
 struct inkpipe *inkpipe_open(const char *model, const char *finder, char *error, size_t size)
@@ -80,6 +78,7 @@ void inkpipe_close(struct inkpipe *r)
     threads_free(r->threads);
     free(r->digit);
     free(r->p);
+    free(r->gray);
     free(r);
 }
 
@@ -101,12 +100,12 @@ static int make_room(struct inkpipe *r, int n, struct err *e)
 /* Ask the model about n digits, a batch at a time: r->p. */
 static void ask(struct inkpipe *r, const struct ink_digit *found, int n)
 {
-    uint8_t gray[BATCH * DIGIT_PIXELS];
+    size_t pixels = (size_t)r->model->width * (size_t)r->model->height;
     for (int i = 0; i < n; i += BATCH) {
         int some = n - i < BATCH ? n - i : BATCH;
         for (int j = 0; j < some; j++)
-            memcpy(gray + (size_t)j * DIGIT_PIXELS, found[i + j].pixels, DIGIT_PIXELS);
-        model_run(r->model, gray, some, r->p + (size_t)i * (size_t)r->model->classes);
+            model_fit(r->model, found[i + j].pixels, DIGIT_SIDE, DIGIT_SIDE, r->gray + (size_t)j * pixels);
+        model_run(r->model, r->gray, some, r->p + (size_t)i * (size_t)r->model->classes);
     }
 }
 

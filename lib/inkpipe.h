@@ -27,7 +27,7 @@ struct inkpipe_digit {
 /* The version, as "0.1.0". */
 const char *inkpipe_version(void);
 
-/* Load a model (an ONNX file that reads 28x28 pixels; NULL: the installed default.onnx) and a finder
+/* Load a model (an ONNX file as cnn-predict(1) reads them; NULL: the installed default.onnx) and a finder
  * (one that finds digits; NULL: the installed find.onnx) and make a reader of them. Returns NULL on
  * failure and writes why, one line, into error, size bytes; error may be NULL. Free with
  * inkpipe_close. */

@@ -32,7 +32,7 @@ compare() {
     run compare "$MODELS"/*.onnx
     echo "$output"
     [ "$status" -eq 0 ]
-    [ "${#lines[@]}" -ge 48 ]
+    [ "${#lines[@]}" -ge 60 ]
 }
 
 @test "every operator passes the ONNX project's node tests" {
@@ -40,17 +40,58 @@ compare() {
     echo "$output"
     [ "$status" -eq 0 ]
     [[ ${lines[-1]} =~ ^([0-9]+)\ passed,\ 0\ failed$ ]]
-    [ "${BASH_REMATCH[1]}" -ge 200 ]
+    [ "${BASH_REMATCH[1]}" -ge 340 ]
 }
 
 @test "a model read from another tool and written again gives the same answer" {
-    for model in "$MODELS"/torch-*-dynamo.onnx "$MODELS"/{nhwc-13,qdq-13,windows,residual}.onnx; do
+    for model in "$MODELS"/torch-*-dynamo.onnx "$MODELS"/{activations-20,enlarged,functions,gates,joined}.onnx \
+        "$MODELS"/{nhwc-13,normed-21,qdq-13,quantized-operators,residual,sklearn-ovr,windows}.onnx; do
         "$B/tool/logits" -c "$model" "$(basename "$model")"
     done
     run compare ./*.onnx
     echo "$output"
     [ "$status" -eq 0 ]
-    [ "${#lines[@]}" -ge 12 ]
+    [ "${#lines[@]}" -ge 20 ]
+}
+
+@test "pixels, classes and probabilities are the model's, whatever its size, channels, outputs and last function" {
+    mnist2pgm -r :40 "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits.pgm
+    run "$PYTHON" "$TREE/tests/compare-answers.py" "$(type -P cnn-predict)" digits.pgm \
+        "$MODELS/answers"/{side-28-3,side-32-1,sigmoid,features}.onnx "$MODELS/answers/twins.onnx="{a,b}
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 6 ]
+}
+
+@test "a model of another size reads the frame scaled" {
+    mnist2pgm -r :40 "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits.pgm
+    for side in 14-1 64-1 224-3; do
+        run cnn-predict -S 1/255 -m "$MODELS/answers/side-$side.onnx" digits.pgm
+        [ "$status" -eq 0 ]
+        [ "${#lines[@]}" -eq 40 ]
+    done
+    printf 'P5 8 8 255\n%064d' 0 >frame.pgm
+    run cnn-predict -S 1/255 -m "$MODELS/answers/side-32-1.onnx" frame.pgm
+    [ "$status" -eq 1 ]
+    [ "$output" = "cnn-predict: frame.pgm: frame 0: 8x8 pixels, but the model reads 32x32: put preproc before cnn-predict" ]
+}
+
+@test "classes are called as the model calls them" {
+    run cnn-predict -o json -S 1/255 -m "$MODELS/sklearn-letters.onnx" <(printf 'P5 8 8 255\n\377%063d' 0)
+    [[ $output = *'"probabilities":{"A":'*'"B":'*'"C":'*'"D":'*'"E":'* ]]
+    run cnn-predict -o json -S 1/255 -m "$MODELS/sklearn-ovr.onnx" <(printf 'P5 8 8 255\n\377%063d' 0)
+    [[ $output = *'"probabilities":{"3":'*'"1":'*'"4":'*'"5":'*'"9":'* ]]
+}
+
+@test "of outputs that may both be the answer one must be named" {
+    printf 'P5 28 28 255\n%0784d' 0 >frame.pgm
+    twins=$MODELS/answers/twins.onnx
+    run cnn-predict -m "$twins" frame.pgm
+    [ "$status" -eq 1 ]
+    [ "$output" = "cnn-predict: $twins: 'a' and 'b' both may be the answer: name the output with -O" ]
+    run cnn-predict -O c -m "$twins" frame.pgm
+    [ "$status" -eq 1 ]
+    [ "$output" = "cnn-predict: $twins: it has no output 'c'" ]
 }
 
 @test "a model in 8 bits gives ONNX Runtime's answers, in whichever integers that runs it" {
@@ -80,12 +121,12 @@ compare() {
         cases=$((cases + 1))
     done <"$TREE/tests/onnx.cases"
     [ "$cases" -eq "$(ls "$MODELS"/bad | wc -l)" ]
-    [ "$cases" -ge 60 ]
+    [ "$cases" -ge 130 ]
 }
 
 @test "a small model that asks for much memory is not given it" {
     printf 'P5 8 8 255\n%064d' 0 >frame.pgm
-    for name in bomb huge-side overflow deep wide-border depthwise large-input much-of-nothing; do
+    for name in bomb huge-side overflow deep wide-border depthwise large-input much-of-nothing doubled resize-large expand-large function-bomb function-names; do
         [ "$(peak cnn-predict -m "$MODELS/bad/$name.onnx" frame.pgm)" -lt 100 ]
     done
 }

@@ -141,31 +141,40 @@ struct voter {
     struct infer *infer;
     struct scaling scaling;
     double temperature;
-    int outputs;
+    int outputs, channels; /* channels of its input, each the gray frame */
+    bool sigmoid;          /* its outputs are probabilities as they are */
     int class[LABEL_MAX_CLASSES]; /* the model's class of each output */
 };
 
 struct model {
-    int width, height;    /* of the frames it reads */
+    int width, height;    /* of the pictures it reads */
     int classes, reject;  /* reject: the class named "none", -1 when there is none */
     char label[LABEL_MAX_CLASSES][LABEL_SIZE]; /* the classes' names */
+    int channels;         /* the most that a network's input has */
     int batch;            /* frames at a time */
     int voters;
     struct voter voter[MODEL_MAX_VOTES];
     const char *unscaled; /* the first file whose metadata have no input_scale, when no scaling was
                              given: 0..1 is used. NULL: none */
-    float *x, *logits;    /* [batch][height * width], [batch][most outputs] */
+    float *x, *logits;    /* [batch][most channels][height * width], [batch][most outputs] */
     double *share;        /* [classes]: a network's probabilities */
 };
 
-/* Load n files (1..MODEL_MAX_VOTES) that read frames of one size, and plan them for `batch` frames
- * on threads t, which must outlive the model. Networks without labels answer 0, 1, 2 ...; classes
+/* Load n files (1..MODEL_MAX_VOTES) that read pictures of one size, and plan them for `batch` frames
+ * on threads t, which must outlive the model. Of several outputs a file's is the one named `output`; NULL: the one
+ * that names classes. Networks without labels answer 0, 1, 2 ...; classes
  * are united by label, and a network that lacks one gives it probability 0. `given`, when not NULL,
  * takes the place of the files' scaling. `files` must outlive the model. Returns NULL on failure;
  * free with model_free. */
-struct model *model_load(const char *const *files, int n, const struct scaling *given, int batch,
-                         struct threads *t, struct err *e);
+struct model *model_load(const char *const *files, int n, const char *output, const struct scaling *given,
+                         int batch, struct threads *t, struct err *e);
 void model_free(struct model *m);
+
+/* Whether the model can be asked about a frame of that size: its own, or that of preproc's frames; write the
+ * frame to `to` in the model's size, padded or scaled. */
+#define MODEL_FRAME 28 /* A frame of preproc has so many rows and columns. */
+bool model_takes(const struct model *m, int width, int height);
+void model_fit(const struct model *m, const uint8_t *gray, int width, int height, uint8_t *to);
 
 /* Probabilities of n frames (1..batch): gray [n][height][width] -> p [n][classes]. */
 void model_run(struct model *m, const uint8_t *gray, int n, double *p);

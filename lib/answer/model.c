@@ -1,8 +1,7 @@
 /* Models that are asked for answers: ONNX files to probabilities of classes.
  *   in   files, frames of gray pixels
- *   out  a probability a class: softmax of the logits over the file's temperature (Guo et al. 2017), the
- *        mean over
- *        the networks
+ *   out  a probability a class: softmax of the logits over the file's temperature (Guo et al. 2017), or what a
+ *        sigmoid at the end made; the mean over the networks
  * The files' metadata say how pixels are scaled and what the outputs are called. */
 #include "answer.h"
 
@@ -127,8 +126,10 @@ static int add_voter(struct model *m, const struct net *net, const struct scalin
     v->outputs = net_outputs(net);
     if (net_is_finder(net))
         return err_set(e, "a finder, which says where digits are: preproc uses it, on pictures");
-    if (in.c != 1)
-        return err_set(e, "its input has %d channels: frames are gray, of 1", in.c);
+    v->channels = in.c;
+    v->sigmoid = net_is_sigmoid(net);
+    if (in.c != 1 && in.c != 3)
+        return err_set(e, "its input has %d channels: frames are gray, of 1, or the same in 3", in.c);
     if (v->outputs < 2 || v->outputs > LABEL_MAX_CLASSES)
         return err_set(e, "it has %d outputs: from 2 to %d can be answers", v->outputs,
                        LABEL_MAX_CLASSES);
@@ -137,6 +138,7 @@ static int add_voter(struct model *m, const struct net *net, const struct scalin
                        in.w, in.h, m->width, m->height);
     m->width = in.w;
     m->height = in.h;
+    m->channels = in.c > m->channels ? in.c : m->channels;
     if (m->batch > NET_MAX_TOTAL / net_floats(net))
         m->batch = (int)(NET_MAX_TOTAL / net_floats(net));
     if (read_labels(m, v, net, e) || read_numbers(m, v, net, given, file, e))
@@ -148,17 +150,17 @@ static int add_voter(struct model *m, const struct net *net, const struct scalin
     return 0;
 }
 
-static int load(struct model *m, const char *file, const struct scaling *given, struct threads *t,
-                struct err *e)
+static int load(struct model *m, const char *file, const char *output, const struct scaling *given,
+                struct threads *t, struct err *e)
 {
-    struct net *net = onnx_load(file, e);
+    struct net *net = onnx_load_output(file, output, e);
     int failed = net ? add_voter(m, net, given, file, t, e) : -1;
     net_free(net);
     return failed ? err_at(e, file, -1) : 0;
 }
 
-struct model *model_load(const char *const *files, int n, const struct scaling *given, int batch,
-                         struct threads *t, struct err *e)
+struct model *model_load(const char *const *files, int n, const char *output, const struct scaling *given,
+                         int batch, struct threads *t, struct err *e)
 {
     struct model *m = calloc(1, sizeof *m);
     if (!m) {
@@ -168,11 +170,11 @@ struct model *model_load(const char *const *files, int n, const struct scaling *
     m->batch = batch;
     m->reject = -1;
     for (int i = 0; i < n; i++)
-        if (load(m, files[i], given, t, e)) {
+        if (load(m, files[i], output, given, t, e)) {
             model_free(m);
             return NULL;
         }
-    size_t pixels = (size_t)m->width * (size_t)m->height;
+    size_t pixels = (size_t)m->channels * (size_t)m->width * (size_t)m->height;
     m->x = malloc((size_t)m->batch * pixels * sizeof *m->x);
     m->logits = malloc((size_t)m->batch * (size_t)m->classes * sizeof *m->logits);
     m->share = malloc((size_t)m->classes * sizeof *m->share);
@@ -196,19 +198,32 @@ void model_free(struct model *m)
     free(m);
 }
 
-void model_run(struct model *m, const uint8_t *gray, int n, double *p)
+/* Scale n frames and, where the network has several channels, repeat each of them. */
+static void scale_frames(struct model *m, const struct voter *v, const uint8_t *gray, int n)
 {
     long pixels = (long)m->width * m->height;
+    for (int k = 0; k < n; k++) {
+        float *x = m->x + k * pixels * v->channels;
+        infer_scale(gray + k * pixels, pixels, v->scaling.scale, v->scaling.mean, v->scaling.std, x);
+        for (int c = 1; c < v->channels; c++)
+            memcpy(x + c * pixels, x, (size_t)pixels * sizeof *x);
+    }
+}
+
+void model_run(struct model *m, const uint8_t *gray, int n, double *p)
+{
     memset(p, 0, (size_t)n * (size_t)m->classes * sizeof *p);
     for (int i = 0; i < m->voters; i++) {
         const struct voter *v = &m->voter[i];
         double *share = m->share;
-        infer_scale(gray, n * pixels, v->scaling.scale, v->scaling.mean, v->scaling.std, m->x);
+        scale_frames(m, v, gray, n);
         infer_run(v->infer, m->x, n, m->logits);
         for (int k = 0; k < n; k++) {
-            softmax(m->logits + (long)k * v->outputs, v->outputs, v->temperature, share);
+            const float *logits = m->logits + (long)k * v->outputs;
+            if (!v->sigmoid)
+                softmax(logits, v->outputs, v->temperature, share);
             for (int j = 0; j < v->outputs; j++)
-                p[(long)k * m->classes + v->class[j]] += share[j] / m->voters;
+                p[(long)k * m->classes + v->class[j]] += (v->sigmoid ? logits[j] : share[j]) / m->voters;
         }
     }
 }

@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (ftruncate(file, 0) < 0 || pwrite(file, data, size, 0) != (ssize_t)size)
         abort();
     struct threads *t = threads_new(1, &e);
-    struct model *m = t ? model_load(names, 1 + (int)(size % 2), size % 3 ? NULL : &other, FRAMES,
+    struct model *m = t ? model_load(names, 1 + (int)(size % 2), NULL, size % 3 ? NULL : &other, FRAMES,
                                      t, &e) : NULL;
     if (m)
         answer(m);

@@ -57,8 +57,40 @@ static void test_doubt(void)
     CHECK(model_doubt(gray, 1, 1) == DOUBT_NONE, "a frame of one pixel");
 }
 
+/* A frame in the size of a model: padded, larger and smaller, not as wide as high. */
+static void test_fit(void)
+{
+    static uint8_t to[64 * 64];
+    struct model m = {.width = 32, .height = 32};
+    CHECK(model_takes(&m, 32, 32) && model_takes(&m, SIDE, SIDE) && !model_takes(&m, 32, SIDE) &&
+              !model_takes(&m, 640, 480), "its own size and preproc's");
+    ink(10, 4, 8, 20);
+    gray[0] = 7;
+    model_fit(&m, gray, SIDE, SIDE, to);
+    CHECK(to[2 * 32 + 2] == 7 && !to[0] && to[6 * 32 + 12] == 255 && !to[6 * 32 + 11] && to[25 * 32 + 19] == 255 &&
+              !to[26 * 32 + 19], "32x32 is padded by 2");
+    m = (struct model){.width = 56, .height = 56};
+    model_fit(&m, gray, SIDE, SIDE, to);
+    CHECK(to[30 * 56 + 28] == 255 && !to[30 * 56 + 18] && !to[30 * 56 + 37] && to[30 * 56 + 20] > 128 &&
+              to[30 * 56 + 19] < 128 && to[30 * 56 + 35] > 128 && to[30 * 56 + 36] < 128, "56x56 is twice as large");
+    m = (struct model){.width = 14, .height = 20};
+    model_fit(&m, gray, SIDE, SIDE, to);
+    long sum = 0;
+    for (int i = 0; i < 14 * 20; i++)
+        sum += to[i];
+    CHECK(!to[0] && !to[2 * 14 + 7] && to[10 * 14 + 7] == 255 && labs(sum - 255 * 40) < 255 * 2,
+          "14x20 is half as large, in the middle: %ld", sum);
+    memset(gray, 90, sizeof gray);
+    m = (struct model){.width = 8, .height = 8};
+    model_fit(&m, gray, SIDE, SIDE, to);
+    for (int i = 0; i < 64; i++)
+        sum = to[i] == 90 ? sum : -1;
+    CHECK(sum >= 0, "a gray frame is gray at 8x8");
+}
+
 int main(void)
 {
+    test_fit();
     test_scaling();
     test_doubt();
     return check_done();
