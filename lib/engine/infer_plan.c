@@ -541,7 +541,7 @@ static void fill_borders(const struct infer *p, float *arena)
     for (int i = 0; i < p->steps; i++) {
         const struct value *v = &p->value[p->step[i].y];
         const struct layout *l = &v->layout;
-        for (long b = 0; v->filled && b < v->size / l->size * l->blocks; b++)
+        for (long b = 0; p->step[i].kind == STEP_PAD && b < v->size / l->size * l->blocks; b++)
             for (int r = 0; r < l->shape.h; r++) {
                 float *row = arena + v->place + b / l->blocks * l->size + b % l->blocks * l->block +
                              l->origin + r * l->row;
