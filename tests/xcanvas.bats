@@ -136,6 +136,25 @@ raster() {
     [ "$(grep -ac '^# label' out)" -eq 1 ]
 }
 
+@test "any printable key labels: a letter, a sign by its name, after a backslash what is a command, too" {
+    local n=0 key
+    start_x
+    touch mine.pgm
+    background bash -c 'exec xcanvas >>mine.pgm'
+    window "draw a digit"
+    for key in a Z plus slash question 'backslash c' 'backslash backslash'; do
+        draw round 7
+        # shellcheck disable=SC2086 # two keys
+        xdotool key $key
+        wait_for frames mine.pgm $((++n))
+    done
+    [ "$(grep -a '^# label' mine.pgm | cut -d = -f 2 | xargs -d '\n')" = 'a Z plus slash ? c \' ]
+    line 20 20 80 20
+    xdotool key F1 # no character: the drawing stays
+    xdotool key 5
+    wait_for frames mine.pgm $((++n))
+}
+
 @test "xcanvas >> mine.pgm keeps only labelled drawings" {
     start_x
     touch mine.pgm

@@ -183,6 +183,19 @@ still() {
     [ "$(pamfile -allimages mine.pgm | grep -c '120 by 90')" -eq 2 ]
 }
 
+@test "any printable key is a label: a letter, a sign by its name, after a backslash what is a command, too" {
+    local n=0 key
+    film 1
+    view -o mine.pgm
+    for key in a Z plus slash question 'backslash q' 'backslash s' 'backslash backslash'; do
+        # shellcheck disable=SC2086 # two keys
+        xdotool key $key
+        wait_for frames mine.pgm $((++n))
+    done
+    [ "$(grep -a '^# label' mine.pgm | cut -d = -f 2 | xargs -d '\n')" = 'a Z plus slash ? q s \' ]
+    [ ! -e xview-0001.pgm ]
+}
+
 @test "what cannot be saved is said" {
     film 1
     view -o /dev/full
