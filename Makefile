@@ -218,6 +218,9 @@ accuracy: all unit
 # How well photos of filled-in forms are read (tests/bench/forms).
 forms-accuracy: all unit
 	B=$(B) tests/bench/forms
+# How well numbers with signs, blotted numbers and letters are read (tests/bench/signs).
+signs: all unit
+	B=$(B) tests/bench/signs
 profile: $(B)/bench/profile
 	$< models/seed.onnx
 	$< models/seed.onnx 1
@@ -277,5 +280,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: forms-accuracy golden deb-test portability all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
+.PHONY: forms-accuracy signs golden deb-test portability all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/lib/*/*/*.d)
