@@ -1,8 +1,6 @@
 /* cnn-predict: frames in, one answer line each out.
  * Frames are gathered until the input pauses or the batch is full; the model (lib/answer) answers them
  * all; answers are joined into numbers, held back until they are steady or counted, and written. */
-#include <ctype.h>
-#include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,9 +15,10 @@
 #include "tool.h"
 
 static const char usage[] =
-    "usage: cnn-predict [-1ehVw] [-j threads] [-k n] [-m model]... [-O output]\n"
+    "usage: cnn-predict [-1dehVw] [-j threads] [-k n] [-m model]... [-O output]\n"
     "           [-o format] [-S scale[,mean,std]] [-s seconds] [-t p] [file ...]\n"
     "  -1          print the first digit and end\n"
+    "  -d          with -w: digits only, without the signs between them\n"
     "  -e          print how right the answers to labelled frames are, not them\n"
     "  -h          this help\n"
     "  -j threads  work on so many threads (1)\n"
@@ -31,7 +30,7 @@ static const char usage[] =
     "  -s seconds  live: print what has held so long, and again when it changes\n"
     "  -t p        an answer less probable than p is none\n"
     "  -V          version and kernels\n"
-    "  -w          join the digits of preproc -m into numbers\n"
+    "  -w          join what preproc -m found into numbers: 3.14; 26?47, one unread\n"
     "No answers (-)? Frames must come from preproc, whose digits are light on black,\n"
     "20x20 in the middle of 28x28. Look at what it puts out: is the ink dark enough,\n"
     "the picture sharp, the digit whole? Is -t too high?\n"
@@ -46,7 +45,8 @@ struct options {
     bool first;       /* the first digit alone */
     bool evaluate;    /* count how right the answers are instead of writing them */
     bool json;        /* JSON Lines, not text */
-    bool join;        /* digits of preproc -m into numbers */
+    bool join;        /* digits and signs of preproc -m into numbers */
+    bool digits_only; /* numbers without their signs */
     double hold;      /* an answer once it has held so many seconds; negative: at once */
     double threshold; /* an answer less probable is none */
     int runners;      /* so many of the digits that came next */
@@ -62,14 +62,17 @@ static void check_options(const struct options *o)
         tool_usage("-e prints a report, not answers: -1, -k, -o, -s and -w mean nothing with it");
     if (o->join && o->runners)
         tool_usage("-w prints numbers: -k means nothing with it");
+    if (o->digits_only && !o->join)
+        tool_usage("-d is for numbers: it means nothing without -w");
 }
 
 static struct options parse(int argc, char **argv)
 {
     struct options o = {.threads = 1, .hold = -1};
-    for (int c; (c = getopt(argc, argv, "1ehj:k:m:O:o:S:s:t:Vw")) != -1;)
+    for (int c; (c = getopt(argc, argv, "1dehj:k:m:O:o:S:s:t:Vw")) != -1;)
         switch (c) {
         case '1': o.first = true; break;
+        case 'd': o.digits_only = true; break;
         case 'e': o.evaluate = true; break;
         case 'h': tool_help();
         case 'j': o.threads = (int)tool_int(c, optarg, 1, 1024); break;
@@ -111,9 +114,8 @@ static struct model *load_model(const struct options *o, struct threads *t, stru
 /* A frame that waits for its answer. */
 struct slot {
     struct answer answer; /* source, frame, box and label from the start */
-    bool blank;           /* all pixels are equal, or preproc marked it: it is no digit, and no model is asked */
+    struct standing at;   /* blank: all pixels are equal, and no model is asked */
     double time;          /* of its fact, in seconds; negative: not there */
-    long line, word;      /* likewise; -1: not there */
 };
 
 struct predict {
@@ -122,7 +124,6 @@ struct predict {
     bool done;           /* nothing more is to be written */
     long frames, digits; /* read; answered with a digit (or, evaluating, without one to be read) */
     struct evaluation evaluation;
-    char (*truth)[LABEL_SIZE]; /* [classes without none]: those of the evaluation */
     int waiting, asked; /* slots in use; of them not blank */
     struct slot slot[MAX_BATCH];
     uint8_t *gray; /* [asked][height][width] */
@@ -135,25 +136,6 @@ struct predict {
     struct words words;
 };
 
-/* What may be true: the model's classes; of one that reads digits all ten, whether it knows them or not. */
-static int init_evaluation(struct predict *p, struct err *e)
-{
-    const struct model *m = p->model;
-    int n = 0;
-    bool digits = true;
-    for (int i = 0; i < m->classes; i++)
-        digits &= i == m->reject || (isdigit((unsigned char)m->label[i][0]) && !m->label[i][1]);
-    p->truth = calloc((size_t)m->classes + 10, sizeof *p->truth);
-    if (!p->truth)
-        return err_set(e, "out of memory");
-    for (int i = 0; digits && i < 10; i++)
-        p->truth[n++][0] = (char)('0' + i);
-    for (int i = 0; !digits && i < m->classes; i++)
-        if (i != m->reject)
-            strcpy(p->truth[n++], m->label[i]);
-    return evaluation_init(&p->evaluation, (const char (*)[LABEL_SIZE])p->truth, n, e);
-}
-
 /* p is all 0. */
 static int predict_init(struct predict *p, const struct options *o, struct model *m, struct err *e)
 {
@@ -162,22 +144,26 @@ static int predict_init(struct predict *p, const struct options *o, struct model
     p->limit = 1;
     p->steady = (struct steady){.hold = o->hold, .passed = "-"};
     p->words.threshold = o->threshold;
+    p->words.digits_only = o->digits_only;
     p->gray = malloc(MAX_BATCH * (size_t)m->width * (size_t)m->height);
     p->probability = malloc(MAX_BATCH * (size_t)m->classes * sizeof *p->probability);
     if (!p->gray || !p->probability)
         return err_set(e, "out of memory");
-    return o->evaluate ? init_evaluation(p, e) : 0;
+    return o->evaluate ? evaluation_of_model(&p->evaluation, m, e) : 0;
 }
 
 /* ---- answers out ---- */
 
-static void print(struct predict *p, const struct answer *a)
+/* Print an answer, which may be that of a word. */
+static void print(struct predict *p, const struct answer *a, const struct word *word)
 {
-    char line[ANSWER_LINE];
+    static char line[WORD_LINE]; /* large */
     bool given = answer_given(a);
     if (p->done || (p->o->first && !given))
         return;
-    size_t len = p->o->json ? answer_json(a, line) : answer_text(a, p->o->runners, line);
+    size_t len = !p->o->json ? answer_text(a, p->o->runners, line)
+                 : word      ? word_json(word, line)
+                             : answer_json(a, line);
     fwrite(line, 1, len, stdout);
     p->digits += given;
     p->done = p->o->first || ferror(stdout);
@@ -192,24 +178,28 @@ static void count(struct predict *p, const struct answer *a)
 }
 
 /* Print an answer, or with -s note it and print it when it has held. */
-static void say(struct predict *p, const struct answer *a, double time)
+static void say(struct predict *p, const struct answer *a, const struct word *word, double time)
 {
     if (p->o->hold < 0 || steady_pass(&p->steady, a, time))
-        print(p, a);
+        print(p, a, word);
+}
+
+static void say_word(struct predict *p, const struct word *word)
+{
+    if (word)
+        say(p, &word->answer, word, p->word_time);
 }
 
 static void give(struct predict *p, const struct slot *s)
 {
-    struct answer word;
     double time = s->time >= 0 ? s->time : clock_now();
     if (p->o->evaluate) {
         count(p, &s->answer);
     } else if (p->o->join) {
-        if (words_add(&p->words, &s->answer, s->line, s->word, &word))
-            say(p, &word, p->word_time);
+        say_word(p, words_add(&p->words, &s->answer, &s->at));
         p->word_time = time;
     } else {
-        say(p, &s->answer, time);
+        say(p, &s->answer, NULL, time);
     }
 }
 
@@ -223,8 +213,9 @@ static void answer(struct predict *p)
         model_run(m, p->gray, p->asked, p->probability);
     for (int i = 0; i < p->waiting; i++) {
         struct slot *s = &p->slot[i];
-        if (!s->blank) {
+        if (s->at.mark != MARK_BLANK) {
             answer_decide(&s->answer, m->label, m->classes, m->reject, probability, threshold);
+            answer_heed_mark(&s->answer, s->at.mark);
             probability += m->classes;
         }
         give(p, s);
@@ -235,31 +226,18 @@ static void answer(struct predict *p)
 
 static void end_word(struct predict *p)
 {
-    struct answer word;
-    if (words_end(&p->words, &word))
-        say(p, &word, p->word_time);
+    say_word(p, words_end(&p->words));
     p->done |= fflush(stdout) != 0;
 }
 
 /* ---- frames in ---- */
 
-static long whole_fact(const struct frame *f, const char *key)
+static char mark_of(const struct frame *f)
 {
-    char text[24], *end;
-    if (!frame_fact(f, key, text, sizeof text) || *text < '0' || *text > '9')
-        return -1;
-    errno = 0;
-    long n = strtol(text, &end, 10);
-    return errno || *end ? -1 : n;
-}
-
-static double time_fact(const struct frame *f)
-{
-    char text[64], *end;
-    if (!frame_fact(f, "time", text, sizeof text))
-        return -1;
-    double t = strtod(text, &end);
-    return end != text && !*end && t >= 0 && t < 1e12 ? t : -1;
+    char mark[8], sign[4];
+    if (!memcmp(f->gray, f->gray + 1, (size_t)f->width * (size_t)f->height - 1))
+        return MARK_BLANK;
+    return mark_of_facts(frame_fact(f, "mark", mark, sizeof mark), frame_fact(f, "sign", sign, sizeof sign));
 }
 
 /* Note what the frame's facts say; those that are malformed count as not there. */
@@ -275,13 +253,10 @@ static void slot_fill(struct slot *s, const struct frame_reader *r, const struct
         strcpy(s->answer.label, text);
     frame_fact(f, "field", s->answer.field, sizeof s->answer.field);
     frame_fact(f, "page", s->answer.page, sizeof s->answer.page);
-    long cell = whole_fact(f, "cell");
+    long cell = frame_whole_fact(f, "cell");
     s->answer.cell = cell <= INT_MAX ? (int)cell : -1;
-    s->time = time_fact(f);
-    s->line = whole_fact(f, "line");
-    s->word = whole_fact(f, "word");
-    s->blank = !memcmp(f->gray, f->gray + 1, (size_t)f->width * (size_t)f->height - 1) ||
-               frame_fact(f, "mark", text, sizeof text);
+    s->time = frame_time(f);
+    s->at = (struct standing){frame_whole_fact(f, "line"), frame_whole_fact(f, "word"), mark_of(f)};
 }
 
 static const char *stream_name(const struct frame_reader *r)
@@ -310,7 +285,7 @@ static void add(struct predict *p, struct frame_reader *r, const struct frame *f
     struct slot *s = &p->slot[p->waiting++];
     size_t pixels = (size_t)p->model->width * (size_t)p->model->height;
     slot_fill(s, r, f);
-    if (!s->blank)
+    if (s->at.mark != MARK_BLANK)
         model_fit(p->model, f->gray, f->width, f->height, p->gray + (size_t)p->asked++ * pixels);
     p->frames++;
     tool_note_clipping(r);
@@ -321,25 +296,11 @@ static void add(struct predict *p, struct frame_reader *r, const struct frame *f
     }
 }
 
-/* Whether a frame's label is a class that the model can be compared in. */
-static int check_truth(const struct predict *p, const struct frame *f, struct err *e)
-{
-    char label[LABEL_SIZE];
-    int there = frame_label(f, label);
-    if (!there)
-        return err_set(e, "no label to compare with; a filter in between may have dropped it");
-    if (there > 0 && evaluation_class(&p->evaluation, label) >= 0)
-        return 0;
-    if (p->evaluation.digits)
-        return err_set(e, "the label '%s' is not a digit 0..9 or none", label);
-    return err_set(e, "the label '%s' is no class of the model", label);
-}
-
 /* Returns as frame_read; -1 also for a frame of another size or, with -e, without a label. */
 static int read_frame(struct predict *p, struct frame_reader *r, struct frame *f, struct err *e)
 {
     const struct model *m = p->model;
-    char source[FRAME_SOURCE];
+    char source[FRAME_SOURCE], label[LABEL_SIZE];
     int got = frame_read(r, f, e);
     if (got <= 0)
         return got;
@@ -348,7 +309,7 @@ static int read_frame(struct predict *p, struct frame_reader *r, struct frame *f
                 f->width, f->height, m->width, m->height);
         return err_at(e, stream_name(r), frame_number(r, f));
     }
-    if (!p->o->evaluate || !check_truth(p, f, e))
+    if (!p->o->evaluate || !evaluation_check(&p->evaluation, frame_label(f, label), label, e))
         return 1;
     frame_source(r, f, source, sizeof source);
     return err_at(e, strcmp(source, "-") ? source : stream_name(r), frame_number(r, f));
@@ -455,7 +416,6 @@ static int run(struct options *o, char **files)
     free(p.gray);
     free(p.probability);
     evaluation_free(&p.evaluation);
-    free(p.truth);
     model_free(m);
     threads_free(t);
     return status;

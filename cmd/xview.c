@@ -178,15 +178,6 @@ static void press_key(struct viewer *v, struct window_event event)
     v->loop.dirty = true;
 }
 
-static double frame_time(const struct viewer *v, double otherwise)
-{
-    char text[64], *end;
-    if (!frame_fact(&v->item.frame, "time", text, sizeof text))
-        return otherwise;
-    double t = strtod(text, &end);
-    return end != text && isfinite(t) ? t : otherwise;
-}
-
 static void count_rate(struct viewer *v, double t)
 {
     v->rate_count++;
@@ -201,10 +192,10 @@ static void count_rate(struct viewer *v, double t)
 /* A new frame is at hand: to the command, and soon to the screen. */
 static int begin_frame(struct viewer *v, struct err *e)
 {
-    double t = clock_now(), time = frame_time(v, NAN), start = t;
+    double t = clock_now(), time = frame_time(&v->item.frame), start = t;
     v->has_frame = true;
     count_rate(v, t);
-    if (v->o->paced && isfinite(time)) {
+    if (v->o->paced && time >= 0) {
         if (!(fabs(v->base + time - t) < MAX_EARLY) || v->base + time < t)
             v->base = t - time;
         start = v->base + time;
@@ -222,7 +213,7 @@ static int begin_frame(struct viewer *v, struct err *e)
     int cut = cut_region(v, e);
     if (cut <= 0)
         return cut;
-    match_send(&v->match, v->item.source, v->item.number, isfinite(time) ? time : t, t);
+    match_send(&v->match, v->item.source, v->item.number, time >= 0 ? time : t, t);
     if (v->prompt)
         v->due += MAX_PATIENCE;
     v->prompt = false;

@@ -221,7 +221,106 @@ plain() {
     [ "${lines[0]}" = "-	-" ]
     [ "${lines[1]}" = "9	0.943" ]
     run -0 pipe 'cnn-predict -w -o json in | sed -n 1p'
-    [ "$output" = '{"digit":"042","probability":0.838097,"source":"in","frame":5,"box":[10,18,30,23],"label":null,"probabilities":null}' ]
+    [[ $output == '{"digit":"042","probability":0.838097,"source":"in","frame":5,"box":[10,18,30,23],"label":null,"probabilities":null,"places":['* ]]
+}
+
+# mark PLACE...: a word of frames: a digit K; a sign; ? for other writing; _ for nothing; none for 9, which a
+# model may take for no digit; a line and a word further at | and ,,.
+mark() {
+    local line=0 word=0 x=0 place
+    for place; do
+        local facts=(frame=0 "line=$line" "word=$word" "box=$x,20,8,20")
+        x=$((x + 10))
+        case $place in
+        [0-9]) show "$place" 377 "${facts[@]}" ;;
+        none) show 9 377 "${facts[@]}" ;;
+        _) plain 0 | sed "1s/P5/P5\n# frame=0\n# line=$line\n# word=$word\n/" ;;
+        \?) show 8 377 "${facts[@]}" mark=other ;;
+        ,,) word=$((word + 1)) ;;
+        \|) word=$((word + 1)) line=$((line + 1)) ;;
+        *) show 1 377 "${facts[@]}" mark=sign "sign=$place" ;;
+        esac
+    done
+}
+
+@test "-w writes the signs of a number where they stand" {
+    mark 3 . 1 4 ,, 1 2 , 5 0 ,, - 5 ,, 1 2 / 0 3 / 2 4 '|' 1 7 : 4 5 ,, 1 + 2 = 3 >in
+    run -0 pipe 'cnn-predict -w in | cut -f1'
+    [ "$output" = "3.14
+12,50
+-5
+12/03/24
+17:45
+1+2=3" ]
+    run -0 pipe 'cnn-predict -w in | sed -n 1p'
+    [ "$output" = "3.14	0.754	in	0	0,20,38,20" ] # 0.943^3 * 0.9
+    run -0 pipe 'cnn-predict -wd in | cut -f1 | paste -sd " "'
+    [ "$output" = "314 1250 5 120324 1745 123" ]
+}
+
+@test "-w: a place that cannot be read is ? and makes the number improbable" {
+    pixelmodel -l "0 1 2 3 4 5 6 7 8 none" none.onnx
+    mark 2 6 '?' 4 7 ,, 1 none 3 ,, 2 _ 6 >in
+    for digits in '' -d; do
+        run -0 pipe "cnn-predict -w $digits -m none.onnx in | cut -f1,2"
+        [ "$output" = "26?47	0.079
+1?3	0.089
+26	0.889" ]
+    done
+    run -0 pipe 'cnn-predict -w -t 0.5 -m none.onnx in | cut -f1,2'
+    [ "$output" = "-	-
+-	-
+26	0.889" ]
+}
+
+@test "-w: a printed word, a dash on an empty page and dust are no numbers" {
+    mark '?' '?' '?' '?' '|' - '|' . ,, '?' : >in
+    run -3 --separate-stderr cnn-predict -w in
+    [ "$(cut -f1,2 <<<"$output" | sort -u)" = "-	-" ]
+    [ "${#lines[@]}" -eq 4 ]
+    mark 1 2 . >in # it ends a sentence
+    run -0 cnn-predict -w in
+    [ "$output" = "12	0.889	in	0	0,20,18,20" ]
+    mark '?' '?' 4 '|' 5 ,, . ,, 6 >in
+    run -0 pipe 'cnn-predict -w in | cut -f1 | paste -sd " "'
+    [ "$output" = "??4 5 - 6" ]
+}
+
+@test "-w -o json: what may stand at each place" {
+    mark 3 . '?' >in
+    run -0 cnn-predict -w -o json in
+    [[ $output == '{"digit":"3.?",'*',"places":[{'*'}]}' ]]
+    run -0 pipe "cnn-predict -w -o json in | sed 's/.*places.:.//' | grep -o '{.digit[^}]*[^}]:{...'"
+    [ "$output" = '{"digit":"3","probability":0.942826,"box":[0,20,8,20],"probabilities":{"3"
+{"digit":".","probability":0.900000,"box":[10,20,8,20],"probabilities":{"1"
+{"digit":"?","probability":null,"box":[20,20,8,20],"probabilities":{"8"' ]
+    run -3 cnn-predict -w -t 0.5 -o json in
+    [[ ${lines[0]} == '{"digit":null,"probability":null,'*',"places":[{"digit":"3",'* ]]
+}
+
+@test "without -w a sign or other writing is no digit, but what it looks like is told" {
+    mark . '?' >in
+    run -3 --separate-stderr cnn-predict -k 1 in
+    [ "$output" = "-	-	in	0	0,20,8,20	1:0.943
+-	-	in	0	10,20,8,20	8:0.943" ]
+    # what preproc says in no words that we know is other writing
+    show 7 377 frame=0 word=0 mark=sign sign=x >in
+    show 7 377 frame=0 word=0 mark=stain >>in
+    show 7 377 frame=0 word=0 >>in
+    run -0 pipe 'cnn-predict -w in | cut -f1'
+    [ "$output" = "??7" ]
+}
+
+@test "a model that knows letters and signs answers the frames that preproc took for them" {
+    pixelmodel -l "0 1 2 3 4 5 6 plus A 9" letters.onnx
+    { show 7 377 word=0 frame=0 mark=sign sign=+; show 8 377 word=0 frame=0 mark=other; show 9 377 word=0 frame=0; } >in
+    run -0 pipe 'cnn-predict -m letters.onnx in | cut -f1 | paste -sd " "'
+    [ "$output" = "plus A 9" ]
+    run -0 pipe 'cnn-predict -w -m letters.onnx in | cut -f1'
+    [ "$output" = "+A9" ]
+    { show 8 377 word=0 frame=0 mark=sign sign=+; show 9 377 word=0 frame=0 mark=other; show 9 377 word=0 frame=0; } >in
+    run -0 pipe 'cnn-predict -m letters.onnx in | cut -f1 | paste -sd " "'
+    [ "$output" = "- - 9" ]
 }
 
 @test "a word is said when a live input pauses" {
@@ -364,7 +463,7 @@ plain() {
 
 @test "wrong options are told with the usage" {
     for bad in "-t 2" "-t x" "-k -1" "-j 0" "-j many" "-o xml" "-S 1,2" "-S 1/0" "-S x" \
-        "-S 1,0,0" "-s -1" "-e -1" "-e -w" "-e -o json" "-w -k 1" -x; do
+        "-S 1,0,0" "-s -1" "-e -1" "-e -w" "-e -o json" "-w -k 1" -d -x; do
         # shellcheck disable=SC2086
         run -2 --separate-stderr cnn-predict $bad
         [ -z "$output" ]

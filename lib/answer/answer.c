@@ -1,8 +1,8 @@
 /* Answers: from probabilities to the lines that cnn-predict writes.
  *   in   probabilities of the classes of a frame, and where the frame is from
- *   out  struct answer; a line of text or JSON; the answer that has held (steady), the number (words)
- * Lines are read back in answer_read.c. */
-#include "answer.h"
+ *   out  struct answer; a line of text or JSON; the answer that has held (steady)
+ * Lines are read back in answer_read.c; answers become numbers in words.c. */
+#include "writer.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -96,18 +96,9 @@ double answer_probability(const struct answer *a, const char *label)
 
 /* ---- writing ---- */
 
-struct writer {
-    char *text;
-    size_t len;
-};
-
-/* Append to the line. ANSWER_LINE holds every answer; what does not fit is cut. */
-static void put(struct writer *w, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void put(struct writer *w, const char *format, ...)
+void writer_put(struct writer *w, const char *format, ...)
 {
-    size_t room = ANSWER_LINE - w->len;
+    size_t room = w->size - w->len;
     va_list args;
     va_start(args, format);
     int n = vsnprintf(w->text + w->len, room, format, args);
@@ -115,9 +106,7 @@ static void put(struct writer *w, const char *format, ...)
     w->len += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
 }
 
-/* The index of the candidate that follows candidate `last` when they are sorted by descending probability,
- * then by index; of the first for last = -1. Returns -1 behind the last one. */
-static int next_candidate(const struct answer *a, int last)
+int answer_next_candidate(const struct answer *a, int last)
 {
     int best = -1;
     for (int i = 0; i < a->candidates; i++) {
@@ -135,92 +124,120 @@ static int next_candidate(const struct answer *a, int last)
 
 size_t answer_text(const struct answer *a, int runners, char *text)
 {
-    struct writer w = {text, 0};
-    put(&w, "%s\t", a->digit);
+    struct writer w = {text, 0, ANSWER_LINE};
+    writer_put(&w, "%s\t", a->digit);
     if (a->probability >= 0)
-        put(&w, "%.3f\t", a->probability);
+        writer_put(&w, "%.3f\t", a->probability);
     else
-        put(&w, "-\t");
-    put(&w, "%s\t", a->source);
+        writer_put(&w, "-\t");
+    writer_put(&w, "%s\t", a->source);
     if (a->frame >= 0)
-        put(&w, "%lld\t", a->frame);
+        writer_put(&w, "%lld\t", a->frame);
     else
-        put(&w, "-\t");
+        writer_put(&w, "-\t");
     if (a->box[2])
-        put(&w, "%d,%d,%d,%d", a->box[0], a->box[1], a->box[2], a->box[3]);
+        writer_put(&w, "%d,%d,%d,%d", a->box[0], a->box[1], a->box[2], a->box[3]);
     else
-        put(&w, "-");
-    for (int i = next_candidate(a, -1); i >= 0 && runners > 0; i = next_candidate(a, i)) {
+        writer_put(&w, "-");
+    for (int i = answer_next_candidate(a, -1); i >= 0 && runners > 0; i = answer_next_candidate(a, i)) {
         const struct candidate *c = &a->candidate[i];
         if (strcmp(c->label, a->digit) && strcmp(c->label, LABEL_NONE)) {
-            put(&w, "\t%s:%.3f", c->label, c->probability);
+            writer_put(&w, "\t%s:%.3f", c->label, c->probability);
             runners--;
         }
     }
-    put(&w, "\n");
+    writer_put(&w, "\n");
     return w.len;
 }
 
-/* Append s as a JSON string, or null for "-" and "". */
-static void put_string(struct writer *w, const char *s)
+void writer_put_text(struct writer *w, const char *s)
 {
-    if (!*s || !strcmp(s, "-")) {
-        put(w, "null");
-        return;
-    }
-    put(w, "\"");
+    writer_put(w, "\"");
     for (; *s; s++)
-        put(w, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-    put(w, "\"");
+        writer_put(w, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+    writer_put(w, "\"");
+}
+
+void writer_put_string(struct writer *w, const char *s)
+{
+    if (*s && strcmp(s, "-"))
+        writer_put_text(w, s);
+    else
+        writer_put(w, "null");
+}
+
+void writer_put_probability(struct writer *w, double p)
+{
+    if (p >= 0)
+        writer_put(w, "%.6f", p);
+    else
+        writer_put(w, "null");
+}
+
+void writer_put_box(struct writer *w, const int box[4])
+{
+    if (box[2])
+        writer_put(w, "[%d,%d,%d,%d]", box[0], box[1], box[2], box[3]);
+    else
+        writer_put(w, "null");
+}
+
+void writer_put_candidates(struct writer *w, const struct candidate *c, int n)
+{
+    if (!n)
+        writer_put(w, "null");
+    for (int i = 0; i < n; i++) {
+        writer_put(w, i ? "," : "{");
+        writer_put_string(w, c[i].label);
+        writer_put(w, ":%.6f", c[i].probability);
+    }
+    if (n)
+        writer_put(w, "}");
 }
 
 static void put_cell(struct writer *w, const struct answer *a)
 {
-    put(w, ",\"field\":");
-    put_string(w, a->field);
+    writer_put(w, ",\"field\":");
+    writer_put_string(w, a->field);
     if (a->cell >= 0)
-        put(w, ",\"cell\":%d", a->cell);
+        writer_put(w, ",\"cell\":%d", a->cell);
     else
-        put(w, ",\"cell\":null");
-    put(w, ",\"page\":");
-    put_string(w, a->page);
+        writer_put(w, ",\"cell\":null");
+    writer_put(w, ",\"page\":");
+    writer_put_string(w, a->page);
+}
+
+void writer_put_answer(struct writer *w, const struct answer *a)
+{
+    writer_put(w, "{\"digit\":");
+    writer_put_string(w, a->digit);
+    writer_put(w, ",\"probability\":");
+    writer_put_probability(w, a->probability);
+    writer_put(w, ",\"source\":");
+    writer_put_string(w, a->source);
+    if (a->frame >= 0)
+        writer_put(w, ",\"frame\":%lld", a->frame);
+    else
+        writer_put(w, ",\"frame\":null");
+    writer_put(w, ",\"box\":");
+    writer_put_box(w, a->box);
+    writer_put(w, ",\"label\":");
+    writer_put_string(w, a->label);
+    if (a->field[0])
+        put_cell(w, a);
+    writer_put(w, ",\"probabilities\":");
+    writer_put_candidates(w, a->candidate, a->candidates);
 }
 
 size_t answer_json(const struct answer *a, char *text)
 {
-    struct writer w = {text, 0};
-    put(&w, "{\"digit\":");
-    put_string(&w, a->digit);
-    if (a->probability >= 0)
-        put(&w, ",\"probability\":%.6f,\"source\":", a->probability);
-    else
-        put(&w, ",\"probability\":null,\"source\":");
-    put_string(&w, a->source);
-    if (a->frame >= 0)
-        put(&w, ",\"frame\":%lld", a->frame);
-    else
-        put(&w, ",\"frame\":null");
-    if (a->box[2])
-        put(&w, ",\"box\":[%d,%d,%d,%d]", a->box[0], a->box[1], a->box[2], a->box[3]);
-    else
-        put(&w, ",\"box\":null");
-    put(&w, ",\"label\":");
-    put_string(&w, a->label);
-    if (a->field[0])
-        put_cell(&w, a);
-    put(&w, ",\"probabilities\":");
-    if (!a->candidates)
-        put(&w, "null");
-    for (int i = 0; i < a->candidates; i++) {
-        put(&w, i ? "," : "{");
-        put_string(&w, a->candidate[i].label);
-        put(&w, ":%.6f", a->candidate[i].probability);
-    }
-    put(&w, a->candidates ? "}}\n" : "}\n");
+    struct writer w = {text, 0, ANSWER_LINE};
+    writer_put_answer(&w, a);
+    writer_put(&w, "}\n");
     return w.len;
 }
 
-/* ---- steadying and joining ---- */
+/* ---- steadying ---- */
 
 bool steady_pass(struct steady *s, const struct answer *a, double time)
 {
@@ -233,63 +250,4 @@ bool steady_pass(struct steady *s, const struct answer *a, double time)
         return false;
     strcpy(s->passed, s->digit);
     return true;
-}
-
-/* Make box (x, y, w, h; w = 0: none) the smallest that holds both. */
-static void join_boxes(int box[4], const int other[4])
-{
-    if (!other[2])
-        return;
-    if (!box[2]) {
-        memcpy(box, other, 4 * sizeof *box);
-        return;
-    }
-    for (int i = 0; i < 2; i++) {
-        int end = box[i] + box[i + 2], other_end = other[i] + other[i + 2];
-        box[i] = other[i] < box[i] ? other[i] : box[i];
-        box[i + 2] = (other_end > end ? other_end : end) - box[i];
-    }
-}
-
-bool words_end(struct words *w, struct answer *done)
-{
-    if (!w->open)
-        return false;
-    *done = w->at;
-    if (!w->digits || done->probability < w->threshold) {
-        strcpy(done->digit, "-");
-        done->probability = -1;
-    }
-    w->open = false;
-    return true;
-}
-
-bool words_add(struct words *w, const struct answer *a, long line, long word, struct answer *done)
-{
-    size_t len = strlen(w->at.digit), add = strlen(a->digit);
-    bool ended = false;
-    if (!w->open || word < 0 || w->word != word || w->line != line || w->at.frame != a->frame ||
-        strcmp(w->at.source, a->source) || len + add >= sizeof w->at.digit) {
-        ended = words_end(w, done);
-        w->open = true;
-        w->digits = 0;
-        w->line = line;
-        w->word = word;
-        answer_clear(&w->at);
-        strcpy(w->at.source, a->source);
-        w->at.frame = a->frame;
-    }
-    if (answer_given(a)) {
-        if (w->digits++) {
-            strcat(w->at.digit, a->digit);
-            w->at.probability *= a->probability;
-        } else {
-            strcpy(w->at.digit, a->digit);
-            w->at.probability = a->probability;
-            memset(w->at.box, 0, sizeof w->at.box);
-        }
-    }
-    if (answer_given(a) || !w->digits)
-        join_boxes(w->at.box, a->box);
-    return ended;
 }

@@ -1,6 +1,6 @@
 /* The room of answers: models that read 28x28 pixels (model), what they say as lines of text and
- * back (answer), how often they are right (evaluate), and which answer belongs to which frame of a
- * live stream (match). */
+ * back (answer), the numbers they make (words), how often they are right (evaluate), and which answer
+ * belongs to which frame of a live stream (match). */
 #ifndef INKPIPE_ANSWER_H
 #define INKPIPE_ANSWER_H
 
@@ -104,23 +104,66 @@ struct steady {
 /* Add the answer to the frame at `time` seconds. Returns true when it has now held: print it. */
 bool steady_pass(struct steady *s, const struct answer *a, double time);
 
-/* Joining: the digits of one word become one answer, whose digit is the number, whose probability
- * is their product and whose box is theirs together. Frames that hold no digit add nothing to
- * their word; a word without any digit is "-". Start from {.threshold = t}. */
-struct words {
-    double threshold; /* a word whose probability is under it is "-" */
-    bool open;        /* a word has begun and not ended */
-    int digits;       /* of the word */
-    long line, word;  /* its reading position */
-    struct answer at; /* the word so far */
+/* Joining: what stands in the places of one word becomes one answer, the number. A sign that belongs to a number
+ * is written where it stands, a place that holds what cannot be read as `?`; a point, comma or colon at
+ * the end of a word is left out, and a word in which no digit was read is no number, but "-". */
+
+#define PLACE_MAX_CANDIDATES 12 /* A place has at most so many candidates, the most probable ones. */
+#define WORD_LINE (1 << 19)     /* Bytes that hold the JSON of any word with its newline and NUL. */
+
+/* What preproc takes a frame for: a sign's character (label_is_sign), or one of these. */
+enum { MARK_DIGIT = '\0', MARK_BLANK = ' ', MARK_OTHER = '?' };
+
+/* What preproc says of a frame: its reading position and what it takes it for. */
+struct standing {
+    long line, word; /* from 0; word -1: it stands alone */
+    char mark;
 };
 
-/* Add the answer of a frame at reading position (line, word); word -1: it stands alone. When this
- * ends the word before it, that is written to *done and true returned. */
-bool words_add(struct words *w, const struct answer *a, long line, long word, struct answer *done);
+struct word_place {
+    char text[LABEL_SIZE];   /* "7"; a sign; "?": unread */
+    double probability;      /* that text is right; of `?`, that a guess is */
+    int box[4];              /* as an answer's */
+    int candidates;          /* of candidate[], the most probable first; 0 when no network was run */
+    struct candidate candidate[PLACE_MAX_CANDIDATES];
+};
 
-/* End the word that is open. Returns true when there was one, and writes it to *done. */
-bool words_end(struct words *w, struct answer *done);
+/* A number: its text, the product of the places' probabilities, and the box of all. */
+struct word {
+    struct answer answer;
+    int places;
+    struct word_place place[ANSWER_DIGITS];
+};
+
+/* Start from {.threshold = t}. Large: some 350 KB. */
+struct words {
+    double threshold; /* a word whose probability is under it is "-" */
+    bool digits_only; /* signs are left out */
+    bool open;        /* a word has begun and not ended */
+    int now;          /* which of word[] is being added to; the other is the one that ended last */
+    long line, number; /* the reading position of the word */
+    size_t len;        /* of its text */
+    struct word word[2];
+};
+
+/* The mark that a frame's facts `mark` and `sign` say, each NULL where it is not there. */
+char mark_of_facts(const char *mark, const char *sign);
+
+/* Refuse the answer to a frame with that mark when preproc took it for something else: to a sign only a class
+ * that is a sign may stand, to other writing only one that is neither sign nor digit. */
+void answer_heed_mark(struct answer *a, char mark);
+
+/* Add the answer to a frame. When this ends the word before it, that is returned, good until the next call;
+ * else NULL. */
+const struct word *words_add(struct words *w, const struct answer *a, const struct standing *at);
+
+/* End the word that is open and return it; NULL when there is none. */
+const struct word *words_end(struct words *w);
+
+/* Write the word as an answer's JSON, which has behind the probabilities "places": of each its text as
+ * "digit" and its probability (null of `?`), box and probabilities, into text of WORD_LINE bytes. Returns the
+ * length. */
+size_t word_json(const struct word *w, char *text);
 
 /* A model that is asked for answers: one network from a file, or several that vote (the mean of
  * their probabilities), with what their metadata say: input scaling, labels, temperature. */
@@ -202,7 +245,7 @@ enum model_doubt model_doubt(const uint8_t *gray, int width, int height);
  * reject and as the truth `none`. */
 struct evaluation {
     int classes;               /* without that one */
-    const char (*label)[LABEL_SIZE]; /* [classes], owned by the caller */
+    char (*label)[LABEL_SIZE]; /* [classes] */
     bool digits;               /* the classes are 0 to 9, in this order */
     long *count;               /* [classes + 1][classes + 1]: truth, answer */
     long given[EVALUATE_BINS]; /* digits answered with a probability in (i / BINS, (i + 1) / BINS]; 0 in the
@@ -211,13 +254,21 @@ struct evaluation {
     double sum[EVALUATE_BINS]; /* the sum of their probabilities */
 };
 
-/* Begin with n classes of these names, `none` not among them. The names stay the caller's and must outlive
- * the evaluation. Returns 0, or -1 when memory is short; free with evaluation_free. */
+/* Begin with n classes of these names, `none` not among them. Returns 0, or -1 when memory is short; free with
+ * evaluation_free. */
 int evaluation_init(struct evaluation *v, const char (*label)[LABEL_SIZE], int n, struct err *e);
+
+/* The same with the classes that a frame shown to m may have: its own; of a model that reads digits all ten,
+ * whether it knows them or not. */
+int evaluation_of_model(struct evaluation *v, const struct model *m, struct err *e);
 void evaluation_free(struct evaluation *v);
 
 /* The number of a truth or an answer: a class's, v->classes for "none" and "-"; -1 for any other word. */
 int evaluation_class(const struct evaluation *v, const char *label);
+
+/* Whether a frame's label, as frame_label gave it and returned `there`, is one of the classes or `none`. Returns
+ * 0, or -1 with what is wrong in e. */
+int evaluation_check(const struct evaluation *v, int there, const char *label, struct err *e);
 
 /* Count one answer: truth and digit are numbers of evaluation_class, probability is the digit's, 0..1
  * (without meaning where no digit was answered). */

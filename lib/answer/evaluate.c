@@ -3,6 +3,7 @@
  *   out  accuracy, confusion matrix, reliability table, expected calibration error (Guo et al. 2017) */
 #include "answer.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,16 +14,40 @@
 int evaluation_init(struct evaluation *v, const char (*label)[LABEL_SIZE], int n, struct err *e)
 {
     size_t all = (size_t)n + 1;
-    *v = (struct evaluation){.classes = n, .label = label, .digits = n == 10};
+    *v = (struct evaluation){.classes = n, .digits = n == 10};
+    v->label = calloc(all, sizeof *v->label);
+    v->count = calloc(all * all, sizeof *v->count);
+    if (!v->label || !v->count)
+        return err_set(e, "out of memory");
+    memcpy(v->label, label, (size_t)n * sizeof *label);
     for (int i = 0; i < n; i++)
         v->digits &= label[i][0] == '0' + i && !label[i][1];
-    v->count = calloc(all * all, sizeof *v->count);
-    return v->count ? 0 : err_set(e, "out of memory");
+    return 0;
+}
+
+int evaluation_of_model(struct evaluation *v, const struct model *m, struct err *e)
+{
+    static const char digit[10][LABEL_SIZE] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+    bool digits = true;
+    for (int i = 0; i < m->classes; i++)
+        digits &= i == m->reject || (isdigit((unsigned char)m->label[i][0]) && !m->label[i][1]);
+    if (digits)
+        return evaluation_init(v, digit, 10, e);
+    if (evaluation_init(v, m->label, m->classes, e))
+        return -1;
+    if (m->reject < 0)
+        return 0;
+    /* `none` has a place of its own. */
+    v->classes--;
+    memmove(v->label + m->reject, v->label + m->reject + 1, (size_t)(v->classes - m->reject) * sizeof *v->label);
+    return 0;
 }
 
 void evaluation_free(struct evaluation *v)
 {
+    free(v->label);
     free(v->count);
+    v->label = NULL;
     v->count = NULL;
 }
 
@@ -34,6 +59,17 @@ int evaluation_class(const struct evaluation *v, const char *label)
         if (!strcmp(label, v->label[i]))
             return i;
     return -1;
+}
+
+int evaluation_check(const struct evaluation *v, int there, const char *label, struct err *e)
+{
+    if (!there)
+        return err_set(e, "no label to compare with; a filter in between may have dropped it");
+    if (there > 0 && evaluation_class(v, label) >= 0)
+        return 0;
+    if (v->digits)
+        return err_set(e, "the label '%s' is not a digit 0..9 or none", label);
+    return err_set(e, "the label '%s' is no class of the model", label);
 }
 
 static long *cell(const struct evaluation *v, int truth, int answer)

@@ -37,6 +37,14 @@ bool label_of_character(int c, char label[static LABEL_SIZE])
     return true;
 }
 
+bool label_is_sign(char c)
+{
+    for (size_t i = 0; i < SIGNS; i++)
+        if (signs[i].character == c)
+            return true;
+    return false;
+}
+
 char label_character(const char *label)
 {
     bool single = label[0] && !label[1];

@@ -20,6 +20,9 @@ bool label_is_word(const char *text, size_t len);
  * not printable. */
 bool label_of_character(int c, char label[static LABEL_SIZE]);
 
+/* True for a sign that belongs to numbers: one of . , - / : + =. */
+bool label_is_sign(char c);
+
 /* The character that a label stands for in a number: a digit's own, a sign's by its name or its own; '\0' for
  * any other label. */
 char label_character(const char *label);

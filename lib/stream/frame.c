@@ -106,6 +106,25 @@ const char *frame_fact(const struct frame *f, const char *key, char *value, size
     return value;
 }
 
+long frame_whole_fact(const struct frame *f, const char *key)
+{
+    char text[24], *end;
+    if (!frame_fact(f, key, text, sizeof text) || *text < '0' || *text > '9')
+        return -1;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    return errno || *end ? -1 : n;
+}
+
+double frame_time(const struct frame *f)
+{
+    char text[64], *end;
+    if (!frame_fact(f, "time", text, sizeof text))
+        return -1;
+    double t = strtod(text, &end);
+    return end != text && !*end && t >= 0 && t < 1e12 ? t : -1;
+}
+
 static int check_fact(const char *key, const char *value, struct err *e)
 {
     const char *p = key;

@@ -60,6 +60,10 @@ int frame_resize(struct frame *f, int width, int height, struct err *e);
 /* The value of fact `key`, copied into value (cut to size - 1), or NULL when it is not there. */
 const char *frame_fact(const struct frame *f, const char *key, char *value, size_t size);
 
+/* A fact that is a whole number from 0, and the fact `time` in seconds; -1 when it is not there or malformed. */
+long frame_whole_fact(const struct frame *f, const char *key);
+double frame_time(const struct frame *f);
+
 /* Add or replace a fact; value NULL removes it. Returns 0; -1 when memory is short or key or value
  * hold bytes that may not be in them (percent_encode helps). Of several lines with one key the
  * first counts; setting leaves one. */

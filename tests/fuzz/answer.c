@@ -7,8 +7,8 @@
 
 #include "answer/answer.h"
 
-static struct answer first, again, word;
-static char line[ANSWER_LINE];
+static struct answer first, again;
+static char line[ANSWER_LINE], line_of_word[WORD_LINE];
 
 static void read_back(void)
 {
@@ -39,11 +39,15 @@ static void name_source(const char *text)
 
 static void use(struct steady *s, struct words *w, int number)
 {
+    static const char marks[] = {MARK_DIGIT, MARK_BLANK, MARK_OTHER, '.', '-'};
+    char mark = marks[number % (int)sizeof marks];
     double p = answer_probability(&first, "7");
     steady_pass(s, &first, first.frame / 25.0);
     if (p < 0 || p > 1)
         abort();
-    if (words_add(w, &first, number / 8, number / 2 % 3 - 1, &word) && strlen(word.digit) < 1)
+    answer_heed_mark(&first, mark);
+    const struct word *word = words_add(w, &first, &(struct standing){number / 8, number / 2 % 3 - 1, mark});
+    if (word && (!word->answer.digit[0] || word_json(word, line_of_word) >= WORD_LINE - 1))
         abort();
 }
 
@@ -72,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         }
         name_source(at);
     }
-    words_end(&words, &word);
+    words_end(&words);
     free(text);
     return 0;
 }

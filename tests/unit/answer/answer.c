@@ -176,55 +176,6 @@ static void test_steady(void)
     CHECK(!steady_pass(&s, &other, 100) && steady_pass(&s, &other, 101), "so does another source");
 }
 
-static struct answer digit_at(const char *digit, double p, const char *source, int x)
-{
-    struct answer a;
-    answer_clear(&a);
-    strcpy(a.digit, digit);
-    strcpy(a.source, source);
-    a.probability = strcmp(digit, "-") ? p : -1;
-    a.frame = 0;
-    a.box[0] = x;
-    a.box[1] = 10 - x / 10;
-    a.box[2] = 8;
-    a.box[3] = 12;
-    return a;
-}
-
-/* Add and say what ended: "" when nothing did. */
-static const char *add(struct words *w, struct answer a, long ln, long word, struct answer *done)
-{
-    return words_add(w, &a, ln, word, done) ? done->digit : "";
-}
-
-static void test_words(void)
-{
-    struct words w = {0};
-    struct answer done;
-    CHECK(!words_end(&w, &done), "no word yet");
-    CHECK(!*add(&w, digit_at("0", 0.9, "s", 10), 0, 0, &done), "opens");
-    CHECK(!*add(&w, digit_at("-", 0, "s", 19), 0, 0, &done), "a speck adds nothing");
-    CHECK(!*add(&w, digit_at("4", 0.5, "s", 30), 0, 0, &done), "goes on");
-    CHECK(!strcmp(add(&w, digit_at("2", 0.9, "s", 60), 0, 1, &done), "04"), "the next word ends it");
-    CHECK(fabs(done.probability - 0.45) < 1e-12, "product of probabilities");
-    CHECK(done.box[0] == 10 && done.box[1] == 7 && done.box[2] == 28 && done.box[3] == 14,
-          "box around both: %d,%d,%d,%d", done.box[0], done.box[1], done.box[2], done.box[3]);
-    CHECK(!strcmp(add(&w, digit_at("3", 0.9, "s", 0), 1, 1, &done), "2"), "so does the next line");
-    CHECK(!strcmp(add(&w, digit_at("5", 0.9, "t", 0), 1, 1, &done), "3"), "and another source");
-    CHECK(!strcmp(add(&w, digit_at("6", 0.9, "t", 0), -1, -1, &done), "5"), "a digit that stands");
-    CHECK(!strcmp(add(&w, digit_at("-", 0, "t", 0), -1, -1, &done), "6"), "alone is alone");
-    CHECK(words_end(&w, &done) && !answer_given(&done) && done.box[2] == 8, "a word of no digit");
-    CHECK(!words_end(&w, &done), "ended is ended");
-    w = (struct words){.threshold = 0.8};
-    add(&w, digit_at("1", 0.85, "s", 0), 0, 0, &done);
-    add(&w, digit_at("1", 0.85, "s", 9), 0, 0, &done);
-    CHECK(words_end(&w, &done) && !answer_given(&done), "the number is under the threshold");
-    int ended = 0;
-    for (int i = 0; i < ANSWER_DIGITS; i++)
-        ended += !!*add(&w, digit_at("1", 1, "s", 0), 0, 0, &done);
-    CHECK(ended == 1 && strlen(done.digit) == ANSWER_DIGITS - 1, "the longest number is cut");
-}
-
 int main(void)
 {
     test_decide();
@@ -234,6 +185,5 @@ int main(void)
     test_round_trip();
     test_parse();
     test_steady();
-    test_words();
     return check_done();
 }

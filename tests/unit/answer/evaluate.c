@@ -112,6 +112,37 @@ static void test_classes(void)
     evaluation_free(&v);
 }
 
+/* A model of these classes, of which number `reject` is none. */
+static struct evaluation of_model(int classes, const char (*label)[LABEL_SIZE], int reject)
+{
+    static struct model m; /* large */
+    struct evaluation v;
+    m.classes = classes;
+    m.reject = reject;
+    memcpy(m.label, label, (size_t)classes * sizeof *label);
+    CHECK(!evaluation_of_model(&v, &m, NULL), "the classes of a model");
+    return v;
+}
+
+static void test_of_model(void)
+{
+    static const char letters[4][LABEL_SIZE] = {"A", "none", "7", "plus"}, few[3][LABEL_SIZE] = {"none", "7", "2"};
+    struct evaluation v = of_model(3, few, 0);
+    CHECK(v.digits && v.classes == 10 && evaluation_class(&v, "0") == 0, "of a model of digits all ten");
+    evaluation_free(&v);
+    v = of_model(4, letters, 1);
+    CHECK(!v.digits && v.classes == 3 && evaluation_class(&v, "7") == 1 && evaluation_class(&v, "plus") == 2 &&
+              evaluation_class(&v, "none") == 3,
+          "none has its own place");
+    struct err e = ERR_NONE;
+    CHECK(!evaluation_check(&v, 1, "A", &e) && !evaluation_check(&v, 1, "none", &e), "labels that may be");
+    CHECK(evaluation_check(&v, 1, "B", &e) && !strcmp(e.what, "the label 'B' is no class of the model"), "%s", e.what);
+    e = (struct err)ERR_NONE;
+    CHECK(evaluation_check(&v, 0, "", &e) && !strncmp(e.what, "no label", 8), "%s", e.what);
+    CHECK(evaluation_check(&v, -1, "A", &e), "a label that was cut is none");
+    evaluation_free(&v);
+}
+
 int main(void)
 {
     test_counts();
@@ -119,5 +150,6 @@ int main(void)
     test_bins();
     test_text();
     test_classes();
+    test_of_model();
     return check_done();
 }

@@ -33,6 +33,26 @@ static int read_one(const void *bytes, size_t n, struct frame *f, struct err *e)
     return got;
 }
 
+static void test_numbers(void)
+{
+    static const struct {
+        const char *text;
+        long whole;
+        double time;
+    } facts[] = {
+        {"0", 0, 0}, {"17", 17, 17}, {"1.5", -1, 1.5}, {"-1", -1, -1}, {"", -1, -1}, {"3x", -1, -1}, {" 3", -1, 3},
+        {"nan", -1, -1}, {"1e99", -1, -1}, {"99999999999999999999", -1, -1}, {"123456789012345678901234", -1, -1},
+    };
+    struct frame f = {0};
+    CHECK(frame_whole_fact(&f, "time") == -1 && frame_time(&f) == -1, "not there");
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
+        CHECK(!frame_set_fact(&f, "time", facts[i].text, NULL), "set");
+        CHECK(frame_whole_fact(&f, "time") == facts[i].whole, "%s is a whole number or not", facts[i].text);
+        CHECK(frame_time(&f) == facts[i].time, "%s is a time or not", facts[i].text);
+    }
+    frame_free(&f);
+}
+
 static void test_facts(void)
 {
     struct frame f = {0}, g = {0};
@@ -442,6 +462,7 @@ static void test_fence(void)
 int main(void)
 {
     test_facts();
+    test_numbers();
     test_double_keys();
     test_which_comments_are_facts();
     test_percent_encode();
