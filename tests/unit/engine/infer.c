@@ -136,15 +136,17 @@ static void check_foreign_pictures(void)
     check_foreign(&c, layers, sizeof layers / sizeof *layers);
 }
 
-/* Between dense layers. */
+/* On the input, beside whose one channel memory holds what the image before left, and between dense layers. */
 static void check_foreign_lists(void)
 {
-    static const struct net_case c = {"layers from elsewhere on lists",
-                                      "input 1 6 6\nflatten\ndense 30\nrelu\nrelu\nrelu\ndense 10\n"};
+    static const struct net_case c = {
+        "layers from elsewhere on lists",
+        "input 1 6 6\nrelu\nconv 20 3x3\nrelu\nflatten\ndense 30\nrelu\nrelu\nrelu\ndense 10\n"};
     static const struct foreign layers[] = {
-        {3, {.op = OP_POINTWISE, .function = FUNCTION_TANH}},
-        {4, {.op = OP_MUL, .in = {0, 2}}},
-        {5, {.op = OP_DYNAMIC}},
+        {1, {.op = OP_DYNAMIC}},
+        {6, {.op = OP_POINTWISE, .function = FUNCTION_TANH}},
+        {7, {.op = OP_MUL, .in = {0, 5}}},
+        {8, {.op = OP_DYNAMIC}},
     };
     check_foreign(&c, layers, sizeof layers / sizeof *layers);
 }
