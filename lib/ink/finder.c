@@ -35,6 +35,9 @@
  * their square. */
 #define MAX_CANDIDATES 5000
 
+/* A 1 may be a slash when that is at least this part as probable. */
+#define MIN_SLASH 0.03f
+
 enum {
     PLANS = 16,         /* sizes of tile whose plans are kept */
     MAX_PLACE = 1 << 20 /* pixels: nothing lies so far from a picture's corner, whatever a network says */
@@ -317,10 +320,12 @@ static bool is_peak(const float *map, int w, int h, int x, int y)
     return true;
 }
 
-/* What stands in a cell where writing is as probable as `score`, and how sure that is: a digit when all digits
+/* What stands in a cell where writing is as probable as `score`, how sure that is, and whether it may be a slash
+ * all the same: a digit when all digits
  * together are probable enough, for the reader refuses what is none. logit: of the first class; those of the
  * others are `cells` apart. */
-static int class_of(const struct ink_finder *f, const float *logit, long cells, float score, float *sure)
+static int class_of(const struct ink_finder *f, const float *logit, long cells, float score, float *sure,
+                    bool *slash)
 {
     float digits = 0, signs = 0, most = logit[0], best[INK_CLASSES] = {0};
     int digit = 0, sign = INK_SIGN;
@@ -340,6 +345,7 @@ static int class_of(const struct ink_finder *f, const float *logit, long cells, 
     int class = signs > best[INK_OTHER] ? sign : INK_OTHER;
     if (digits >= signs && score * digits >= MIN_DIGIT * all)
         class = digit;
+    *slash = class == 1 && best[INK_SLASH] >= MIN_SLASH * best[1];
     *sure = best[class] / all;
     return class;
 }
@@ -354,9 +360,10 @@ static struct candidate decode(const struct search *s, struct box tile, long cel
     float cy = (float)(tile.y0 - MARGIN) + STRIDE * ((float)y + size[DY * cells]);
     float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]), sure;
     float score = 1 / (1 + expf(-s->map[CENTRE * cells + cell]));
-    int what = class_of(f, class, cells, score, &sure);
+    bool slash;
+    int what = class_of(f, class, cells, score, &sure, &slash);
     return (struct candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
-                              score, what, sure, 0, 0};
+                              score, what, sure, 0, 0, slash};
 }
 
 static int take_peaks(struct search *s, struct box tile, float least, struct err *e)
@@ -370,7 +377,8 @@ static int take_peaks(struct search *s, struct box tile, float least, struct err
                 continue;
             struct candidate c = decode(s, tile, (long)w * h, cell, x, y);
             float size = fmaxf(c.w, c.h) / (float)s->level.scale;
-            if (!(size >= MIN_SIZE && size <= MAX_SIZE && fabsf(c.x) < MAX_PLACE && fabsf(c.y) < MAX_PLACE))
+            bool fits = size <= MAX_SIZE && (size >= MIN_SIZE || ink_sign(c.class));
+            if (!(fits && fabsf(c.x) < MAX_PLACE && fabsf(c.y) < MAX_PLACE))
                 continue;
             if (grow_to(&s->found, (size_t)s->founds + 1, &s->found_room, sizeof *s->found, e))
                 return -1;

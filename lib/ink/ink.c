@@ -1,8 +1,8 @@
 /* What preproc does with a frame (ink.h).
  *
  * Input: gray pixels. Output: digits of 28x28 in reading order. The finder tells where writing is (finder.c),
- * suppression leaves each thing once (suppress.c), cutting makes frames of the boxes (cut.c, normalise.c),
- * reading order gives them their places (reading.c). */
+ * suppression leaves each thing once (suppress.c), cutting makes frames of the boxes (cut.c, normalise.c), what
+ * is beside them tells signs apart (sign.c), reading order gives them their places (reading.c). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,8 @@
 #define MAX_SINGLE_SIDE 320
 /* What may be the only digit has at least this score, 0..1. */
 #define MIN_SINGLE_SCORE 0.1f
+/* A sign of many digits has at least this score: they are so small that the finder is less sure of them. */
+#define MIN_SIGN_SCORE 0.3f
 /* What has less than this part of the usual contrast of ink is texture, or shines through the paper. */
 #define MIN_CONTRAST 0.3f
 /* The ink of a frame of 28x28 that is nowhere as bright as this, of 255, is stretched. */
@@ -104,12 +106,23 @@ static void put_first(struct candidate *c, int n)
         }
 }
 
+/* Of many, leave signs and what is surely writing. */
+static int drop_doubtful(struct candidate *c, int n, bool many)
+{
+    int left = 0;
+    for (int i = 0; i < n; i++)
+        if (!many || c[i].score >= MIN_SCORE || ink_sign(c[i].class))
+            c[left++] = c[i];
+    return left;
+}
+
 static int find_candidates(struct ink *k, const struct source *s, bool many, struct err *e)
 {
-    int n = search_run(k->search, s, many ? MAX_PAGE_SIDE : MAX_SINGLE_SIDE, many ? MIN_SCORE : MIN_SINGLE_SCORE,
+    int n = search_run(k->search, s, many ? MAX_PAGE_SIDE : MAX_SINGLE_SIDE, many ? MIN_SIGN_SCORE : MIN_SINGLE_SCORE,
                        &k->found, e);
     if (n < 0 || make_room(k, (size_t)n + 1, e))
         return -1;
+    n = drop_doubtful(k->found, n, many);
     k->founds = k->showns = n = suppress(k->found, n);
     if (!many)
         put_first(k->found, n);
@@ -197,6 +210,15 @@ static struct box raised(const struct candidate *c, int n, const struct candidat
     return box;
 }
 
+/* Say of each sign which it is. They are told by what all were taken for. */
+static void settle_signs(struct ink *k)
+{
+    for (int i = 0; i < k->founds; i++)
+        k->cut[k->found[i].id].class = sign_class(k->found, k->founds, i, k->cut[k->found[i].id].pixels);
+    for (int i = 0; i < k->founds; i++)
+        k->found[i].class = k->cut[k->found[i].id].class;
+}
+
 /* Put the digits, and what stands between them, into reading order. */
 static int put_in_order(struct ink *k, struct err *e)
 {
@@ -260,6 +282,7 @@ static int find_digits(struct ink *k, const struct source *s, bool many, struct 
     if (turns < 0 || find_candidates(k, &page, many, e))
         return -1;
     cut_all(k, &page, many ? k->founds : min_int(k->founds, 1));
+    settle_signs(k);
     if (put_in_order(k, e))
         return -1;
     turn_back(k, turns, s);

@@ -23,6 +23,7 @@ struct candidate {
     int class;
     float sure;       /* how probable its class is, 0..1 */
     int id, contrast; /* once it is cut: the digit it is cut into, and the contrast of its ink, 1..255 */
+    bool slash;       /* a 1 that may be a slash */
 };
 
 /* The pixels that a candidate's box touches. */
@@ -70,6 +71,14 @@ int suppress(struct candidate *c, int n);
 
 /* The same, but only those go whose box is nearly another's. */
 int suppress_same(struct candidate *c, int n);
+
+/* ---- sign.c: which sign it is ---- */
+
+enum { INK_POINT = INK_SIGN, INK_COMMA, INK_MINUS, INK_SLASH, INK_COLON, INK_PLUS, INK_EQUALS };
+
+/* The class of candidate i of n, all cut, i into these pixels [28][28]: of a sign, and what may be one, by the
+ * digits beside it, of any other as it was. */
+int sign_class(const struct candidate *c, int n, int i, const uint8_t *pixels);
 
 /* ---- upright.c: which way up a page lies ---- */
 

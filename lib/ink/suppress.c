@@ -57,6 +57,15 @@ static float shared(const struct candidate *a, const struct candidate *b)
     return w > 0 && h > 0 ? w * h : 0;
 }
 
+/* Signs are so small that their boxes on two levels hardly cover each other: they are one sign when the middle of
+ * one lies in the other. */
+static bool is_same_sign(const struct candidate *a, const struct candidate *b)
+{
+    return ink_sign(a->class) && ink_sign(b->class) &&
+           fabsf(a->x + a->w / 2 - b->x - b->w / 2) < fmaxf(a->w, b->w) / 2 &&
+           fabsf(a->y + a->h / 2 - b->y - b->h / 2) < fmaxf(a->h, b->h) / 2;
+}
+
 static int compare_places(const struct candidate *a, const struct candidate *b)
 {
     return a->y != b->y ? (a->y > b->y) - (a->y < b->y)
@@ -85,7 +94,7 @@ int suppress_same(struct candidate *c, int n)
         bool told = false;
         for (int k = 0; k < left && !told; k++) {
             float both = shared(&c[k], &c[i]);
-            told = both > 0 && both >= MIN_SAME * (area(&c[k]) + area(&c[i]) - both);
+            told = both > 0 && (both >= MIN_SAME * (area(&c[k]) + area(&c[i]) - both) || is_same_sign(&c[k], &c[i]));
         }
         if (!told)
             c[left++] = c[i];
@@ -137,7 +146,7 @@ int suppress(struct candidate *c, int n)
     float usual = (float)weighted_median(c, n, longer);
     int left = 0;
     for (int i = 0; i < n; i++)
-        if (longer(&c[i]) > MAX_SPECK * usual)
+        if (longer(&c[i]) > MAX_SPECK * usual || ink_sign(c[i].class))
             c[left++] = c[i];
     return left;
 }

@@ -1,0 +1,104 @@
+/* Signs, between the cutting of digits and their order.
+ *
+ * Input: candidates whose boxes are those of their ink. Output: the same, with the sign that each is by how far it
+ * reaches among the digits beside it, where that tells more than its shape: a slash from a 1, a comma from a
+ * point, a colon from whatever it was taken for. The measures are those of how people are taught to write them. */
+#include <math.h>
+
+#include "steps.h"
+
+/* A slash is at least so many times as high as the digits beside it, */
+#define MIN_SLASH_HEIGHT 1.1f
+/* and reaches at least this part of their height below both; or the finder is at least so sure of it. */
+#define MIN_SLASH_BELOW 0.07f
+#define MIN_SLASH_SURE 0.5f
+/* A comma reaches at least this part of their height below them. */
+#define MIN_COMMA_BELOW 0.115f
+/* Points, commas and pairs are at most this part of their height high; */
+#define MAX_LOW 0.5f
+#define MAX_PAIR 0.85f
+/* a colon is at least this part, and an equals sign this. */
+#define MIN_COLON 0.35f
+#define MIN_EQUALS 0.2f
+/* A row of a frame has ink when a pixel is at least so bright; this many rows without part a pair. */
+#define MIN_INK 48
+#define MIN_GAP 2
+
+/* The digits beside a sign, or the one that there is: the mean of their heights and feet, and the lowest foot. */
+struct beside {
+    int count;
+    float height, foot, lowest;
+};
+
+/* The nearest on that side (-1: left, 1: right), no further than it is high; NULL when there is none. */
+static const struct candidate *neighbour(const struct candidate *c, int n, int sign, int side)
+{
+    const struct candidate *s = &c[sign], *best = NULL;
+    float middle = s->x + s->w / 2, least = INFINITY;
+    for (int i = 0; i < n; i++) {
+        float away = (float)side * (c[i].x + c[i].w / 2 - middle);
+        float off = s->y + s->h / 2 - c[i].y - c[i].h / 2;
+        float gap = side > 0 ? c[i].x - s->x - s->w : s->x - c[i].x - c[i].w;
+        bool digit = i != sign && (c[i].class < INK_SIGN || c[i].class == INK_SLASH);
+        if (digit && away > 0 && away < least && gap < c[i].h && fabsf(off) < 0.8f * c[i].h) {
+            least = away;
+            best = &c[i];
+        }
+    }
+    return best;
+}
+
+static struct beside look_beside(const struct candidate *c, int n, int sign)
+{
+    struct beside b = {0, 0, 0, 0};
+    for (int side = -1; side <= 1; side += 2) {
+        const struct candidate *d = neighbour(c, n, sign, side);
+        if (!d)
+            continue;
+        b.count++;
+        b.height += d->h;
+        b.foot += d->y + d->h;
+        b.lowest = fmaxf(b.lowest, d->y + d->h);
+    }
+    b.height /= fmaxf(1, (float)b.count);
+    b.foot /= fmaxf(1, (float)b.count);
+    return b;
+}
+
+/* Are there two things one above the other, as in no digit? */
+static bool is_pair(const uint8_t *pixels)
+{
+    int first = -1, last = -1, gap = 0;
+    for (int y = 0; y < DIGIT_SIDE; y++) {
+        int most = 0;
+        for (int x = 0; x < DIGIT_SIDE; x++)
+            most = max_int(most, pixels[y * DIGIT_SIDE + x]);
+        if (most < MIN_INK)
+            continue;
+        gap = first >= 0 ? max_int(gap, y - last - 1) : 0;
+        first = first < 0 ? y : first;
+        last = y;
+    }
+    return gap >= MIN_GAP;
+}
+
+/* What class candidate c is, of digits beside it. */
+static int settle(const struct candidate *c, const uint8_t *pixels, struct beside b)
+{
+    float h = c->h / b.height, below = c->y + c->h - b.foot;
+    bool narrow = c->w < 0.7f * c->h, low = h < MAX_LOW && b.foot - c->y < MAX_LOW * b.height;
+    if (h > (narrow ? MIN_COLON : MIN_EQUALS) && h < MAX_PAIR && is_pair(pixels))
+        return narrow ? INK_COLON : INK_EQUALS;
+    if (low && (c->class == 1 || c->class == INK_SLASH || c->class == INK_POINT || c->class == INK_COMMA))
+        return below >= MIN_COMMA_BELOW * b.height ? INK_COMMA : INK_POINT;
+    bool reaches = b.count == 2 && h >= MIN_SLASH_HEIGHT && c->y + c->h - b.lowest >= MIN_SLASH_BELOW * b.height;
+    if (c->class == INK_SLASH && !reaches && c->sure < MIN_SLASH_SURE)
+        return 1;
+    return c->slash && reaches ? INK_SLASH : c->class;
+}
+
+int sign_class(const struct candidate *c, int n, int i, const uint8_t *pixels)
+{
+    struct beside b = look_beside(c, n, i);
+    return b.count ? settle(&c[i], pixels, b) : c[i].class;
+}
