@@ -9,6 +9,11 @@
 #define SIGN_RIGHT 0.9 /* A sign is the one that it was taken for so often: 285 of 312, by make signs. */
 #define GUESS 0.1      /* An unread place counts as one digit of ten, guessed. */
 
+/* Other writing is read when it is as plainly a digit as this, with this share of its probability: preproc takes a
+ * plain digit for other writing as often as it is right, and what is struck out or blotted must not be sure. */
+#define MIN_PLAIN 0.99
+#define DOUBTED 0.4
+
 char mark_of_facts(const char *mark, const char *sign)
 {
     if (!mark)
@@ -22,6 +27,10 @@ void answer_heed_mark(struct answer *a, char mark)
     char c = label_character(a->digit);
     if (!answer_given(a) || mark == MARK_DIGIT || (mark == MARK_OTHER ? !c : label_is_sign(c)))
         return;
+    if (mark == MARK_OTHER && a->probability >= MIN_PLAIN) {
+        a->probability *= DOUBTED;
+        return;
+    }
     strcpy(a->digit, "-");
     a->probability = -1;
 }

@@ -105,7 +105,7 @@ INLINE void conv_tile(const struct conv *v, const float *x, long k, float *y, co
 INLINE void conv_row(const struct conv *v, const float *x, long k, float *y, const int N,
                      const long X)
 {
-#define TILE(p, n) conv_tile(v, x + p * X, k, y + p * BLOCK, n, N, X)
+#define TILE(p, n) conv_tile(v, x + (p) * X, k, y + (p) * BLOCK, n, N, X)
     EACH_TILE(v->pixels, TILE)
 #undef TILE
 }
@@ -113,7 +113,7 @@ INLINE void conv_row(const struct conv *v, const float *x, long k, float *y, con
 INLINE void conv_rows(const struct conv *v, const float *x, float *y, const long X)
 {
 #define ROW(b, p, N)                                                                               \
-    conv_row(v, x + p * v->x_row, b * BLOCK, y + b * v->y_block + p * v->y_row, N, X)
+    conv_row(v, x + (p) * v->x_row, (b) * BLOCK, y + (b) * v->y_block + (p) * v->y_row, N, X)
     EACH_ROW(v->blocks, v->rows, ROW)
 #undef ROW
 }
@@ -201,7 +201,7 @@ INLINE void grad_blocks(const struct conv_grad *v, const float *x, const float *
 static void conv_grad(const struct conv_grad *v, const float *x, const float *dy, float *dw)
 {
     long w_block = (long)v->runs * v->run * BLOCK;
-#define ROW(b, p, N) grad_blocks(v, x, dy + b * v->dy_block, dw + b * w_block, N)
+#define ROW(b, p, N) grad_blocks(v, x, dy + (b) * v->dy_block, dw + (b) * w_block, N)
     EACH_ROW(v->blocks, 1, ROW)
 #undef ROW
 }
@@ -218,11 +218,11 @@ INLINE float *row_of(struct view v, int b, int p)
 /* Loops over y: its rows; their vectors, i floats from a row's start; and, for what differs by channel, the
  * blocks' vectors of channels, from lane j on. */
 #define EACH_LINE(y)                                                                               \
-    for (int b = 0; b < y.blocks; b++)                                                             \
-        for (int p = 0; p < y.rows; p++)
-#define EACH_VECTOR(y) for (long i = 0; i < (long)y.pixels * BLOCK; i += VW)
+    for (int b = 0; b < (y).blocks; b++)                                                             \
+        for (int p = 0; p < (y).rows; p++)
+#define EACH_VECTOR(y) for (long i = 0; i < (long)(y).pixels * BLOCK; i += VW)
 #define EACH_LANE(y)                                                                               \
-    for (int b = 0; b < y.blocks; b++)                                                             \
+    for (int b = 0; b < (y).blocks; b++)                                                             \
         for (int j = 0; j < BLOCK; j += VW)
 
 static void affine(struct view x, const float *scale, const float *shift, bool rectify, struct view y)
@@ -242,9 +242,9 @@ static void affine(struct view x, const float *scale, const float *shift, bool r
 
 /* Two sums of the pixels of a block, in two chains each: of the even pixels and of the odd ones. */
 #define EACH_PAIR(x)                                                                               \
-    for (int q = 0; q < x.pixels; q += 2)                                                          \
+    for (int q = 0; q < (x).pixels; q += 2)                                                          \
         UNROLL for (int h = 0; h < 2; h++)                                                         \
-            if (q + h < x.pixels)
+            if (q + h < (x).pixels)
 
 static void moments(struct view x, float *sum, float *square)
 {
@@ -330,7 +330,7 @@ static void add(struct view a, struct view c, bool rectify, struct view y)
 /* A loop over the vectors of a pooled image: q the output pixel of a row, j the vector in it. */
 #define EACH_POOLED(y)                                                                             \
     EACH_LINE(y)                                                                                   \
-        for (int q = 0; q < y.pixels; q++)                                                         \
+        for (int q = 0; q < (y).pixels; q++)                                                         \
             for (int j = 0; j < BLOCK; j += VW)
 #define WINDOW(x) (row_of(x, b, p * v->stride_h) + q * v->stride_w * BLOCK + j)
 
