@@ -18,8 +18,10 @@
 #define MARGIN 0.25f
 /* Half the window of the closing, as a part of the box's longer side: a stroke is no wider than the window. */
 #define CLOSING 0.24f
-/* A component is the digit's, also where it leaves the box, when at least this part of its pixels lies in it. */
+/* A component is the digit's, also where it leaves the box, when at least this part of its pixels lies in it */
 #define MIN_OWN 0.5f
+/* and at least this part is not nearer to the middle of another digit's box: else it is of both. */
+#define MIN_ALONE 0.75f
 /* Of another what is inside is the digit's, unless it is less than this part of the ink in the box: a wall. */
 #define MIN_MAIN 0.3f
 /* A line is a ruling or a wall when ink covers at least this part of its way through the surroundings; */
@@ -327,23 +329,30 @@ static bool holds(struct box b, int x, int y)
     return x >= b.x0 && x < b.x1 && y >= b.y0 && y < b.y1;
 }
 
-/* How far from the middle of b a point is, 1 at its sides. */
-static float from_middle(struct box b, int x, int y)
+/* How far from the middle of the pixels from..to one is, 1 at their ends. */
+static float from_middle(int from, int to, int at)
 {
-    float dx = fabsf((float)(2 * x + 1 - b.x0 - b.x1)) / (float)max_int(box_width(b), 1);
-    float dy = fabsf((float)(2 * y + 1 - b.y0 - b.y1)) / (float)max_int(box_height(b), 1);
-    return fmaxf(dx, dy);
+    return fabsf((float)(2 * at + 1 - from - to)) / (float)max_int(to - from, 1);
+}
+
+/* Is the pixel nearer to the middle of b than to that of a? Of boxes beside each other its column tells, of
+ * boxes above each other its row. */
+static bool is_nearer(struct box a, struct box b, int x, int y)
+{
+    long across = labs((long)a.x0 + a.x1 - b.x0 - b.x1) * (box_height(a) + box_height(b));
+    long down = labs((long)a.y0 + a.y1 - b.y0 - b.y1) * (box_width(a) + box_width(b));
+    return across >= down ? from_middle(b.x0, b.x1, x) < from_middle(a.x0, a.x1, x)
+                          : from_middle(b.y0, b.y1, y) < from_middle(a.y0, a.y1, y);
 }
 
 /* Is the pixel nearer to the middle of another digit's box than to this one's? */
 static bool is_anothers(const struct cutter *c, const struct box *other, int n, int x, int y)
 {
-    float own = from_middle(c->core, x, y);
     int k = c->reduce;
     for (int i = 0; i < n; i++) {
         struct box b = {(other[i].x0 - c->x0) / k, (other[i].y0 - c->y0) / k, (other[i].x1 - c->x0) / k,
                         (other[i].y1 - c->y0) / k};
-        if (from_middle(b, x, y) < own)
+        if (is_nearer(c->core, b, x, y))
             return true;
     }
     return false;
@@ -377,8 +386,24 @@ static int count_inside(const struct cutter *c, int n)
     return inside;
 }
 
-/* Of the components leave those that are the digit's; of those that go on beyond it what is in its box and not
- * another's. Returns whether there is any ink. */
+/* Put those of the first n pixels in the list first that are not another's; unless `all`, those in the box
+ * alone. Returns how many they are. */
+static int put_own_first(struct cutter *c, const struct box *other, int others, int n, bool all)
+{
+    int own = 0;
+    for (int i = 0; i < n; i++) {
+        uint16_t at = c->list[i];
+        int x = at % c->w, y = at / c->w;
+        if ((!all && !holds(c->core, x, y)) || is_anothers(c, other, others, x, y))
+            continue;
+        c->list[i] = c->list[own];
+        c->list[own++] = at;
+    }
+    return own;
+}
+
+/* Of the components leave those that are the digit's; of those that go on beyond it, or that it shares, what is
+ * not another's. Returns whether there is any ink. */
 static bool keep_components(struct cutter *c, const struct box *other, int others)
 {
     bool kept = false;
@@ -387,15 +412,16 @@ static bool keep_components(struct cutter *c, const struct box *other, int other
         for (int x = c->core.x0; x < c->core.x1; x++)
             all += c->mask[y * c->w + x];
     for (int at = 0; at < c->w * c->h; at++) {
-        int n = c->mask[at] == 1 ? take_component(c, at) : 0, inside = count_inside(c, n);
-        bool own = (float)inside >= MIN_OWN * (float)n;
-        for (int i = 0; i < n && (own || (float)inside >= MIN_MAIN * (float)all); i++) {
-            int x = c->list[i] % c->w, y = c->list[i] / c->w;
-            if (!own && (!holds(c->core, x, y) || is_anothers(c, other, others, x, y)))
-                continue;
+        int n = c->mask[at] == 1 ? take_component(c, at) : 0;
+        bool here = (float)count_inside(c, n) >= MIN_OWN * (float)n;
+        int own = put_own_first(c, other, others, n, here);
+        if (here && (float)own >= MIN_ALONE * (float)n)
+            own = n;
+        else if ((float)own < MIN_MAIN * (float)all)
+            own = 0;
+        for (int i = 0; i < own; i++)
             c->mask[c->list[i]] = KEPT;
-            kept = true;
-        }
+        kept |= own > 0;
     }
     return kept;
 }
