@@ -57,6 +57,7 @@ digits() {
     echo broken >usr/share/inkpipe/default.onnx
     run -1 cnn-predict digits
     [[ $output == *"usr/bin/../share/inkpipe/default.onnx: "* ]]
+    export TREE
     pipe 'preproc digits | cnn-predict -m "$TREE/models/default.onnx" | cut -f 1 | cmp - <(cut -f 1 <<<"72104" | fold -w 1)'
     echo broken >usr/share/inkpipe/find.onnx
     run -1 preproc digits

@@ -116,7 +116,7 @@ wrong() {
     bash -c "$(block sh | grep '^cnn-train -i')" >log
     before=$(wrong models/default.onnx hand.pgm) after=$(wrong mine.onnx hand.pgm)
     echo "of 500 slanted digits not read: $before before, $after after"
-    ((after + 3 <= before && after <= 20))
+    ((after + 3 <= before && after <= 40))
     echo "of 500 upright ones: $(wrong models/default.onnx upright.pgm), $(wrong mine.onnx upright.pgm)"
     (($(wrong mine.onnx upright.pgm) <= $(wrong models/default.onnx upright.pgm) + 3))
 }

@@ -404,7 +404,7 @@ static void test_shadow_across(void)
     seven(&p, 270, 150, 180, 9);
     for (int y = 0; y < 480; y++)
         for (int x = 250 + y / 4; x < 640; x++)
-            p.gray[(long)y * 640 + x] = (uint8_t)(p.gray[(long)y * 640 + x] * 0.45f);
+            p.gray[(long)y * 640 + x] = (uint8_t)(p.gray[(long)y * 640 + x] * 0.6f);
     struct ink_digit d = {0};
     CHECK(find(&p, false, &d, 1) == 1 && abs(d.x - 265) < 8 && abs(d.w - 117) < 12,
           "a seven across a shadow's edge: box %d,%d,%d,%d", d.x, d.y, d.w, d.h);

@@ -138,7 +138,7 @@ static void test_scenes(struct ink *k)
         {RULED, false, 640, 480, 1, 160, 240, 120, 10, 0},  {PLAIN, false, 28, 28, 1, 24, 2, 2, 10, 0},
         {PLAIN, true, 640, 480, 5, 90, 60, 190, 49, 1},    {PLAIN, true, 640, 480, 8, 40, 150, 190, 78, 2},
         {LIGHT, true, 640, 240, 6, 80, 60, 80, 58, 2},     {SHADOW, true, 640, 480, 5, 90, 60, 190, 47, 3},
-        {RULED, true, 640, 480, 6, 60, 100, 190, 57, 3},   {BOXED, true, 640, 480, 8, 60, 60, 190, 77, 3},
+        {RULED, true, 640, 480, 6, 60, 100, 190, 57, 3},   {BOXED, true, 640, 480, 8, 60, 60, 190, 77, 6},
     };
     static struct scene s;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
