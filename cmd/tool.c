@@ -79,15 +79,13 @@ void tool_note_clipping(const struct frame_reader *r)
 
 const char *tool_model(const char *named, const char *how, const char *variable, const char *name)
 {
+    static char reader[PATH_MAX], finder[PATH_MAX]; /* one of each a program */
+    char *found = strcmp(name, "find.onnx") ? reader : finder;
     const char *value = getenv(variable);
-    char found[PATH_MAX], *copy = NULL;
     if (named || (value && *value))
         return named ? named : value;
-    if (model_find(name, found, sizeof found)) {
-        if (!(copy = strdup(found)))
-            tool_warn("out of memory");
-        return copy; /* until the program ends */
-    }
+    if (model_find(name, found, PATH_MAX))
+        return found;
     tool_warn("no model: name one with %s%s; neither %s nor the tree's models/%s is there", how, variable,
               found, name);
     return NULL;
