@@ -16,7 +16,7 @@ int main(void)
               strstr(error, "tests/data/tiny.net: "),
           "what is no model is named: %s", error);
     CHECK(!inkpipe_open("none.onnx", NULL, NULL, 0), "a missing model, and nowhere to say so");
-    struct inkpipe *r = inkpipe_open("models/seed.onnx", NULL, error, sizeof error);
+    struct inkpipe *r = inkpipe_open("models/seed.onnx", "models/find.onnx", error, sizeof error);
     CHECK(r, "a model is opened");
     if (!r)
         return check_done();

@@ -43,7 +43,7 @@ static void *work(void *argument)
     long *wrong = argument, number = *wrong;
     *wrong = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        struct inkpipe *own = inkpipe_open("models/default.onnx", NULL, NULL, 0);
+        struct inkpipe *own = inkpipe_open("models/default.onnx", "models/find.onnx", NULL, 0);
         const struct inkpipe_digit *digit;
         for (int i = 0; i < PICTURES; i++) {
             int p = (int)(i + number) % PICTURES;
@@ -65,7 +65,7 @@ int main(void)
     pthread_t thread[THREADS];
     long wrong[THREADS];
     draw();
-    shared = inkpipe_open("models/default.onnx", NULL, NULL, 0);
+    shared = inkpipe_open("models/default.onnx", "models/find.onnx", NULL, 0);
     CHECK(shared, "a model is opened");
     if (!shared)
         return check_done();
