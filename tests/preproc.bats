@@ -245,8 +245,10 @@ facts() {
     pnmtile "$w" "$h" "$BATS_TEST_TMPDIR/rule.pgm" | pamfunc -adder 110 >"$BATS_TEST_TMPDIR/ruled.pgm"
     pamarith -min "$BATS_TEST_TMPDIR/page.pgm" "$BATS_TEST_TMPDIR/ruled.pgm" |
         preproc -m >"$BATS_TEST_TMPDIR/out.pgm"
-    # One of them may be refused, none read as another.
-    [[ "$(cnn-predict <"$BATS_TEST_TMPDIR/out.pgm" | cut -f1 | tr -d '\n')" == 721040740[1-]51244 ]]
+    # A frame that no digit is in may stand between them.
+    read=$(cnn-predict <"$BATS_TEST_TMPDIR/out.pgm" | cut -f1 | tr -d '\n')
+    echo "$read"
+    [ "${read//-/}" = 721040740151244 ]
 }
 
 @test "-m takes touching digits apart" {
