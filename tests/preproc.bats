@@ -118,6 +118,7 @@ difference() {
     cmp "$BATS_TEST_TMPDIR/one.pgm" "$BATS_TEST_TMPDIR/three.pgm"
 }
 
+# bats test_tags=once
 @test "large frames are held as many as threads, and one more" {
     cd "$BATS_TEST_TMPDIR"
     for ((i = 0; i < 12; i++)); do printf 'P5 4096 4096 255\n' && head -c 16777216 /dev/zero; done >large.pgm
