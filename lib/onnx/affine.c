@@ -17,71 +17,53 @@ static float *spread(struct import *m, const struct value *x, bool flat, const s
     const struct view *v = &x->view;
     if (view_strides(m, v, like, stride))
         return NULL;
-    long count = flat ? v->size[0] * v->size[1] * v->size[2] : v->size[0];
-    float *floats = import_floats(m, count);
-    for (long i = 0; floats && i < count; i++) {
-        long w = i % v->size[2], h = i / v->size[2] % v->size[1], c = i / v->size[2] / v->size[1];
-        if (!flat) {
-            c = i;
-            h = w = 0;
-        }
-        floats[i] = (float)tensor_at(t, c * stride[0] + h * stride[1] + w * stride[2]);
-    }
+    long h = flat ? v->size[1] : 1, w = flat ? v->size[2] : 1, count = v->size[0] * h * w;
+    float *floats = import_weights(m, count);
+    for (long i = 0; floats && i < count; i++)
+        floats[i] = (float)tensor_at(t, i / w / h * stride[0] + i / w % h * stride[1] + i % w * stride[2]);
     return floats;
 }
 
-/* The layer that an affine operation is applied to: x's own where the constants differ by channel only,
- * otherwise x flattened, in which every element is a channel. */
-static int channels_layer(struct import *m, const struct value *x, const struct dims *like,
-                          bool *flat)
+/* The layer that an affine operation is applied to: y's own where the constants differ by channel only,
+ * otherwise y flattened, in which every element is a channel. */
+static int channels_layer(struct import *m, const struct value *y, const struct dims *like, bool *flat)
 {
     long stride[3];
-    if (view_strides(m, &x->view, like, stride))
+    if (y->layer < 0 || view_strides(m, &y->view, like, stride))
         return -1;
-    struct shape s = import_shape(m, x->layer);
-    *flat = is_flat(s);
-    if (*flat)
-        return x->layer;
-    if (stride[AXIS_H] == 0 && stride[AXIS_W] == 0)
-        return view_spatial(m, x);
-    *flat = true;
-    struct layer *l = import_new_layer(m, OP_RESHAPE, x->layer);
-    if (!l)
-        return -1;
-    l->out = (struct shape){(int)shape_values(s), 1, 1};
-    return import_finish(m);
+    struct shape s = import_shape(m, y->layer);
+    bool by_channel = stride[AXIS_H] == 0 && stride[AXIS_W] == 0;
+    *flat = is_flat(s) || !by_channel;
+    if (is_flat(s))
+        return y->layer;
+    return by_channel ? view_spatial(m, y) : add_reshape(m, y->layer, (struct shape){(int)view_count(&y->view), 1, 1});
 }
 
-int do_batchnorm(struct import *m)
+int do_batchnorm(struct import *m, struct value *y)
 {
-    const struct value *x = import_runtime(m, 0);
     const struct tensor *t[4];
-    struct dims like = {0};
+    const struct view *v = &y->view;
+    struct dims like = {.rank = v->dims.rank == 1 ? 1 : v->dims.rank - 1, .dim = {1, 1, 1, 1, 1, 1, 1, 1}};
     bool flat;
     for (int i = 0; i < 4; i++)
         if (!(t[i] = import_constant(m, (size_t)i + 1)))
             return -1;
-    if (!x || attr_int(&m->call, "training_mode", 0) || !attr_int(&m->call, "spatial", 1))
-        return call_fail(&m->call, "only inference, by channel, is run");
-    like.rank = x->view.dims.rank == 1 ? 1 : x->view.dims.rank - 1;
-    for (int i = 0; i < like.rank; i++)
-        like.dim[i] = 1;
+    if (attr_int(m, "training_mode", 0) || !attr_int(m, "spatial", 1))
+        return node_fail(m, "only inference, by channel, is run");
     like.dim[0] = t[0]->count;
     for (int i = 0; i < 4; i++)
-        if (t[i]->dims.rank != 1 || t[i]->count != x->view.dims.dim[x->view.dims.rank - like.rank])
-            return call_fail(&m->call, "%ld values for %ld channels", t[i]->count,
-                             x->view.dims.dim[x->view.dims.rank - like.rank]);
-    int from = channels_layer(m, x, &like, &flat);
-    struct layer *l = from < 0 ? NULL : import_new_layer(m, OP_BATCHNORM, from);
+        if (t[i]->dims.rank != 1 || t[i]->count != v->dims.dim[v->dims.rank - like.rank])
+            return node_fail(m, "%ld values for %ld channels", t[i]->count, v->dims.dim[v->dims.rank - like.rank]);
+    struct layer *l = import_new_layer(m, OP_BATCHNORM, channels_layer(m, y, &like, &flat));
     if (!l)
         return -1;
-    l->epsilon = attr_float(&m->call, "epsilon", 1e-5f);
-    l->momentum = attr_float(&m->call, "momentum", .9f);
-    l->scale = spread(m, x, flat, t[0], &like);
-    l->shift = spread(m, x, flat, t[1], &like);
-    l->mean = spread(m, x, flat, t[2], &like);
-    l->var = spread(m, x, flat, t[3], &like);
-    return import_result(m, import_finish(m), &x->view);
+    l->epsilon = attr_float(m, "epsilon", 1e-5f);
+    l->momentum = attr_float(m, "momentum", .9f);
+    l->scale = spread(m, y, flat, t[0], &like);
+    l->shift = spread(m, y, flat, t[1], &like);
+    l->mean = spread(m, y, flat, t[2], &like);
+    l->var = spread(m, y, flat, t[3], &like);
+    return import_finish(m);
 }
 
 /* After a batch norm made here no layer is appended: the two are composed. */
@@ -89,18 +71,18 @@ int add_affine(struct import *m, int from, float *scale, float *shift)
 {
     bool after = from >= 0 && m->affine[from];
     const struct layer *before = &m->net->layer[from < 0 ? 0 : from];
-    struct layer *l = from < 0 ? NULL : import_new_layer(m, OP_BATCHNORM, after ? before->in[0] : from);
+    struct layer *l = import_new_layer(m, OP_BATCHNORM, after ? before->in[0] : from);
     if (!l) {
         free(scale);
         free(shift);
         return -1;
     }
     long count = import_shape(m, from).c;
-    l->scale = scale ? scale : import_floats(m, count);
-    l->shift = shift ? shift : import_floats(m, count);
-    l->mean = import_floats(m, count);
-    l->var = import_floats(m, count);
-    if (m->call.failed)
+    l->scale = scale ? scale : import_weights(m, count);
+    l->shift = shift ? shift : import_weights(m, count);
+    l->mean = import_weights(m, count);
+    l->var = import_weights(m, count);
+    if (m->failed)
         return -1;
     for (long i = 0; i < count; i++) {
         float a = scale ? scale[i] : 1, b = shift ? shift[i] : 0;
@@ -114,27 +96,25 @@ int add_affine(struct import *m, int from, float *scale, float *shift)
 
 int add_scaled(struct import *m, int from, float scale, float shift)
 {
-    long count = from < 0 ? 0 : import_shape(m, from).c;
-    float *a = import_floats(m, count), *b = import_floats(m, count);
+    long count = import_shape(m, from).c;
+    float *a = import_weights(m, count), *b = import_weights(m, count);
     for (long i = 0; a && b && i < count; i++) {
         a[i] = scale;
         b[i] = shift;
     }
-    return add_affine(m, m->call.failed ? -1 : from, a, b);
+    return add_affine(m, from, a, b);
 }
 
-int affine_with(struct import *m, const struct value *x, const struct tensor *t, bool is_scale, double (*f)(double))
+int affine_with(struct import *m, const struct value *y, const struct tensor *t, bool is_scale, double (*f)(double))
 {
     bool flat;
-    int from = channels_layer(m, x, &t->dims, &flat);
-    float *numbers = from < 0 ? NULL : spread(m, x, flat, t, &t->dims);
+    int from = channels_layer(m, y, &t->dims, &flat);
+    float *numbers = from < 0 ? NULL : spread(m, y, flat, t, &t->dims);
     if (!numbers)
         return -1;
-    long count = import_shape(m, from).c;
-    for (long i = 0; i < count; i++)
+    for (long i = 0; i < import_shape(m, from).c; i++)
         numbers[i] = (float)f(numbers[i]);
-    int layer = add_affine(m, from, is_scale ? numbers : NULL, is_scale ? NULL : numbers);
-    return import_result(m, layer, &x->view);
+    return add_affine(m, from, is_scale ? numbers : NULL, is_scale ? NULL : numbers);
 }
 
 double same(double x)
@@ -174,7 +154,7 @@ static bool common_view(struct import *m, const struct view *a, const struct vie
     }
     int shift = a->dims.rank - b->dims.rank;
     *view = *a;
-    if (dims_common(&m->call, &a->dims, &b->dims, &view->dims) || !one_order(a, b) ||
+    if (dims_common(m, &a->dims, &b->dims, &view->dims) || !one_order(a, b) ||
         (b->batch >= 0 ? b->batch + shift : a->batch) != a->batch)
         return false;
     for (int i = 0; i < 3; i++) {
@@ -205,181 +185,153 @@ static bool same_dims(const struct view *a, const struct view *b)
 
 int add_pair(struct import *m, enum op op, int a, int b)
 {
-    struct layer *l = a < 0 || b < 0 ? NULL : import_new_layer(m, op, a);
+    struct layer *l = b < 0 ? NULL : import_new_layer(m, op, a);
     if (!l)
         return -1;
     l->in[1] = b;
     return import_finish(m);
 }
 
-/* Append what a sign makes of two values that depend on the image, broadcast together. */
-static int two_values(struct import *m, int sign, const struct value *a, const struct value *b)
+/* Append what a sign makes of two values that depend on the image, broadcast together: y and b, whose view
+ * becomes y's. */
+static int two_values(struct import *m, int sign, struct value *y, const struct value *b)
 {
-    struct view view;
-    int x, y;
-    if (!a || !b)
+    struct value a = *y, other;
+    if (a.layer < 0 || !b || b->layer < 0)
         return -1;
+    other = *b;
     if (sign != '+' && sign != '-' && sign != '*' && sign != '/')
-        return call_fail(&m->call, "one input must be a constant");
-    if (common_view(m, &a->view, &b->view, &view)) {
-        struct shape to = {(int)view.size[0], (int)view.size[1], (int)view.size[2]};
-        x = add_copies(m, view_spatial(m, a), to);
-        y = add_copies(m, view_spatial(m, b), to);
-    } else if (same_dims(&a->view, &b->view) && view_is_linear(&b->view) && view_by_dims(m, &a->view, &view)) {
-        x = view_reshaped(m, a, &view); /* one list, but of other axes */
-        y = view_reshaped(m, b, &view);
+        return node_fail(m, "one input must be a constant");
+    if (common_view(m, &a.view, &other.view, &y->view)) {
+        a.layer = add_copies(m, view_spatial(m, &a), view_shape(&y->view));
+        other.layer = add_copies(m, view_spatial(m, &other), view_shape(&y->view));
+    } else if (same_dims(&a.view, &other.view) && view_is_linear(&other.view) &&
+               view_by_dims(m, &a.view, &y->view)) { /* one list, but of other axes */
+        a.layer = add_reshape(m, a.layer, view_shape(&y->view));
+        other.layer = add_reshape(m, other.layer, view_shape(&y->view));
     } else {
-        return call_fail(&m->call, "the two inputs have different shapes");
+        return node_fail(m, "the two inputs have different shapes");
     }
     if (sign == '-')
-        y = add_scaled(m, y, -1, 0);
+        other.layer = add_scaled(m, other.layer, -1, 0);
     if (sign == '/')
-        y = import_function(m, y, FUNCTION_RECIPROCAL, 0);
-    return import_result(m, add_pair(m, sign == '+' || sign == '-' ? OP_ADD : OP_MUL, x, y), &view);
+        other.layer = import_function(m, other.layer, FUNCTION_RECIPROCAL, 0);
+    return add_pair(m, sign == '+' || sign == '-' ? OP_ADD : OP_MUL, a.layer, other.layer);
+}
+
+/* Append y added to or multiplied with input i, a constant or not. */
+static int with_input(struct import *m, int sign, struct value *y, size_t i)
+{
+    return m->in[i] ? affine_with(m, y, m->in[i], sign == '*', same) : two_values(m, sign, y, import_floats(m, i));
 }
 
 /* ---- A value and a constant ---- */
 
 /* Max and Min: Clip on one side. */
-static int clip_at(struct import *m, const struct value *x, double low, double high)
+static int clip_at(struct import *m, int from, double low, double high)
 {
-    struct layer *l = import_new_layer(m, low == 0 && high == INFINITY ? OP_RELU : OP_POINTWISE, x->layer);
+    struct layer *l = import_new_layer(m, low == 0 && high == INFINITY ? OP_RELU : OP_POINTWISE, from);
     if (!l)
         return -1;
     l->function = FUNCTION_CLIP;
     l->low = (float)low;
     l->high = (float)high;
-    return import_result(m, import_finish(m), &x->view);
+    return import_finish(m);
 }
 
-/* x, of layer `layer`, with a constant first: minus x plus t, or 1 / x times t. */
-static int constant_first(struct import *m, const struct value *x, int layer, const struct tensor *t, bool is_scale)
+int do_arithmetic(struct import *m, struct value *y)
 {
-    struct value made = *x;
-    made.layer = layer;
-    return layer < 0 ? -1 : affine_with(m, &made, t, is_scale, same);
-}
-
-int do_arithmetic(struct import *m)
-{
-    struct call *c = &m->call;
-    int sign = c->operator->kind, at = c->node->n_input < 2 || c->in[1] ? 1 : 0;
-    if (c->node->n_input < 2)
-        return do_identity(m);
-    if (!c->in[0] && !c->in[1])
-        return two_values(m, sign, import_runtime(m, 0), import_runtime(m, 1));
-    const struct value *x = import_runtime(m, (size_t)!at);
-    const struct tensor *t = c->in[at];
+    int sign = m->operator->kind, at = m->node->n_input < 2 || m->in[1] ? 1 : 0;
+    const struct value *x = m->node->n_input < 2 ? import_any(m, 0) : import_floats(m, !at && m->in[0] ? 1 : 0);
     if (!x)
         return -1;
+    *y = *x;
+    if (m->node->n_input < 2)
+        return y->layer;
+    const struct tensor *t = m->in[at];
+    if (!t)
+        return two_values(m, sign, y, import_floats(m, 1));
     switch (sign) {
     case '+':
     case '*':
-        return affine_with(m, x, t, sign == '*', same);
+        return affine_with(m, y, t, sign == '*', same);
     case '-':
-        return at ? affine_with(m, x, t, false, negated)
-                  : constant_first(m, x, add_scaled(m, view_spatial(m, x), -1, 0), t, false);
+        if (at)
+            return affine_with(m, y, t, false, negated);
+        y->layer = add_scaled(m, view_spatial(m, y), -1, 0);
+        return affine_with(m, y, t, false, same);
     case '/':
-        return at ? affine_with(m, x, t, true, inverted)
-                  : constant_first(m, x, import_function(m, x->layer, FUNCTION_RECIPROCAL, 0), t, true);
+        if (at)
+            return affine_with(m, y, t, true, inverted);
+        y->layer = import_function(m, y->layer, FUNCTION_RECIPROCAL, 0);
+        return affine_with(m, y, t, true, same);
     default:
         break;
     }
-    if (t->count != 1 || t->dims.rank > x->view.dims.rank || (sign == '^' && !at))
-        return call_fail(c, "input %d must be one constant number", at);
+    if (t->count != 1 || t->dims.rank > y->view.dims.rank || (sign == '^' && !at))
+        return node_fail(m, "input %d must be one constant number", at);
     double number = tensor_at(t, 0);
     if (sign == '^')
-        return import_result(m, import_function(m, x->layer, FUNCTION_POW, (float)number), &x->view);
-    return clip_at(m, x, sign == 'M' ? number : -INFINITY, sign == 'm' ? number : INFINITY);
+        return import_function(m, y->layer, FUNCTION_POW, (float)number);
+    return clip_at(m, y->layer, sign == 'M' ? number : -INFINITY, sign == 'm' ? number : INFINITY);
 }
 
 /* Sum of any number of values, one after another. */
-int do_sum(struct import *m)
+int do_sum(struct import *m, struct value *y)
 {
-    struct value sum, *y = import_find(m, m->call.node->output[0]);
-    if (do_identity(m))
-        return -1;
-    for (size_t i = 1; i < m->call.node->n_input; i++) {
-        sum = *y;
-        int failed = m->call.in[i] ? affine_with(m, &sum, m->call.in[i], false, same)
-                                   : two_values(m, '+', &sum, import_runtime(m, i));
-        if (failed)
-            return -1;
-    }
-    return 0;
+    for (size_t i = 1; i < m->node->n_input; i++)
+        y->layer = with_input(m, '+', y, i);
+    return y->layer;
 }
 
 /* Greater, Less and their like, with a constant: 1 where it is true, else 0. x < c is -x > -c; with `or equal` it
  * is what the opposite leaves. */
-int do_compare(struct import *m)
+int do_compare(struct import *m, struct value *y)
 {
-    int sign = m->call.operator->kind, at = m->call.in[1] ? 1 : 0;
-    const struct value *x = import_runtime(m, (size_t)!at);
-    double number = operand_number(&m->call, (size_t)at, 0);
-    if (!x || m->call.failed)
+    int sign = m->operator->kind, at = m->in[1] ? 1 : 0;
+    const struct value *x = import_floats(m, (size_t)!at);
+    double number = operand_number(m, (size_t)at, 0);
+    if (!x || m->failed)
         return -1;
+    *y = *x;
     bool equal = sign == 'g' || sign == 'l', below = (sign == '<' || sign == 'g') == (at == 1);
-    int layer = view_spatial(m, x);
+    int layer = view_spatial(m, y);
     layer = import_function(m, below ? add_scaled(m, layer, -1, 0) : layer, FUNCTION_GREATER,
                             (float)(below ? -number : number));
-    if (equal)
-        layer = add_scaled(m, layer, -1, 1);
-    return import_like(m, &(struct value){.integer = true}, layer, &x->view);
-}
-
-/* Make the node's output the product of a truth and operand i. */
-static int where_true(struct import *m, const struct value *truth, size_t i)
-{
-    return m->call.in[i] ? affine_with(m, truth, m->call.in[i], true, same)
-                         : two_values(m, '*', truth, import_runtime(m, i));
+    y->integer = true;
+    return equal ? add_scaled(m, layer, -1, 1) : layer;
 }
 
 /* Where: truth * x + (1 - truth) * y. */
-int do_where(struct import *m)
+int do_where(struct import *m, struct value *y)
 {
-    struct value *out = import_find(m, m->call.node->output[0]), truth, chosen, other;
-    const struct value *c = import_any(m, 0);
-    if (!c || !c->integer)
-        return call_fail(&m->call, "input 0 must be a comparison");
-    truth = *c;
-    truth.integer = false;
-    if (where_true(m, &truth, 1))
-        return -1;
-    chosen = *out;
-    truth.layer = add_scaled(m, truth.layer, -1, 1);
-    if (truth.layer < 0 || where_true(m, &truth, 2))
-        return -1;
-    other = *out;
-    return two_values(m, '+', &chosen, &other);
+    if (!y->integer)
+        return node_fail(m, "input 0 must be a comparison");
+    y->integer = false;
+    struct value other = *y;
+    y->layer = with_input(m, '*', y, 1);
+    other.layer = add_scaled(m, other.layer, -1, 1);
+    other.layer = with_input(m, '*', &other, 2);
+    return two_values(m, '+', y, &other);
 }
 
-int do_negative(struct import *m)
+int do_negative(struct import *m, struct value *y)
 {
-    const struct value *x = import_runtime(m, 0);
-    return x ? import_result(m, add_scaled(m, view_spatial(m, x), -1, 0), &x->view) : -1;
+    return add_scaled(m, view_spatial(m, y), -1, 0);
 }
 
-int do_clip(struct import *m)
+int do_clip(struct import *m, struct value *y)
 {
-    const struct value *x = import_runtime(m, 0);
-    double low = operand_number(&m->call, 1, attr_float(&m->call, "min", -INFINITY));
-    double high = operand_number(&m->call, 2, attr_float(&m->call, "max", INFINITY));
-    return x && !m->call.failed ? clip_at(m, x, low, high) : -1;
+    double low = operand_number(m, 1, attr_float(m, "min", -INFINITY));
+    double high = operand_number(m, 2, attr_float(m, "max", INFINITY));
+    return clip_at(m, y->layer, low, high);
 }
 
 /* Scaler of ai.onnx.ml, as scikit-learn's converter writes it: (x - offset) * scale. */
-int do_scaler(struct import *m)
+int do_scaler(struct import *m, struct value *y)
 {
-    struct tensor offset = {0}, scale = {0};
-    const struct value *x = import_runtime(m, 0);
-    int status = -1;
-    if (x && !attr_tensor(&m->call, "offset", &offset) && !attr_tensor(&m->call, "scale", &scale)) {
-        status = offset.data ? affine_with(m, x, &offset, false, negated)
-                             : import_result(m, x->layer, &x->view);
-        if (!status && scale.data)
-            status = affine_with(m, import_find(m, m->call.node->output[0]), &scale, true, same);
-    }
-    tensor_free(&offset);
-    tensor_free(&scale);
-    return status;
+    const struct tensor *offset = attr_tensor(m, "offset"), *scale = attr_tensor(m, "scale");
+    if (offset)
+        y->layer = affine_with(m, y, offset, false, negated);
+    return scale ? affine_with(m, y, scale, true, same) : y->layer;
 }

@@ -24,9 +24,7 @@ struct value *import_find(struct import *m, const char *name)
 
 struct value *import_input(struct import *m, size_t i)
 {
-    const Onnx__NodeProto *node = m->call.node;
-    return i < node->n_input && node->input[i] && node->input[i][0] ? import_find(m, node->input[i])
-                                                                    : NULL;
+    return import_given(m, i) ? import_find(m, m->node->input[i]) : NULL;
 }
 
 struct value *import_any(struct import *m, size_t i)
@@ -34,37 +32,35 @@ struct value *import_any(struct import *m, size_t i)
     struct value *x = import_input(m, i);
     if (x && x->kind == RUNTIME)
         return x;
-    call_fail(&m->call, "input %zu must depend on the image", i);
+    node_fail(m, "input %zu must depend on the image", i);
     return NULL;
 }
 
-struct value *import_runtime(struct import *m, size_t i)
+int import_check(struct import *m, const struct value *x)
+{
+    if (m->net->layer[x->layer].op == OP_SOFTMAX)
+        return node_fail(m, "nothing is run after softmax");
+    return x->integer || x->quantized ? node_fail(m, "arithmetic on whole numbers is not run") : 0;
+}
+
+struct value *import_floats(struct import *m, size_t i)
 {
     struct value *x = import_any(m, i);
-    if (!x)
-        return NULL;
-    if (m->net->layer[x->layer].op == OP_SOFTMAX) {
-        call_fail(&m->call, "nothing is run after softmax");
-        return NULL;
-    }
-    if (x->integer || x->quantized) {
-        call_fail(&m->call, "arithmetic on whole numbers is not run");
-        return NULL;
-    }
-    return x;
+    return x && !import_check(m, x) ? x : NULL;
 }
 
 const struct tensor *import_constant(struct import *m, size_t i)
 {
-    const struct tensor *t = i < m->call.node->n_input ? m->call.in[i] : NULL;
+    const struct tensor *t = i < m->node->n_input ? m->in[i] : NULL;
     if (!t)
-        call_fail(&m->call, "input %zu must be a constant", i);
+        node_fail(m, "input %zu must be a constant", i);
     return t;
 }
 
 bool import_given(struct import *m, size_t i)
 {
-    return import_input(m, i) != NULL;
+    const Onnx__NodeProto *node = m->node;
+    return i < node->n_input && node->input[i] && node->input[i][0];
 }
 
 const struct tensor *import_optional(struct import *m, size_t i)
@@ -75,59 +71,35 @@ const struct tensor *import_optional(struct import *m, size_t i)
 /* The node's output i; NULL when nobody asks for it. */
 static struct value *output(struct import *m, size_t i)
 {
-    const Onnx__NodeProto *node = m->call.node;
+    const Onnx__NodeProto *node = m->node;
     return i < node->n_output && node->output[i] && node->output[i][0]
                ? import_find(m, node->output[i])
                : NULL;
 }
 
-int import_output(struct import *m, size_t i, int layer, const struct view *view)
+int import_output(struct import *m, size_t i, const struct value *y)
 {
-    if (layer < 0 || m->call.failed)
+    struct value *to = output(m, i);
+    if (y->layer < 0 || m->failed)
         return -1;
-    struct value *y = output(m, i);
-    if (!y)
+    if (!to)
         return 0;
-    y->kind = RUNTIME;
-    y->layer = layer;
-    y->view = *view;
+    const char *name = to->name;
+    *to = *y;
+    to->name = name;
+    to->needed = true;
     return 0;
-}
-
-int import_result(struct import *m, int layer, const struct view *view)
-{
-    return import_output(m, 0, layer, view);
-}
-
-int import_like(struct import *m, const struct value *x, int layer, const struct view *view)
-{
-    if (import_result(m, layer, view))
-        return -1;
-    struct value *y = output(m, 0);
-    if (!y)
-        return 0;
-    y->integer = x->integer;
-    y->quantized = x->quantized;
-    y->scale = x->scale;
-    y->zero = x->zero;
-    return 0;
-}
-
-int import_same(struct import *m, const struct value *x, const struct view *view)
-{
-    return import_like(m, x, x->layer, view);
 }
 
 int import_number(struct import *m, size_t i, double number)
 {
-    struct value *y = output(m, i);
-    if (!y)
+    struct value y = {.kind = CONSTANT};
+    if (!output(m, i))
         return 0;
-    if (tensor_new(&m->call, &y->tensor, TYPE(FLOAT), &(struct dims){0}))
+    if (tensor_new(m, &y.tensor, TYPE(FLOAT), &(struct dims){0}))
         return -1;
-    y->kind = CONSTANT;
-    y->tensor.data[0] = number;
-    return 0;
+    y.tensor.data[0] = number;
+    return import_output(m, i, &y);
 }
 
 /* ---- Layers ---- */
@@ -135,24 +107,17 @@ int import_number(struct import *m, size_t i, double number)
 struct layer *import_new_layer(struct import *m, enum op op, int from)
 {
     struct net *net = m->net;
+    if (m->failed || (from < 0 && op != OP_INPUT))
+        return NULL;
     if (net->layers == MAX_LAYERS) {
-        call_fail(&m->call, "too many layers");
+        node_fail(m, "too many layers");
         return NULL;
     }
     struct layer *l = &net->layer[net->layers++];
-    *l = (struct layer){.op = op,
-                        .in = {from, -1},
-                        .r = 1,
-                        .s = 1,
-                        .stride_h = 1,
-                        .stride_w = 1,
-                        .dilation_h = 1,
-                        .dilation_w = 1,
-                        .groups = 1};
-    if (m->call.node && m->call.node->name) {
-        strncpy(l->name, m->call.node->name, sizeof l->name - 1);
-        l->name[sizeof l->name - 1] = '\0';
-    }
+    *l = (struct layer){.op = op, .in = {from, -1}, .r = 1, .s = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1,
+                        .dilation_w = 1, .groups = 1};
+    if (m->node && m->node->name)
+        strncpy(l->name, m->node->name, sizeof l->name - 1);
     return l;
 }
 
@@ -160,10 +125,10 @@ int import_finish(struct import *m)
 {
     struct err why = ERR_NONE;
     int i = m->net->layers - 1;
-    if (m->call.failed)
+    if (m->failed)
         return -1;
     if (net_infer_layer(m->net, i, &why))
-        return call_fail(&m->call, "%s", why.what);
+        return node_fail(m, "%s", why.what);
     return i;
 }
 
@@ -172,13 +137,13 @@ int import_add(struct import *m, enum op op, int from)
     return import_new_layer(m, op, from) ? import_finish(m) : -1;
 }
 
-float *import_floats(struct import *m, long count)
+float *import_weights(struct import *m, long count)
 {
     float *floats = NULL;
     if (count > m->weights)
-        call_fail(&m->call, "more weights than a file of its size should need");
+        node_fail(m, "more weights than a file of its size should need");
     else if (!(floats = calloc((size_t)count, sizeof *floats)))
-        call_fail(&m->call, "out of memory");
+        node_fail(m, "out of memory");
     else
         m->weights -= count;
     return floats;
@@ -188,7 +153,7 @@ int import_steps(struct import *m, struct layer *l, const struct tensor *w, int 
 {
     if (!w->step || (w->step_axis >= 0 && w->step_axis != axis))
         return 0;
-    if (!(l->step = import_floats(m, l->out.c)))
+    if (!(l->step = import_weights(m, l->out.c)))
         return -1;
     for (long k = 0; k < l->out.c; k++)
         l->step[k] = factor * (float)w->step[w->step_axis < 0 ? 0 : k];
@@ -197,14 +162,14 @@ int import_steps(struct import *m, struct layer *l, const struct tensor *w, int 
 
 int import_bias(struct import *m, struct layer *l, const struct tensor *b, double factor)
 {
-    if (!b || m->call.failed)
-        return m->call.failed ? -1 : 0;
+    if (!b || m->failed)
+        return m->failed ? -1 : 0;
     if (b->count != l->out.c && b->count != 1)
-        return call_fail(&m->call, "%ld biases for %d outputs", b->count, l->out.c);
+        return node_fail(m, "%ld biases for %d outputs", b->count, l->out.c);
     for (int d = 0; d < b->dims.rank - 1; d++)
         if (b->dims.dim[d] != 1)
-            return call_fail(&m->call, "a bias that differs by image");
-    l->bias = import_floats(m, l->out.c);
+            return node_fail(m, "a bias that differs by image");
+    l->bias = import_weights(m, l->out.c);
     for (long k = 0; l->bias && k < l->out.c; k++)
         l->bias[k] = (float)(factor * tensor_at(b, b->count == 1 ? 0 : k));
     return 0;
@@ -212,7 +177,7 @@ int import_bias(struct import *m, struct layer *l, const struct tensor *b, doubl
 
 int import_function(struct import *m, int from, enum function function, float alpha)
 {
-    struct layer *l = from < 0 ? NULL : import_new_layer(m, OP_POINTWISE, from);
+    struct layer *l = import_new_layer(m, OP_POINTWISE, from);
     if (!l)
         return -1;
     l->function = function;
@@ -272,7 +237,7 @@ static int check_operators(struct import *m)
     char rest[32] = "";
     if (more)
         snprintf(rest, sizeof rest, " and %d more", more);
-    return used || more ? err_set(m->call.e, "operators that are not run: %s%s", list, rest) : 0;
+    return used || more ? err_set(m->e, "operators that are not run: %s%s", list, rest) : 0;
 }
 
 int import_needed(struct import *m, struct value *output)
@@ -281,27 +246,27 @@ int import_needed(struct import *m, struct value *output)
     return check_operators(m);
 }
 
-/* Read the initializers among the node's inputs and put its constant inputs into m->call.in. Returns how many
+/* Read the initializers among the node's inputs and put its constant inputs into m->in. Returns how many
  * inputs depend on the image, or -1. */
 static int gather_inputs(struct import *m)
 {
-    const Onnx__NodeProto *node = m->call.node;
+    const Onnx__NodeProto *node = m->node;
     int count = 0;
     for (size_t i = 0; i < node->n_input; i++) {
         struct value *x = import_input(m, i);
-        m->call.in[i] = NULL;
+        m->in[i] = NULL;
         if (!node->input[i] || !node->input[i][0])
             continue;
         if (!x || x->kind == NOTHING)
-            return call_fail(&m->call, "it reads '%.60s', which nothing before it makes",
+            return node_fail(m, "it reads '%.60s', which nothing before it makes",
                              node->input[i]);
         if (x->kind == INITIALIZER) {
-            if (tensor_read(&m->call, x->initializer, &x->tensor))
+            if (tensor_read(m, x->initializer, &x->tensor))
                 return -1;
             x->kind = CONSTANT;
         }
         if (x->kind == CONSTANT)
-            m->call.in[i] = &x->tensor;
+            m->in[i] = &x->tensor;
         else
             count++;
     }
@@ -310,50 +275,57 @@ static int gather_inputs(struct import *m)
 
 static int fold_node(struct import *m)
 {
-    struct call *c = &m->call;
     struct value *y = output(m, 0);
-    if (!y || !c->operator->fold)
-        return call_fail(c, "its inputs are all constant");
-    c->out = &y->tensor;
-    for (size_t i = 0; i < c->node->n_input; i++) {
-        struct value *x = import_input(m, i);
-        if (x && tensor_own(c, &x->tensor))
-            return -1;
-    }
+    if (!y || !m->operator->fold)
+        return node_fail(m, "its inputs are all constant");
+    if (m->node->n_input && !m->in[0])
+        return node_fail(m, "input 0 is missing");
     y->kind = CONSTANT;
-    return c->operator->fold(c);
+    return m->operator->fold(m, m->in[0], &y->tensor);
 }
 
-static int run_node(struct import *m, const Onnx__NodeProto *node)
+static int run_node(struct import *m)
 {
-    struct call *c = &m->call;
-    c->node = node;
-    c->operator = operator_of(node);
-    c->in = calloc(node->n_input + 1, sizeof *c->in);
-    int status = -1;
-    if (!c->in) {
-        call_fail(c, "out of memory");
-    } else if (!output(m, 0) && c->operator->run != do_linear_classifier && c->operator->run != do_split) {
-        call_fail(c, "no output");
-    } else if (!operator_check(c)) {
-        int count = gather_inputs(m);
-        if (count == 0)
-            status = fold_node(m);
-        else if (count > 0 && !c->operator->run)
-            call_fail(c, "it is run on constants only");
-        else if (count > 0)
-            status = c->operator->run(m);
+    const struct operator *o = m->operator;
+    struct value y = {.kind = RUNTIME};
+    if (!o->run)
+        return node_fail(m, "it is run on constants only");
+    if (o->takes != ITSELF) {
+        const struct value *x = o->takes == ANY ? import_any(m, 0) : import_floats(m, 0);
+        if (!x)
+            return -1;
+        y = *x;
     }
-    free(c->in);
-    c->in = NULL;
-    c->node = NULL;
-    return status || c->failed ? -1 : 0;
+    y.layer = o->run(m, &y);
+    return import_output(m, (size_t)o->out, &y);
+}
+
+static int do_node(struct import *m, const Onnx__NodeProto *node)
+{
+    m->node = node;
+    m->operator = operator_of(node);
+    m->in = calloc(node->n_input + 1, sizeof *m->in);
+    int status = -1;
+    if (!m->in) {
+        node_fail(m, "out of memory");
+    } else if (!output(m, 0) && !m->operator->out && m->operator->run != do_split) {
+        node_fail(m, "no output");
+    } else if (!operator_check(m)) {
+        int count = gather_inputs(m);
+        status = count < 0 ? -1 : count > 0 ? run_node(m) : fold_node(m);
+    }
+    while (m->temporaries)
+        tensor_free(&m->temporary[--m->temporaries]);
+    free(m->in);
+    m->in = NULL;
+    m->node = NULL;
+    return status || m->failed ? -1 : 0;
 }
 
 int import_nodes(struct import *m)
 {
     for (size_t n = 0; n < m->graph->n_node; n++)
-        if (is_needed(m, m->graph->node[n]) && run_node(m, m->graph->node[n]))
+        if (is_needed(m, m->graph->node[n]) && do_node(m, m->graph->node[n]))
             return -1;
     return 0;
 }
@@ -376,7 +348,7 @@ int import_names(struct import *m)
         count += g->node[n]->n_output;
     m->value = calloc(count + 1, sizeof *m->value);
     if (!m->value)
-        return err_set(m->call.e, "out of memory");
+        return err_set(m->e, "out of memory");
     for (size_t i = 0; i < g->n_initializer; i++)
         add_value(m, g->initializer[i]->name, INITIALIZER)->initializer = g->initializer[i];
     qsort(m->value, m->values, sizeof *m->value, compare_values);
@@ -393,7 +365,7 @@ int import_names(struct import *m)
     qsort(m->value, m->values, sizeof *m->value, compare_values);
     for (size_t i = 1; i < m->values; i++)
         if (!strcmp(m->value[i - 1].name, m->value[i].name))
-            return err_set(m->call.e, "two things are named '%.60s'", m->value[i].name);
+            return err_set(m->e, "two things are named '%.60s'", m->value[i].name);
     return 0;
 }
 
@@ -458,7 +430,7 @@ int import_input_layer(struct import *m)
 {
     const Onnx__ValueInfoProto *info = NULL;
     struct value *v = NULL;
-    struct err *e = m->call.e;
+    struct err *e = m->e;
     for (size_t i = 0; i < m->graph->n_input; i++) {
         struct value *input = import_find(m, m->graph->input[i]->name);
         if (!input || input->kind != NOTHING || !input->needed)
@@ -498,7 +470,7 @@ int import_input_layer(struct import *m)
 int import_output_layer(struct import *m, const struct value *y)
 {
     struct net *net = m->net;
-    struct err *e = m->call.e;
+    struct err *e = m->e;
     if (y->kind != RUNTIME)
         return err_set(e, "the output '%.60s' does not depend on the image", y->name);
     if (y->integer || y->quantized)

@@ -1,19 +1,42 @@
 /* Making a net of an ONNX graph, for this room alone.
  *
- * Each value of the graph is either a constant, computed here (fold.h), or the output of a
- * layer of the net seen through a view: how the dimensions of the ONNX tensor map to the layer's
- * axes C, H and W. Transpose, Reshape, Squeeze and their like change the view only; dense weights and
- * constants are read through it. So a network in NHWC becomes the same net as its twin in NCHW, and
- * nothing is moved at run time.
+ * Each value of the graph is either a constant, computed here, or the output of a layer of the net seen through a
+ * view: how the dimensions of the ONNX tensor map to the layer's axes C, H and W. Transpose, Reshape, Squeeze and
+ * their like change the view only; dense weights and constants are read through it. So a network in NHWC becomes
+ * the same net as its twin in NCHW, and nothing is moved at run time.
  *
- * Functions return -1 or NULL when they have failed the call at hand (call_fail). */
-#ifndef INKPIPE_ONNX_IMPORT_H
-#define INKPIPE_ONNX_IMPORT_H
+ * Functions return -1 or NULL when they have failed the node at hand (node_fail), and do nothing for a layer
+ * of -1, which has failed already. */
+#ifndef INKPIPE_IMPORT_H
+#define INKPIPE_IMPORT_H
 
+#include "net/net.h"
 #include "onnx.h"
-#include "fold.h"
+#include "onnx.pb-c.h"
 
+#define ONNX_MAX_RANK 8 /* A tensor has at most so many dimensions. */
 #define MAX_LAYERS (4 * NET_MAX_LAYERS) /* A graph makes at most so many layers, before tidy.c drops some. */
+#define MAX_TEMPORARIES 2 /* A node makes at most so many tensors for its own use. */
+
+#define TYPE(name) ONNX__TENSOR_PROTO__DATA_TYPE__##name
+
+struct dims {
+    int rank;
+    long dim[ONNX_MAX_RANK];
+};
+
+/* A constant. Its values are doubles, which are exact for every type but integers beyond 2^53; weights
+ * that are not folded stay where protobuf-c unpacked the file's floats. */
+struct tensor {
+    int type; /* a DataType of TensorProto */
+    struct dims dims;
+    long count;
+    double *data;        /* [count], row-major, owned */
+    const float *floats; /* instead of data: borrowed */
+    double *step;        /* owned; of a tensor that was dequantized, the steps (scales): values are whole
+                            multiples of them, -128..127. One a place along step_axis, or one (-1) */
+    int step_axis;
+};
 
 enum axis { AXIS_C, AXIS_H, AXIS_W };
 
@@ -45,46 +68,165 @@ struct value {
 
 struct import {
     const Onnx__GraphProto *graph;
+    long opset;
     struct net *net;
     bool *affine;        /* [MAX_LAYERS] a batch norm that was made of constants here */
     struct value *value; /* [values], sorted by name */
     size_t values;
-    long batch;       /* N as the shapes have it; 1 when it is symbolic */
-    bool one_image;   /* the file fixes N to 1 */
-    int tile;         /* the side of a finder's pictures, whose size may be open; 0: no finder */
-    long constants;   /* the budget of constants: values that may still be allocated */
-    long weights;     /* the budget of weights: floats that may still be allocated */
-    struct call call; /* the node being processed */
+    long batch;     /* N as the shapes have it; 1 when it is symbolic */
+    bool one_image; /* the file fixes N to 1 */
+    int tile;       /* the side of a finder's pictures, whose size may be open; 0: no finder */
+    long constants; /* the budget of constants: values that may still be allocated */
+    long weights;   /* the budget of weights: floats that may still be allocated */
+    struct err *e;
+
+    const Onnx__NodeProto *node; /* the node at hand, and of it: */
+    const struct operator *operator;
+    const struct tensor **in; /* [node->n_input]: constant inputs; NULL: left out, or not constant */
+    struct tensor temporary[MAX_TEMPORARIES];
+    int temporaries;
+    bool failed; /* the import, by the first failure, which e says */
 };
+
+/* ---- The table of operators (operators.c) ---- */
+
+/* Compute a constant: *out, empty before, of input 0, x (NULL: the operator has none), and the other inputs. */
+typedef int folder(struct import *m, const struct tensor *x, struct tensor *out);
+
+/* Make layers or a view: *y is a copy of input 0, and becomes the output. Returns the output's layer. */
+typedef int runner(struct import *m, struct value *y);
+
+/* The rule by which an operator makes one shape of another. */
+typedef int dims_rule(struct import *m, const struct dims *in, struct dims *out);
+
+/* What input 0 must be, where it is not constant. */
+enum takes {
+    FLOATS, /* floats that depend on the image */
+    ANY,    /* integers, quantized values and what comes after softmax too */
+    ITSELF  /* the runner looks for it itself, and *y is empty */
+};
+
+struct operator {
+    const char *type;
+    int min, max;           /* how many inputs it has */
+    const char *attributes; /* that it may have, separated by spaces */
+    folder *fold;           /* NULL: it is not run on constants */
+    runner *run;            /* NULL: it is run on constants only */
+    enum takes takes;
+    int kind;            /* which one of a family: an enum op, an enum function, a sign */
+    float alpha, beta;   /* what those attributes are when they are absent */
+    dims_rule *rule;
+    double (*each)(double); /* the function of each value of a constant */
+    int out;                /* the output that is made; others are left out */
+    const char *domain;     /* NULL: ONNX's own */
+};
+
+const struct operator *operator_of(const Onnx__NodeProto *node); /* NULL: not known */
+const char *operator_name(enum function function); /* the type of the operator of a function */
+bool operator_takes(const struct operator *o, const char *attribute);
+int operator_check(struct import *m); /* that the node has the inputs and attributes of its operator */
+
+/* ---- The node at hand, its attributes and constants (tensor.c) ---- */
+
+/* Say in m->e why the node has failed, led by its name and operator; the first failure is kept. Returns -1. */
+int node_fail(struct import *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An attribute, or `otherwise` when it is absent; a wrong type fails the node. */
+const Onnx__AttributeProto *attr_find(const Onnx__NodeProto *node, const char *name); /* NULL: absent */
+long attr_int(struct import *m, const char *name, long otherwise);
+float attr_float(struct import *m, const char *name, float otherwise);
+bool attr_is(struct import *m, const char *name, const char *value, bool otherwise);
+
+/* Read an attribute of up to max integers into values. Returns how many; -1 when it is absent. */
+int attr_ints(struct import *m, const char *name, int max, long *values);
+
+/* A temporary tensor of rank 1: an attribute that is a list of numbers; NULL when it is absent. */
+struct tensor *attr_tensor(struct import *m, const char *name);
+
+/* Read integers that newer opsets have as constant operand `index` and older ones as attribute `name`.
+ * Returns as attr_ints does. */
+int operand_ints(struct import *m, size_t index, const char *name, int max, long *values);
+
+/* The value of a constant operand of one element; `otherwise` when it is absent. */
+double operand_number(struct import *m, size_t index, double otherwise);
+
+/* An axis in -rank..rank-1 as 0..rank-1; fails beyond. */
+int node_axis(struct import *m, long axis, int rank, int *result);
+
+static inline double tensor_at(const struct tensor *t, long i)
+{
+    return t->floats ? (double)t->floats[i] : t->data[i];
+}
+
+/* Make t a tensor of zeros, whose values are counted against the budget. */
+int tensor_new(struct import *m, struct tensor *t, int type, const struct dims *dims);
+void tensor_free(struct tensor *t);
+
+/* An empty tensor that is freed with the node. */
+struct tensor *tensor_temporary(struct import *m);
+
+/* Read the list of numbers of an attribute, integers or floats. */
+int tensor_list(struct import *m, const Onnx__AttributeProto *a, bool whole, struct tensor *t);
+
+/* Read an initializer or an attribute's tensor, which must outlive t. */
+int tensor_read(struct import *m, const Onnx__TensorProto *proto, struct tensor *t);
+
+/* Give t the steps along axis whose multiples its values are. */
+int tensor_set_steps(struct import *m, struct tensor *t, const struct tensor *steps, int axis);
+
+/* The lowest and highest value of an integer type; false for others. */
+bool type_range(int type, double *low, double *high);
+bool type_is_float(int type);
+
+/* ---- Rules for the shapes of constants and of values that depend on the image (fold.c) ---- */
+
+dims_rule dims_reshape, dims_flatten, dims_squeeze, dims_unsqueeze;
+int dims_perm(struct import *m, int rank, int *perm); /* of Transpose */
+
+/* The number of entries behind an axis, for each of its own. */
+long dims_inner(const struct dims *d, int axis);
+
+/* A slice along each dimension: begin and step in `in`, and the dims that come out. */
+struct slice {
+    long from[ONNX_MAX_RANK], by[ONNX_MAX_RANK];
+    struct dims dims;
+};
+int dims_slice(struct import *m, const struct dims *in, struct slice *s);
+
+/* The dims that two tensors are broadcast to together. */
+int dims_common(struct import *m, const struct dims *a, const struct dims *b, struct dims *out);
+
+/* Make out the dims themselves, which Shape gives. */
+int dims_tensor(struct import *m, const struct dims *dims, struct tensor *out);
+
+/* Make out (x - zero) * scale, scale and zero being constant inputs `at` and at + 1 of the node: one number, or
+ * one a place along dimension `along` of x. */
+int dequantize(struct import *m, const struct tensor *x, size_t at, long along, struct tensor *out);
+
+/* ---- Values and layers (graph.c) ---- */
 
 /* Find the value of that name. NULL when there is none. */
 struct value *import_find(struct import *m, const char *name);
 
-/* Input i of the node being processed:
+/* Input i of the node at hand:
  *   import_input     NULL when it is omitted
- *   import_runtime   must depend on the image and be a float; NULL when the call has failed
- *   import_any       must depend on the image; integers and quantized values will do
+ *   import_floats    must depend on the image, as FLOATS says; NULL when the node has failed
+ *   import_any       must depend on the image, as ANY says
  *   import_constant  must be constant
  *   import_given     whether it is there
- *   import_optional  a constant; NULL when it is not there, or the call has failed */
+ *   import_optional  a constant; NULL when it is not there, or the node has failed */
 struct value *import_input(struct import *m, size_t i);
-struct value *import_runtime(struct import *m, size_t i);
+struct value *import_floats(struct import *m, size_t i);
 struct value *import_any(struct import *m, size_t i);
 const struct tensor *import_constant(struct import *m, size_t i);
 bool import_given(struct import *m, size_t i);
 const struct tensor *import_optional(struct import *m, size_t i);
 
-/* Make the node's output (output i) that layer's, seen through view. A layer of -1 has failed already: returns
- * -1. */
-int import_result(struct import *m, int layer, const struct view *view);
-int import_output(struct import *m, size_t i, int layer, const struct view *view);
+/* Check that x is as FLOATS says. */
+int import_check(struct import *m, const struct value *x);
 
-/* Make the node's output x's layer, or another one, of the same numbers (of what type, in what steps), seen
- * through another view. */
-int import_same(struct import *m, const struct value *x, const struct view *view);
-int import_like(struct import *m, const struct value *x, int layer, const struct view *view);
-
-/* Make output i a constant number, where it is asked for. */
+/* Make output i of the node y, where it is asked for; a constant number. */
+int import_output(struct import *m, size_t i, const struct value *y);
 int import_number(struct import *m, size_t i, double number);
 
 /* Append a layer in two steps: import_new_layer, which the caller fills in, then import_finish, which
@@ -94,7 +236,7 @@ int import_finish(struct import *m);
 int import_add(struct import *m, enum op op, int from);
 
 /* Zeroed floats for a layer, counted against m->weights. */
-float *import_floats(struct import *m, long count);
+float *import_weights(struct import *m, long count);
 
 /* Set l->step to w's steps times factor when w was dequantized and its steps are one, or along `axis`
  * (that of the outputs). */
@@ -106,14 +248,10 @@ int import_bias(struct import *m, struct layer *l, const struct tensor *b, doubl
 /* Append OP_POINTWISE. */
 int import_function(struct import *m, int from, enum function function, float alpha);
 
+/* The shape of a layer; of one that has failed, 1x1x1. */
 static inline struct shape import_shape(const struct import *m, int layer)
 {
-    return m->net->layer[layer].out;
-}
-
-static inline long shape_values(struct shape s)
-{
-    return (long)s.c * s.h * s.w;
+    return layer < 0 ? (struct shape){1, 1, 1} : m->net->layer[layer].out;
 }
 
 static inline bool is_flat(struct shape s)
@@ -134,10 +272,16 @@ int import_tidy(struct import *m);
 /* Free the arrays that a layer owns. */
 void import_free_layer(struct layer *l);
 
+/* ---- Views (view.c) ---- */
+
 /* Views of a layer of shape s: [N][C][H][W] and [N][C*H*W]; axes in the order C H W. */
 struct view view_nchw(const struct import *m, struct shape s);
 struct view view_flat(const struct import *m, struct shape s);
 void view_natural(struct view *v, struct shape s);
+
+/* The number of values of an image; the layer's shape as the view has it. */
+long view_count(const struct view *v);
+struct shape view_shape(const struct view *v);
 
 /* True when the elements of an image run in the order C H W. */
 bool view_is_linear(const struct view *v);
@@ -151,32 +295,37 @@ void view_sort(struct view *v);
 /* The stride of each axis in an ONNX tensor of `like` dims that is broadcast to the view. */
 int view_strides(struct import *m, const struct view *v, const struct dims *like, long *stride);
 
-/* The layer whose shape is the one that x's view says: x's own, or a reshape appended to it. What looks at
- * H and W needs it. view_pictures fails unless x is [N][C][H][W] as well. */
-int view_spatial(struct import *m, const struct value *x);
-int view_reshaped(struct import *m, const struct value *x, const struct view *view);
-
 /* The view of the same list of values whose axes are its dimensions. False where there is none. */
 bool view_by_dims(const struct import *m, const struct view *v, struct view *out);
-int view_pictures(struct import *m, const struct value *x);
+
+/* The layer whose shape is the one that y's view says: y's own, or a reshape appended to it. What looks at
+ * H and W needs it. view_pictures fails unless y is [N][C][H][W] as well, or can be seen so: its view is that
+ * then. */
+int view_spatial(struct import *m, const struct value *y);
+int view_pictures(struct import *m, struct value *y);
+
+/* Append a layer whose channels are dimension d of y, for what joins or cuts them; y's view becomes its. */
+int view_channels(struct import *m, struct value *y, int d);
+
+/* ---- What layers are made of ---- */
+
+/* Append x under another shape. */
+int add_reshape(struct import *m, int from, struct shape to);
 
 /* Append y = scale * x + shift, one number a channel, or the same for all (scaled, shifted). The layer takes
  * over both arrays; NULL is all 1, all 0. */
 int add_affine(struct import *m, int from, float *scale, float *shift);
 int add_scaled(struct import *m, int from, float scale, float shift);
 
-/* Make the node's output x with t, broadcast to it, added to or multiplied with it, or f of each value of t. */
-int affine_with(struct import *m, const struct value *x, const struct tensor *t, bool is_scale,
-                double (*f)(double));
+/* Append y with t, broadcast to it, added to or multiplied with it, or f of each value of t. */
+int affine_with(struct import *m, const struct value *y, const struct tensor *t, bool is_scale, double (*f)(double));
 double same(double x);
 
 /* Append the convolution that the node's attributes describe, with weights w and, unless NULL, biases b; the
- * product factor * x * w, or x * transpose(w), + b_factor * b with a matrix w. They return the layer and set the
- * view of its output. */
-int add_conv(struct import *m, const struct value *x, const struct tensor *w, const struct tensor *b,
-             struct view *view);
-int add_product(struct import *m, const struct value *x, const struct tensor *w, bool transposed, float factor,
-                const struct tensor *b, float b_factor, struct view *view);
+ * product factor * y * w, or y * transpose(w), + b_factor * b with a matrix w. y's view becomes the output's. */
+int add_conv(struct import *m, struct value *y, const struct tensor *w, const struct tensor *b);
+int add_product(struct import *m, struct value *y, const struct tensor *w, bool transposed, float factor,
+                const struct tensor *b, float b_factor);
 
 /* Append the product of two layers of one shape, or their sum. */
 int add_pair(struct import *m, enum op op, int a, int b);
@@ -187,29 +336,23 @@ int add_mean(struct import *m, int from, const bool over[3]);
 int add_copies(struct import *m, int from, struct shape to);
 int add_normal(struct import *m, int from, const bool over[3], float epsilon);
 
-/* Append x under another shape. */
-int add_reshape(struct import *m, int from, struct shape to);
-
-/* Append a layer whose channels are dimension d of x, for what joins or cuts them; *view becomes its. */
-int view_channels(struct import *m, const struct value *x, int d, struct view *view);
-
-/* Make the node's output i x in steps of `scale` and `zero`, inputs `at` and at + 1. */
-int import_quantized(struct import *m, int layer, const struct view *view, size_t at);
-
-/* Make *out the float value of input 0 of an operator on quantized values, scale and zero being inputs 1, 2. */
-int import_dequantized(struct import *m, struct value *out);
-
 /* Set the labels to the names of classes in attribute `strings`, or `ints`. */
 int import_labels(struct import *m, const char *strings, const char *ints);
 
-/* The operators. */
-typedef int runner(struct import *m);
+/* ---- The operators ---- */
+
+folder fold_arithmetic, fold_cast, fold_concat, fold_constant, fold_constant_of_shape, fold_dequantize, fold_dims,
+    fold_each, fold_expand, fold_gather, fold_identity, fold_quantize, fold_reduce_prod, fold_shape, fold_slice,
+    fold_transpose;
+
 runner do_arithmetic, do_batchnorm, do_cast, do_clip, do_compare, do_concat, do_conv, do_conv_integer,
     do_conv_transpose, do_dequantize, do_dropout, do_dynamic_quantize, do_each, do_expand, do_flatten, do_gelu,
     do_gemm, do_global, do_group_norm, do_identity, do_layer_norm, do_linear_classifier, do_matmul,
     do_matmul_integer, do_negative, do_normalizer, do_pad, do_pointwise, do_pool, do_prelu, do_qlinear_conv,
     do_qlinear_matmul, do_quantize, do_reduce, do_resize, do_scaler, do_shape, do_slice, do_softmax, do_split,
     do_sum, do_swish, do_transpose, do_view, do_where, do_zipmap;
+
+/* ---- Functions of the model (inline.c) ---- */
 
 /* Replace the calls of the model's own functions by their nodes. Returns the graph to be read, which is the
  * model's where it has no functions; NULL when it has failed. */

@@ -41,7 +41,7 @@ static int check_finite(const struct net *net, struct err *e)
 
 static int import_graph(struct import *m, const char *output)
 {
-    struct err *e = m->call.e;
+    struct err *e = m->e;
     m->net = calloc(1, sizeof *m->net);
     m->affine = calloc(MAX_LAYERS, sizeof *m->affine);
     if (!m->net || !m->affine || !(m->net->layer = calloc(MAX_LAYERS, sizeof *m->net->layer)))
@@ -62,10 +62,11 @@ static struct net *import_one(const Onnx__GraphProto *graph, long opset, size_t 
                                  int tile, const char *output, struct err *e)
 {
     struct import m = {.graph = graph,
+                       .opset = opset,
                        .tile = tile,
                        .constants = MAX_VALUES_A_BYTE * (long)file_size + SPARE_CONSTANTS,
-                       .weights = MAX_VALUES_A_BYTE * (long)file_size + SPARE_WEIGHTS};
-    m.call = (struct call){.opset = opset, .budget = &m.constants, .e = e};
+                       .weights = MAX_VALUES_A_BYTE * (long)file_size + SPARE_WEIGHTS,
+                       .e = e};
     int status = import_graph(&m, output);
     for (size_t i = 0; i < m.values; i++)
         tensor_free(&m.value[i].tensor);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/files.h"
-#include "fold.h"
+#include "import.h"
 
 #define SAVE_OPSET 13 /* Operators are written as this opset has them, which every common runtime reads. */
 #define LATE_OPSET 20 /* A net with functions that came later is written as this opset has them. */

@@ -1,81 +1,80 @@
 /* Tensors and attributes.
  *   in   TensorProto and AttributeProto as protobuf-c unpacked them
  *   out  struct tensor and numbers, every type, size and count checked */
-#include "fold.h"
+#include "import.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-int call_fail(struct call *c, const char *format, ...)
+int node_fail(struct import *m, const char *format, ...)
 {
     char what[256];
-    if (c->failed)
+    if (m->failed)
         return -1;
-    c->failed = true;
+    m->failed = true;
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    if (!c->node)
-        return err_set(c->e, "%s", what);
-    const char *name = c->node->name && c->node->name[0]         ? c->node->name
-                       : c->node->n_output && c->node->output[0] ? c->node->output[0]
+    if (!m->node)
+        return err_set(m->e, "%s", what);
+    const char *name = m->node->name && m->node->name[0]         ? m->node->name
+                       : m->node->n_output && m->node->output[0] ? m->node->output[0]
                                                                  : "?";
-    return err_set(c->e, "node '%.60s' (%.30s): %s", name,
-                   c->node->op_type ? c->node->op_type : "?", what);
+    return err_set(m->e, "node '%.60s' (%.30s): %s", name,
+                   m->node->op_type ? m->node->op_type : "?", what);
 }
 
 /* ---- Attributes ---- */
 
-static const Onnx__AttributeProto *find(struct call *c, const char *name)
+const Onnx__AttributeProto *attr_find(const Onnx__NodeProto *node, const char *name)
 {
-    for (size_t i = 0; i < c->node->n_attribute; i++) {
-        const Onnx__AttributeProto *a = c->node->attribute[i];
-        if (a->name && !strcmp(a->name, name))
-            return a;
-    }
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (node->attribute[i]->name && !strcmp(node->attribute[i]->name, name))
+            return node->attribute[i];
     return NULL;
 }
 
-/* Whether the attribute is of that type. Files of the first versions of the format leave the type out. */
-static bool has_type(struct call *c, const Onnx__AttributeProto *a, int type)
+/* The attribute of that type; NULL when it is absent or of another, which fails the node. Files of the first
+ * versions of the format leave the type out. */
+static const Onnx__AttributeProto *find(struct import *m, const char *name, int type)
 {
-    if (!a->has_type || (int)a->type == 0 || (int)a->type == type)
-        return true;
-    call_fail(c, "attribute %.30s has the wrong type", a->name);
-    return false;
+    const Onnx__AttributeProto *a = attr_find(m->node, name);
+    if (!a || !a->has_type || (int)a->type == 0 || (int)a->type == type)
+        return a;
+    node_fail(m, "attribute %.30s has the wrong type", a->name);
+    return NULL;
 }
 
-long attr_int(struct call *c, const char *name, long otherwise)
+long attr_int(struct import *m, const char *name, long otherwise)
 {
-    const Onnx__AttributeProto *a = find(c, name);
-    return a && has_type(c, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT) ? (long)a->i : otherwise;
+    const Onnx__AttributeProto *a = find(m, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
+    return a ? (long)a->i : otherwise;
 }
 
-float attr_float(struct call *c, const char *name, float otherwise)
+float attr_float(struct import *m, const char *name, float otherwise)
 {
-    const Onnx__AttributeProto *a = find(c, name);
-    return a && has_type(c, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT) ? a->f : otherwise;
+    const Onnx__AttributeProto *a = find(m, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
+    return a ? a->f : otherwise;
 }
 
-bool attr_is(struct call *c, const char *name, const char *value, bool otherwise)
+bool attr_is(struct import *m, const char *name, const char *value, bool otherwise)
 {
-    const Onnx__AttributeProto *a = find(c, name);
-    if (!a || !has_type(c, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING))
-        return otherwise;
-    return a->s.len == strlen(value) && !memcmp(a->s.data, value, a->s.len);
+    const Onnx__AttributeProto *a = find(m, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+    return a ? a->s.len == strlen(value) && !memcmp(a->s.data, value, a->s.len) : otherwise;
 }
 
-int attr_ints(struct call *c, const char *name, int max, long *values)
+int attr_ints(struct import *m, const char *name, int max, long *values)
 {
-    const Onnx__AttributeProto *a = find(c, name);
-    if (!a || !has_type(c, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS))
+    const Onnx__AttributeProto *a = find(m, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
+    if (!a)
         return -1;
     if (a->n_ints > (size_t)max) {
-        call_fail(c, "attribute %.30s has %zu values", name, a->n_ints);
+        node_fail(m, "attribute %.30s has %zu values", name, a->n_ints);
         return 0;
     }
     for (size_t i = 0; i < a->n_ints; i++)
@@ -83,13 +82,13 @@ int attr_ints(struct call *c, const char *name, int max, long *values)
     return (int)a->n_ints;
 }
 
-int operand_ints(struct call *c, size_t index, const char *name, int max, long *values)
+int operand_ints(struct import *m, size_t index, const char *name, int max, long *values)
 {
-    if (index >= c->node->n_input || !c->node->input[index] || !c->node->input[index][0])
-        return attr_ints(c, name, max, values);
-    const struct tensor *t = c->in[index];
+    if (!import_given(m, index))
+        return attr_ints(m, name, max, values);
+    const struct tensor *t = m->in[index];
     if (!t || type_is_float(t->type) || t->count > max || t->dims.rank > 1) {
-        call_fail(c, "%s must be %s", name, t ? "a short list of whole numbers" : "a constant");
+        node_fail(m, "%s must be %s", name, t ? "a short list of whole numbers" : "a constant");
         return 0;
     }
     for (long i = 0; i < t->count; i++)
@@ -97,22 +96,22 @@ int operand_ints(struct call *c, size_t index, const char *name, int max, long *
     return (int)t->count;
 }
 
-double operand_number(struct call *c, size_t index, double otherwise)
+double operand_number(struct import *m, size_t index, double otherwise)
 {
-    if (index >= c->node->n_input || !c->node->input[index] || !c->node->input[index][0])
+    if (!import_given(m, index))
         return otherwise;
-    const struct tensor *t = c->in[index];
+    const struct tensor *t = m->in[index];
     if (!t || t->count != 1) {
-        call_fail(c, "input %zu must be one constant number", index);
+        node_fail(m, "input %zu must be one constant number", index);
         return otherwise;
     }
     return tensor_at(t, 0);
 }
 
-int call_axis(struct call *c, long axis, int rank, int *result)
+int node_axis(struct import *m, long axis, int rank, int *result)
 {
     if (axis < -rank || axis >= rank)
-        return call_fail(c, "axis %ld of a tensor of rank %d", axis, rank);
+        return node_fail(m, "axis %ld of a tensor of rank %d", axis, rank);
     *result = (int)(axis < 0 ? axis + rank : axis);
     return 0;
 }
@@ -168,66 +167,64 @@ void tensor_free(struct tensor *t)
 
 /* The number of values of a constant, or -1 when there are too many. The product of some of its sides is
  * no larger: a side of 0 counts as 1 there. */
-static long count_values(struct call *c, const struct dims *dims)
+static long count_values(struct import *m, const struct dims *dims)
 {
     long count = 1;
     bool none = false;
     for (int i = 0; i < dims->rank; i++) {
         if (dims->dim[i] < 0 || dims->dim[i] > NET_MAX_TENSOR)
-            return call_fail(c, "a constant with a side of %ld", dims->dim[i]);
+            return node_fail(m, "a constant with a side of %ld", dims->dim[i]);
         count *= dims->dim[i] ? dims->dim[i] : 1;
         none |= dims->dim[i] == 0;
         if (count > NET_MAX_TENSOR)
-            return call_fail(c, "a constant of more than %ld values", NET_MAX_TENSOR);
+            return node_fail(m, "a constant of more than %ld values", NET_MAX_TENSOR);
     }
     return none ? 0 : count;
 }
 
-int tensor_new(struct call *c, struct tensor *t, int type, const struct dims *dims)
+int tensor_new(struct import *m, struct tensor *t, int type, const struct dims *dims)
 {
-    long count = count_values(c, dims);
+    long count = count_values(m, dims);
     if (count < 0)
         return -1;
-    if (count > *c->budget)
-        return call_fail(c, "more constant values than a file of its size should need");
-    *c->budget -= count;
+    if (count > m->constants)
+        return node_fail(m, "more constant values than a file of its size should need");
+    m->constants -= count;
     *t = (struct tensor){.type = type, .dims = *dims, .count = count};
     t->data = calloc((size_t)count + 1, sizeof *t->data);
-    return t->data ? 0 : call_fail(c, "out of memory");
+    return t->data ? 0 : node_fail(m, "out of memory");
 }
 
-int tensor_set_steps(struct call *c, struct tensor *t, const double *steps, long count, int axis)
+int tensor_set_steps(struct import *m, struct tensor *t, const struct tensor *steps, int axis)
 {
-    t->step = malloc((size_t)count * sizeof *t->step);
+    t->step = malloc((size_t)steps->count * sizeof *t->step);
     if (!t->step)
-        return call_fail(c, "out of memory");
-    memcpy(t->step, steps, (size_t)count * sizeof *t->step);
+        return node_fail(m, "out of memory");
+    for (long i = 0; i < steps->count; i++)
+        t->step[i] = tensor_at(steps, i);
     t->step_axis = axis;
     return 0;
 }
 
-int tensor_own(struct call *c, struct tensor *t)
+struct tensor *tensor_temporary(struct import *m)
 {
-    struct tensor own;
-    if (!t->floats)
-        return 0;
-    if (tensor_new(c, &own, t->type, &t->dims))
-        return -1;
-    for (long i = 0; i < t->count; i++)
-        own.data[i] = t->floats[i];
-    *t = own;
-    return 0;
+    assert(m->temporaries < MAX_TEMPORARIES);
+    return &m->temporary[m->temporaries++];
 }
 
-int attr_tensor(struct call *c, const char *name, struct tensor *t)
+struct tensor *attr_tensor(struct import *m, const char *name)
 {
-    const Onnx__AttributeProto *a = find(c, name);
-    *t = (struct tensor){0};
+    const Onnx__AttributeProto *a = attr_find(m->node, name);
     if (!a)
-        return 0;
-    bool whole = a->n_ints > 0;
+        return NULL;
+    struct tensor *t = tensor_temporary(m);
+    return tensor_list(m, a, a->n_ints > 0, t) ? NULL : t;
+}
+
+int tensor_list(struct import *m, const Onnx__AttributeProto *a, bool whole, struct tensor *t)
+{
     struct dims dims = {1, {(long)(whole ? a->n_ints : a->n_floats)}};
-    if (tensor_new(c, t, whole ? TYPE(INT64) : TYPE(FLOAT), &dims))
+    if (tensor_new(m, t, whole ? TYPE(INT64) : TYPE(FLOAT), &dims))
         return -1;
     for (long i = 0; i < t->count; i++)
         t->data[i] = whole ? (double)a->ints[i] : a->floats[i];
@@ -296,7 +293,7 @@ static int bytes_of(int type)
 }
 
 /* Read the values from the list that the type has in TensorProto (float_data, int32_data, ...). */
-static int read_typed(struct call *c, const Onnx__TensorProto *p, struct tensor *t)
+static int read_typed(struct import *m, const Onnx__TensorProto *p, struct tensor *t)
 {
     bool wide = t->type == TYPE(UINT32) || t->type == TYPE(UINT64);
     size_t count = t->type == TYPE(FLOAT)    ? p->n_float_data
@@ -305,7 +302,7 @@ static int read_typed(struct call *c, const Onnx__TensorProto *p, struct tensor 
                    : wide                    ? p->n_uint64_data
                                              : p->n_int32_data;
     if (count != (size_t)t->count)
-        return call_fail(c, "tensor '%.60s' has %zu values, not %ld", p->name ? p->name : "", count,
+        return node_fail(m, "tensor '%.60s' has %zu values, not %ld", p->name ? p->name : "", count,
                          t->count);
     for (size_t i = 0; i < count; i++)
         t->data[i] = t->type == TYPE(FLOAT)    ? (double)p->float_data[i]
@@ -316,11 +313,11 @@ static int read_typed(struct call *c, const Onnx__TensorProto *p, struct tensor 
     return 0;
 }
 
-static int read_raw(struct call *c, const Onnx__TensorProto *p, struct tensor *t)
+static int read_raw(struct import *m, const Onnx__TensorProto *p, struct tensor *t)
 {
     int size = bytes_of(t->type);
     if (p->raw_data.len != (size_t)t->count * (size_t)size)
-        return call_fail(c, "tensor '%.60s' has %zu bytes, not %ld of %d", p->name ? p->name : "",
+        return node_fail(m, "tensor '%.60s' has %zu bytes, not %ld of %d", p->name ? p->name : "",
                          p->raw_data.len, t->count, size);
     for (long i = 0; i < t->count; i++)
         t->data[i] = from_bits(t->type, little_endian(p->raw_data.data + i * size, size));
@@ -338,27 +335,27 @@ static const float *plain_floats(const Onnx__TensorProto *p, long count)
                                                                       : NULL;
 }
 
-int tensor_read(struct call *c, const Onnx__TensorProto *p, struct tensor *t)
+int tensor_read(struct import *m, const Onnx__TensorProto *p, struct tensor *t)
 {
     const char *name = p->name ? p->name : "";
     bool is_signed;
     int type = p->has_data_type ? p->data_type : 0;
     if (p->n_external_data || (p->has_data_location && (int)p->data_location == 1))
-        return call_fail(c,
+        return node_fail(m,
                          "the weights are in another file, which is not read: export with "
                          "torch.onnx.export(..., external_data=False) or join them in Python with "
                          "onnx.save(onnx.load(f), f)");
     if (!type_is_float(type) && !integer_bits(type, &is_signed))
-        return call_fail(c, "tensor '%.60s' has a type that is not read: %d", name, type);
+        return node_fail(m, "tensor '%.60s' has a type that is not read: %d", name, type);
     if (p->n_dims > ONNX_MAX_RANK || p->segment)
-        return call_fail(c, "tensor '%.60s' has %zu dimensions", name, p->n_dims);
+        return node_fail(m, "tensor '%.60s' has %zu dimensions", name, p->n_dims);
     struct dims dims = {.rank = (int)p->n_dims};
     for (size_t i = 0; i < p->n_dims; i++) {
         if (p->dims[i] < 0 || p->dims[i] > NET_MAX_TENSOR)
-            return call_fail(c, "tensor '%.60s' has a side of %lld", name, (long long)p->dims[i]);
+            return node_fail(m, "tensor '%.60s' has a side of %lld", name, (long long)p->dims[i]);
         dims.dim[i] = (long)p->dims[i];
     }
-    long count = count_values(c, &dims);
+    long count = count_values(m, &dims);
     if (count < 0)
         return -1;
     const float *floats = type == TYPE(FLOAT) && count ? plain_floats(p, count) : NULL;
@@ -366,7 +363,7 @@ int tensor_read(struct call *c, const Onnx__TensorProto *p, struct tensor *t)
         *t = (struct tensor){.type = type, .dims = dims, .count = count, .floats = floats};
         return 0;
     }
-    if (tensor_new(c, t, type, &dims))
+    if (tensor_new(m, t, type, &dims))
         return -1;
-    return p->has_raw_data && p->raw_data.len ? read_raw(c, p, t) : read_typed(c, p, t);
+    return p->has_raw_data && p->raw_data.len ? read_raw(m, p, t) : read_typed(m, p, t);
 }

@@ -30,7 +30,7 @@ static int fold_affine(struct import *m, int i)
 {
     struct layer *affine = &m->net->layer[i], *l = &m->net->layer[affine->in[0]];
     long each = net_weight_count(m->net, affine->in[0]) / l->out.c;
-    if (!l->bias && !(l->bias = import_floats(m, l->out.c)))
+    if (!l->bias && !(l->bias = import_weights(m, l->out.c)))
         return -1;
     for (long k = 0; k < l->out.c; k++) {
         for (long j = k * each; j < (k + 1) * each; j++)
@@ -118,7 +118,7 @@ int import_tidy(struct import *m)
     int *readers = calloc(2 * MAX_LAYERS, sizeof *readers);
     int kept = 0, status = 0;
     if (!readers)
-        return err_set(m->call.e, "out of memory");
+        return err_set(m->e, "out of memory");
     int *moved = readers + MAX_LAYERS;
     count_readers(net, readers);
     for (int i = 1; i < net->layers && !status; i++)
