@@ -12,7 +12,8 @@ void *grow(void *array, size_t n, size_t *room, size_t size, struct err *e)
         return array;
     size_t more = 2 * *room > MIN_ROOM ? 2 * *room : MIN_ROOM; /* adding one by one copies O(n) items */
     more = n > more ? n : more;
-    void *grown = realloc(array, more * size);
+    size_t bytes;
+    void *grown = __builtin_mul_overflow(more, size, &bytes) ? NULL : realloc(array, bytes);
     if (grown)
         *room = more;
     else

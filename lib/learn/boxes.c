@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
+
 const char *const boxes_class[BOXES_CLASSES] = {"0", "1", "2", "3", "4", "5", "6", "7",     "8",
                                                 "9", ".", ",", "-", "/", ":", "+", "=", "other"};
 
@@ -55,37 +57,24 @@ static int read_box(const struct frame *f, const char *text, int classes, struct
     return 0;
 }
 
-static int make_room(struct map_box **box, int *size, int boxes, struct err *e)
-{
-    if (boxes < *size)
-        return 0;
-    int more = *size ? 2 * *size : 64;
-    struct map_box *grown = realloc(*box, (size_t)more * sizeof *grown);
-    if (!grown)
-        return err_set(e, "out of memory");
-    *box = grown;
-    *size = more;
-    return 0;
-}
-
 /* A header's bytes bound the number of boxes. */
 static int read_text(const struct frame *f, const char *text, int classes, struct map_box **box,
-                     int *size, struct err *e)
+                     size_t *room, struct err *e)
 {
     int boxes = 0;
     for (const char *p = text; *p; p += strcspn(p, ";"), p += *p == ';', boxes++)
-        if (make_room(box, size, boxes, e) || read_box(f, p, classes, &(*box)[boxes], e))
+        if (grow_to(box, (size_t)boxes + 1, room, sizeof **box, e) || read_box(f, p, classes, &(*box)[boxes], e))
             return -1;
     return boxes;
 }
 
-int boxes_read(const struct frame *f, int classes, struct map_box **box, int *size, struct err *e)
+int boxes_read(const struct frame *f, int classes, struct map_box **box, size_t *room, struct err *e)
 {
     char *text = malloc(f->facts_len + 1);
     if (!text)
         return err_set(e, "out of memory");
     bool there = frame_fact(f, "boxes", text, f->facts_len + 1);
-    int boxes = there ? read_text(f, text, classes, box, size, e) : 0;
+    int boxes = there ? read_text(f, text, classes, box, room, e) : 0;
     free(text);
     return boxes;
 }

@@ -11,55 +11,56 @@
 
 static const char magic[8] = {'I', 'N', 'K', 'C', 'K', 'P', 'T', '2'};
 
-#define FIELDS 6 /* The head has so many unsigned numbers. */
 #define RECORD (sizeof(struct epoch_record) / sizeof(double))
-#define HEAD (sizeof magic + SHA256_SIZE + 8 * FIELDS + 8 * 5)
+#define HEAD (sizeof magic + SHA256_SIZE + 8 * 6 + 8 * 5)
 
-static uint8_t *put(uint8_t *p, uint64_t x, int bytes)
+/* A checkpoint's bytes as they are written, or read. */
+struct pass {
+    uint8_t *at;
+    bool reads;
+};
+
+/* Write or read `count` numbers of `size` bytes each, which are little-endian in the file. */
+static void pass(struct pass *p, void *numbers, size_t size, size_t count)
 {
-    for (int i = 0; i < bytes; i++)
-        *p++ = (uint8_t)(x >> (8 * i));
-    return p;
+    const bool turned = __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__;
+    uint8_t *memory = numbers;
+    for (size_t i = 0; i < count * size; i++) {
+        size_t j = turned ? i - i % size + (size - 1 - i % size) : i;
+        if (p->reads)
+            memory[j] = *p->at++;
+        else
+            *p->at++ = memory[j];
+    }
 }
 
-static uint64_t get(const uint8_t **p, int bytes)
+static uint64_t read_number(const uint8_t *bytes, size_t size)
 {
     uint64_t x = 0;
-    for (int i = 0; i < bytes; i++)
-        x |= (uint64_t)*(*p)++ << (8 * i);
+    for (size_t i = size; i-- > 0;)
+        x = x << 8 | bytes[i];
     return x;
 }
 
-static uint8_t *put_double(uint8_t *p, double x)
+static void pass_head(struct pass *p, struct checkpoint *c)
 {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return put(p, bits, 8);
+    uint64_t *const counts[] = {&c->epoch, &c->batch, &c->steps, &c->correct, &c->seen, &c->records};
+    double *const sums[] = {&c->loss, &c->seconds, &c->map.centre, &c->map.class, &c->map.box};
+    pass(p, c->identity, 1, SHA256_SIZE);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        pass(p, counts[i], 8, 1);
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+        pass(p, sums[i], 8, 1);
 }
 
-static double get_double(const uint8_t **p)
+static void pass_arrays(struct pass *p, const struct train_array *list, int n)
 {
-    uint64_t bits = get(p, 8);
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static uint8_t *put_floats(uint8_t *p, const float *x, long count)
-{
-    for (long i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        p = put(p, bits, 4);
-    }
-    return p;
-}
-
-static void get_floats(const uint8_t **p, float *x, long count)
-{
-    for (long i = 0; i < count; i++) {
-        uint32_t bits = (uint32_t)get(p, 4);
-        memcpy(&x[i], &bits, sizeof bits);
+    uint64_t arrays = (uint64_t)n;
+    pass(p, &arrays, 8, 1);
+    for (int i = 0; i < n; i++) {
+        uint64_t count = (uint64_t)list[i].count;
+        pass(p, &count, 8, 1);
+        pass(p, list[i].data, 4, (size_t)list[i].count);
     }
 }
 
@@ -75,77 +76,47 @@ int checkpoint_save(const char *name, const struct checkpoint *c, const struct t
     size_t size = HEAD + (size_t)c->records * sizeof(struct epoch_record) + 8 + 4;
     for (int i = 0; i < n; i++)
         size += 8 + 4 * (size_t)list[i].count;
-    uint8_t *bytes = malloc(size), *p = bytes;
+    uint8_t *bytes = malloc(size);
     if (!bytes)
         return err_set(e, "out of memory for a checkpoint of %zu bytes", size);
-    memcpy(p, magic, sizeof magic);
-    memcpy(p + sizeof magic, c->identity, SHA256_SIZE);
-    p += sizeof magic + SHA256_SIZE;
-    const uint64_t field[FIELDS] = {c->epoch, c->batch, c->steps, c->correct, c->seen, c->records};
-    for (int i = 0; i < FIELDS; i++)
-        p = put(p, field[i], 8);
-    const double sum[] = {c->loss, c->seconds, c->map.centre, c->map.class, c->map.box};
-    for (size_t i = 0; i < sizeof sum / sizeof *sum; i++)
-        p = put_double(p, sum[i]);
-    for (uint64_t i = 0; i < c->records; i++) {
-        double value[RECORD];
-        memcpy(value, &c->record[i], sizeof value);
-        for (size_t j = 0; j < RECORD; j++)
-            p = put_double(p, value[j]);
-    }
-    p = put(p, (uint64_t)n, 8);
-    for (int i = 0; i < n; i++)
-        p = put_floats(put(p, (uint64_t)list[i].count, 8), list[i].data, list[i].count);
-    put(p, checksum(bytes, size - 4), 4);
+    struct checkpoint head = *c;
+    struct pass p = {.at = bytes + sizeof magic};
+    memcpy(bytes, magic, sizeof magic);
+    pass_head(&p, &head);
+    pass(&p, head.record, sizeof(double), RECORD * (size_t)head.records);
+    pass_arrays(&p, list, n);
+    uint32_t sum = checksum(bytes, size - 4);
+    pass(&p, &sum, 4, 1);
     int failed = file_save(name, bytes, size, e);
     free(bytes);
     return failed;
 }
 
-/* Parse the head; records and arrays follow it. */
-static void parse_head(const uint8_t *p, struct checkpoint *c)
-{
-    p += sizeof magic;
-    memcpy(c->identity, p, SHA256_SIZE);
-    p += SHA256_SIZE;
-    c->epoch = get(&p, 8);
-    c->batch = get(&p, 8);
-    c->steps = get(&p, 8);
-    c->correct = get(&p, 8);
-    c->seen = get(&p, 8);
-    c->records = get(&p, 8);
-    c->loss = get_double(&p);
-    c->seconds = get_double(&p);
-    c->map.centre = get_double(&p);
-    c->map.class = get_double(&p);
-    c->map.box = get_double(&p);
-}
-
 /* Whether the arrays from p to end have the sizes of those in list. */
-static int arrays_fit(const uint8_t *p, const uint8_t *end, const struct train_array *list, int n)
+static bool arrays_fit(const uint8_t *p, const uint8_t *end, const struct train_array *list, int n)
 {
-    if (end - p < 8 || get(&p, 8) != (uint64_t)n)
-        return 0;
+    if (end - p < 8 || read_number(p, 8) != (uint64_t)n)
+        return false;
+    p += 8;
     for (int i = 0; i < n; i++) {
-        if (end - p < 8 || get(&p, 8) != (uint64_t)list[i].count ||
-            (size_t)(end - p) / 4 < (size_t)list[i].count)
-            return 0;
-        p += 4 * list[i].count;
+        if (end - p < 8 || read_number(p, 8) != (uint64_t)list[i].count ||
+            (size_t)(end - p - 8) / 4 < (size_t)list[i].count)
+            return false;
+        p += 8 + 4 * list[i].count;
     }
     return p == end;
 }
 
-static int check_head(const uint8_t *bytes, size_t len, const struct checkpoint *c,
+static int check_head(const uint8_t *bytes, size_t len, const struct checkpoint *c, struct pass *p,
                       struct checkpoint *head, struct err *e)
 {
     if (len < sizeof magic || memcmp(bytes, magic, sizeof magic))
         return err_set(e, "not a checkpoint");
     if (len < HEAD + 8 + 4)
         return err_set(e, "the checkpoint is cut short");
-    const uint8_t *sum = bytes + len - 4;
-    if (get(&sum, 4) != checksum(bytes, len - 4))
+    if (read_number(bytes + len - 4, 4) != checksum(bytes, len - 4))
         return err_set(e, "the checkpoint is damaged: its checksum is wrong");
-    parse_head(bytes, head);
+    pass_head(p, head);
     if (memcmp(head->identity, c->identity, SHA256_SIZE))
         return err_set(e, "the checkpoint is of another run: network, data or options differ");
     if (head->records > CHECKPOINT_MAX_EPOCHS || head->epoch != head->records ||
@@ -159,27 +130,18 @@ int checkpoint_parse(const uint8_t *bytes, size_t len, struct checkpoint *c,
                      const struct train_array *list, int n, struct err *e)
 {
     struct checkpoint head;
-    if (check_head(bytes, len, c, &head, e))
+    struct pass p = {.at = (uint8_t *)(uintptr_t)bytes + sizeof magic, .reads = true};
+    if (check_head(bytes, len, c, &p, &head, e))
         return -1;
-    const uint8_t *p = bytes + HEAD, *end = bytes + len - 4;
-    size_t records = (size_t)head.records;
-    if ((size_t)(end - p) < records * sizeof(struct epoch_record) ||
-        !arrays_fit(p + records * sizeof(struct epoch_record), end, list, n))
+    const uint8_t *end = bytes + len - 4;
+    size_t records = (size_t)head.records, size = records * sizeof(struct epoch_record);
+    if ((size_t)(end - p.at) < size || !arrays_fit(p.at + size, end, list, n))
         return err_set(e, "the checkpoint's arrays are not those of the network");
     head.record = calloc(records ? records : 1, sizeof *head.record);
     if (!head.record)
         return err_set(e, "out of memory");
-    for (size_t i = 0; i < records; i++) {
-        double value[RECORD] = {0};
-        for (size_t j = 0; j < RECORD; j++)
-            value[j] = get_double(&p);
-        memcpy(&head.record[i], value, sizeof value);
-    }
-    p += 8;
-    for (int i = 0; i < n; i++) {
-        p += 8;
-        get_floats(&p, list[i].data, list[i].count);
-    }
+    pass(&p, head.record, sizeof(double), RECORD * records);
+    pass_arrays(&p, list, n);
     free(c->record);
     *c = head;
     return 0;

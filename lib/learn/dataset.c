@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "base/rng.h"
 
 #define UNBALANCED 10 /* A class of so many times another's frames is told. */
@@ -45,40 +46,23 @@ static size_t image_size(const struct dataset *d)
     return (size_t)d->height * (size_t)d->width;
 }
 
-static void *resize(void *block, size_t n, size_t size)
+/* Room for so many images. */
+static int make_room(struct dataset *d, long images, struct err *e)
 {
-    size_t bytes;
-    return __builtin_mul_overflow(n, size, &bytes) ? NULL : realloc(block, bytes);
-}
-
-static int make_room_for_boxes(struct dataset *d, size_t images)
-{
-    long *box_end = resize(d->box_end, images, sizeof *box_end);
-    d->box_end = box_end ? box_end : d->box_end;
-    uint8_t *kind = resize(d->kind, images, 1);
-    d->kind = kind ? kind : d->kind;
-    return box_end && kind ? 0 : -1;
-}
-
-static int make_room(struct dataset *d, struct err *e)
-{
-    if (d->images < d->size)
-        return 0;
-    if (d->images == DATASET_MAX_IMAGES)
+    const struct {
+        void *array;
+        size_t size;
+    } column[] = {{&d->pixels, image_size(d)}, {&d->labels, sizeof *d->labels}, {&d->source, sizeof *d->source},
+                  {&d->box_end, sizeof *d->box_end}, {&d->kind, sizeof *d->kind}};
+    size_t room = 0;
+    if (images > DATASET_MAX_IMAGES)
         return err_set(e, "more than %ld frames to train on", DATASET_MAX_IMAGES);
-    long size = d->size ? 2 * d->size : 1024;
-    size_t n = (size_t)size;
-    uint8_t *pixels = resize(d->pixels, n, image_size(d));
-    d->pixels = pixels ? pixels : d->pixels;
-    uint16_t *labels = resize(d->labels, n, sizeof *labels);
-    d->labels = labels ? labels : d->labels;
-    uint16_t *source = resize(d->source, n, sizeof *source);
-    d->source = source ? source : d->source;
-    if (d->finder && make_room_for_boxes(d, n))
-        return err_set(e, "out of memory after %ld frames", d->images);
-    if (!pixels || !labels || !source)
-        return err_set(e, "out of memory after %ld frames", d->images);
-    d->size = size;
+    for (int i = 0; i < (d->finder ? 5 : 3); i++) {
+        room = d->room;
+        if (grow_to(column[i].array, (size_t)images, &room, column[i].size, e))
+            return err_set(e, "out of memory after %ld frames", d->images);
+    }
+    d->room = room;
     return 0;
 }
 
@@ -90,13 +74,10 @@ static int find_source(struct dataset *d, const char *name, struct err *e)
             return i;
     if (d->sources == DATASET_MAX_SOURCES)
         return err_set(e, "more than %d files to train on", DATASET_MAX_SOURCES);
-    char *copy = strdup(name), **names = resize(d->source_name, (size_t)d->sources + 1, sizeof *names);
-    d->source_name = names ? names : d->source_name;
-    if (!copy || !names) {
-        free(copy);
+    if (grow_to(&d->source_name, (size_t)d->sources + 1, &d->source_room, sizeof *d->source_name, e))
+        return -1;
+    if (!(d->source_name[d->sources] = strdup(name)))
         return err_set(e, "out of memory");
-    }
-    d->source_name[d->sources] = copy;
     return d->sources++;
 }
 
@@ -159,15 +140,11 @@ static void add_image(struct dataset *d, const struct frame *f, int source, int 
 static int add_scene(struct dataset *d, const struct frame *f, int source, struct err *e)
 {
     struct map_box *box = NULL;
-    int size = 0, boxes = boxes_read(f, d->classes, &box, &size, e), failed = boxes < 0;
-    if (!failed && d->boxes + boxes > d->boxes_size) {
-        long room = 2 * (d->boxes + boxes);
-        struct map_box *more = resize(d->box, (size_t)room, sizeof *more);
-        d->box = more ? more : d->box;
-        d->boxes_size = more ? room : d->boxes_size;
-        failed = !more && err_set(e, "out of memory after %ld frames", d->images);
-    }
-    if (!failed && !(failed = make_room(d, e))) {
+    size_t room = 0;
+    int boxes = boxes_read(f, d->classes, &box, &room, e), failed = boxes < 0;
+    if (!failed && grow_to(&d->box, (size_t)(d->boxes + boxes), &d->box_room, sizeof *d->box, e))
+        failed = err_set(e, "out of memory after %ld frames", d->images);
+    if (!failed && !(failed = make_room(d, d->images + 1, e))) {
         if (boxes)
             memcpy(d->box + d->boxes, box, (size_t)boxes * sizeof *box);
         d->boxes += boxes;
@@ -195,7 +172,7 @@ static int add_frame(struct dataset *d, const struct frame *f, int source, struc
         d->blank++;
         return 0;
     }
-    if (make_room(d, e))
+    if (make_room(d, d->images + 1, e))
         return -1;
     add_image(d, f, source, label);
     return 0;
@@ -292,18 +269,6 @@ int dataset_name(struct dataset *d, struct classes *named, struct err *e)
     return 0;
 }
 
-/* Make d hold `images` images, whose content is undefined. */
-static int reserve(struct dataset *d, long images, struct err *e)
-{
-    while (d->size < images) {
-        d->images = d->size;
-        if (make_room(d, e))
-            return -1;
-    }
-    d->images = images;
-    return 0;
-}
-
 /* Room for so many classes, which d then has, without names where they are new. */
 static int make_classes(struct dataset *d, int classes, struct err *e)
 {
@@ -320,8 +285,9 @@ int dataset_share(struct dataset *d, struct ranks *ranks, struct err *e)
     int classes = d->named.count;
     ranks_share(ranks, &images, sizeof images);
     ranks_share(ranks, &classes, sizeof classes);
-    if (!ranks->failed && (reserve(d, images, e) || make_classes(d, classes, e)))
+    if (!ranks->failed && (make_room(d, images, e) || make_classes(d, classes, e)))
         return -1;
+    d->images = images;
     size_t n = (size_t)images;
     ranks_share(ranks, &d->content, sizeof d->content);
     ranks_share(ranks, d->pixels, n * image_size(d));

@@ -328,6 +328,25 @@ int fit_set_number(struct net *net, const char *key, const char *format, double 
     return net_set_meta(net, key, text, e);
 }
 
+int fit_set_result(struct fit *f, const char *key, const char *format, double value, struct err *e)
+{
+    if (f->s->validation)
+        return fit_set_number(f->net, key, format, value, e);
+    return net_meta(f->net, key) ? net_set_meta(f->net, key, "-", e) : 0;
+}
+
+int fit_scaling(struct net *net, const double usual[3], double scaling[3], struct err *e)
+{
+    static const char *const key[] = {"input_scale", "input_mean", "input_std"};
+    bool is_new = !net_meta(net, key[0]);
+    for (int i = 0; i < 3; i++) {
+        if (is_new && fit_set_number(net, key[i], "%.15g", usual[i], e))
+            return -1;
+        scaling[i] = net_meta_number(net, key[i], usual[i]);
+    }
+    return 0;
+}
+
 /* The outputs' names. */
 static int set_labels(struct net *net, const struct classes *c, struct err *e)
 {
@@ -347,10 +366,7 @@ static int label_metadata(struct fit *f, struct err *e)
     if (set_labels(f->net, &f->d->named, e) ||
         fit_set_number(f->net, "temperature", "%.4f", t, e))
         return -1;
-    if (f->s->validation)
-        return fit_set_number(f->net, "validation_accuracy", "%.5f", validation_accuracy(f), e);
-    const char *key = "validation_accuracy"; /* the starting model may have had one */
-    return net_meta(f->net, key) ? net_set_meta(f->net, key, "-", e) : 0;
+    return fit_set_result(f, "validation_accuracy", "%.5f", validation_accuracy(f), e);
 }
 
 static int set_metadata(struct fit *f, struct err *e)
@@ -482,17 +498,13 @@ static int resume_run(struct fit *f, struct err *e)
 /* Prepare augmentation and scaling of digits. */
 static int prepare_looks(struct fit *f, struct err *e)
 {
+    static const double usual[] = {1.0 / 255, 0, 1};
     const struct fit_options *o = f->o;
-    if (!net_meta(f->net, "input_scale") &&
-        (net_set_meta(f->net, "input_scale", "0.00392156862745098", e) ||
-         net_set_meta(f->net, "input_mean", "0", e) || net_set_meta(f->net, "input_std", "1", e)))
+    double to[3];
+    if (fit_scaling(f->net, usual, to, e))
         return -1;
-    double scale = net_meta_number(f->net, "input_scale", 1);
-    double mean = net_meta_number(f->net, "input_mean", 0);
-    double std = net_meta_number(f->net, "input_std", 1);
-    augment_init(&f->augment, &o->augment, o->train.seed, f->d->height, f->d->width, scale, mean,
-                 std);
-    augment_init(&f->plain, &augment_none, 0, f->d->height, f->d->width, scale, mean, std);
+    augment_init(&f->augment, &o->augment, o->train.seed, f->d->height, f->d->width, to[0], to[1], to[2]);
+    augment_init(&f->plain, &augment_none, 0, f->d->height, f->d->width, to[0], to[1], to[2]);
     return 0;
 }
 
@@ -576,29 +588,20 @@ const char *fit_header(bool finder)
                     "images_per_second";
 }
 
-static char *finder_line(const struct epoch_record *r, char *text, size_t size)
-{
-    char recall[32] = "-", precision[32] = "-";
-    if (!isnan(r->recall)) {
-        snprintf(recall, sizeof recall, "%.4f", r->recall);
-        snprintf(precision, sizeof precision, "%.4f", r->precision);
-    }
-    snprintf(text, size, "%.0f\t%.5f\t%.5f\t%.5f\t%.5f\t%s\t%s\t%.3g\t%.1f\t%.0f", r->epoch, r->loss,
-             r->centre, r->class, r->box, recall, precision, r->rate, r->seconds,
-             r->images_per_second);
-    return text;
-}
-
 char *fit_line(const struct epoch_record *r, bool finder, char *text, size_t size)
 {
-    if (finder)
-        return finder_line(r, text, size);
-    char loss[32] = "-", accuracy[32] = "-";
-    if (!isnan(r->validation_accuracy)) {
-        snprintf(loss, sizeof loss, "%.5f", r->validation_loss);
-        snprintf(accuracy, sizeof accuracy, "%.5f", r->validation_accuracy);
-    }
-    snprintf(text, size, "%.0f\t%.5f\t%.5f\t%s\t%s\t%.3g\t%.1f\t%.0f", r->epoch, r->loss,
-             r->accuracy, loss, accuracy, r->rate, r->seconds, r->images_per_second);
+    const double result[] = {finder ? r->recall : r->validation_loss, finder ? r->precision : r->validation_accuracy};
+    char of[2][32];
+    int len = finder ? snprintf(text, size, "%.0f\t%.5f\t%.5f\t%.5f\t%.5f", r->epoch, r->loss, r->centre, r->class,
+                                r->box)
+                     : snprintf(text, size, "%.0f\t%.5f\t%.5f", r->epoch, r->loss, r->accuracy);
+    for (int i = 0; i < 2; i++)
+        if (isnan(result[1]))
+            strcpy(of[i], "-");
+        else
+            snprintf(of[i], sizeof of[i], "%.*f", finder ? 4 : 5, result[i]);
+    if (len >= 0 && (size_t)len < size)
+        snprintf(text + len, size - (size_t)len, "\t%s\t%s\t%.3g\t%.1f\t%.0f", of[0], of[1], r->rate, r->seconds,
+                 r->images_per_second);
     return text;
 }

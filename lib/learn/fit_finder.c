@@ -14,20 +14,15 @@
 
 int fit_finder_prepare(struct fit *f, struct err *e)
 {
-    struct net *net = f->net;
-    if (!net_meta(net, "input_scale") &&
-        (net_set_meta(net, "input_scale", "1", e) ||
-         fit_set_number(net, "input_mean", "%.0f", CONTRAST_MEAN, e) ||
-         fit_set_number(net, "input_std", "%.0f", CONTRAST_STD, e)))
+    static const double usual[] = {1, CONTRAST_MEAN, CONTRAST_STD};
+    double to[3];
+    if (fit_scaling(f->net, usual, to, e))
         return -1;
-    double scale = net_meta_number(net, "input_scale", 1);
-    double mean = net_meta_number(net, "input_mean", CONTRAST_MEAN);
-    double std = net_meta_number(net, "input_std", CONTRAST_STD);
     f->tone = (struct tone){.options = f->o->tone,
                             .pixels = (long)f->d->height * f->d->width,
                             .seed = f->o->train.seed,
-                            .scale = (float)(scale / std),
-                            .mean = (float)(mean / scale)};
+                            .scale = (float)(to[0] / to[2]),
+                            .mean = (float)(to[1] / to[0])};
     f->truth = calloc((size_t)f->o->train.batch, sizeof *f->truth);
     return f->truth ? 0 : err_set(e, "out of memory");
 }
@@ -113,18 +108,10 @@ static int set_labels(struct net *net, int classes, struct err *e)
 
 int fit_finder_metadata(struct fit *f, struct err *e)
 {
-    struct net *net = f->net;
-    if (set_labels(net, f->d->classes, e))
-        return -1;
-    if (f->s->validation)
-        return fit_set_number(net, "validation_recall", "%.4f", score_recall(&f->scores.all), e) ||
-                       fit_set_number(net, "validation_precision", "%.4f",
-                                      score_precision(&f->scores.all), e)
-                   ? -1
-                   : 0;
-    static const char *const stale[] = {"validation_recall", "validation_precision"};
-    for (int i = 0; i < 2; i++) /* the starting model may have had them */
-        if (net_meta(net, stale[i]) && net_set_meta(net, stale[i], "-", e))
-            return -1;
-    return 0;
+    const struct score *all = &f->scores.all;
+    return set_labels(f->net, f->d->classes, e) ||
+                   fit_set_result(f, "validation_recall", "%.4f", score_recall(all), e) ||
+                   fit_set_result(f, "validation_precision", "%.4f", score_precision(all), e)
+               ? -1
+               : 0;
 }

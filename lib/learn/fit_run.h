@@ -35,8 +35,13 @@ struct fit {
     long busy_images; /* and images */
 };
 
-int fit_set_number(struct net *net, const char *key, const char *format, double value,
-                   struct err *e);
+/* Set metadata: a number; a result on the validation split, or, where there is none, `-` in place of that of the
+ * model that was started from. */
+int fit_set_number(struct net *net, const char *key, const char *format, double value, struct err *e);
+int fit_set_result(struct fit *f, const char *key, const char *format, double value, struct err *e);
+
+/* Read scale, mean and deviation of the net's input; those of a new net become the usual ones. */
+int fit_scaling(struct net *net, const double usual[3], double scaling[3], struct err *e);
 
 /* Prepare a finder's run, once f->net is there. */
 int fit_finder_prepare(struct fit *f, struct err *e);

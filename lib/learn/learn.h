@@ -26,10 +26,10 @@
 extern const char *const boxes_class[BOXES_CLASSES];
 #define BOXES_DIGITS 10 /* The first so many classes are digits. */
 
-/* Read the boxes of a frame with classes among the first `classes`. *box, of *size, grows as needed
+/* Read the boxes of a frame with classes among the first `classes`. *box, of *room, grows as needed
  * and is the caller's (free). Returns how many there are, none where there is no such fact; -1 where it is
  * anything else. */
-int boxes_read(const struct frame *f, int classes, struct map_box **box, int *size, struct err *e);
+int boxes_read(const struct frame *f, int classes, struct map_box **box, size_t *room, struct err *e);
 
 /* The names of classes, in order. All zero is empty. */
 struct class {
@@ -77,18 +77,21 @@ struct dataset {
     int classes;          /* labels are 0..classes-1; 0: as many as the frames have, until settled */
     struct classes named; /* the classes; until settled, in the order of their first frames */
     bool given;           /* they were named beforehand */
-    long images, size;          /* there, and allocated */
+    long images;                /* there */
+    size_t room;                /* for so many */
     uint8_t *pixels;            /* [images][height][width] */
     uint16_t *labels;           /* [images] */
     uint16_t *source;           /* [images]: which of the sources it came from */
     bool finder;                /* boxes are learnt, labels mean nothing */
-    long boxes, boxes_size;     /* used, and allocated */
+    long boxes;                 /* there */
+    size_t box_room;            /* for so many */
     struct map_box *box;        /* [boxes] */
     long *box_end;              /* [images]: the index in box behind an image's last */
     uint8_t *kind;              /* [images]: index of the scene's fact `kind` in kind_name */
     int kinds;
     char kind_name[DATASET_MAX_KINDS][DATASET_KIND]; /* [kinds]; the first is "-": not said */
     int sources;
+    size_t source_room;
     char **source_name;    /* [sources]: the names of the streams read, each once */
     long long number;      /* of the frame at hand in the stream that is read */
     long blank;            /* frames with nothing in them, left out */

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct frame f = {.width = 64, .height = 64};
     struct map_box *box = NULL;
     struct err e = ERR_NONE;
-    int room = 0;
+    size_t room = 0;
     char *text = malloc(size + 1);
     if (!text)
         return 0;

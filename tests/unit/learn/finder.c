@@ -22,7 +22,7 @@ static void test_boxes(void)
 {
     struct frame f = frame_with("3,4,8,17,7;-5,0,9,9,?;40,20,10,10,other;"), none = frame_with(NULL);
     struct map_box *b = NULL;
-    int size = 0;
+    size_t size = 0;
     struct err e = ERR_NONE;
     CHECK(boxes_read(&f, BOXES_CLASSES, &b, &size, &e) == 3, "three boxes%s", e.what);
     CHECK(b[0].x == 3 && b[0].y == 4 && b[0].w == 8 && b[0].h == 17 && b[0].class == 7, "a seven");
@@ -55,7 +55,7 @@ static void test_hostile_boxes(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct frame f = frame_with(cases[i].boxes);
         struct map_box *b = NULL;
-        int size = 0;
+        size_t size = 0;
         struct err e = ERR_NONE;
         CHECK(boxes_read(&f, BOXES_CLASSES, &b, &size, &e) == -1 && strstr(e.what, cases[i].message), "%s: %s",
               cases[i].boxes, e.what);
@@ -64,7 +64,7 @@ static void test_hostile_boxes(void)
     }
     struct frame f = frame_with("1,1,5,5,+");
     struct map_box *b = NULL;
-    int size = 0;
+    size_t size = 0;
     struct err e = ERR_NONE;
     CHECK(boxes_read(&f, 10, &b, &size, &e) == -1 && strstr(e.what, "is not 0 to 9 or ?"),
           "a class that the network does not have: %s", e.what);
