@@ -339,15 +339,12 @@ static void tell_class(void *arg, const char *name, long frames, long aside, lon
 }
 
 /* Train and save. */
-static int train(struct options *o, struct net *net, struct dataset *d,
-                 struct threads *t, struct err *e)
+static int train(struct options *o, struct net *net, struct dataset *d, const struct split *s, struct threads *t,
+                 struct err *e)
 {
-    struct split s;
     char text[1024];
-    if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, e))
-        return -1;
     o->recipe.fit.command = recipe_command(&o->recipe, o->start ? o->start : o->net, o->start,
-                                           d->finder, s.validation, text, sizeof text);
+                                           d->finder, s->validation, text, sizeof text);
     struct fit_watch watch = {.arg = d, .stop = &stop};
     bool first = is_first(o);
     int status = 0;
@@ -362,8 +359,7 @@ static int train(struct options *o, struct net *net, struct dataset *d,
     catch_signals();
     const char *checkpoint = first && o->checkpoint[0] ? o->checkpoint : NULL;
     if (!status)
-        status = fit_run(net, d, &s, &o->recipe.fit, t, checkpoint, o->resume, &watch, e);
-    split_free(&s);
+        status = fit_run(net, d, s, &o->recipe.fit, t, checkpoint, o->resume, &watch, e);
     if (!status && first && onnx_save(net, o->model, e))
         status = -1;
     if (!status && checkpoint)
@@ -372,17 +368,13 @@ static int train(struct options *o, struct net *net, struct dataset *d,
 }
 
 /* The same model in 8 bits: the work of one. */
-static int quantize(const struct options *o, const struct net *net, const struct dataset *d,
+static int quantize(const struct options *o, const struct net *net, const struct dataset *d, const struct split *s,
                     struct threads *t, struct err *e)
 {
-    struct split s;
     struct quantize_report r;
     if (!is_first(o))
         return 0;
-    if (dataset_split(d, recipe_validation(&o->recipe, d->images), &s, e))
-        return -1;
-    struct net *made = quantize_net(net, d, &s, QUANTIZE_MAX_LOSS, t, &r, e);
-    split_free(&s);
+    struct net *made = quantize_net(net, d, s, QUANTIZE_MAX_LOSS, t, &r, e);
     int failed = !made || onnx_save(made, o->model, e);
     net_free(made);
     if (failed)
@@ -422,6 +414,7 @@ static int teach(struct options *o, char **names, struct err *e)
 {
     const struct ranks *ranks = o->recipe.fit.train.ranks;
     struct dataset d = {0};
+    struct split s = {0};
     struct threads *t = NULL;
     struct net *net = !is_rank() && drop_privileges(o, names, e) ? NULL : load(o, e);
     int status = -1;
@@ -439,8 +432,9 @@ static int teach(struct options *o, char **names, struct err *e)
             threads_spin(t);
     }
     if (t && (finder || !name_classes(o, net, &d, e)) && !get_data(o, &d, names, e) &&
-        !complete(o, net, &d, e))
-        status = o->quantize ? quantize(o, net, &d, t, e) : train(o, net, &d, t, e);
+        !complete(o, net, &d, e) && !dataset_split(&d, recipe_validation(&o->recipe, d.images), &s, e))
+        status = o->quantize ? quantize(o, net, &d, &s, t, e) : train(o, net, &d, &s, t, e);
+    split_free(&s);
     dataset_free(&d);
     threads_free(t);
     net_free(net);

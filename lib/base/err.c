@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The character that s begins with, in UTF-8, and its length in bytes; what is none is -1, of one byte. */
-static long character(const char *s, int *bytes)
+long text_character(const char *s, int *bytes)
 {
     const unsigned char *c = (const unsigned char *)s;
     static const long least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -50,7 +49,7 @@ void text_make_printable(char *s)
 {
     text_hide_password(s);
     for (int bytes; *s; s += bytes)
-        if (is_harmful(character(s, &bytes)))
+        if (is_harmful(text_character(s, &bytes)))
             memset(s, '?', (size_t)bytes);
 }
 

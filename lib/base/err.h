@@ -31,6 +31,9 @@ int err_at(struct err *e, const char *file, long long frame);
  * bytes that are no UTF-8 become `?`, and users and passwords of URLs are taken out. */
 void text_make_printable(char *s);
 
+/* The character that s begins with, in UTF-8, and its length in bytes; what is none is -1, of one byte. */
+long text_character(const char *s, int *bytes);
+
 /* Take `user:password@` out of the URLs in s. */
 void text_hide_password(char *s);
 

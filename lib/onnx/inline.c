@@ -93,15 +93,6 @@ static char **names_of(struct inliner *w, const struct frame *f, char **names, s
     return list;
 }
 
-/* The attribute of the call that one in the function refers to. */
-static const Onnx__AttributeProto *find_attribute(const Onnx__NodeProto *caller, const char *name)
-{
-    for (size_t i = 0; i < caller->n_attribute; i++)
-        if (caller->attribute[i]->name && !strcmp(caller->attribute[i]->name, name))
-            return caller->attribute[i];
-    return NULL;
-}
-
 static bool is_without_default(const Onnx__FunctionProto *f, const char *name)
 {
     for (size_t i = 0; i < f->n_attribute; i++)
@@ -110,43 +101,48 @@ static bool is_without_default(const Onnx__FunctionProto *f, const char *name)
     return false;
 }
 
-/* Replace attributes that refer to those of the call by them; where the call has none they are left out. */
-static int put_attributes(struct inliner *w, const struct frame *f, Onnx__NodeProto *node)
+/* The attribute in the whole graph of one in a function: that of the call where it refers to one. *out is NULL where
+ * the call has none. */
+static int attribute_of(struct inliner *w, const struct frame *f, Onnx__AttributeProto *given,
+                        Onnx__AttributeProto **out)
 {
-    Onnx__AttributeProto **given = node->attribute;
-    size_t count = node->n_attribute;
-    node->attribute = make(w, (count + 1) * sizeof *node->attribute);
-    node->n_attribute = 0;
-    for (size_t i = 0; node->attribute && i < count; i++) {
-        const char *refers = given[i]->ref_attr_name;
-        if (!refers || !refers[0]) {
-            node->attribute[node->n_attribute++] = given[i];
-            continue;
-        }
-        const Onnx__AttributeProto *from = find_attribute(f->caller, refers);
-        if (!from && !is_without_default(f->function, refers))
-            return err_set(w->e, "function '%.60s': the default of attribute %.30s is not read",
-                           f->function->name ? f->function->name : "", refers);
-        Onnx__AttributeProto *copy = from ? make(w, sizeof *copy) : NULL;
-        if (!copy)
-            continue;
-        *copy = *from;
-        copy->name = given[i]->name;
-        node->attribute[node->n_attribute++] = copy;
-    }
-    return node->attribute ? 0 : -1;
+    const char *refers = given->ref_attr_name;
+    *out = given;
+    if (!refers || !refers[0])
+        return 0;
+    const Onnx__AttributeProto *from = attr_find(f->caller, refers);
+    *out = NULL;
+    if (!from && is_without_default(f->function, refers))
+        return 0;
+    if (!from)
+        return err_set(w->e, "function '%.60s': the default of attribute %.30s is not read",
+                       f->function->name ? f->function->name : "", refers);
+    if (!(*out = make(w, sizeof **out)))
+        return -1;
+    **out = *from;
+    (*out)->name = given->name;
+    return 0;
 }
 
 /* A node as it stands in the whole graph. */
 static Onnx__NodeProto *copy_node(struct inliner *w, const struct frame *f, const Onnx__NodeProto *node)
 {
     Onnx__NodeProto *copy = make(w, sizeof *copy);
-    if (!copy)
+    Onnx__AttributeProto **attribute = make(w, (node->n_attribute + 1) * sizeof *attribute);
+    if (!copy || !attribute)
         return NULL;
     *copy = *node;
     copy->input = names_of(w, f, node->input, node->n_input);
-    copy->output = copy->input ? names_of(w, f, node->output, node->n_output) : NULL;
-    return !copy->output || put_attributes(w, f, copy) ? NULL : copy;
+    copy->output = names_of(w, f, node->output, node->n_output);
+    copy->attribute = attribute;
+    copy->n_attribute = 0;
+    for (size_t i = 0; i < node->n_attribute; i++) {
+        Onnx__AttributeProto **next = &attribute[copy->n_attribute];
+        if (attribute_of(w, f, node->attribute[i], next))
+            return NULL;
+        copy->n_attribute += *next != NULL;
+    }
+    return copy->input && copy->output ? copy : NULL;
 }
 
 /* The function must be of the model's version of the operators, which is the one that is read. */

@@ -45,26 +45,15 @@ static void *make(struct writer *w, size_t size)
 
 static bool is_utf8(const char *text)
 {
-    const unsigned char *c = (const unsigned char *)text;
-    while (*c) {
-        int more = *c < 0x80                 ? 0
-                   : *c >= 0xc2 && *c < 0xe0 ? 1
-                   : *c >= 0xe0 && *c < 0xf0 ? 2
-                   : *c >= 0xf0 && *c < 0xf5 ? 3
-                                             : -1;
-        unsigned first = *c++, second = *c;
-        if (more < 0 || (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) ||
-            (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
+    for (int bytes; *text; text += bytes) {
+        long c = text_character(text, &bytes);
+        if (c < 0 || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
             return false;
-        for (; more; more--)
-            if ((*c++ & 0xc0) != 0x80)
-                return false;
     }
     return true;
 }
 
-__attribute__((format(printf, 2, 3))) static char *make_text(struct writer *w, const char *format,
-                                                             ...)
+__attribute__((format(printf, 2, 3))) static char *make_text(struct writer *w, const char *format, ...)
 {
     char text[128];
     va_list args;
@@ -85,6 +74,13 @@ static char *make_utf8(struct writer *w, const char *text)
     return copy;
 }
 
+static void *make_message(struct writer *w, const ProtobufCMessageDescriptor *type)
+{
+    void *message = make(w, type->sizeof_message);
+    protobuf_c_message_init(type, message);
+    return message;
+}
+
 /* ---- Parts of a graph ---- */
 
 static bool has_node(const Onnx__GraphProto *graph, const char *name)
@@ -95,18 +91,25 @@ static bool has_node(const Onnx__GraphProto *graph, const char *name)
     return false;
 }
 
+/* Make that value the next operand of node. */
+static void add_operand(struct writer *w, Onnx__NodeProto *node, const char *name)
+{
+    assert(node->n_input < MAX_OPERANDS);
+    node->input[node->n_input++] = make_text(w, "%s", name);
+}
+
 /* Append a node. Its name is for people: the output's where `name` is empty or taken. */
 static Onnx__NodeProto *add_node(struct writer *w, const char *type, const char *name,
                                  const char *input, const char *output)
 {
-    Onnx__NodeProto *node = make(w, sizeof *node);
-    onnx__node_proto__init(node);
+    Onnx__NodeProto *node = make_message(w, &onnx__node_proto__descriptor);
     node->op_type = make_text(w, "%s", type);
     node->name = make_utf8(w, name);
     for (int n = 0; !node->name[0] || has_node(w->graph, node->name); n++)
         node->name = n ? make_text(w, "%s_%d", output, n) : make_text(w, "%s", output);
     node->input = make(w, MAX_OPERANDS * sizeof *node->input);
-    node->input[node->n_input++] = make_text(w, "%s", input);
+    if (input)
+        add_operand(w, node, input);
     node->output = make(w, 3 * sizeof *node->output);
     node->output[node->n_output++] = make_text(w, "%s", output);
     node->attribute = make(w, MAX_OPERANDS * sizeof *node->attribute);
@@ -114,59 +117,61 @@ static Onnx__NodeProto *add_node(struct writer *w, const char *type, const char 
     return node;
 }
 
-static Onnx__AttributeProto *add_attribute(struct writer *w, Onnx__NodeProto *node,
-                                           const char *name, int type)
+/* Append a node that makes the output of `node`, which makes OUTPUT_suffix for it. */
+static Onnx__NodeProto *follow(struct writer *w, Onnx__NodeProto *node, const char *type, const char *suffix)
+{
+    char *output = node->output[0];
+    node->output[0] = make_text(w, "%s_%s", output, suffix);
+    return add_node(w, type, "", node->output[0], output);
+}
+
+static Onnx__AttributeProto *add_attribute(struct writer *w, Onnx__NodeProto *node, const char *name,
+                                           Onnx__AttributeProto__AttributeType type)
 {
     assert(node->n_attribute < MAX_OPERANDS);
-    Onnx__AttributeProto *a = make(w, sizeof *a);
-    onnx__attribute_proto__init(a);
+    Onnx__AttributeProto *a = make_message(w, &onnx__attribute_proto__descriptor);
     a->name = make_text(w, "%s", name);
     a->has_type = true;
-    a->type = (Onnx__AttributeProto__AttributeType)type;
-    node->attribute[node->n_attribute++] = a;
-    return a;
+    a->type = type;
+    return node->attribute[node->n_attribute++] = a;
 }
+
+#define ADD_ATTRIBUTE(type) add_attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__##type)
 
 static void add_int(struct writer *w, Onnx__NodeProto *node, const char *name, int64_t value)
 {
-    Onnx__AttributeProto *a =
-        add_attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
+    Onnx__AttributeProto *a = ADD_ATTRIBUTE(INT);
     a->has_i = true;
     a->i = value;
 }
 
 static void add_float(struct writer *w, Onnx__NodeProto *node, const char *name, float value)
 {
-    Onnx__AttributeProto *a =
-        add_attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
+    Onnx__AttributeProto *a = ADD_ATTRIBUTE(FLOAT);
     a->has_f = true;
     a->f = value;
 }
 
 static void add_string(struct writer *w, Onnx__NodeProto *node, const char *name, const char *value)
 {
-    Onnx__AttributeProto *a = add_attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+    Onnx__AttributeProto *a = ADD_ATTRIBUTE(STRING);
     a->has_s = true;
     a->s = (ProtobufCBinaryData){strlen(value), (uint8_t *)make_text(w, "%s", value)};
 }
 
-static void add_ints(struct writer *w, Onnx__NodeProto *node, const char *name, int count,
-                     const int *values)
+static void add_ints(struct writer *w, Onnx__NodeProto *node, const char *name, int count, const int *values)
 {
-    Onnx__AttributeProto *a =
-        add_attribute(w, node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
+    Onnx__AttributeProto *a = ADD_ATTRIBUTE(INTS);
     a->ints = make(w, (size_t)count * sizeof *a->ints);
     for (int i = 0; i < count; i++)
         a->ints[a->n_ints++] = values[i];
 }
 
 /* Append an initializer and make it the next operand of node. rank 0: a scalar. */
-static Onnx__TensorProto *add_tensor(struct writer *w, Onnx__NodeProto *node, const char *name,
-                                     int type, int rank, const long *dims)
+static Onnx__TensorProto *add_tensor(struct writer *w, Onnx__NodeProto *node, const char *name, int type, int rank,
+                                     const long *dims)
 {
-    assert(node->n_input < MAX_OPERANDS);
-    Onnx__TensorProto *t = make(w, sizeof *t);
-    onnx__tensor_proto__init(t);
+    Onnx__TensorProto *t = make_message(w, &onnx__tensor_proto__descriptor);
     t->name = make_text(w, "%s_%s", node->output[0], name);
     t->has_data_type = true;
     t->data_type = type;
@@ -174,20 +179,18 @@ static Onnx__TensorProto *add_tensor(struct writer *w, Onnx__NodeProto *node, co
     for (int i = 0; i < rank; i++)
         t->dims[t->n_dims++] = dims[i];
     w->graph->initializer[w->graph->n_initializer++] = t;
-    node->input[node->n_input++] = t->name;
+    add_operand(w, node, t->name);
     return t;
 }
 
 /* add_tensor of floats, which are not copied. */
-static void add_floats(struct writer *w, Onnx__NodeProto *node, const char *name, int rank,
-                       const long *dims, float *data)
+static void add_floats(struct writer *w, Onnx__NodeProto *node, const char *name, int rank, const long *dims,
+                       float *data)
 {
-    Onnx__TensorProto *t =
-        add_tensor(w, node, name, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, rank, dims);
-    size_t count = 1;
+    Onnx__TensorProto *t = add_tensor(w, node, name, TYPE(FLOAT), rank, dims);
+    t->n_float_data = 1;
     for (int i = 0; i < rank; i++)
-        count *= (size_t)dims[i];
-    t->n_float_data = count;
+        t->n_float_data *= (size_t)dims[i];
     t->float_data = data;
 }
 
@@ -198,11 +201,9 @@ static void add_scalar(struct writer *w, Onnx__NodeProto *node, const char *name
     add_floats(w, node, name, 0, NULL, copy);
 }
 
-static void add_longs(struct writer *w, Onnx__NodeProto *node, const char *name, int count,
-                      const int *values)
+static void add_longs(struct writer *w, Onnx__NodeProto *node, const char *name, int count, const int *values)
 {
-    long dim = count;
-    Onnx__TensorProto *t = add_tensor(w, node, name, ONNX__TENSOR_PROTO__DATA_TYPE__INT64, 1, &dim);
+    Onnx__TensorProto *t = add_tensor(w, node, name, TYPE(INT64), 1, &(long){count});
     t->int64_data = make(w, (size_t)count * sizeof *t->int64_data);
     for (int i = 0; i < count; i++)
         t->int64_data[t->n_int64_data++] = values[i];
@@ -212,7 +213,7 @@ static void add_longs(struct writer *w, Onnx__NodeProto *node, const char *name,
 
 /* The name of layer i's value as [N][C*H*W] (flat) or [N][C][H][W]. A Reshape is appended for the other
  * form. */
-static const char *operand(struct writer *w, int i, bool flat)
+static const char *value_as(struct writer *w, int i, bool flat)
 {
     if (w->flat[i] == flat)
         return w->value[i];
@@ -249,35 +250,30 @@ static float activation_scale(const struct net *net, int i)
     return op == OP_QUANTIZE ? net->layer[i].alpha : 0;
 }
 
-/* Make floats the next operand of node as integers of that type (`bytes` each) with a DequantizeLinear:
- * integer times scale[k] along the first axis, zero point 0. */
-static void add_steps(struct writer *w, Onnx__NodeProto *node, const char *name, int type, int rank,
-                      const long *dims, uint8_t *numbers, size_t bytes, float *scale)
+static void add_raw(struct writer *w, Onnx__NodeProto *node, const char *name, int type, int rank, const long *dims,
+                    ProtobufCBinaryData data)
 {
-    size_t each = type == ONNX__TENSOR_PROTO__DATA_TYPE__INT8 ? 1 : 4;
+    Onnx__TensorProto *t = add_tensor(w, node, name, type, rank, dims);
+    t->has_raw_data = true;
+    t->raw_data = data;
+}
+
+/* Make floats the next operand of node as integers of that type (`bytes` in all) with a DequantizeLinear: integer
+ * times scale[k] along the first axis, zero point 0. */
+static void add_steps(struct writer *w, Onnx__NodeProto *node, const char *name, int type, int rank, const long *dims,
+                      uint8_t *numbers, size_t bytes, float *scale)
+{
+    size_t zeros = (size_t)dims[0] * (type == TYPE(INT8) ? 1 : 4);
     char *output = make_text(w, "%s_%s", node->output[0], name);
-    char *steps = make_text(w, "%s_steps", output);
-    Onnx__NodeProto *back = add_node(w, "DequantizeLinear", "", steps, output);
-    Onnx__NodeProto *end = w->graph->node[w->graph->n_node - 2]; /* the node itself comes last */
-    w->graph->node[w->graph->n_node - 2] = back;
-    w->graph->node[w->graph->n_node - 1] = end;
-    back->n_input = 0; /* named by add_tensor */
-    const struct {
-        const char *name;
-        int rank;
-        uint8_t *data;
-        size_t bytes;
-    } integers[] = {{"steps", rank, numbers, bytes},
-                    {"zero", 1, make(w, (size_t)dims[0] * each), (size_t)dims[0] * each}};
-    for (int i = 0; i < 2; i++) {
-        Onnx__TensorProto *t = add_tensor(w, back, integers[i].name, type, integers[i].rank, dims);
-        t->has_raw_data = true;
-        t->raw_data = (ProtobufCBinaryData){integers[i].bytes, integers[i].data};
-        if (i == 0)
-            add_floats(w, back, "scale", 1, dims, scale);
-    }
+    Onnx__NodeProto *back = add_node(w, "DequantizeLinear", "", NULL, output);
+    Onnx__NodeProto **last = w->graph->node + w->graph->n_node - 2; /* the node itself comes last */
+    last[1] = last[0];
+    last[0] = back;
+    add_raw(w, back, "steps", type, rank, dims, (ProtobufCBinaryData){bytes, numbers});
+    add_floats(w, back, "scale", 1, dims, scale);
+    add_raw(w, back, "zero", type, 1, dims, (ProtobufCBinaryData){zeros, make(w, zeros)});
     add_int(w, back, "axis", 0);
-    node->input[node->n_input++] = output;
+    add_operand(w, node, output);
 }
 
 static void add_weight(struct writer *w, Onnx__NodeProto *node, const struct layer *l, int rank,
@@ -293,7 +289,7 @@ static void add_weight(struct writer *w, Onnx__NodeProto *node, const struct lay
     uint8_t *steps = make(w, (size_t)(dims[0] * each));
     for (long i = 0; i < dims[0] * each; i++)
         steps[i] = (uint8_t)(int)rintf(l->weight[i] / l->step[i / each]);
-    add_steps(w, node, "weight", ONNX__TENSOR_PROTO__DATA_TYPE__INT8, rank, dims, steps,
+    add_steps(w, node, "weight", TYPE(INT8), rank, dims, steps,
               (size_t)(dims[0] * each), l->step);
 }
 
@@ -316,7 +312,7 @@ static void add_bias(struct writer *w, Onnx__NodeProto *node, const struct layer
         for (int b = 0; b < 4; b++)
             steps[4 * i + b] = (uint8_t)((int32_t)whole >> 8 * b);
     }
-    add_steps(w, node, "bias", ONNX__TENSOR_PROTO__DATA_TYPE__INT32, 1, &count, steps,
+    add_steps(w, node, "bias", TYPE(INT32), 1, &count, steps,
               (size_t)count * 4, scale);
 }
 
@@ -373,11 +369,8 @@ static void save_pointwise(struct writer *w, Onnx__NodeProto *node, const struct
         add_float(w, node, operator_takes(o, "beta") ? "beta" : "gamma", l->beta);
     if (l->function == FUNCTION_POW || l->function == FUNCTION_GREATER)
         add_scalar(w, node, "number", l->alpha);
-    if (l->function == FUNCTION_GREATER) {
-        char *output = node->output[0];
-        node->output[0] = make_text(w, "%s_truth", output);
-        add_int(w, add_node(w, "Cast", "", node->output[0], output), "to", ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
-    }
+    if (l->function == FUNCTION_GREATER)
+        add_int(w, follow(w, node, "Cast", "truth"), "to", TYPE(FLOAT));
     if (l->function == FUNCTION_GELU_TANH)
         add_string(w, node, "approximate", "tanh");
     if (l->function != FUNCTION_CLIP)
@@ -393,7 +386,7 @@ static void save_slice(struct writer *w, Onnx__NodeProto *node, const struct lay
     add_longs(w, node, "axes", 1, (const int[]){1});
 }
 
-static void save_concat(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
+static void save_axis(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
 {
     (void)l;
     add_int(w, node, "axis", 1);
@@ -405,7 +398,7 @@ static void save_upsample(struct writer *w, Onnx__NodeProto *node, const struct 
     scales[0] = scales[1] = 1;
     scales[2] = (float)l->stride_h;
     scales[3] = (float)l->stride_w;
-    node->input[node->n_input++] = make_text(w, "%s", "");
+    add_operand(w, node, "");
     add_floats(w, node, "scales", 1, (const long[]){4}, scales);
     add_string(w, node, "mode", "nearest");
     add_string(w, node, "coordinate_transformation_mode", "asymmetric");
@@ -426,12 +419,10 @@ static void save_zerostuff(struct writer *w, Onnx__NodeProto *node, const struct
 static void save_dynamic(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
 {
     (void)l;
-    char *output = node->output[0];
-    node->output[0] = make_text(w, "%s_steps", output);
-    Onnx__NodeProto *back = add_node(w, "DequantizeLinear", "", node->output[0], output);
+    Onnx__NodeProto *back = follow(w, node, "DequantizeLinear", "steps");
     for (int i = 0; i < 2; i++)
         back->input[back->n_input++] = node->output[node->n_output++] =
-            make_text(w, "%s_%s", output, i ? "zero" : "scale");
+            make_text(w, "%s_%s", back->output[0], i ? "zero" : "scale");
 }
 
 static void save_pad(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
@@ -446,25 +437,15 @@ static void save_reshape(struct writer *w, Onnx__NodeProto *node, const struct l
     add_longs(w, node, "shape", 4, (const int[]){-1, l->out.c, l->out.h, l->out.w});
 }
 
-static void save_softmax(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
-{
-    (void)l;
-    add_int(w, node, "axis", 1);
-}
-
 /* Add QuantizeLinear and DequantizeLinear of the same scale and zero point, which round to whole steps. */
 static void save_quantize(struct writer *w, Onnx__NodeProto *node, const struct layer *l)
 {
     add_scalar(w, node, "scale", l->alpha);
-    Onnx__TensorProto *zero =
-        add_tensor(w, node, "zero", ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, 0, NULL);
+    Onnx__TensorProto *zero = add_tensor(w, node, "zero", TYPE(UINT8), 0, NULL);
     zero->int32_data = make(w, sizeof *zero->int32_data);
     zero->int32_data[0] = (int32_t)-l->low;
     zero->n_int32_data = 1;
-
-    char *output = node->output[0];
-    node->output[0] = make_text(w, "%s_steps", output);
-    Onnx__NodeProto *back = add_node(w, "DequantizeLinear", "", node->output[0], output);
+    Onnx__NodeProto *back = follow(w, node, "DequantizeLinear", "steps");
     for (size_t i = 1; i < node->n_input; i++)
         back->input[back->n_input++] = node->input[i];
 }
@@ -486,11 +467,11 @@ static const struct {
     [OP_GLOBALPOOL] = {"GlobalAveragePool", SQUARE, SQUARE, NULL},
     [OP_FLATTEN] = {"Flatten", SAME, FLAT, NULL},
     [OP_ADD] = {"Add", SAME, SAME, NULL},
-    [OP_SOFTMAX] = {"Softmax", FLAT, FLAT, save_softmax},
+    [OP_SOFTMAX] = {"Softmax", FLAT, FLAT, save_axis},
     [OP_RESHAPE] = {"Reshape", SAME, SQUARE, save_reshape},
     [OP_POINTWISE] = {NULL, SAME, SAME, save_pointwise},
     [OP_MUL] = {"Mul", SAME, SAME, NULL},
-    [OP_CONCAT] = {"Concat", SAME, SAME, save_concat},
+    [OP_CONCAT] = {"Concat", SAME, SAME, save_axis},
     [OP_SLICE] = {"Slice", SAME, SAME, save_slice},
     [OP_UPSAMPLE] = {"Resize", SQUARE, SQUARE, save_upsample},
     [OP_ZEROSTUFF] = {"ConvTranspose", SQUARE, SQUARE, save_zerostuff},
@@ -512,15 +493,13 @@ static void save_layer(struct writer *w, int i)
         return;
     }
     bool flat = nodes[l->op].in == SAME ? w->flat[l->in[0]] : nodes[l->op].in == FLAT;
-    const char *a = operand(w, l->in[0], flat), *b = NULL;
-    if (op_inputs(l->op) == 2)
-        b = operand(w, l->in[1], flat);
+    const char *a = value_as(w, l->in[0], flat), *b = op_inputs(l->op) == 2 ? value_as(w, l->in[1], flat) : NULL;
     w->value[i] = make_text(w, "%s_%d", op_name(l->op), i);
     w->flat[i] = nodes[l->op].out == SAME ? flat : nodes[l->op].out == FLAT;
     const char *type = l->op == OP_POINTWISE ? operator_name(l->function) : nodes[l->op].type;
     Onnx__NodeProto *node = add_node(w, type, l->name, a, w->value[i]);
     if (b)
-        node->input[node->n_input++] = make_text(w, "%s", b);
+        add_operand(w, node, b);
     if (nodes[l->op].save)
         nodes[l->op].save(w, node, l);
 }
@@ -532,84 +511,65 @@ static void save_layer(struct writer *w, int i)
 static Onnx__ValueInfoProto *make_value_info(struct writer *w, const char *name, int rank,
                                              const int *dims, const char *const *open)
 {
-    Onnx__ValueInfoProto *info = make(w, sizeof *info);
-    onnx__value_info_proto__init(info);
+    Onnx__ValueInfoProto *info = make_message(w, &onnx__value_info_proto__descriptor);
+    Onnx__TypeProto__Tensor *tensor = make_message(w, &onnx__type_proto__tensor__descriptor);
+    Onnx__TensorShapeProto *shape = make_message(w, &onnx__tensor_shape_proto__descriptor);
     info->name = make_text(w, "%s", name);
-    info->type = make(w, sizeof *info->type);
-    onnx__type_proto__init(info->type);
-    Onnx__TypeProto__Tensor *tensor = make(w, sizeof *tensor);
-    onnx__type_proto__tensor__init(tensor);
+    info->type = make_message(w, &onnx__type_proto__descriptor);
     info->type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
     info->type->tensor_type = tensor;
     tensor->has_elem_type = true;
-    tensor->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
-    tensor->shape = make(w, sizeof *tensor->shape);
-    onnx__tensor_shape_proto__init(tensor->shape);
-    tensor->shape->dim = make(w, ((size_t)rank + 1) * sizeof *tensor->shape->dim);
+    tensor->elem_type = TYPE(FLOAT);
+    tensor->shape = shape;
+    shape->dim = make(w, ((size_t)rank + 1) * sizeof *shape->dim);
     for (int i = -1; i < rank; i++) {
-        Onnx__TensorShapeProto__Dimension *dim = make(w, sizeof *dim);
-        onnx__tensor_shape_proto__dimension__init(dim);
-        if (i < 0 || !dims[i]) {
-            dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
-            dim->dim_param = make_text(w, "%s", i < 0 ? "N" : open[i]);
-        } else {
+        Onnx__TensorShapeProto__Dimension *dim = make_message(w, &onnx__tensor_shape_proto__dimension__descriptor);
+        shape->dim[shape->n_dim++] = dim;
+        if (i >= 0 && dims[i]) {
             dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
             dim->dim_value = dims[i];
+            continue;
         }
-        tensor->shape->dim[tensor->shape->n_dim++] = dim;
+        dim->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+        dim->dim_param = make_text(w, "%s", i < 0 ? "N" : open[i]);
     }
     return info;
 }
 
-/* A finder's output is its map, of a picture of any size. */
-static void save_map(struct writer *w, int last)
+/* Make the last value the graph's output: [N][outputs], or a finder's map, of a picture of any size. */
+static void save_output(struct writer *w)
 {
     static const char *const open[] = {"", "rows", "columns"};
     Onnx__GraphProto *g = w->graph;
-    int dims[3] = {w->net->layer[last].out.c};
-    g->node[g->n_node - 1]->output[0] = make_text(w, "boxes");
-    g->output[g->n_output++] = make_value_info(w, "boxes", 3, dims, open);
-}
-
-/* Make the last value the graph's output, [N][outputs]. */
-static void save_output(struct writer *w)
-{
-    Onnx__GraphProto *g = w->graph;
     const struct net *net = w->net;
-    int last = net->layers - 1;
-    g->output = make(w, sizeof *g->output);
-    if (net_is_finder(net)) {
-        save_map(w, last);
-        return;
-    }
+    int last = net->layers - 1, outputs = net_outputs(net);
     enum op op = net->layer[last].op;
-    const char *name = op == OP_SOFTMAX ? "probabilities" : "logits";
-    if (w->flat[last] && op != OP_DROPOUT) {
+    const char *name = op == OP_BOXES ? "boxes" : op == OP_SOFTMAX ? "probabilities" : "logits";
+    g->output = make(w, sizeof *g->output);
+    g->output[g->n_output++] =
+        op == OP_BOXES ? make_value_info(w, name, 3, (const int[]){net->layer[last].out.c, 0, 0}, open)
+                       : make_value_info(w, name, 1, &outputs, NULL);
+    if (op == OP_BOXES || (w->flat[last] && op != OP_DROPOUT))
         g->node[g->n_node - 1]->output[0] = make_text(w, "%s", name);
-    } else {
-        Onnx__NodeProto *node = add_node(w, "Reshape", "", w->value[last], name);
-        add_longs(w, node, "shape", 2, (const int[]){-1, net_outputs(net)});
-    }
-    g->output[g->n_output++] = make_value_info(w, name, 1, (const int[]){net_outputs(net)}, NULL);
+    else
+        add_longs(w, add_node(w, "Reshape", "", w->value[last], name), "shape", 2, (const int[]){-1, outputs});
 }
 
 static void save_input(struct writer *w)
 {
     static const char *const open[] = {"", "height", "width"};
     struct shape in = net_input(w->net);
-    int dims[3] = {in.c, in.h, in.w};
-    if (net_is_finder(w->net))
-        dims[1] = dims[2] = 0;
+    bool any = net_is_finder(w->net);
     w->graph->input = make(w, sizeof *w->graph->input);
-    w->graph->input[w->graph->n_input++] = make_value_info(w, "input", 3, dims, open);
+    w->graph->input[w->graph->n_input++] =
+        make_value_info(w, "input", 3, (const int[]){in.c, any ? 0 : in.h, any ? 0 : in.w}, open);
 }
 
 static Onnx__GraphProto *make_graph(struct writer *w)
 {
-    Onnx__GraphProto *g = w->graph = make(w, sizeof *g);
+    Onnx__GraphProto *g = w->graph = make_message(w, &onnx__graph_proto__descriptor);
     const struct net *net = w->net;
     size_t layers = (size_t)net->layers + 1;
-    onnx__graph_proto__init(g);
     g->name = make_text(w, "net");
     g->node = make(w, MAX_NODES * layers * sizeof *g->node);
     g->initializer = make(w, MAX_TENSORS * layers * sizeof *g->initializer);
@@ -624,8 +584,7 @@ static Onnx__GraphProto *make_graph(struct writer *w)
 
 static void add_meta(struct writer *w, Onnx__ModelProto *m, const char *key, const char *value)
 {
-    Onnx__StringStringEntryProto *entry = make(w, sizeof *entry);
-    onnx__string_string_entry_proto__init(entry);
+    Onnx__StringStringEntryProto *entry = make_message(w, &onnx__string_string_entry_proto__descriptor);
     entry->key = make_utf8(w, key);
     entry->value = make_utf8(w, value);
     m->metadata_props[m->n_metadata_props++] = entry;
@@ -649,22 +608,19 @@ static void save_metas(struct writer *w, Onnx__ModelProto *m)
 
 static Onnx__ModelProto *make_model(struct writer *w)
 {
-    Onnx__ModelProto *m = make(w, sizeof *m);
-    onnx__model_proto__init(m);
+    Onnx__ModelProto *m = make_message(w, &onnx__model_proto__descriptor);
+    Onnx__OperatorSetIdProto *opset = make_message(w, &onnx__operator_set_id_proto__descriptor);
     m->has_ir_version = true;
     m->ir_version = SAVE_IR;
     m->producer_name = make_text(w, "inkpipe");
     m->producer_version = make_text(w, "%s", VERSION);
     m->opset_import = make(w, sizeof *m->opset_import);
-    m->opset_import[0] = make(w, sizeof **m->opset_import);
-    onnx__operator_set_id_proto__init(m->opset_import[0]);
-    m->opset_import[0]->domain = make_text(w, "%s", "");
-    m->opset_import[0]->has_version = true;
-    m->opset_import[0]->version = SAVE_OPSET;
+    m->opset_import[m->n_opset_import++] = opset;
+    opset->domain = make_text(w, "%s", "");
+    opset->has_version = true;
+    opset->version = SAVE_OPSET;
     for (int i = 0; i < w->net->layers; i++)
-        if (is_late(&w->net->layer[i]))
-            m->opset_import[0]->version = LATE_OPSET;
-    m->n_opset_import = 1;
+        opset->version = is_late(&w->net->layer[i]) ? LATE_OPSET : opset->version;
     m->graph = make_graph(w);
     save_metas(w, m);
     return m;

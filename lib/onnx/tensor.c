@@ -118,44 +118,45 @@ int node_axis(struct import *m, long axis, int rank, int *result)
 
 /* ---- Tensors ---- */
 
-bool type_is_float(int type)
+/* Types whose values are numbers: bytes of one in raw_data, range of an integer one. */
+static const struct number {
+    int bytes;
+    bool is_float;
+    double low, high;
+} numbers[] = {
+    [TYPE(FLOAT)] = {.bytes = 4, .is_float = true},
+    [TYPE(DOUBLE)] = {.bytes = 8, .is_float = true},
+    [TYPE(FLOAT16)] = {.bytes = 2, .is_float = true},
+    [TYPE(BFLOAT16)] = {.bytes = 2, .is_float = true},
+    [TYPE(BOOL)] = {1, false, 0, 1},
+    [TYPE(INT8)] = {1, false, -0x1p7, 0x1p7 - 1},
+    [TYPE(UINT8)] = {1, false, 0, 0x1p8 - 1},
+    [TYPE(INT16)] = {2, false, -0x1p15, 0x1p15 - 1},
+    [TYPE(UINT16)] = {2, false, 0, 0x1p16 - 1},
+    [TYPE(INT32)] = {4, false, -0x1p31, 0x1p31 - 1},
+    [TYPE(UINT32)] = {4, false, 0, 0x1p32 - 1},
+    [TYPE(INT64)] = {8, false, -0x1p63, 0x1p63 - 1},
+    [TYPE(UINT64)] = {8, false, 0, 0x1p64 - 1},
+};
+
+/* Of 0 bytes where values of the type are no numbers. */
+static struct number number_of(int type)
 {
-    return type == TYPE(FLOAT) || type == TYPE(DOUBLE) || type == TYPE(FLOAT16) ||
-           type == TYPE(BFLOAT16);
+    bool known = type >= 0 && type < (int)(sizeof numbers / sizeof *numbers);
+    return known ? numbers[type] : (struct number){0};
 }
 
-/* The number of bits of an integer type and whether it is signed; 0 bits for other types. */
-static int integer_bits(int type, bool *is_signed)
+bool type_is_float(int type)
 {
-    *is_signed =
-        type == TYPE(INT8) || type == TYPE(INT16) || type == TYPE(INT32) || type == TYPE(INT64);
-    switch (type) {
-    case TYPE(BOOL):
-        return 1;
-    case TYPE(INT8):
-    case TYPE(UINT8):
-        return 8;
-    case TYPE(INT16):
-    case TYPE(UINT16):
-        return 16;
-    case TYPE(INT32):
-    case TYPE(UINT32):
-        return 32;
-    case TYPE(INT64):
-    case TYPE(UINT64):
-        return 64;
-    default:
-        return 0;
-    }
+    return number_of(type).is_float;
 }
 
 bool type_range(int type, double *low, double *high)
 {
-    bool is_signed;
-    int bits = integer_bits(type, &is_signed);
-    *low = is_signed ? -ldexp(1, bits - 1) : 0;
-    *high = ldexp(1, is_signed ? bits - 1 : bits) - 1;
-    return bits > 0;
+    struct number n = number_of(type);
+    *low = n.low;
+    *high = n.high;
+    return n.bytes && !n.is_float;
 }
 
 void tensor_free(struct tensor *t)
@@ -283,15 +284,6 @@ static double from_bits(int type, uint64_t bits)
     }
 }
 
-static int bytes_of(int type)
-{
-    bool is_signed;
-    int bits = integer_bits(type, &is_signed);
-    if (bits)
-        return (bits + 7) / 8;
-    return type == TYPE(DOUBLE) ? 8 : type == TYPE(FLOAT) ? 4 : 2;
-}
-
 /* Read the values from the list that the type has in TensorProto (float_data, int32_data, ...). */
 static int read_typed(struct import *m, const Onnx__TensorProto *p, struct tensor *t)
 {
@@ -315,7 +307,7 @@ static int read_typed(struct import *m, const Onnx__TensorProto *p, struct tenso
 
 static int read_raw(struct import *m, const Onnx__TensorProto *p, struct tensor *t)
 {
-    int size = bytes_of(t->type);
+    int size = number_of(t->type).bytes;
     if (p->raw_data.len != (size_t)t->count * (size_t)size)
         return node_fail(m, "tensor '%.60s' has %zu bytes, not %ld of %d", p->name ? p->name : "",
                          p->raw_data.len, t->count, size);
@@ -338,14 +330,13 @@ static const float *plain_floats(const Onnx__TensorProto *p, long count)
 int tensor_read(struct import *m, const Onnx__TensorProto *p, struct tensor *t)
 {
     const char *name = p->name ? p->name : "";
-    bool is_signed;
     int type = p->has_data_type ? p->data_type : 0;
     if (p->n_external_data || (p->has_data_location && (int)p->data_location == 1))
         return node_fail(m,
                          "the weights are in another file, which is not read: export with "
                          "torch.onnx.export(..., external_data=False) or join them in Python with "
                          "onnx.save(onnx.load(f), f)");
-    if (!type_is_float(type) && !integer_bits(type, &is_signed))
+    if (!number_of(type).bytes)
         return node_fail(m, "tensor '%.60s' has a type that is not read: %d", name, type);
     if (p->n_dims > ONNX_MAX_RANK || p->segment)
         return node_fail(m, "tensor '%.60s' has %zu dimensions", name, p->n_dims);

@@ -55,31 +55,16 @@ static bool can_fold_affine(const struct import *m, const int *readers, int i)
 
 /* ---- Pictures behind dense layers ---- */
 
-/* Whether a layer looks at the sides of its input, or moves values; the others take a matrix of images too. */
-static bool needs_picture(enum op op)
-{
-    switch (op) {
-    case OP_CONV:
-    case OP_MAXPOOL:
-    case OP_AVGPOOL:
-    case OP_GLOBALPOOL:
-    case OP_PAD:
-    case OP_RESHAPE:
-    case OP_CONCAT:
-    case OP_SLICE:
-    case OP_UPSAMPLE:
-    case OP_ZEROSTUFF:
-        return true;
-    default:
-        return false;
-    }
-}
+/* Layers that look at the sides of their input, or move values; the others take a matrix of images too. */
+static const bool needs_picture[OP_COUNT] = {
+    [OP_CONV] = true, [OP_MAXPOOL] = true, [OP_AVGPOOL] = true, [OP_GLOBALPOOL] = true, [OP_PAD] = true,
+    [OP_RESHAPE] = true, [OP_CONCAT] = true, [OP_SLICE] = true, [OP_UPSAMPLE] = true, [OP_ZEROSTUFF] = true};
 
 /* The shape that a layer's values keep in memory: flattening does not move them. */
 static struct shape kept_shape(const struct net *net, int i)
 {
     const struct layer *l = &net->layer[i];
-    while (l->op != OP_INPUT && l->op != OP_DENSE && !needs_picture(l->op))
+    while (l->op != OP_INPUT && l->op != OP_DENSE && !needs_picture[l->op])
         l = &net->layer[l->in[0]];
     return l->out;
 }
@@ -96,7 +81,7 @@ static void keep_pictures(struct net *net, int *needed)
             struct shape a = kept_shape(net, l->in[0]), b = kept_shape(net, l->in[1]);
             needed[i] |= a.c != b.c || a.h != b.h || a.w != b.w;
         }
-        if (needs_picture(l->op) || needed[i])
+        if (needs_picture[l->op] || needed[i])
             for (int j = 0; j < op_inputs(l->op); j++)
                 needed[l->in[j]] = 1;
     }
