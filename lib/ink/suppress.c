@@ -49,12 +49,21 @@ static float longer(const struct candidate *c)
     return fmaxf(c->w, c->h);
 }
 
-/* The area that both boxes cover. */
-static float shared(const struct candidate *a, const struct candidate *b)
+/* How much of a line a..a + a_length is also b's. (fminf and fmaxf are calls.) */
+static inline float overlap(float a, float a_length, float b, float b_length)
 {
-    float w = fminf(a->x + a->w, b->x + b->w) - fmaxf(a->x, b->x);
-    float h = fminf(a->y + a->h, b->y + b->h) - fmaxf(a->y, b->y);
-    return w > 0 && h > 0 ? w * h : 0;
+    float a_end = a + a_length, b_end = b + b_length;
+    return (a_end < b_end ? a_end : b_end) - (a > b ? a : b);
+}
+
+/* The area that both boxes cover. */
+static inline float shared(const struct candidate *a, const struct candidate *b)
+{
+    float w = overlap(a->x, a->w, b->x, b->w);
+    if (!(w > 0))
+        return 0;
+    float h = overlap(a->y, a->h, b->y, b->h);
+    return h > 0 ? w * h : 0;
 }
 
 /* Signs are so small that their boxes on two levels hardly cover each other: they are one sign when the middle of
