@@ -177,8 +177,10 @@ models/%.onnx: models/%.net models/%.opt $(MNIST) all $(DRAW) FORCE
 	mv $(B)/$*.tsv models/
 
 # make models/NAME-int8.onnx makes of models/NAME.onnx, as it is, one in 8 bits.
-models/%-int8.onnx: $(MNIST) all FORCE
-	PATH="$(abspath $(B)):$$PATH"; mnist2pgm $(MNIST) | cnn-train -q -v 5000 -i models/$*.onnx -o $@
+models/%-int8.onnx: $(MNIST) all $(DRAW) FORCE
+	PATH="$(abspath $(B)):$(abspath $(B)/tool):$$PATH"; \
+		$(if $(wildcard models/$*.data),models/$*.data 4000,mnist2pgm $(MNIST)) | \
+		cnn-train -q -v $(if $(wildcard models/$*.data),1000,5000) -i models/$*.onnx -o $@
 
 test: all unit
 	B=$(B) tests/run

@@ -174,8 +174,6 @@ static int check_options(const struct options *o, const struct net *net, struct 
 {
     bool finder = net_is_finder(net);
     char letter = finder ? o->digits_only : o->finder_only;
-    if (finder && o->quantize)
-        return err_set(e, "a finder is not made one in 8 bits");
     if (finder && o->recipe.fit.train.ranks)
         return err_set(e, "a finder is trained by one process, not by several ranks");
     if (letter)
@@ -374,12 +372,13 @@ static int quantize(const struct options *o, const struct net *net, const struct
     struct quantize_report r;
     if (!is_first(o))
         return 0;
-    struct net *made = quantize_net(net, d, s, QUANTIZE_MAX_LOSS, t, &r, e);
+    double most = d->finder ? QUANTIZE_MAX_FINDER_LOSS : QUANTIZE_MAX_LOSS;
+    struct net *made = quantize_net(net, d, s, most, t, &r, e);
     int failed = !made || onnx_save(made, o->model, e);
     net_free(made);
     if (failed)
         return -1;
-    printf("frames\tfloat\tint8\n%ld\t%.5f\t%.5f\n", r.images,
+    printf("%s\tfloat\tint8\n%ld\t%.5f\t%.5f\n", d->finder ? "digits" : "frames", r.images,
            (double)r.before / (double)r.images, (double)r.after / (double)r.images);
     return 0;
 }

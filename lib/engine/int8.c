@@ -1,6 +1,6 @@
 /* Running a quantized network in integers.
  *   in   a chain of layers between OP_QUANTIZE (int8.h), images
- *   out  logits
+ *   out  logits, or maps
  * Values are written with the border that their reader needs, filled with the zero point. From the first
  * dense layer on a step runs over all images of the chunk at once. */
 #include "int8.h"
@@ -32,6 +32,7 @@ enum kind { STEP_CONV, STEP_MAXPOOL, STEP_MEAN };
 struct step {
     enum kind kind;
     int x, y; /* values */
+    int x2;   /* STEP_CONV: what is added, or -1 */
     struct conv8 conv;
     struct pool pool;
     float factor;   /* STEP_MEAN: of the sum of bytes less their zeros */
@@ -53,6 +54,7 @@ struct int8 {
 struct planner {
     const struct net *net;
     struct int8 *p;
+    int *value_of; /* [layers] the value that holds the layer's output; -1: none does */
     int i;
     int value;
     bool flat;  /* the value was flattened: only dense layers may read it */
@@ -83,7 +85,8 @@ static int reader_of(const struct planner *b, int i)
 
 static bool ends(const struct planner *b, int i)
 {
-    return i == b->net->layers || (i == b->net->layers - 1 && is_op(b, i, OP_SOFTMAX));
+    return i == b->net->layers ||
+           (i == b->net->layers - 1 && (is_op(b, i, OP_SOFTMAX) || is_op(b, i, OP_BOXES)));
 }
 
 /* Read scale and zero point of OP_QUANTIZE. Returns false unless its levels are a byte: -zero to 255 -
@@ -108,8 +111,8 @@ static int new_value(struct planner *b, struct shape shape, int channels, int ne
     if (is_op(b, reader, OP_CONV))
         border = layer_border(&b->net->layer[reader]);
     *v = (struct value){.shape = shape, .channels = channels, .border = border};
-    v->matrix = ends(b, reader) || is_op(b, reader, OP_DENSE) || is_op(b, reader, OP_FLATTEN) ||
-              is_op(b, reader, OP_RESHAPE);
+    v->matrix = (ends(b, reader) && shape.h * shape.w == 1) || is_op(b, reader, OP_DENSE) ||
+                is_op(b, reader, OP_FLATTEN) || is_op(b, reader, OP_RESHAPE);
     v->row = (long)(border.left + shape.w + border.right) * channels;
     v->origin = border.top * v->row + (long)border.left * channels;
     if (v->row > MAX_BYTES || (border.top + shape.h + border.bottom) > MAX_BYTES / v->row)
@@ -126,7 +129,7 @@ static int padded(int channels)
 static struct step *new_step(struct planner *b, enum kind kind, int y)
 {
     struct step *s = &b->p->step[b->p->steps++];
-    *s = (struct step){.kind = kind, .x = b->value, .y = y};
+    *s = (struct step){.kind = kind, .x = b->value, .y = y, .x2 = -1};
     b->value = y;
     return s;
 }
@@ -194,7 +197,7 @@ static bool pack_output(const struct layer *l, const struct value *x, const stru
     double start = rint((l->bias ? l->bias[k] : 0) / ((double)x->scale * l->step[k])) -
                    (double)x->zero * (double)sum;
     double most = fabs(start) + 255.0 * (double)size;
-    if (!(most < INT32_MAX && most * fabs((double)factor) < 0x1p30))
+    if (!(most < INT32_MAX && most * fabs((double)factor) + 255.0 * (double)v->add_factor < 0x1p30))
         return false;
     *bias = (int32_t)start;
     return true;
@@ -232,7 +235,7 @@ static int fill_conv(struct pages *pages, struct step *s, const struct layer *l,
         factor[k] = x->scale * l->step[k];
         if (!y->real)
             factor[k] /= y->scale;
-        if (!pack_output(l, x, w, k, v, packed, factor[k], &bias[k]))
+        if ((v->rectify && !(factor[k] > 0)) || !pack_output(l, x, w, k, v, packed, factor[k], &bias[k]))
             return -1;
     }
     fill_offsets(w, l, x, offset);
@@ -244,7 +247,31 @@ static int fill_conv(struct pages *pages, struct step *s, const struct layer *l,
     return 0;
 }
 
-/* Plan a conv or dense layer with the relu and OP_QUANTIZE behind it. */
+/* The value that layer i, a sum, adds to what layer i - 1 makes, which has that shape; -1 when i is none, or
+ * adds what is no value. */
+static int added_by(const struct planner *b, int i, struct shape shape)
+{
+    if (!is_op(b, i, OP_ADD))
+        return -1;
+    const int *in = b->net->layer[i].in;
+    int other = b->value_of[in[0] == i - 1 ? in[1] : in[0]];
+    return other >= 0 && !memcmp(&b->p->value[other].shape, &shape, sizeof shape) &&
+                   b->p->value[other].channels == padded(shape.c) && !b->p->value[other].matrix
+               ? other
+               : -1;
+}
+
+/* Fuse into s the sum with value `other`, which has y's shape. */
+static void fuse_sum(struct planner *b, struct step *s, int other, const struct value *y)
+{
+    const struct value *v = &b->p->value[other];
+    s->x2 = other;
+    s->conv.add_row = v->row;
+    s->conv.add_zero = v->zero;
+    s->conv.add_factor = y->real ? v->scale : v->scale / y->scale;
+}
+
+/* Plan a conv or dense layer with the relu, the sum and OP_QUANTIZE behind it. */
 static int plan_conv(struct planner *b)
 {
     const struct layer *l = &b->net->layer[b->i];
@@ -258,7 +285,9 @@ static int plan_conv(struct planner *b)
     int next = skip_idle(b, b->i + 1);
     bool relu = is_op(b, next, OP_RELU);
     next = skip_idle(b, next + relu);
-    bool real = ends(b, next) && !relu;
+    int other = dense ? -1 : added_by(b, next, l->out);
+    next = skip_idle(b, next + (other >= 0));
+    bool real = ends(b, next);
     struct value made = {0};
     if (!real && (next == b->net->layers ||
                   !read_quantize(&b->net->layer[next], &made.scale, &made.zero)))
@@ -269,14 +298,17 @@ static int plan_conv(struct planner *b)
         return -1;
     struct value *to = &b->p->value[y];
     to->real = real;
+    if (real && !to->matrix)
+        to->size = to->row; /* of a map there is room for a row (run_map) */
     to->scale = made.scale;
     to->zero = made.zero;
     struct step *s = new_step(b, STEP_CONV, y);
     struct window w = window_of(l, &x);
     s->conv = (struct conv8){.blocks = to->channels / BLOCK, .rows = 1, .runs = w.runs,
                              .quads = int8_quads((long)w.span * x.channels), .x_pixel = x.size,
-                             .y_pixel = to->size, .zero = to->zero, .low = relu ? to->zero : 0,
-                             .real = real};
+                             .y_pixel = to->size, .zero = to->zero,
+                             .low = relu && other < 0 ? to->zero : 0, .real = real,
+                             .rectify = relu && (real || other >= 0)};
     if (!dense) {
         s->conv.rows = l->out.h;
         s->conv.pixels = l->out.w;
@@ -285,6 +317,8 @@ static int plan_conv(struct planner *b)
         s->conv.y_row = to->row;
         s->conv.y_pixel = to->channels;
     }
+    if (other >= 0)
+        fuse_sum(b, s, other, to);
     b->i = next;
     b->flat = false;
     return fill_conv(b->p->pages, s, l, &w, &x, to);
@@ -343,11 +377,14 @@ static int plan_layer(struct planner *b)
     }
 }
 
+/* Does each layer read the one before it? A sum reads an earlier one, too. */
 static bool is_chain(const struct net *net)
 {
-    for (int i = 1; i < net->layers; i++)
-        if (net->layer[i].in[0] != i - 1 || net->layer[i].op == OP_ADD)
+    for (int i = 1; i < net->layers; i++) {
+        const int *in = net->layer[i].in;
+        if (in[0] != i - 1 && !(net->layer[i].op == OP_ADD && in[1] == i - 1))
             return false;
+    }
     return true;
 }
 
@@ -365,12 +402,13 @@ static int plan_layers(struct planner *b)
         return -1;
     p->value[0].scale = scale;
     p->value[0].zero = zero;
-    b->i = 2;
-    while (!ends(b, b->i))
+    for (int i = 0; i < b->net->layers; i++)
+        b->value_of[i] = -1;
+    for (b->i = 2; !ends(b, b->i); b->value_of[b->i - 1] = b->value)
         if (p->value[b->value].real || plan_layer(b))
             return -1;
     const struct value *last = &p->value[b->value];
-    return last->matrix && last->shape.h * last->shape.w == 1 && p->steps ? 0 : -1;
+    return p->steps && (last->matrix || last->real) ? 0 : -1;
 }
 
 static long bytes_of(const struct int8 *p, const struct value *v)
@@ -412,7 +450,8 @@ struct int8 *int8_new(const struct net *net, int chunk, int threads, const struc
                        .outputs = net_outputs(net)};
     p->value = pages_take(pages, n, sizeof *p->value);
     p->step = pages_take(pages, n, sizeof *p->step);
-    return p->value && p->step && !plan_layers(&b) && !alloc_arenas(p) ? p : NULL;
+    b.value_of = pages_take(pages, n, sizeof *b.value_of);
+    return p->value && p->step && b.value_of && !plan_layers(&b) && !alloc_arenas(p) ? p : NULL;
 }
 
 const struct kernels8 *int8_kernels(const struct int8 *p)
@@ -483,6 +522,17 @@ static void run_mean(const struct int8 *p, const struct step *s, const uint8_t *
                        y + r * to->row + (long)q * to->channels);
 }
 
+/* The convolution of a step on image i, or, of a dense layer, on n images. */
+static struct conv8 conv_of(const struct int8 *p, const struct step *s, uint8_t *arena, int i, int n)
+{
+    struct conv8 conv = s->conv;
+    if (!conv.pixels)
+        conv.pixels = n;
+    if (s->x2 >= 0)
+        conv.add = image_of(&p->value[s->x2], arena, i) + p->value[s->x2].origin;
+    return conv;
+}
+
 /* Run a step on image i, or, of a dense layer, on n images. */
 static void run_step(const struct int8 *p, const struct step *s, uint8_t *arena, int i, int n)
 {
@@ -491,9 +541,7 @@ static void run_step(const struct int8 *p, const struct step *s, uint8_t *arena,
     struct conv8 conv;
     switch (s->kind) {
     case STEP_CONV:
-        conv = s->conv;
-        if (!conv.pixels)
-            conv.pixels = n;
+        conv = conv_of(p, s, arena, i, n);
         p->k->conv(&conv, from, to);
         break;
     case STEP_MAXPOOL:
@@ -502,6 +550,26 @@ static void run_step(const struct int8 *p, const struct step *s, uint8_t *arena,
     case STEP_MEAN:
         run_mean(p, s, from, to);
         break;
+    }
+}
+
+/* Run the last step on an image, row by row, and copy each row out while it is in the first-level cache: real
+ * numbers, [C][H][W]. */
+static void run_map(const struct int8 *p, uint8_t *arena, float *map)
+{
+    const struct step *s = &p->step[p->steps - 1];
+    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    const float *row = (const float *)(const void *)(arena + y->place);
+    long channels = y->channels;
+    struct conv8 conv = conv_of(p, s, arena, 0, 1);
+    conv.rows = 1;
+    for (int r = 0; r < y->shape.h; r++, map += y->shape.w) {
+        p->k->conv(&conv, arena + x->place + r * conv.x_row, arena + y->place);
+        if (conv.add)
+            conv.add += conv.add_row;
+        for (long c = 0; c < y->shape.c; c++)
+            for (long q = 0; q < y->shape.w; q++)
+                map[c * y->shape.h * y->shape.w + q] = row[q * channels + c];
     }
 }
 
@@ -523,16 +591,20 @@ void int8_run(const struct int8 *p, int thread, const float *x, int n, float *lo
 {
     uint8_t *arena = p->arena[thread];
     struct shape in = p->value[0].shape;
+    bool map = !p->value[p->values - 1].matrix;
     int dense = 0; /* the first step that runs over the whole chunk */
     while (dense < p->steps && !(p->step[dense].kind == STEP_CONV && !p->step[dense].conv.pixels))
         dense++;
     for (int i = 0; i < n; i++) {
         read_input(p, x + (long)i * in.c * in.h * in.w, image_of(&p->value[0], arena, i));
-        for (int s = 0; s < dense; s++)
+        for (int s = 0; s < dense - map; s++)
             run_step(p, &p->step[s], arena, i, n);
+        if (map)
+            run_map(p, arena, logits + (long)i * p->outputs);
     }
     for (int s = dense; s < p->steps; s++)
         run_step(p, &p->step[s], arena, 0, n);
     p->k->release();
-    write_logits(p, arena, n, logits);
+    if (!map)
+        write_logits(p, arena, n, logits);
 }

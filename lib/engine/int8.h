@@ -1,6 +1,6 @@
 /* A quantised network run in integers, for infer.c: a chain of conv or dense layers with 8-bit
- * weights (struct layer, step), each between two OP_QUANTIZE, with relu, max and mean pooling among
- * them. The same numbers as OP_QUANTIZE in floats gives, but for the rounding of those. */
+ * weights (struct layer, step), each between two OP_QUANTIZE, with relu, sums with an earlier one's result, max
+ * and mean pooling among them. The same numbers as OP_QUANTIZE in floats gives, but for the rounding of those. */
 #ifndef INKPIPE_INT8_H
 #define INKPIPE_INT8_H
 

@@ -31,6 +31,7 @@ struct writer {
     float *scale, *shift;
     int channels;
     float step; /* of the last quantized activation */
+    int *made;  /* [from's layers] the layer of net that gives what this one gave; -1: none does by itself */
     struct err *e;
 };
 
@@ -164,6 +165,16 @@ static int quantize_input(struct writer *w)
     if (!(step > 0) || !isfinite((float)step) || !((float)step > 0) || !(zero >= 0 && zero <= 255))
         return err_set(w->e, "an input scaling of %g, mean %g, std %g", scale, mean, std);
     append_quantize(w, (float)step, (int)zero);
+    return 0;
+}
+
+/* Quantize what layer i has given, with all that is fused into it. */
+static int quantize_layer(struct writer *w, int i)
+{
+    if (quantize_activation(w))
+        return -1;
+    if (!w->channels)
+        w->made[i] = w->net->layers - 1;
     return 0;
 }
 
@@ -359,8 +370,24 @@ static bool has_pads(const struct layer *l)
     return l->pad_top || l->pad_left || l->pad_bottom || l->pad_right;
 }
 
-/* Write a conv or dense layer with batch norm, relu and batch norm behind it. Returns the next layer, or
- * -1. */
+/* Whether layer i adds a value that is quantized by itself to the one before it. */
+static bool adds(const struct writer *w, int i)
+{
+    if (!is_op(w, i, OP_ADD) || w->channels)
+        return false;
+    const int *in = w->from->layer[i].in;
+    return w->made[in[0] == i - 1 ? in[1] : in[0]] >= 0;
+}
+
+static void write_add(struct writer *w, int i)
+{
+    const int *in = w->from->layer[i].in;
+    int other = w->made[in[0] == i - 1 ? in[1] : in[0]];
+    take(w, i)->in[1] = other;
+}
+
+/* Write a conv or dense layer with batch norm, relu and batch norm, or a sum, behind it. Returns the next
+ * layer, or -1. */
 static int write_conv(struct writer *w, int i)
 {
     const struct layer *from = &w->from->layer[i];
@@ -388,9 +415,11 @@ static int write_conv(struct writer *w, int i)
         return -1;
     if (relu)
         take(w, next);
-    if (behind == w->from->layers || is_op(w, behind, OP_SOFTMAX))
+    if (adds(w, behind))
+        write_add(w, behind++);
+    if (behind == w->from->layers || is_op(w, behind, OP_SOFTMAX) || is_op(w, behind, OP_BOXES))
         return behind;
-    return quantize_activation(w) ? -1 : behind;
+    return quantize_layer(w, behind - 1) ? -1 : behind;
 }
 
 static int write_pool(struct writer *w, int i)
@@ -402,7 +431,7 @@ static int write_pool(struct writer *w, int i)
         if (w->scale[c] < 0)
             return refuse(w, i, "behind a batch norm with a negative scale is not quantized");
     bool most = take(w, i)->op == OP_MAXPOOL;
-    return most || !quantize_activation(w) ? i + 1 : -1;
+    return most || !quantize_layer(w, i) ? i + 1 : -1;
 }
 
 /* Whether layer i is monotonic, so that it commutes with max pooling. */
@@ -415,9 +444,13 @@ static bool keeps_order(const struct net *net, int i)
     return l->op == OP_RELU || l->op == OP_DROPOUT || l->op == OP_BATCHNORM;
 }
 
-/* Move max pooling behind relu and batch norm, which can then be folded into the convolution before. */
+/* Move max pooling behind relu and batch norm, which can then be folded into the convolution before, unless a
+ * sum might read what is between them. */
 static void pools_last(struct net *net)
 {
+    for (int i = 0; i < net->layers; i++)
+        if (net->layer[i].op == OP_ADD)
+            return;
     for (int i = net->layers - 2; i > 0; i--)
         for (int k = i; k + 1 < net->layers && net->layer[k].op == OP_MAXPOOL &&
                         net->layer[k + 1].in[0] == k && keeps_order(net, k + 1); k++) {
@@ -451,6 +484,7 @@ static int write_layer(struct writer *w, int i)
         return take_norms(w, i);
     case OP_FLATTEN:
     case OP_SOFTMAX:
+    case OP_BOXES:
         take(w, i);
         return i + 1;
     case OP_QUANTIZE:
@@ -480,13 +514,17 @@ static struct net *write_net(const struct net *net, enum ranges ranges, const fl
     int failed = w.from && w.net ? 0 : err_set(e, "out of memory");
     if (!failed) {
         w.net->layer = calloc(2 * (size_t)net->layers + 1, sizeof *w.net->layer);
-        failed = w.net->layer ? 0 : err_set(e, "out of memory");
+        w.made = malloc((size_t)net->layers * sizeof *w.made);
+        failed = w.net->layer && w.made ? 0 : err_set(e, "out of memory");
     }
+    for (int i = 0; w.made && i < net->layers; i++)
+        w.made[i] = -1;
     for (int i = 0; !failed && i < net->metas; i++)
         failed = net_set_meta(w.net, net->meta[i].key, net->meta[i].value, e);
     if (!failed)
         failed = write_layers(&w);
     pend_nothing(&w);
+    free(w.made);
     net_free(w.from);
     if (!failed)
         return w.net;
@@ -496,41 +534,58 @@ static struct net *write_net(const struct net *net, enum ranges ranges, const fl
 
 /* ---- Measuring ---- */
 
-/* The images of d at n indices, scaled for the net; owned by the caller. */
-static float *scaled(const struct net *net, const struct dataset *d, const uint32_t *index, long n,
-                     long every, struct err *e)
+/* The images of d at n indices, every so many apart, as the net wants them. */
+static void scale_images(const struct net *net, const struct dataset *d, const uint32_t *index, long n,
+                         long every, float *x)
 {
     long size = (long)d->height * d->width;
-    float *x = malloc((size_t)(n * size) * sizeof *x);
-    if (!x)
-        err_set(e, "out of memory");
-    for (long i = 0; x && i < n; i++)
+    for (long i = 0; i < n; i++)
         infer_scale(dataset_pixels(d, index[i * every]), size,
                     net_meta_number(net, "input_scale", 1.0 / 255),
                     net_meta_number(net, "input_mean", 0), net_meta_number(net, "input_std", 1),
                     x + i * size);
+}
+
+/* What ranges are chosen on: n of the images to learn from, of a finder's every other one with light ink. Owned
+ * by the caller. */
+static float *calibration(const struct net *net, const struct dataset *d, const struct split *s, long n,
+                          struct err *e)
+{
+    long size = (long)d->height * d->width;
+    float *x = malloc((size_t)(n * size) * sizeof *x);
+    if (!x) {
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    scale_images(net, d, s->train_index, n, s->train / n, x);
+    for (long i = size; d->finder && i < n * size; i++)
+        x[i] = i / size % 2 ? -x[i] : x[i];
     return x;
 }
 
-/* The validation split and the logits of a net for it. */
+/* The validation split, and what a net makes of it: all logits, or a finder's maps of a batch and their
+ * scores. */
 struct exam {
-    long n;
-    int classes;
+    const struct dataset *d;
+    const struct split *s;
     float *x, *logits;
     uint16_t *labels;
+    long right; /* images classified rightly; of a finder, digits found and told rightly, less those that are none */
+    struct scores scores;
     struct threads *threads;
 };
 
 static int exam_init(struct exam *m, const struct net *net, const struct dataset *d,
                      const struct split *s, struct threads *t, struct err *e)
 {
-    *m = (struct exam){.n = s->validation, .classes = d->classes, .threads = t};
-    m->x = scaled(net, d, s->validation_index, m->n, 1, e);
-    m->logits = malloc((size_t)m->n * (size_t)m->classes * sizeof *m->logits);
-    m->labels = malloc((size_t)m->n * sizeof *m->labels);
+    size_t size = (size_t)d->height * (size_t)d->width, n = (size_t)s->validation;
+    *m = (struct exam){.d = d, .s = s, .threads = t};
+    m->x = malloc(BATCH * size * sizeof *m->x);
+    m->logits = malloc((d->finder ? BATCH : n) * (size_t)net_outputs(net) * sizeof *m->logits);
+    m->labels = malloc(n * sizeof *m->labels);
     if (!m->x || !m->logits || !m->labels)
         return err_set(e, "out of memory");
-    for (long i = 0; i < m->n; i++)
+    for (size_t i = 0; i < n && !d->finder; i++)
         m->labels[i] = d->labels[s->validation_index[i]];
     return 0;
 }
@@ -542,37 +597,78 @@ static void exam_free(struct exam *m)
     free(m->labels);
 }
 
-/* How many images the net classifies rightly; -1 when it cannot be run. */
-static long sit(struct exam *m, const struct net *net, struct err *e)
+/* How many of images from..from + n - 1 the net classifies rightly, by its logits. */
+static long count_right(const struct exam *m, long from, int n, const float *logits)
+{
+    int k = m->d->classes;
+    long right = 0;
+    for (int i = 0; i < n; i++)
+        right += argmax(logits + (long)i * k, k) == m->labels[from + i];
+    return right;
+}
+
+static void add_scores(struct exam *m, const struct net *net, long from, int n)
+{
+    struct map_shape shape = map_shape_of(net);
+    for (int i = 0; i < n; i++) {
+        uint32_t image = m->s->validation_index[from + i];
+        struct map_truth truth = dataset_truth(m->d, image);
+        scores_add(&m->scores, m->d->kind[image], &shape, m->logits + (long)i * net_outputs(net), &truth);
+    }
+}
+
+/* Count what the net has right. Returns 0; -1 when it cannot be run. */
+static int sit(struct exam *m, const struct net *net, struct err *e)
 {
     struct infer *plan = infer_new(net, BATCH, m->threads, kernel_best(), e);
-    struct shape in = net_input(net);
-    long size = (long)in.c * in.h * in.w, right = 0;
+    bool finder = m->d->finder;
+    long all = m->s->validation;
     if (!plan)
         return -1;
-    for (long i = 0; i < m->n; i += BATCH)
-        infer_run(plan, m->x + i * size, m->n - i < BATCH ? (int)(m->n - i) : BATCH,
-                  m->logits + i * m->classes);
+    m->right = 0;
+    memset(&m->scores, 0, sizeof m->scores);
+    for (long i = 0; i < all; i += BATCH) {
+        int n = all - i < BATCH ? (int)(all - i) : BATCH;
+        float *logits = m->logits + (finder ? 0 : i * m->d->classes);
+        scale_images(net, m->d, m->s->validation_index + i, n, 1, m->x);
+        infer_run(plan, m->x, n, logits);
+        if (finder)
+            add_scores(m, net, i, n);
+        else
+            m->right += count_right(m, i, n, logits);
+    }
     infer_free(plan);
-    for (long i = 0; i < m->n; i++)
-        right += argmax(m->logits + i * m->classes, m->classes) == m->labels[i];
-    return right;
+    m->right += m->scores.all.right - m->scores.all.wrong;
+    return 0;
+}
+
+static int set_number(struct net *net, const char *key, const char *format, double x, struct err *e)
+{
+    char text[32];
+    snprintf(text, sizeof text, format, x);
+    return net_set_meta(net, key, text, e);
+}
+
+/* Set what the net tells of its own accuracy: of a finder, recall and precision. */
+static int set_accuracy(struct net *net, const struct exam *m, double accuracy, struct err *e)
+{
+    const struct score *all = &m->scores.all;
+    if (m->d->finder)
+        return set_number(net, "validation_recall", "%.4f", score_recall(all), e) ||
+               set_number(net, "validation_precision", "%.4f", score_precision(all), e);
+    double temperature = calibrate_temperature(m->logits, m->labels, m->s->validation, m->d->classes);
+    return set_number(net, "temperature", "%.4f", temperature, e) ||
+           set_number(net, "validation_accuracy", "%.5f", accuracy, e);
 }
 
 static int describe(struct net *net, const struct exam *m, const struct quantize_report *r,
                     struct err *e)
 {
-    char temperature[32], accuracy[32], text[128];
+    char text[128];
     double before = (double)r->before / (double)r->images, after = (double)r->after / (double)r->images;
-    snprintf(temperature, sizeof temperature, "%.4f",
-             calibrate_temperature(m->logits, m->labels, m->n, m->classes));
-    snprintf(accuracy, sizeof accuracy, "%.5f", after);
-    snprintf(text, sizeof text, "int8: validation accuracy %.5f, in floats %.5f", after, before);
-    return net_set_meta(net, "temperature", temperature, e) ||
-                   net_set_meta(net, "validation_accuracy", accuracy, e) ||
-                   net_set_meta(net, "quantized", text, e)
-               ? -1
-               : 0;
+    const char *what = m->d->finder ? "digits right less wrong" : "accuracy";
+    snprintf(text, sizeof text, "int8: validation %s %.5f, in floats %.5f", what, after, before);
+    return set_accuracy(net, m, after, e) || net_set_meta(net, "quantized", text, e) ? -1 : 0;
 }
 
 /* Quantize, with one way to choose ranges and then the other. Returns the first net that loses at most
@@ -580,22 +676,25 @@ static int describe(struct net *net, const struct exam *m, const struct quantize
 static struct net *quantize_best(const struct net *net, const float *x, int images, struct exam *m,
                                  double max_loss, struct quantize_report *r, struct err *e)
 {
-    if ((r->before = sit(m, net, e)) < 0)
+    if (sit(m, net, e))
         return NULL;
-    r->after = -1;
+    if (m->d->finder)
+        r->images = m->scores.all.digits;
+    r->before = m->right;
     for (enum ranges ranges = LEAST_ERROR; ranges <= WHOLE; ranges++) {
         struct net *made = write_net(net, ranges, x, images, m->threads, e);
-        long right = made ? sit(m, made, e) : -1;
-        r->after = right > r->after ? right : r->after;
-        double loss = (double)(r->before - right) / (double)r->images;
-        if (right >= 0 && loss <= max_loss && !describe(made, m, r, e))
+        if (!made || sit(m, made, e)) {
+            net_free(made);
+            return NULL;
+        }
+        r->after = ranges == LEAST_ERROR || m->right > r->after ? m->right : r->after;
+        double loss = (double)(r->before - m->right) / (double)r->images;
+        if (loss <= max_loss && !describe(made, m, r, e))
             return made;
         net_free(made);
-        if (right < 0)
-            return NULL;
     }
-    err_set(e, "in 8 bits %ld of %ld frames set aside are right, instead of %ld: it would lose more "
-            "than %g points", r->after, r->images, r->before, 100 * max_loss);
+    err_set(e, "in 8 bits %ld of %ld %s set aside are right, instead of %ld: it would lose more than %g points",
+            r->after, r->images, m->d->finder ? "digits in frames" : "frames", r->before, 100 * max_loss);
     return NULL;
 }
 
@@ -610,7 +709,7 @@ struct net *quantize_net(const struct net *net, const struct dataset *d, const s
         err_set(e, "no frames are set aside to measure what 8 bits cost");
         return NULL;
     }
-    float *x = scaled(net, d, s->train_index, images, s->train / images, e);
+    float *x = calibration(net, d, s, images, e);
     struct net *made = NULL;
     if (x && !exam_init(&m, net, d, s, t, e))
         made = quantize_best(net, x, (int)images, &m, max_loss, r, e);

@@ -178,48 +178,83 @@ INLINE void put(uint8_t *y, vf x, int zero, int low)
 
 #endif
 
-/* What happens to a finished sum: `channel` is its first, y the pixel's place. */
-INLINE void finish(const struct conv8 *v, vi sum, long channel, void *y, long pixel)
+INLINE vi positive(vi x)
 {
-    vf scaled = __builtin_convertvector(sum, vf) * *(const vf_at *)(v->factor + channel);
+    return x & (x > 0);
+}
+
+/* Bytes as whole numbers. (GCC converts vectors of them one by one.) */
+INLINE vi widened(const uint8_t *p)
+{
+#if defined(__AVX512F__)
+    return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i_u *)p));
+#elif defined(__AVX2__)
+    return (vi)_mm256_cvtepu8_epi32(_mm_loadu_si64(p));
+#else
+    vi x;
+    for (int k = 0; k < VW; k++)
+        x[k] = p[k];
+    return x;
+#endif
+}
+
+/* A finished sum before it is rounded: `channel` is its first; the pixel of the image that is added is at
+ * `add`, or that is NULL. */
+INLINE vf scaled(const struct conv8 *v, vi sum, long channel, const uint8_t *add)
+{
+    if (v->rectify)
+        sum = positive(sum);
+    vf x = __builtin_convertvector(sum, vf) * *(const vf_at *)(v->factor + channel);
+    if (add) {
+        vi more = widened(add + channel) - v->add_zero;
+        x += __builtin_convertvector(more, vf) * v->add_factor;
+    }
+    return x;
+}
+
+/* What happens to it then: y is the row's place, which the pixel is `pixel` behind. */
+INLINE void finish(const struct conv8 *v, vi sum, long channel, const uint8_t *add, void *y, long pixel)
+{
+    vf x = scaled(v, sum, channel, add);
     if (v->real)
-        *(vf_at *)((float *)y + pixel + channel) = scaled;
+        *(vf_at *)((float *)y + pixel + channel) = x;
     else
-        put((uint8_t *)y + pixel + channel, scaled, v->zero, v->low);
+        put((uint8_t *)y + pixel + channel, x, v->zero, v->low);
 }
 
 #if defined(__AVX512F__)
 
-INLINE __m512i scaled(const struct conv8 *v, vi sum, long channel)
+INLINE __m512i rounded(const struct conv8 *v, vi sum, long channel, const uint8_t *add)
 {
-    vf x = __builtin_convertvector(sum, vf) * *(const vf_at *)(v->factor + channel);
-    return _mm512_cvtps_epi32((__m512)x);
+    return _mm512_cvtps_epi32((__m512)scaled(v, sum, channel, add));
 }
 
-/* The same for two blocks of two pixels at once, whose bytes are packed together. */
-INLINE void finish_two(const struct conv8 *v, vi p0, vi p1, vi q0, vi q1, long channel, uint8_t *p,
-                       uint8_t *q)
+/* The same for two blocks of two neighbouring pixels at once, whose bytes are packed together. */
+INLINE void finish_two(const struct conv8 *v, vi p0, vi p1, vi q0, vi q1, long channel, const uint8_t *add,
+                       uint8_t *y)
 {
     const __m512i zero = _mm512_set1_epi16((short)v->zero);
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    __m512i a = _mm512_packs_epi32(scaled(v, p0, channel), scaled(v, p1, channel + BLOCK));
-    __m512i b = _mm512_packs_epi32(scaled(v, q0, channel), scaled(v, q1, channel + BLOCK));
+    const uint8_t *more = add ? add + v->y_pixel : NULL;
+    __m512i a = _mm512_packs_epi32(rounded(v, p0, channel, add), rounded(v, p1, channel + BLOCK, add));
+    __m512i b = _mm512_packs_epi32(rounded(v, q0, channel, more), rounded(v, q1, channel + BLOCK, more));
     __m512i bytes = _mm512_packus_epi16(_mm512_adds_epi16(a, zero), _mm512_adds_epi16(b, zero));
     bytes = _mm512_max_epu8(bytes, _mm512_set1_epi8((char)v->low));
     bytes = _mm512_permutexvar_epi32(order, bytes);
-    _mm256_storeu_si256((__m256i_u *)(p + channel), _mm512_castsi512_si256(bytes));
-    _mm256_storeu_si256((__m256i_u *)(q + channel), _mm512_extracti64x4_epi64(bytes, 1));
+    _mm256_storeu_si256((__m256i_u *)(y + channel), _mm512_castsi512_si256(bytes));
+    _mm256_storeu_si256((__m256i_u *)(y + v->y_pixel + channel), _mm512_extracti64x4_epi64(bytes, 1));
 }
 
 #else
 
-INLINE void finish_two(const struct conv8 *v, vi p0, vi p1, vi q0, vi q1, long channel, uint8_t *p,
-                       uint8_t *q)
+INLINE void finish_two(const struct conv8 *v, vi p0, vi p1, vi q0, vi q1, long channel, const uint8_t *add,
+                       uint8_t *y)
 {
-    finish(v, p0, channel, p, 0);
-    finish(v, p1, channel + VW, p, 0);
-    finish(v, q0, channel, q, 0);
-    finish(v, q1, channel + VW, q, 0);
+    const uint8_t *more = add ? add + v->y_pixel : NULL;
+    finish(v, p0, channel, add, y, 0);
+    finish(v, p1, channel + VW, add, y, 0);
+    finish(v, q0, channel, more, y, v->y_pixel);
+    finish(v, q1, channel + VW, more, y, v->y_pixel);
 }
 
 #endif
@@ -235,9 +270,10 @@ INLINE vi weight(const int8_t *w, long block, int j)
     return *(const vi_at *)(w + j / PER_BLOCK * block + j % PER_BLOCK * VW * QUAD);
 }
 
-/* P pixels by N vectors of output channels, from `channel` on; y is the row's place. */
-INLINE void conv_tile(const struct conv8 *v, const uint8_t *x, long channel, void *y, long pixel,
-                      const int P, const int N, const bool narrow)
+/* P pixels by N vectors of output channels, from `channel` on; the first pixel of the image that is added is
+ * at `add`. */
+INLINE void conv_tile(const struct conv8 *v, const uint8_t *x, long channel, const uint8_t *add, void *y,
+                      long pixel, const int P, const int N, const bool narrow)
 {
     vi sum[PIXELS][4 * VECTORS];
     long block = w_block(v);
@@ -256,23 +292,26 @@ INLINE void conv_tile(const struct conv8 *v, const uint8_t *x, long channel, voi
         }
     }
     const bool by_two = N == 2 && !v->real;
-    UNROLL for (int p = 0; p < P; p++)
+    UNROLL for (int p = 0; p < P; p++) {
+        const uint8_t *more = add ? add + p * v->y_pixel : NULL;
         if (by_two && (p | 1) < P) {
-            uint8_t *to = (uint8_t *)y + pixel + p * v->y_pixel;
             if (p % 2 == 0)
-                finish_two(v, sum[p][0], sum[p][1], sum[p + 1][0], sum[p + 1][1], channel, to,
-                           to + v->y_pixel);
+                finish_two(v, sum[p][0], sum[p][1], sum[p + 1][0], sum[p + 1][1], channel, more,
+                           (uint8_t *)y + pixel + p * v->y_pixel);
         } else {
             UNROLL for (int j = 0; j < N; j++)
-                finish(v, sum[p][j], channel + j * VW, y, pixel + p * v->y_pixel);
+                finish(v, sum[p][j], channel + j * VW, more, y, pixel + p * v->y_pixel);
         }
+    }
 }
 
-INLINE void conv_row(const struct conv8 *v, const uint8_t *x, long channel, void *y, long pixel,
-                     const int N, const bool narrow)
+/* A row of y, which is `row` behind its first; the added image's row is at `add`. */
+INLINE void conv_row(const struct conv8 *v, const uint8_t *x, long channel, const uint8_t *add, void *y,
+                     long row, const int N, const bool narrow)
 {
 #define TILE(p, n)                                                                                 \
-    conv_tile(v, x + p * v->x_pixel, channel, y, pixel + p * v->y_pixel, n, N, narrow)
+    conv_tile(v, x + p * v->x_pixel, channel, add ? add + p * v->y_pixel : NULL, y, row + p * v->y_pixel, n, \
+              N, narrow)
     EACH_TILE(v->pixels, TILE)
 #undef TILE
 }
@@ -284,7 +323,7 @@ INLINE int conv_one(const struct conv8 *v, const uint8_t *x, void *y, const bool
     int b = 0;
     if (v->rows * v->pixels == 1)
         for (; b + group <= v->blocks; b += group)
-            conv_tile(v, x, b * BLOCK, y, 0, 1, 4 * VECTORS, narrow);
+            conv_tile(v, x, b * BLOCK, v->add, y, 0, 1, 4 * VECTORS, narrow);
     return b;
 }
 
@@ -292,17 +331,20 @@ INLINE void conv_rows(const struct conv8 *v, const uint8_t *x, void *y, const bo
 {
     int first = conv_one(v, x, y, narrow);
 #define ROW(b, p, N)                                                                               \
-    conv_row(v, x + p * v->x_row, (first + b) * BLOCK, y, p * v->y_row, N, narrow)
+    conv_row(v, x + p * v->x_row, (first + b) * BLOCK, v->add ? v->add + p * v->add_row : NULL, y,             \
+             p * v->y_row, N, narrow)
     EACH_ROW(v->blocks - first, v->rows, ROW)
 #undef ROW
 }
 
+/* A copy of v, which no byte that is stored can be taken to change, stays in registers. */
 static void conv(const struct conv8 *v, const uint8_t *x, void *y)
 {
-    if (NARROW && v->narrow)
-        conv_rows(v, x, y, true);
+    const struct conv8 copy = *v;
+    if (NARROW && copy.narrow)
+        conv_rows(&copy, x, y, true);
     else
-        conv_rows(v, x, y, false);
+        conv_rows(&copy, x, y, false);
 }
 
 /* ---- Convolution in tiles of the CPU (AMX) ---- */
@@ -330,24 +372,30 @@ static long group_y(const struct conv8 *v, const struct groups *g, int i)
     return i / g->a_row * v->y_row + group_pixel(g, v->pixels, i) * v->y_pixel;
 }
 
+static const uint8_t *group_add(const struct conv8 *v, const struct groups *g, int i)
+{
+    return v->add ? v->add + i / g->a_row * v->add_row + group_pixel(g, v->pixels, i) * v->y_pixel : NULL;
+}
+
 /* A group's sums in one block and, where `wide`, the next. */
 INLINE void finish_group(const struct conv8 *v, const struct groups *g, const int32_t *sums,
-                         const int32_t *more, long channel, void *y, long pixel, const bool wide)
+                         const int32_t *more, long channel, const uint8_t *add, void *y, long pixel,
+                         const bool wide)
 {
     vi bias = *(const vi_at *)(v->bias + channel);
     vi bias1 = wide ? *(const vi_at *)(v->bias + channel + BLOCK) : bias;
     int p = 0;
     for (; wide && !v->real && p + 2 <= g->width; p += 2) {
         const vi_at *a = (const vi_at *)(sums + p * BLOCK), *b = (const vi_at *)(more + p * BLOCK);
-        uint8_t *to = (uint8_t *)y + pixel + p * v->y_pixel;
-        finish_two(v, a[0] + bias, b[0] + bias1, a[1] + bias, b[1] + bias1, channel, to,
-                   to + v->y_pixel);
+        finish_two(v, a[0] + bias, b[0] + bias1, a[1] + bias, b[1] + bias1, channel,
+                   add ? add + p * v->y_pixel : NULL, (uint8_t *)y + pixel + p * v->y_pixel);
     }
     for (; p < g->width; p++) {
         long at = pixel + p * v->y_pixel;
-        finish(v, *(const vi_at *)(sums + p * BLOCK) + bias, channel, y, at);
+        const uint8_t *from = add ? add + p * v->y_pixel : NULL;
+        finish(v, *(const vi_at *)(sums + p * BLOCK) + bias, channel, from, y, at);
         if (wide)
-            finish(v, *(const vi_at *)(more + p * BLOCK) + bias1, channel + BLOCK, y, at);
+            finish(v, *(const vi_at *)(more + p * BLOCK) + bias1, channel + BLOCK, from, y, at);
     }
 }
 
@@ -389,7 +437,8 @@ INLINE void conv_groups(const struct conv8 *v, const struct groups *g, const uin
     if (two && wide)
         _tile_stored(3, sums[3], BLOCK * sizeof(int32_t));
     for (int p = 0; p < 1 + two; p++)
-        finish_group(v, g, sums[p], sums[2 + p], b * BLOCK, y, group_y(v, g, i + p), wide);
+        finish_group(v, g, sums[p], sums[2 + p], b * BLOCK, group_add(v, g, i + p), y, group_y(v, g, i + p),
+                     wide);
 }
 
 static void conv_tiles(const struct conv8 *v, const uint8_t *x, void *y)

@@ -21,8 +21,9 @@
  *           x[p * x_row + q * x_pixel + offset[i] + j] * w[b][i][j / 4][k][j % 4]
  *     y[p * y_row + q * y_pixel + b * BLOCK + k] = min(max(round(sum * factor[b][k]) + zero, low), 255)
  *
- * halves rounded to even; or, where `real`, y is floats: sum * factor. No sum leaves 32 bits, and
- * sum * factor is within 2^30. */
+ * halves rounded to even; or, where `real`, y is floats: sum * factor. Where `rectify`, the sum becomes at
+ * least 0, and to sum * factor a value of another image is added, which lies as y does but for its rows: add_factor * (add[p * add_row + q * y_pixel + b * BLOCK + k] - add_zero). No sum leaves 32
+ * bits, and what is rounded is within 2^30. */
 struct conv8 {
     int blocks, rows, pixels; /* of the output */
     int runs, quads;
@@ -33,7 +34,11 @@ struct conv8 {
     const int32_t *bias; /* [blocks][BLOCK] */
     const float *factor; /* [blocks][BLOCK] */
     int zero, low;
-    bool real;
+    bool real, rectify;
+    const uint8_t *add; /* NULL: nothing */
+    long add_row;
+    int add_zero;
+    float add_factor;
     bool narrow; /* no two neighbouring products of any x leave 16 bits: int8_is_narrow(w) */
 };
 

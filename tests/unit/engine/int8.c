@@ -61,8 +61,13 @@ static void define_conv(const struct conv8 *v, const uint8_t *x, void *y)
                         for (int j = 0; j < QUAD * v->quads; j++)
                             sum += x[p * v->x_row + q * v->x_pixel + v->offset[i] + j] *
                                    v->w[((((long)b * v->runs + i) * v->quads + j / QUAD) * BLOCK + k) * QUAD + j % QUAD];
-                    float scaled = (float)sum * v->factor[b * BLOCK + k];
                     long at = p * v->y_row + q * v->y_pixel + b * BLOCK + k;
+                    sum = v->rectify && sum < 0 ? 0 : sum;
+                    float scaled = (float)sum * v->factor[b * BLOCK + k];
+                    if (v->add) {
+                        int more = v->add[p * v->add_row + q * v->y_pixel + b * BLOCK + k] - v->add_zero;
+                        scaled += (float)more * v->add_factor;
+                    }
                     if (v->real)
                         ((float *)y)[at] = scaled;
                     else
@@ -77,7 +82,7 @@ struct problem {
     int32_t *bias;
     float *factor;
     int offset[8];
-    uint8_t *x;
+    uint8_t *x, *add;
     long size;
 };
 
@@ -102,6 +107,14 @@ static struct problem random_problem(void)
     for (int i = 0; i < v->runs; i++)
         m.offset[i] = below((int)v->x_row + 1);
     v->offset = m.offset;
+    v->add_row = v->y_row + BLOCK * below(3);
+    m.add = bytes(v->rows * v->add_row, true);
+    v->rectify = below(2);
+    if (below(2)) {
+        v->add = m.add;
+        v->add_zero = below(2) ? 0 : below(256);
+        v->add_factor = (float)(1 + below(300)) / 100;
+    }
     m.size = v->rows * v->y_row * (v->real ? 4 : 1);
     long weights = (long)v->blocks * v->runs * v->quads * BLOCK * QUAD;
     m.x = bytes((v->rows + 1) * v->x_row + v->pixels * v->x_pixel + QUAD * v->quads, true);
@@ -123,6 +136,7 @@ static struct problem random_problem(void)
 static void free_problem(struct problem *m)
 {
     release(m->x);
+    release(m->add);
     free(m->w);
     free(m->bias);
     free(m->factor);

@@ -32,6 +32,10 @@ static const struct {
     {"no convolution", "input 1 12 12\nflatten\ndense 30\nrelu\ndense 20\nrelu\ndense 10\nsoftmax\n"},
     {"many blocks", "input 1 12 12\nconv 80 5x5\nrelu\nmaxpool 3x3\nconv 48 1x1\nrelu\nflatten\n"
      "dense 130\nrelu\ndense 10\nsoftmax\n"},
+    {"sums with earlier layers, dilation",
+     "input 1 12 12\nconv 16 3x3 stride 2 pad same nobias\nbatchnorm\nrelu\nname a\n"
+     "conv 16 3x3 pad same dilation 2\nrelu\nadd a\nname b\nconv 16 3x3 pad same\nrelu\nadd b\n"
+     "conv 20 1x1\nrelu\nflatten\ndense 10\n"},
 };
 
 static const struct {
@@ -237,6 +241,69 @@ static void check_fallback(const struct dataset *d, const struct split *s)
     net_free(net);
 }
 
+/* A finder's maps: about those of floats, the same at every level, also of a picture of another size. */
+static void check_finder(void)
+{
+    enum { OTHER_SIDE = 28, CELLS = OTHER_SIDE / 4 * (OTHER_SIDE / 4), MAP = CELLS * 23 };
+    static float x[OTHER_SIDE * OTHER_SIDE], floats[MAP], whole[MAP];
+    struct err e = ERR_NONE;
+    struct dataset d;
+    struct split s;
+    struct quantize_report r;
+    struct map_box box[IMAGES];
+    fill(&d, &s);
+    struct net *net = drawn_net("finder", "input 1 12 12\nconv 16 3x3 stride 2 pad same\nrelu\n"
+                                "conv 32 3x3 stride 2 pad same\nrelu\nname a\nconv 32 3x3 pad same dilation 2\n"
+                                "relu\nadd a\nconv 23 1x1\nboxes\n", .3);
+    d.finder = true;
+    d.classes = 18;
+    d.box = box;
+    d.box_end = malloc(IMAGES * sizeof *d.box_end);
+    d.kind = calloc(IMAGES, 1);
+    d.kinds = 1;
+    for (int i = 0; i < IMAGES; i++) {
+        box[i] = (struct map_box){2, 2, 8, 8, i % 10};
+        d.box_end[i] = i + 1;
+    }
+    net_set_meta(net, "input_mean", "128", &e);
+    net_set_meta(net, "input_scale", "1", &e);
+    net_set_meta(net, "input_std", "32", &e);
+    struct net *made = quantize_net(net, &d, &s, 1e3, threads, &r, &e);
+    CHECK(made && r.images == JUDGED && net_meta(made, "validation_recall"), "a finder in 8 bits %s", e.what);
+    if (!made)
+        exit(check_done());
+    net_resize(made, OTHER_SIDE, OTHER_SIDE, &e);
+    net_resize(net, OTHER_SIDE, OTHER_SIDE, &e);
+    for (int i = 0; i < OTHER_SIDE * OTHER_SIDE; i++)
+        x[i] = (float)(i * 37 % 256 - 128) / 32;
+    struct infer *p = infer_new(net, 1, threads, kernel_best(), &e), *q = infer_new(made, 1, threads, kernel_best(), &e);
+    CHECK(q && infer_int8(q), "a finder of another size is run in whole numbers");
+    infer_run(p, x, 1, floats);
+    infer_run(q, x, 1, whole);
+    double apart = 0, all = 0;
+    for (int i = 0; i < MAP; i++) {
+        apart += (whole[i] - floats[i]) * (whole[i] - floats[i]);
+        all += floats[i] * floats[i];
+    }
+    CHECK(apart < .01 * all, "its maps are about those of floats (%.4f)", sqrt(apart / all));
+    memcpy(floats, whole, sizeof floats);
+    infer_set_int8(q, kernel8_named("portable"));
+    infer_run(q, x, 1, whole);
+    CHECK(!memcmp(floats, whole, sizeof floats), "and the same at every level");
+    infer_free(p);
+    infer_free(q);
+    net_free(made);
+    net_free(net);
+    free(d.box_end);
+    free(d.kind);
+    d.box = NULL;
+    d.box_end = NULL;
+    d.kind = NULL;
+    free(s.train_index);
+    free(s.validation_index);
+    dataset_free(&d);
+}
+
 int main(void)
 {
     struct err e = ERR_NONE;
@@ -248,6 +315,7 @@ int main(void)
         check_net(nets[i].name, nets[i].text, &d, &s);
     check_refused(&d, &s);
     check_fallback(&d, &s);
+    check_finder();
     free(s.train_index);
     free(s.validation_index);
     dataset_free(&d);
