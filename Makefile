@@ -35,7 +35,8 @@ K = $(B)
 KERNELS8 = $(LEVELS8:%=$(K)/lib/engine/kernel/int8_%.o)
 KERNELS16 = $(LEVELS16:%=$(K)/lib/engine/kernel/bf16_%.o)
 KERNELS = $(LEVELS:%=$(K)/lib/engine/kernel/kernel_%.o)
-OBJ = $(patsubst lib/%.c,$(B)/lib/%.o,$(sort $(wildcard lib/*.c lib/*/*.c)) lib/engine/ranks/alone.c) $(KERNELS) $(KERNELS8) $(KERNELS16) $(B)/gen/onnx.pb-c.o
+# (The kernels first: one of them takes the compiler as long as all else takes the other CPU.)
+OBJ = $(KERNELS) $(KERNELS8) $(KERNELS16) $(patsubst lib/%.c,$(B)/lib/%.o,$(sort $(wildcard lib/*.c lib/*/*.c)) lib/engine/ranks/alone.c) $(B)/gen/onnx.pb-c.o
 
 WARN = -Wall -Wextra -Wpedantic
 ALL_CFLAGS = -std=c11 $(WARN) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' \

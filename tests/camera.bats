@@ -207,7 +207,7 @@ answers_are_new() {
     awk '{ exit !($1 > 20 && $2 < 2 * 0.2 + 2 / 30) }' answers
 }
 
-# bats test_tags=once
+# bats test_tags=once,timed
 @test "the newest wins through the whole line before a slow reader" {
     export FAKE_VIDEO0=yuyv INKPIPE_MODEL=model.onnx
     "$B/tool/pixelmodel" model.onnx

@@ -647,6 +647,7 @@ build_shim() {
     done <examples
 }
 
+# bats test_tags=once
 @test "a small file cannot ask for much memory or time" {
     bats_require_minimum_version 1.5.0
     cat >bombs.py <<'END'

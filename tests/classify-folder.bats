@@ -233,6 +233,7 @@ begin() {
     wait_for some_done
 }
 
+# bats test_tags=once
 @test "killed in the middle and started again, it goes on: the same table" {
     photos 300
     expect photos >expected
@@ -364,6 +365,7 @@ EOF
     cmp expected got
 }
 
+# bats test_tags=once
 @test "a host that dies in the middle: its pictures go to the other, none lost, none twice" {
     photos 300
     expect photos >expected

@@ -132,6 +132,7 @@ bf16_net() {
     ! cmp -s a.onnx c.onnx
 }
 
+# bats test_tags=once
 @test "interrupted and resumed is as if never interrupted" {
     cnn-train -n "$NET" -o whole.onnx -e 8 digits.pgm >whole
     for signal in INT TERM HUP; do
@@ -147,6 +148,7 @@ bf16_net() {
     done
 }
 
+# bats test_tags=once
 @test "killed at any moment and resumed is as if never killed" {
     cnn-train -n "$NET" -o whole.onnx -e 10 digits.pgm >whole
     for lines in 2 4 6; do

@@ -14,6 +14,7 @@ setup() {
     ln -s "$TREE/tests" "$TREE/models" "$TREE/scripts" "$TREE/man" "$TREE/examples" .
 }
 
+# bats test_tags=once
 @test "the examples of every page run" {
     for page in $PAGES; do
         commands=$(examples "$page")

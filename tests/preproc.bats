@@ -40,6 +40,7 @@ difference() {
     cmp "$BATS_TEST_TMPDIR/once.pgm" "$BATS_TEST_TMPDIR/twice.pgm"
 }
 
+# bats test_tags=once
 @test "a digit comes out alike at every size, in either polarity, at 9 places of 3 canvases" {
     cd "$BATS_TEST_TMPDIR"
     digits -r 0:8 >digits.pgm
@@ -344,6 +345,7 @@ print(f"{used.ru_utime:.1f} s, {used.ru_maxrss >> 10} MB")
 sys.exit(status or used.ru_utime > float(sys.argv[1]) or used.ru_maxrss >> 10 > int(sys.argv[2]))' "$@"
 }
 
+# bats test_tags=once
 @test "pictures made to be hard take bounded time and memory" {
     cd "$BATS_TEST_TMPDIR"
     python3 - <<'END'

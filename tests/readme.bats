@@ -10,6 +10,7 @@ block() {
     awk -v kind="$1" '$0 == "```" { on = 0 } on; $0 == "```" kind { on = 1 }' "$TREE/README.md"
 }
 
+# bats test_tags=once
 @test "its Makefile turns folders of labelled pictures into a model and a report" {
     block make >Makefile
     cp "$TREE/tests/data/tiny.net" my.net

@@ -103,11 +103,9 @@ maze numbers print row scatter sums table thumb words " ]
 }
 
 @test "models/find.data writes as many scenes as it is asked for" {
-    for name in mnist2pgm; do
-        printf '#!/bin/sh\ncat "%s/digits.pgm"\n' "$PWD" >"$BATS_TEST_TMPDIR/$name"
-        chmod +x "$BATS_TEST_TMPDIR/$name"
-    done
-    printf '#!/bin/sh\nexec "%s/tool/hands" -n 20 "$@"\n' "$B" >"$BATS_TEST_TMPDIR/hands"
+    printf '#!/bin/sh\ncat "%s/digits.pgm"\n' "$PWD" >"$BATS_TEST_TMPDIR/mnist2pgm"
+    printf '#!/bin/sh\nexec "%s/tool/hands" "$@" -n 20\n' "$B" >"$BATS_TEST_TMPDIR/hands"
+    chmod +x "$BATS_TEST_TMPDIR"/{mnist2pgm,hands}
     PATH=$BATS_TEST_TMPDIR:$PATH
     [ "$("$TREE/models/find.data" 5 | facts kind | wc -l)" = 5 ]
     run ! cmp -s <("$TREE/models/find.data" 5) <("$TREE/models/find.data" 5 2)

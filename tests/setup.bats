@@ -1,4 +1,4 @@
-# scripts/setup and scripts/demo. The packaging tools are stand-ins that write down how they were called.
+# scripts/setup. The packaging tools are stand-ins that write down how they were called.
 load helper
 # bats file_tags=once
 
@@ -83,15 +83,4 @@ setup() {
     run bash "$TREE/scripts/setup" -q
     [ "$status" = 2 ]
     [[ $output = *"usage: setup [-y] [-t]"* ]]
-}
-
-@test "demo builds and shows the main job's answers" {
-    mkdir tree
-    (cd "$TREE" && git ls-files -z | xargs -0 cp --parents -t "$BATS_TEST_TMPDIR/tree")
-    sed -i -E 's/^(CFLAGS|LOOPS) = .*/\1 = -O1/' tree/config.mk
-    unset B
-    run bash tree/scripts/demo -y </dev/null
-    [ "$status" = 0 ]
-    [[ $output = *'$ mnist2pgm '*'preproc | cnn-predict -e'*accuracy* ]]
-    [ ! -s calls ]
 }
