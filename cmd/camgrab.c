@@ -40,9 +40,8 @@ static const char usage[] =
     "file, a folder, a URL, or - for standard input.\n"
     "example: camgrab photos/ | preproc | cnn-predict\n";
 
-/* A pipe of this many bytes takes pictures of files while its reader works. */
-#define FILE_PIPE (1 << 20)
-#define MIRRORED 2 /* EXIF's orientation of what is mirrored left to right */
+#define FILE_PIPE (1 << 20) /* A pipe of so many bytes takes pictures of files while its reader works. */
+#define MIRRORED 2 /* What is mirrored left to right has this orientation (EXIF). */
 
 struct options {
     struct capture_options capture; /* its rate is also what is picked from a video */
@@ -98,8 +97,8 @@ static void parse(int argc, char **argv, struct options *o)
 
 static int list_cameras(void)
 {
-    struct v4l2_camera list[V4L2_DEVICES];
-    int count = v4l2_cameras(list, V4L2_DEVICES);
+    struct v4l2_camera list[V4L2_MAX_DEVICES];
+    int count = v4l2_cameras(list, V4L2_MAX_DEVICES);
     for (int i = 0; i < count; i++) {
         char offers[1024];
         if (list[i].error)
@@ -283,9 +282,9 @@ static bool read_source(struct grab *g, const char *source)
 }
 
 /* The first camera that can be opened, else the first there is, else the first name. */
-static const char *default_camera(struct v4l2_camera list[V4L2_DEVICES])
+static const char *default_camera(struct v4l2_camera list[V4L2_MAX_DEVICES])
 {
-    int count = v4l2_cameras(list, V4L2_DEVICES);
+    int count = v4l2_cameras(list, V4L2_MAX_DEVICES);
     for (int i = 0; i < count; i++)
         if (!list[i].error)
             return list[i].device;
@@ -309,7 +308,7 @@ static int open_source(struct grab *g, const char *name, int *pages, struct err 
  * are wanted are written. `pages` is as of open_source. */
 static void grab_source(struct grab *g, const char *source, int pages)
 {
-    struct v4l2_camera list[V4L2_DEVICES];
+    struct v4l2_camera list[V4L2_MAX_DEVICES];
     bool failed = g->failed, missing = false;
     for (;;) {
         struct err e = ERR_NONE;

@@ -54,13 +54,13 @@ int capture_open_pages(struct capture *c, const char *source, int fd, struct err
 void capture_close(struct capture *c);
 enum capture_kind capture_kind(const struct capture *c);
 
-/* The next picture into f, upright, of square pixels where an image file says that its own are not, with the facts `source`, `frame` and, unless it is an image
- * file, `time` (those it has already in a PNM file are kept); and its time in seconds since the
- * source's first one, 0 for an image. Returns 1; 0 at the end; -1 on a picture that cannot be
- * decoded: after it one may go on reading. Of a camera whose pictures queue up it gives the newest.
- * It waits at most CAPTURE_PATIENCE seconds for a live source. */
+/* The next picture into f, upright, of square pixels where an image file says that its own are not, with the facts
+ * `source`, `frame` and, unless it is an image file, `time` (those it has already in a PNM file are kept); and its
+ * time in seconds since the source's first one, 0 for an image. Returns 1; 0 at the end; -1 on a picture that cannot
+ * be decoded: after it one may go on reading. Of a camera whose pictures queue up it gives the newest. It waits at
+ * most CAPTURE_PATIENCE seconds for a live source. */
 int capture_read(struct capture *c, struct frame *f, double *time, struct err *e);
-#define CAPTURE_PATIENCE 5 /* Seconds that a live source may be silent, at most. */
+#define CAPTURE_PATIENCE 5 /* A live source may be silent for at most so many seconds. */
 
 /* True when the open source gives no more pictures after an error, as of a device that was unplugged. */
 bool capture_lost(const struct capture *c);
@@ -119,7 +119,7 @@ bool folder_label(const char *name, char label[static LABEL_SIZE]);
 /* Cameras of Video4Linux2: which there are, what they offer, what to ask of them. Capturing itself
  * is libavdevice's. */
 
-#define V4L2_DEVICES 64 /* So many devices are looked at: /dev/video0 to /dev/video63. */
+#define V4L2_MAX_DEVICES 64 /* At most so many devices are looked at: /dev/video0 to /dev/video63. */
 
 struct v4l2_camera {
     char device[32]; /* /dev/videoN */

@@ -28,7 +28,6 @@
 #include "gray.h"
 #include "picture.h"
 #include "screen.h"
-#include "square.h"
 #include "tiff.h"
 #include "tiles.h"
 
@@ -38,13 +37,13 @@ static const char url_protocols[] =
     "http,https,httpproxy,tls,tcp,udp,udplite,rtp,srtp,rtmp,rtmps,rtmpt,rtmpe,rtmpts,srt,rist,ftp,"
     "sftp,mmsh,mmst,crypto,data";
 
-/* Pixels that a file may hold for each of its bytes, and beside them: 65,536 a byte are an hour of a
- * screen that stands still in 7 MB. Of an animation of one-pixel frames on the largest canvas it is
- * bounded time. */
+/* A file of some bytes gives at most so many pixels for each of them, beside those that every file may give:
+ * 65,536 a byte are an hour of a screen that stands still in 7 MB. Of an animation of one-pixel frames on the
+ * largest canvas it is bounded time. */
 #define MAX_PIXELS_A_BYTE 65536
-#define SPARE_PIXELS (1LL << 30)
+#define MIN_PIXELS_A_FILE (1LL << 30) /* Every file may give at least so many pixels. */
 
-#define MAX_PAGES 65536 /* Pages of a TIFF that are looked at, at most. */
+#define MAX_PAGES 65536 /* At most so many pages of a TIFF are looked at. */
 
 enum how {
     NOTHING,  /* no source is open */
@@ -72,7 +71,7 @@ struct capture {
     struct _XDisplay *screen; /* open as long as x11grab needs the server */
     bool paged; /* the frames of pnm are the pages of a PDF */
     int fd; /* of a file; -1 otherwise */
-    uint8_t head[PICTURE_HEAD];
+    uint8_t head[PICTURE_MAX_HEAD];
     int head_len, head_taken; /* bytes of head[] that were read ahead from a pipe, and given to FFmpeg since */
     AVFormatContext *format;
     AVIOContext *io;
@@ -404,8 +403,8 @@ static int open_fd(struct capture *c, struct err *e)
         return err_set(e, "%s", strerror(errno));
     if (S_ISDIR(st.st_mode))
         return err_set(e, "is a folder");
-    while (c->head_len < PICTURE_HEAD) {
-        ssize_t n = read(c->fd, c->head + c->head_len, PICTURE_HEAD - c->head_len);
+    while (c->head_len < PICTURE_MAX_HEAD) {
+        ssize_t n = read(c->fd, c->head + c->head_len, PICTURE_MAX_HEAD - c->head_len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -605,7 +604,7 @@ static bool is_image_pipe(const struct capture *c)
 static int count_pixels(struct capture *c, struct err *e)
 {
     c->pixels += (long long)c->picture->width * c->picture->height;
-    if ((!c->io && c->how != IMAGE) || c->pixels <= SPARE_PIXELS + MAX_PIXELS_A_BYTE * c->bytes)
+    if ((!c->io && c->how != IMAGE) || c->pixels <= MIN_PIXELS_A_FILE + MAX_PIXELS_A_BYTE * c->bytes)
         return 1;
     c->lost = true;
     return err_set(e, "more than %d pixels for each of its bytes: not read further", MAX_PIXELS_A_BYTE);
@@ -676,7 +675,7 @@ static double pixel_shape(const struct capture *c)
     enum AVCodecID codec =
         c->how == IMAGE ? picture_codec(c->packet->data, c->packet->size) : AV_CODEC_ID_NONE;
     if (codec == AV_CODEC_ID_MJPEG)
-        return square_of_jpeg(c->packet->data, c->packet->size);
+        return exif_jpeg_shape(c->packet->data, c->packet->size);
     return codec == AV_CODEC_ID_TIFF ? av_q2d(c->picture->sample_aspect_ratio) : 0;
 }
 
@@ -806,7 +805,7 @@ static int read_frame(struct capture *c, struct frame *f, double *time, struct e
     double shape = pixel_shape(c);
     int turn = orientation(c);
     av_frame_unref(c->picture);
-    return square_pixels(f, shape, &c->spare, e) || gray_turn(f, turn, &c->spare, e) ? -1 : 1;
+    return gray_square(f, shape, &c->spare, e) || gray_turn(f, turn, &c->spare, e) ? -1 : 1;
 }
 
 int capture_read(struct capture *c, struct frame *f, double *time, struct err *e)

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "tiff.h"
+
 struct span {
     const uint8_t *at;
     size_t len;
@@ -29,21 +31,8 @@ int exif_of_matrix(double a, double b, double c, double d)
 /* Tag 0x0112 of the first directory of a TIFF file, or of an EXIF block, which is one. */
 static int in_tiff(struct span s)
 {
-    if (s.len < 8 || (memcmp(s.at, "II*\0", 4) && memcmp(s.at, "MM\0*", 4)))
-        return 1;
-    bool big = s.at[0] == 'M';
-    size_t directory = number(s.at + 4, 4, big);
-    if (directory > s.len - 2)
-        return 1;
-    uint32_t entries = number(s.at + directory, 2, big);
-    for (size_t at = directory + 2; entries > 0 && at + 12 <= s.len; at += 12, entries--) {
-        if (number(s.at + at, 2, big) != 0x0112)
-            continue;
-        uint32_t type = number(s.at + at + 2, 2, big);
-        uint32_t value = number(s.at + at + 8, type == 4 ? 4 : 2, big);
-        return value >= 1 && value <= 8 ? (int)value : 1;
-    }
-    return 1;
+    size_t orientation = tiff_number(s.at, s.len, 0x0112, 1);
+    return orientation >= 1 && orientation <= 8 ? (int)orientation : 1;
 }
 
 /* An EXIF block, with or without the signature of six bytes that JPEG puts before it. */
@@ -75,30 +64,17 @@ static int in_jpeg(struct span s)
     return 1;
 }
 
-static int in_png(struct span s)
+/* PNG's chunks are length, type, content and checksum; WebP's are type, length and content, padded to even. */
+static int in_chunks(struct span s, bool png)
 {
-    size_t at = 8;
-    while (s.len >= 12 && at <= s.len - 12) {
-        size_t len = number(s.at + at, 4, true);
-        if (len > s.len - at - 12)
+    size_t at = png ? 8 : 12, around = png ? 12 : 8;
+    while (s.len >= around && at <= s.len - around) {
+        size_t len = number(s.at + at + (png ? 0 : 4), 4, png);
+        if (len > s.len - at - around)
             break;
-        if (!memcmp(s.at + at + 4, "eXIf", 4))
+        if (!memcmp(s.at + at + (png ? 4 : 0), png ? "eXIf" : "EXIF", 4))
             return in_exif((struct span){s.at + at + 8, len});
-        at += 12 + len;
-    }
-    return 1;
-}
-
-static int in_webp(struct span s)
-{
-    size_t at = 12;
-    while (s.len >= 8 && at <= s.len - 8) {
-        size_t len = number(s.at + at + 4, 4, false);
-        if (len > s.len - at - 8)
-            break;
-        if (!memcmp(s.at + at, "EXIF", 4))
-            return in_exif((struct span){s.at + at + 8, len});
-        at += 8 + len + (len & 1);
+        at += around + len + (png ? 0 : len & 1);
     }
     return 1;
 }
@@ -202,15 +178,24 @@ static int in_heif(struct span s)
     return 1;
 }
 
+double exif_jpeg_shape(const uint8_t *bytes, size_t len)
+{
+    static const uint8_t begin[] = {0xff, 0xd8, 0xff, 0xe0};
+    if (len < 18 || memcmp(bytes, begin, 4) || memcmp(bytes + 6, "JFIF", 5))
+        return 0;
+    int unit = bytes[13], x = bytes[14] << 8 | bytes[15], y = bytes[16] << 8 | bytes[17];
+    return unit >= 1 && unit <= 2 && x > 0 ? (double)y / x : 0;
+}
+
 int exif_orientation(const uint8_t *bytes, size_t len)
 {
     struct span s = {bytes, len};
     if (len >= 2 && !memcmp(bytes, "\xff\xd8", 2))
         return in_jpeg(s);
     if (len >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8))
-        return in_png(s);
+        return in_chunks(s, true);
     if (len >= 12 && !memcmp(bytes, "RIFF", 4) && !memcmp(bytes + 8, "WEBP", 4))
-        return in_webp(s);
+        return in_chunks(s, false);
     if (len >= 12 && !memcmp(bytes + 4, "ftyp", 4))
         return in_heif(s);
     return in_tiff(s);

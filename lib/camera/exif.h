@@ -11,6 +11,10 @@
  * nonsense. Never reads outside the bytes. */
 int exif_orientation(const uint8_t *bytes, size_t len);
 
+/* How many times wider than high the pixels of a JPEG file are by the dots an inch or centimetre of its JFIF
+ * header; 0: it does not say. */
+double exif_jpeg_shape(const uint8_t *bytes, size_t len);
+
 /* The orientation nearest to x' = a x + c y, y' = b x + d y, with y downwards. */
 int exif_of_matrix(double a, double b, double c, double d);
 

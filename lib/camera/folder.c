@@ -16,7 +16,7 @@
 
 static bool begins_like_a_picture(const char *name)
 {
-    uint8_t head[PICTURE_HEAD];
+    uint8_t head[PICTURE_MAX_HEAD];
     int fd = open(name, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
     if (fd >= 0)

@@ -1,6 +1,6 @@
 /* Gray frames of decoded pictures. Input is libavcodec's picture in any pixel format: its luma as it is
  * where it has one, by its range; of anything else libswscale makes RGBA first, and BT.601 weighs the
- * colours. What is transparent is laid on paper. */
+ * colours. What is transparent is laid on paper; frames are turned upright, made of square pixels, cut. */
 #include "gray.h"
 
 #include <math.h>
@@ -11,7 +11,9 @@
 #include <libswscale/swscale.h>
 
 #define WHITE 255
-#define MAX_FAINT 8 /* Gray levels: what differs from white by at most so much cannot be seen on it. */
+#define MAX_FAINT 8 /* What differs from white by at most so many gray levels cannot be seen on it. */
+#define MIN_UNEQUAL 1.1 /* A pixel is square whose sides' ratio is less: a fax's 204 by 196 dots an inch are. */
+#define MAX_UNEQUAL 8   /* A ratio above this is a mistake of the file. */
 
 /* The samples that are black and white. */
 struct range {
@@ -192,6 +194,18 @@ void gray_put(struct frame *canvas, const struct frame *tile, int x, int y)
                tile->gray + (size_t)row * tile->width, width);
 }
 
+/* Give f the pixels and the size of `made`, and that the memory of f's. */
+static void take_pixels(struct frame *f, struct frame *made)
+{
+    struct frame old = *f;
+    f->gray = made->gray;
+    f->gray_size = made->gray_size;
+    f->width = made->width;
+    f->height = made->height;
+    made->gray = old.gray;
+    made->gray_size = old.gray_size;
+}
+
 /* Copy pixel (x, y) to to[start + y * step_y + x * step_x]. */
 static void turn_pixels(uint8_t *to, const struct frame *from, ptrdiff_t start, ptrdiff_t step_x,
                         ptrdiff_t step_y)
@@ -231,14 +245,39 @@ int gray_turn(struct frame *f, int orientation, struct frame *spare, struct err 
     };
     turn_pixels(spare->gray, f, way[orientation].start, way[orientation].step_x,
                 way[orientation].step_y);
-    struct frame turned = *f;
-    turned.gray = spare->gray;
-    turned.gray_size = spare->gray_size;
-    turned.width = spare->width;
-    turned.height = spare->height;
-    spare->gray = f->gray;
-    spare->gray_size = f->gray_size;
-    *f = turned;
+    take_pixels(f, spare);
+    return 0;
+}
+
+/* Interpolate n samples that are `step` apart to m: to[i * step]. */
+static void stretch(uint8_t *to, int m, const uint8_t *from, int n, ptrdiff_t step)
+{
+    for (int i = 0; i < m; i++) {
+        double at = fmin(fmax((i + 0.5) * n / m - 0.5, 0), n - 1);
+        int low = (int)at, high = low + 1 < n ? low + 1 : low;
+        int a = from[low * step], b = from[high * step];
+        to[i * step] = (uint8_t)(a + (b - a) * (at - low) + 0.5);
+    }
+}
+
+int gray_square(struct frame *f, double wide, struct frame *spare, struct err *e)
+{
+    double ratio = wide > 1 ? wide : 1 / wide;
+    if (!(ratio >= MIN_UNEQUAL && ratio <= MAX_UNEQUAL))
+        return 0;
+    double width = round(f->width * fmax(wide, 1)), height = round(f->height * fmax(1 / wide, 1));
+    if (frame_check_size(width, height, NULL))
+        return 0;
+    if (frame_resize(spare, (int)width, (int)height, e))
+        return -1;
+    if (wide > 1)
+        for (int y = 0; y < f->height; y++)
+            stretch(spare->gray + (size_t)y * spare->width, spare->width,
+                    f->gray + (size_t)y * f->width, f->width, 1);
+    else
+        for (int x = 0; x < f->width; x++)
+            stretch(spare->gray + x, spare->height, f->gray + x, f->height, f->width);
+    take_pixels(f, spare);
     return 0;
 }
 

@@ -38,7 +38,7 @@ static void close_fd(int *fd)
 /* Open a file that begins like a PDF. Returns -1 when it is none, or cannot be read. */
 static int open_pdf(const char *name)
 {
-    uint8_t head[PICTURE_HEAD];
+    uint8_t head[PICTURE_MAX_HEAD];
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     ssize_t n = fd < 0 ? 0 : pread(fd, head, sizeof head, 0);
     if (n <= 0 || picture_type(head, n) != PICTURE_PDF)

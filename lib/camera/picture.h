@@ -19,7 +19,7 @@ enum picture_type {
     PICTURE_VIDEO  /* a container of pictures (an animated GIF among them) */
 };
 
-#define PICTURE_HEAD 32 /* Bytes at a file's beginning that picture_type and picture_codec look at, at most. */
+#define PICTURE_MAX_HEAD 32 /* picture_type and picture_codec look at most at so many bytes of a file's beginning. */
 
 enum picture_type picture_type(const uint8_t *head, size_t len);
 

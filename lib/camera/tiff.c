@@ -23,8 +23,8 @@ enum {
 };
 enum { OLD_JPEG = 6, JPEG = 7 };
 enum { SHORT = 3, LONG = 4 };
-#define MIN_TILE 16 /* Pixels of a tile's side, at least. */
-#define MAX_SIDE 65536 /* Pixels of a page's or tile's side, at most; the decoder's limits are lower. */
+#define MIN_TILE 16    /* A tile's side has at least so many pixels. */
+#define MAX_SIDE 65536 /* A page's or tile's side has at most so many pixels; the decoder's limits are lower. */
 #define REDUCED_OR_MASK 5 /* These bits of NewSubfileType. */
 
 struct tiff {
@@ -86,11 +86,22 @@ int tiff_next_page(uint8_t *bytes, size_t len, struct err *e)
     return 1;
 }
 
-bool tiff_is_auxiliary(const uint8_t *bytes, size_t len)
+/* The one number of a tag; `missing` where there is no such tag. */
+static size_t value(const struct tiff *t, size_t tag, size_t missing)
+{
+    size_t at = find_entry(t, tag);
+    return at ? number(t, at + 8, number(t, at + 2, 2) == LONG ? 4 : 2) : missing;
+}
+
+size_t tiff_number(const uint8_t *bytes, size_t len, size_t tag, size_t missing)
 {
     struct tiff t;
-    size_t at = find_directory(&t, bytes, len) ? find_entry(&t, NEW_SUBFILE_TYPE) : 0;
-    return at && number(&t, at + 8, 4) & REDUCED_OR_MASK;
+    return find_directory(&t, bytes, len) ? value(&t, tag, missing) : missing;
+}
+
+bool tiff_is_auxiliary(const uint8_t *bytes, size_t len)
+{
+    return tiff_number(bytes, len, NEW_SUBFILE_TYPE, 0) & REDUCED_OR_MASK;
 }
 
 bool tiff_is_tiled(const uint8_t *bytes, size_t len)
@@ -101,13 +112,6 @@ bool tiff_is_tiled(const uint8_t *bytes, size_t len)
 }
 
 /* ---- tiles ---- */
-
-/* The one number of a tag; `missing` where there is no such tag. */
-static size_t value(const struct tiff *t, size_t tag, size_t missing)
-{
-    size_t at = find_entry(t, tag);
-    return at ? number(t, at + 8, number(t, at + 2, 2) == SHORT ? 2 : 4) : missing;
-}
 
 static bool has_jpeg(const struct tiff *t)
 {

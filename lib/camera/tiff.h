@@ -13,6 +13,9 @@
  * was the last; -1 when the file is damaged there, or its pages go round. Never reads or writes outside the bytes. */
 int tiff_next_page(uint8_t *bytes, size_t len, struct err *e);
 
+/* The one number of a tag of the first page; `missing` where there is no such tag, or the bytes are no TIFF file. */
+size_t tiff_number(const uint8_t *bytes, size_t len, size_t tag, size_t missing);
+
 /* Is the first page a small copy of another page, or a mask of one? */
 bool tiff_is_auxiliary(const uint8_t *bytes, size_t len);
 

@@ -3,7 +3,6 @@
  *   out  one gray frame, each tile decoded and copied to its place */
 #include "tiles.h"
 
-
 #include "gray.h"
 #include "picture.h"
 

@@ -54,7 +54,7 @@ static bool is_camera(int fd, char *name, size_t size)
 int v4l2_cameras(struct v4l2_camera *list, int max)
 {
     int count = 0;
-    for (int i = 0; i < V4L2_DEVICES && count < max; i++) {
+    for (int i = 0; i < V4L2_MAX_DEVICES && count < max; i++) {
         struct v4l2_camera c = {.name = "", .error = 0};
         snprintf(c.device, sizeof c.device, "/dev/video%d", i);
         int fd = open(c.device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -177,8 +177,8 @@ int v4l2_choose(const char *device, int width, int height, double rate, struct v
 /* Write ": cameras here: /dev/video0, /dev/video2", or that there is none, into text. */
 static const char *others(char *text, int size)
 {
-    struct v4l2_camera list[V4L2_DEVICES];
-    int count = v4l2_cameras(list, V4L2_DEVICES);
+    struct v4l2_camera list[V4L2_MAX_DEVICES];
+    int count = v4l2_cameras(list, V4L2_MAX_DEVICES);
     int at = snprintf(text, size, count ? "cameras here: " : "there is no camera here");
     for (int i = 0; i < count && at < size; i++)
         at += snprintf(text + at, size - at, "%s%s", i ? ", " : "", list[i].device);
