@@ -93,7 +93,7 @@ static void warn_emnist(const struct options *o)
 /* One conversion under way. */
 struct job {
     const struct options *o;
-    struct idx_pair idx;
+    struct idx *idx;
     struct frame frame;
     char (*name)[LABEL_SIZE]; /* [LABEL_MAX_CLASSES]: the labels' characters; NULL: numbers */
     uint8_t *item; /* an image as it is stored */
@@ -158,7 +158,7 @@ static int set_facts(struct job *j, uint32_t number, int label, struct err *e)
 static int convert(struct job *j, uint32_t number, struct err *e)
 {
     int label;
-    int got = idx_pair_read(&j->idx, j->item ? j->item : j->frame.gray, &label, e);
+    int got = idx_read(j->idx, j->item ? j->item : j->frame.gray, &label, e);
     if (got <= 0)
         return got < 0 ? -1 : 1;
     if (j->item)
@@ -212,9 +212,9 @@ static int prepare(struct job *j, struct err *e)
     char source[PATH_MAX];
     if (o->mapping && read_mapping(j, o->mapping, e))
         return -1;
-    if (idx_pair_open(&j->idx, o->images, o->labels, e) < 0)
+    if (!(j->idx = idx_open(o->images, o->labels, e)))
         return -1;
-    int width = idx_width(j->idx.images), height = idx_height(j->idx.images);
+    int width = idx_width(j->idx), height = idx_height(j->idx);
     if (o->transposed && !(j->item = malloc((size_t)width * (size_t)height)))
         return err_set(e, "out of memory");
     if (frame_resize(&j->frame, o->transposed ? height : width, o->transposed ? width : height,
@@ -223,7 +223,7 @@ static int prepare(struct job *j, struct err *e)
     percent_encode(o->images, source, sizeof source);
     if (frame_set_fact(&j->frame, "source", source, e) < 0)
         return -1;
-    return idx_pair_skip(&j->idx, o->from, e);
+    return idx_skip(j->idx, o->from, e);
 }
 
 /* All frames before one that is wrong are written. */
@@ -238,7 +238,7 @@ static int convert_all(const struct options *o, struct err *e)
         *e = unwritten;
         ended = -1;
     }
-    idx_pair_close(&j.idx);
+    idx_close(j.idx);
     frame_free(&j.frame);
     free(j.item);
     free(j.name);

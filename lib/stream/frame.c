@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -228,18 +229,6 @@ static size_t header_bound(const struct frame *f)
     return sizeof "P5\n16384 16384\n255\n" + f->facts_len + 2 * lines;
 }
 
-static char *put_number(char *to, int n)
-{
-    char digits[12];
-    int i = 0;
-    do
-        digits[i++] = (char)('0' + n % 10);
-    while (n /= 10);
-    while (i)
-        *to++ = digits[--i];
-    return to;
-}
-
 /* Write f's header at `to`. Returns the byte behind it. */
 static char *put_header(char *to, const struct frame *f)
 {
@@ -255,11 +244,7 @@ static char *put_header(char *to, const struct frame *f)
         to += n;
         at += n;
     }
-    to = put_number(to, f->width);
-    *to++ = ' ';
-    to = put_number(to, f->height);
-    memcpy(to, "\n255\n", 5);
-    return to + 5;
+    return to + sprintf(to, "%d %d\n255\n", f->width, f->height);
 }
 
 static int check_writable(const struct frame *f, struct err *e)

@@ -180,26 +180,13 @@ static int read_bytes(struct frame_reader *r, struct frame *f, size_t total, str
     return 0;
 }
 
-/* Scale n samples of one byte (scale_words: of two, high byte first) to 0..255, rounding to nearest. Returns
- * true when a sample was above maxval and was clipped. */
-static bool scale_bytes(const uint8_t *from, size_t n, unsigned maxval, uint8_t *to)
-{
-    uint8_t table[256];
-    for (unsigned v = 0; v < 256; v++)
-        table[v] = (uint8_t)(v > maxval ? 255 : (v * 255 + maxval / 2) / maxval);
-    unsigned largest = 0;
-    for (size_t i = 0; i < n; i++) {
-        largest = from[i] > largest ? from[i] : largest;
-        to[i] = table[from[i]];
-    }
-    return largest > maxval;
-}
-
-static bool scale_words(const uint8_t *from, size_t n, unsigned maxval, uint8_t *to)
+/* Scale n samples of `width` bytes, the high one first, to 0..255, rounding to nearest. Returns true when a
+ * sample was above maxval and was clipped. */
+static bool scale(const uint8_t *from, size_t n, size_t width, unsigned maxval, uint8_t *to)
 {
     unsigned largest = 0;
     for (size_t i = 0; i < n; i++) {
-        unsigned v = (unsigned)from[2 * i] << 8 | from[2 * i + 1];
+        unsigned v = width == 2 ? (unsigned)from[2 * i] << 8 | from[2 * i + 1] : from[i];
         largest = v > largest ? v : largest;
         v = v > maxval ? maxval : v;
         to[i] = (uint8_t)((v * 255 + maxval / 2) / maxval);
@@ -223,9 +210,7 @@ static int read_scaled(struct frame_reader *r, struct frame *f, size_t pixels, s
             n = pixels - done;
         if (frame_reserve(f, done + n, pixels, e) < 0)
             return -1;
-        const uint8_t *from = r->buf + r->pos;
-        r->clipped |= width == 2 ? scale_words(from, n, maxval, f->gray + done)
-                                 : scale_bytes(from, n, maxval, f->gray + done);
+        r->clipped |= scale(r->buf + r->pos, n, width, maxval, f->gray + done);
         r->pos += n * width;
         done += n;
     }

@@ -14,17 +14,21 @@
 
 #define MAX_COLUMNS 64 /* A label is at most so many integers. */
 
-struct idx {
+struct file {
     gzFile file;
     char *name;
-    bool images;
-    uint32_t count, next;
-    int width, height;
-    size_t item; /* bytes of an image or label */
+    bool is_images;
+    uint32_t count, next; /* items; the one that is read next */
+    int width, height;    /* of an item, in bytes: a label of K integers is 4K x 1 */
+    size_t item;          /* bytes of one */
+};
+
+struct idx {
+    struct file *images, *labels; /* labels NULL: none */
 };
 
 /* Read n bytes. Returns n, fewer at the end of the file, -1 on a failed read. */
-static long read_bytes(struct idx *x, uint8_t *to, size_t n, struct err *e)
+static long read_bytes(struct file *x, uint8_t *to, size_t n, struct err *e)
 {
     errno = 0;
     int got = gzread(x->file, to, (unsigned)n);
@@ -60,7 +64,7 @@ static int check_magic(const uint8_t *magic, struct err *e)
     return 0;
 }
 
-static int read_header(struct idx *x, struct err *e)
+static int read_header(struct file *x, struct err *e)
 {
     uint8_t magic[4], sizes[12];
     long got = read_bytes(x, magic, sizeof magic, e);
@@ -76,14 +80,14 @@ static int read_header(struct idx *x, struct err *e)
         return -1;
     if (got < (long)n)
         return err_set(e, "truncated: ends inside the header");
-    x->images = magic[3] == 3;
+    x->is_images = magic[3] == 3;
     x->count = big_endian(sizes);
-    uint32_t height = x->images ? big_endian(sizes + 4) : 1;
+    uint32_t height = x->is_images ? big_endian(sizes + 4) : 1;
     uint32_t columns = magic[3] == 2 ? big_endian(sizes + 4) : 0;
     if (columns > MAX_COLUMNS || (magic[3] == 2 && !columns))
         return err_set(e, "labels of %lu integers: they have 1 to %d", (unsigned long)columns,
                        MAX_COLUMNS);
-    uint32_t width = x->images ? big_endian(sizes + 8) : columns ? 4 * columns : 1;
+    uint32_t width = x->is_images ? big_endian(sizes + 8) : columns ? 4 * columns : 1;
     if (frame_check_size(width, height, e) < 0)
         return -1;
     x->width = (int)width;
@@ -92,12 +96,31 @@ static int read_header(struct idx *x, struct err *e)
     return 0;
 }
 
-struct idx *idx_open(const char *name, struct err *e)
+static void close_file(struct file *x)
 {
-    bool standard = !name || !strcmp(name, "-");
-    const char *shown = standard ? "standard input" : name;
-    struct idx *x = calloc(1, sizeof *x);
-    if (!x || !(x->name = strdup(shown))) {
+    if (!x)
+        return;
+    if (x->file)
+        gzclose(x->file);
+    free(x->name);
+    free(x);
+}
+
+static bool is_standard(const char *name)
+{
+    return !name || !strcmp(name, "-");
+}
+
+static const char *shown(const char *name)
+{
+    return is_standard(name) ? "standard input" : name;
+}
+
+static struct file *open_file(const char *name, struct err *e)
+{
+    bool standard = is_standard(name);
+    struct file *x = calloc(1, sizeof *x);
+    if (!x || !(x->name = strdup(shown(name)))) {
         err_set(e, "out of memory");
         goto failed;
     }
@@ -111,38 +134,18 @@ struct idx *idx_open(const char *name, struct err *e)
     if (read_header(x, e) == 0)
         return x;
 failed:
-    err_at(e, shown, -1);
-    idx_close(x);
+    err_at(e, shown(name), -1);
+    close_file(x);
     return NULL;
 }
 
-void idx_close(struct idx *x)
+static const char *items(const struct file *x)
 {
-    if (!x)
-        return;
-    if (x->file)
-        gzclose(x->file);
-    free(x->name);
-    free(x);
-}
-
-int idx_width(const struct idx *x)
-{
-    return x->width;
-}
-
-int idx_height(const struct idx *x)
-{
-    return x->height;
-}
-
-static const char *items(const struct idx *x)
-{
-    return x->images ? "images" : "labels";
+    return x->is_images ? "images" : "labels";
 }
 
 /* Check that the file ends behind its last item. */
-static int check_end(struct idx *x, struct err *e)
+static int check_end(struct file *x, struct err *e)
 {
     uint8_t byte;
     long got = read_bytes(x, &byte, 1, e);
@@ -152,7 +155,8 @@ static int check_end(struct idx *x, struct err *e)
     return got == 0 ? 0 : err_at(e, x->name, -1);
 }
 
-int idx_read(struct idx *x, uint8_t *item, struct err *e)
+/* Returns as idx_read. */
+static int read_item(struct file *x, uint8_t *item, struct err *e)
 {
     if (x->next == x->count)
         return check_end(x, e);
@@ -166,7 +170,7 @@ int idx_read(struct idx *x, uint8_t *item, struct err *e)
     return err_at(e, x->name, x->next);
 }
 
-int idx_skip(struct idx *x, uint32_t n, struct err *e)
+static int skip_items(struct file *x, uint32_t n, struct err *e)
 {
     if (n > x->count - x->next)
         n = x->count - x->next;
@@ -185,68 +189,83 @@ int idx_skip(struct idx *x, uint32_t n, struct err *e)
     return 0;
 }
 
-static int check_pair(const struct idx_pair *p, struct err *e)
+static int check_pair(const struct idx *x, struct err *e)
 {
-    if (!p->images->images) {
+    if (!x->images->is_images) {
         err_set(e, "is a file of labels: images come first");
-        return err_at(e, p->images->name, -1);
+        return err_at(e, x->images->name, -1);
     }
-    if (!p->labels)
+    if (!x->labels)
         return 0;
-    if (p->labels->images)
+    if (x->labels->is_images)
         err_set(e, "is a file of images: labels were expected");
-    else if (p->labels->count != p->images->count)
-        err_set(e, "%lu labels for %lu images", (unsigned long)p->labels->count,
-                (unsigned long)p->images->count);
+    else if (x->labels->count != x->images->count)
+        err_set(e, "%lu labels for %lu images", (unsigned long)x->labels->count,
+                (unsigned long)x->images->count);
     else
         return 0;
-    return err_at(e, p->labels->name, -1);
+    return err_at(e, x->labels->name, -1);
 }
 
-int idx_pair_open(struct idx_pair *p, const char *images_name, const char *labels_name,
-                  struct err *e)
+struct idx *idx_open(const char *images, const char *labels, struct err *e)
 {
-    *p = (struct idx_pair){.images = idx_open(images_name, e)};
-    if (p->images && labels_name)
-        p->labels = idx_open(labels_name, e);
-    if (p->images && (p->labels || !labels_name) && check_pair(p, e) == 0)
-        return 0;
-    idx_pair_close(p);
-    return -1;
+    struct idx *x = calloc(1, sizeof *x);
+    if (!x) {
+        err_set(e, "out of memory");
+        err_at(e, shown(images), -1);
+        return NULL;
+    }
+    if ((x->images = open_file(images, e)) && (!labels || (x->labels = open_file(labels, e))) &&
+        check_pair(x, e) == 0)
+        return x;
+    idx_close(x);
+    return NULL;
 }
 
-void idx_pair_close(struct idx_pair *p)
+void idx_close(struct idx *x)
 {
-    idx_close(p->images);
-    idx_close(p->labels);
-    *p = (struct idx_pair){0};
+    if (!x)
+        return;
+    close_file(x->images);
+    close_file(x->labels);
+    free(x);
 }
 
-int idx_pair_read(struct idx_pair *p, uint8_t *image, int *label, struct err *e)
+int idx_width(const struct idx *x)
+{
+    return x->images->width;
+}
+
+int idx_height(const struct idx *x)
+{
+    return x->images->height;
+}
+
+int idx_read(struct idx *x, uint8_t *image, int *label, struct err *e)
 {
     uint8_t item[4 * MAX_COLUMNS];
     *label = -1;
-    int got = idx_read(p->images, image, e);
-    if (got < 0 || !p->labels)
+    int got = read_item(x->images, image, e);
+    if (got < 0 || !x->labels)
         return got;
-    if (idx_read(p->labels, item, e) < 0)
+    if (read_item(x->labels, item, e) < 0)
         return -1;
     if (!got)
         return 0;
-    uint32_t number = p->labels->item == 1 ? *item : big_endian(item);
+    uint32_t number = x->labels->item == 1 ? *item : big_endian(item);
     if (number > INT_MAX) {
         err_set(e, "label %d is below 0", (int)number);
-        return err_at(e, p->labels->name, p->labels->next - 1);
+        return err_at(e, x->labels->name, x->labels->next - 1);
     }
     *label = (int)number;
     return got;
 }
 
-int idx_pair_skip(struct idx_pair *p, uint32_t n, struct err *e)
+int idx_skip(struct idx *x, uint32_t n, struct err *e)
 {
-    if (idx_skip(p->images, n, e) < 0)
+    if (skip_items(x->images, n, e) < 0)
         return -1;
-    return p->labels ? idx_skip(p->labels, n, e) : 0;
+    return x->labels ? skip_items(x->labels, n, e) : 0;
 }
 
 void idx_transpose(const uint8_t *from, int width, int height, uint8_t *to)

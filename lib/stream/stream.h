@@ -166,41 +166,25 @@ bool pipe_wait_taken(int fd);
  *     00 00 0c 02  N(4) K(4)       N labels of K integers of four bytes, the first is the label (QMNIST)
  */
 
+/* Images and the labels that go with them. */
 struct idx;
 
-/* Open a file, NULL or "-" for standard input, and read its header. Returns NULL when it is not an
- * IDX file of bytes in one or three dimensions or of integers in two, or its images are beyond FRAME_MAX_SIDE or
- * FRAME_MAX_PIXELS.
- * Close with idx_close. */
-struct idx *idx_open(const char *name, struct err *e);
+/* Open both, labels NULL: images alone; a name "-" is standard input. NULL when one is no IDX file of its kind, its
+ * images are beyond FRAME_MAX_SIDE or FRAME_MAX_PIXELS, or there are not as many of both. Close with idx_close. */
+struct idx *idx_open(const char *images, const char *labels, struct err *e);
 void idx_close(struct idx *x);
 
-/* The size of an item in bytes (labels: 1x1, those of K integers 4Kx1). */
+/* The size of an image. */
 int idx_width(const struct idx *x);
 int idx_height(const struct idx *x);
 
-/* Read the next item, idx_height rows of idx_width bytes, into item. Returns 1; 0 when all
- * that the header counts have been read; -1 when the file ends before, goes on behind the last one, or
- * is a broken gzip file: e then names file and item. */
-int idx_read(struct idx *x, uint8_t *item, struct err *e);
+/* Read the next image, idx_height rows of idx_width bytes, and its label: 0..255, of QMNIST 0..INT_MAX, -1 without
+ * labels. Returns 1; 0 when all that the header counts have been read; -1 when a file ends before, goes on behind
+ * the last one, or is a broken gzip file: e then names file and item. */
+int idx_read(struct idx *x, uint8_t *image, int *label, struct err *e);
 
-/* Go past the next n items, or to the end when fewer are left. Returns 0 or -1. */
+/* Go past the next n, or to the end when fewer are left. Returns 0 or -1. */
 int idx_skip(struct idx *x, uint32_t n, struct err *e);
-
-/* Images and, unless NULL, the labels that go with them. */
-struct idx_pair {
-    struct idx *images, *labels;
-};
-
-/* Open both (labels_name NULL: images alone) and check that they are what they should be and as
- * many. Returns 0, or -1 with nothing left open. */
-int idx_pair_open(struct idx_pair *p, const char *images_name, const char *labels_name,
-                  struct err *e);
-void idx_pair_close(struct idx_pair *p);
-
-/* idx_read of both; *label is 0..255, of QMNIST's 0..INT_MAX, or -1 without labels. */
-int idx_pair_read(struct idx_pair *p, uint8_t *image, int *label, struct err *e);
-int idx_pair_skip(struct idx_pair *p, uint32_t n, struct err *e);
 
 /* An image of width columns and height rows with rows and columns exchanged (EMNIST stores them
  * so): to has height columns and width rows. The two must not overlap. */

@@ -16,17 +16,17 @@ static void put(int fd, const uint8_t *data, size_t size, char name[32])
         abort();
 }
 
-static int read_images(struct idx_pair *p, struct err *e)
+static int read_images(struct idx *x, bool labels, struct err *e)
 {
-    int width = idx_width(p->images), height = idx_height(p->images), label, got = 0;
+    int width = idx_width(x), height = idx_height(x), label, got = 0;
     size_t pixels = (size_t)width * (size_t)height;
     if (pixels > 1 << 20)
-        return idx_pair_skip(p, UINT32_MAX, e);
+        return idx_skip(x, UINT32_MAX, e);
     uint8_t *image = malloc(pixels), *turned = malloc(pixels);
     if (!image || !turned)
         got = err_set(e, "out of memory") | err_at(e, "-", -1);
-    while (image && turned && (got = idx_pair_read(p, image, &label, e)) == 1) {
-        if (label < (p->labels ? 0 : -1) || label > 255)
+    while (image && turned && (got = idx_read(x, image, &label, e)) == 1) {
+        if (label < (labels ? 0 : -1) || label > 255)
             abort();
         idx_transpose(image, width, height, turned);
     }
@@ -48,15 +48,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t split = 1 + (size - 1) * (data[0] | 1u) / 255;
     put(images, data + 1, split - 1, images_name);
     put(labels, data + split, size - split, labels_name);
-    struct idx_pair p;
     struct err e = ERR_NONE;
-    int got = idx_pair_open(&p, images_name, split == size ? NULL : labels_name, &e);
-    if (got == 0) {
+    struct idx *x = idx_open(images_name, split == size ? NULL : labels_name, &e);
+    int got = x ? 0 : -1;
+    if (x) {
         if (data[0] & 1)
-            got = idx_pair_skip(&p, data[0], &e);
+            got = idx_skip(x, data[0], &e);
         if (got == 0)
-            got = read_images(&p, &e);
-        idx_pair_close(&p);
+            got = read_images(x, split != size, &e);
+        idx_close(x);
     }
     if (got < 0 && (!e.what[0] || !e.file[0]))
         abort();

@@ -17,14 +17,10 @@ static int label[SAMPLES], samples;
 static void read_samples(void)
 {
     struct err e = ERR_NONE;
-    struct idx *images = idx_open("tests/data/digits-images.gz", &e);
-    struct idx *labels = idx_open("tests/data/digits-labels.gz", &e);
-    uint8_t of;
-    while (images && labels && samples < SAMPLES && idx_read(images, sample[samples], &e) > 0 &&
-           idx_read(labels, &of, &e) > 0)
-        label[samples++] = of;
-    idx_close(images);
-    idx_close(labels);
+    struct idx *x = idx_open("tests/data/digits-images.gz", "tests/data/digits-labels.gz", &e);
+    while (x && samples < SAMPLES && idx_read(x, sample[samples], &label[samples], &e) > 0)
+        samples++;
+    idx_close(x);
 }
 
 /* The nth sample that is a `digit`. */

@@ -28,54 +28,34 @@ static const char *file_of(const void *bytes, size_t n)
 static void test_reading(void)
 {
     struct err e = ERR_NONE;
-    uint8_t item[6], turned[6];
-    struct idx *x = idx_open(FILE_OF(IMAGES), &e);
+    uint8_t image[6], turned[6];
+    int label;
+    struct idx *x = idx_open(FILE_OF(IMAGES), FILE_OF(LABELS), &e);
     CHECK(x && idx_width(x) == 3 && idx_height(x) == 2, "images of 3x2");
-    CHECK(idx_read(x, item, &e) == 1 && !memcmp(item, "abcdef", 6), "the first");
-    CHECK(idx_skip(x, 1, &e) == 0 && idx_read(x, item, &e) == 1 && !memcmp(item, "mnopqr", 6),
-          "the third");
-    CHECK(idx_read(x, item, &e) == 0 && idx_read(x, item, &e) == 0, "there is no fourth");
-    idx_transpose(item, 3, 2, turned);
+    CHECK(idx_read(x, image, &label, &e) == 1 && !memcmp(image, "abcdef", 6) && label == 7, "the first, a 7");
+    CHECK(idx_skip(x, 1, &e) == 0 && idx_read(x, image, &label, &e) == 1 && !memcmp(image, "mnopqr", 6) &&
+              label == 1,
+          "the third, a 1");
+    CHECK(idx_read(x, image, &label, &e) == 0 && idx_read(x, image, &label, &e) == 0, "there is no fourth");
+    idx_transpose(image, 3, 2, turned);
     CHECK(!memcmp(turned, "mpnqor", 6), "rows and columns exchanged");
     idx_close(x);
-    x = idx_open(FILE_OF(LABELS), &e);
-    CHECK(x && idx_width(x) * idx_height(x) == 1, "labels");
-    CHECK(idx_skip(x, 2, &e) == 0 && idx_read(x, item, &e) == 1 && *item == 1, "the third");
-    CHECK(idx_skip(x, 99, &e) == 0 && idx_read(x, item, &e) == 0, "skipping ends at the end");
+    x = idx_open(FILE_OF(IMAGES), NULL, &e);
+    CHECK(x && idx_read(x, image, &label, &e) == 1 && label == -1, "images alone have no label");
+    CHECK(idx_skip(x, 99, &e) == 0 && idx_read(x, image, &label, &e) == 0, "skipping ends at the end");
     idx_close(x);
-}
-
-static void test_pairs(void)
-{
-    struct err e = ERR_NONE;
-    struct idx_pair p;
-    uint8_t image[6];
-    int label;
-    CHECK(idx_pair_open(&p, FILE_OF(IMAGES), FILE_OF(LABELS), &e) == 0, "images and labels");
-    CHECK(idx_pair_read(&p, image, &label, &e) == 1 && label == 7 && image[0] == 'a', "a 7");
-    CHECK(idx_pair_skip(&p, 1, &e) == 0 && idx_pair_read(&p, image, &label, &e) == 1 &&
-              label == 1 && image[0] == 'm',
-          "both skip");
-    CHECK(idx_pair_read(&p, image, &label, &e) == 0, "both end");
-    idx_pair_close(&p);
-    CHECK(idx_pair_open(&p, FILE_OF(IMAGES), NULL, &e) == 0 &&
-              idx_pair_read(&p, image, &label, &e) == 1 && label == -1,
-          "images alone have no label");
-    idx_pair_close(&p);
 }
 
 /* What is wrong with these bytes: on opening, or on reading to the end. */
 static void trouble(const char *images, const char *labels, struct err *e)
 {
-    struct idx_pair p;
     uint8_t image[6];
     int label, got = 1;
     *e = (struct err)ERR_NONE;
-    if (idx_pair_open(&p, images, labels, e) < 0)
-        return;
-    while (got == 1)
-        got = idx_pair_read(&p, image, &label, e);
-    idx_pair_close(&p);
+    struct idx *x = idx_open(images, labels, e);
+    while (x && got == 1)
+        got = idx_read(x, image, &label, e);
+    idx_close(x);
 }
 
 #define REFUSED(images, labels, message, item)                                                     \
@@ -113,7 +93,6 @@ static void test_refusals(void)
 int main(void)
 {
     test_reading();
-    test_pairs();
     test_refusals();
     return check_done();
 }
