@@ -28,7 +28,7 @@ static const char usage[] =
     "  xcanvas -e 'preproc | cnn-predict -k 9'\n"
     "  xcanvas >> mine.pgm\n";
 
-#define MAX_SILENCE 1.0 /* seconds without an answer after which the window says so */
+#define MAX_SILENCE 1.0 /* The window says so after more than so many seconds without an answer. */
 
 struct options {
     const char *command; /* gets the frames, gives answers; NULL: none */

@@ -38,8 +38,8 @@ static const char usage[] =
 
 #define MAX_PATIENCE 0.030 /* seconds a frame waits for its answer before it is shown without */
 #define MAX_EARLY 5 /* seconds: a frame further in the future than this has another clock */
-#define FIRST_WAIT 1 /* seconds without a frame after which the window opens empty */
-#define NOTE_TIME 3 /* seconds for which a note is shown */
+#define FIRST_WAIT 1 /* The window opens empty after so many seconds without a frame. */
+#define NOTE_TIME 3  /* A note is shown for so many seconds. */
 #define MIN_RESTART 1 /* seconds from the start of a command that died to the next */
 
 struct options {

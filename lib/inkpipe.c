@@ -11,7 +11,7 @@
 #include "answer/answer.h"
 #include "base/threads.h"
 
-#define BATCH 16
+#define BATCH 16 /* The model reads so many digits at a time. */
 
 struct inkpipe {
     char file[PATH_MAX];

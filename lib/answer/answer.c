@@ -39,7 +39,7 @@ static void add_candidates(struct answer *a, char (*label)[LABEL_SIZE], int n, c
         bool room = a->candidates < ANSWER_MAX_CANDIDATES;
         if (!room && p[i] <= a->candidate[least].probability)
             continue;
-        struct candidate *c = &a->candidate[room ? a->candidates++ : least];
+        struct answer_candidate *c = &a->candidate[room ? a->candidates++ : least];
         strcpy(c->label, label[i]);
         c->probability = p[i];
         if (a->candidates == ANSWER_MAX_CANDIDATES)
@@ -140,7 +140,7 @@ size_t answer_text(const struct answer *a, int runners, char *text)
     else
         writer_put(&w, "-");
     for (int i = answer_next_candidate(a, -1); i >= 0 && runners > 0; i = answer_next_candidate(a, i)) {
-        const struct candidate *c = &a->candidate[i];
+        const struct answer_candidate *c = &a->candidate[i];
         if (strcmp(c->label, a->digit) && strcmp(c->label, LABEL_NONE)) {
             writer_put(&w, "\t%s:%.3f", c->label, c->probability);
             runners--;
@@ -182,7 +182,7 @@ void writer_put_box(struct writer *w, const int box[4])
         writer_put(w, "null");
 }
 
-void writer_put_candidates(struct writer *w, const struct candidate *c, int n)
+void writer_put_candidates(struct writer *w, const struct answer_candidate *c, int n)
 {
     if (!n)
         writer_put(w, "null");
@@ -195,16 +195,16 @@ void writer_put_candidates(struct writer *w, const struct candidate *c, int n)
         writer_put(w, "}");
 }
 
-static void put_cell(struct writer *w, const struct answer *a)
+/* A member of an object, behind the last one: a string or a number from 0, null where it is not there. */
+static void put_string(struct writer *w, const char *key, const char *s)
 {
-    writer_put(w, ",\"field\":");
-    writer_put_string(w, a->field);
-    if (a->cell >= 0)
-        writer_put(w, ",\"cell\":%d", a->cell);
-    else
-        writer_put(w, ",\"cell\":null");
-    writer_put(w, ",\"page\":");
-    writer_put_string(w, a->page);
+    writer_put(w, ",\"%s\":", key);
+    writer_put_string(w, s);
+}
+
+static void put_whole(struct writer *w, const char *key, long long n)
+{
+    writer_put(w, n >= 0 ? ",\"%s\":%lld" : ",\"%s\":null", key, n);
 }
 
 void writer_put_answer(struct writer *w, const struct answer *a)
@@ -213,18 +213,16 @@ void writer_put_answer(struct writer *w, const struct answer *a)
     writer_put_string(w, a->digit);
     writer_put(w, ",\"probability\":");
     writer_put_probability(w, a->probability);
-    writer_put(w, ",\"source\":");
-    writer_put_string(w, a->source);
-    if (a->frame >= 0)
-        writer_put(w, ",\"frame\":%lld", a->frame);
-    else
-        writer_put(w, ",\"frame\":null");
+    put_string(w, "source", a->source);
+    put_whole(w, "frame", a->frame);
     writer_put(w, ",\"box\":");
     writer_put_box(w, a->box);
-    writer_put(w, ",\"label\":");
-    writer_put_string(w, a->label);
-    if (a->field[0])
-        put_cell(w, a);
+    put_string(w, "label", a->label);
+    if (a->field[0]) {
+        put_string(w, "field", a->field);
+        put_whole(w, "cell", a->cell);
+        put_string(w, "page", a->page);
+    }
     writer_put(w, ",\"probabilities\":");
     writer_put_candidates(w, a->candidate, a->candidates);
 }

@@ -33,7 +33,7 @@
 #define ANSWER_NAME 64         /* Bytes that hold a form's field or page with its NUL. */
 #define ANSWER_LINE 20480      /* Bytes that hold any line with its newline and NUL. */
 
-struct candidate {
+struct answer_candidate {
     char label[LABEL_SIZE];
     double probability; /* 0..1 */
 };
@@ -50,7 +50,7 @@ struct answer {
     int cell;                   /* place in the field, from 0; negative: not there */
     char page[ANSWER_NAME];     /* "": not there */
     int candidates;             /* of candidate[]; 0 when no network was run */
-    struct candidate candidate[ANSWER_MAX_CANDIDATES]; /* in the model's order; after answer_parse of
+    struct answer_candidate candidate[ANSWER_MAX_CANDIDATES]; /* in the model's order; after answer_parse of
                                                        a text line, the answer first */
 };
 
@@ -58,9 +58,9 @@ struct answer {
 void answer_clear(struct answer *a);
 
 /* Decide from the probabilities p of n classes named label[]: they become candidates, or of more than
- * ANSWER_MAX_CANDIDATES the most probable ones, the most probable of all the digit. It is "-" when class `reject` wins (-1:
- * there is no such class), when its probability is under `threshold`, or when a probability is not
- * a number. Other fields of a are left as they are. */
+ * ANSWER_MAX_CANDIDATES the most probable ones, the most probable of all the digit. It is "-" when class `reject`
+ * wins (-1: there is no such class), when its probability is under `threshold`, or when a probability is not a
+ * number. Other fields of a are left as they are. */
 void answer_decide(struct answer *a, char (*label)[LABEL_SIZE], int n, int reject,
                    const double *p, double threshold);
 
@@ -125,7 +125,7 @@ struct word_place {
     double probability;      /* that text is right; of `?`, that a guess is */
     int box[4];              /* as an answer's */
     int candidates;          /* of candidate[], the most probable first; 0 when no network was run */
-    struct candidate candidate[PLACE_MAX_CANDIDATES];
+    struct answer_candidate candidate[PLACE_MAX_CANDIDATES];
 };
 
 /* A number: its text, the product of the places' probabilities, and the box of all. */
@@ -294,8 +294,8 @@ char *evaluation_text(const struct evaluation *v);
 /* Which frame an answer is about. A command beside a window answers late, not at all, or several
  * times for one frame; an answer must never be shown on another frame. Pure: no window, no clock. */
 
-#define MATCH_FRAMES 256 /* The last so many frames that were sent are remembered, in a ring. */
-#define MATCH_BOXES 64   /* At most so many answers to one frame are kept. */
+#define MATCH_MAX_FRAMES 256 /* The last so many frames that were sent are remembered, in a ring. */
+#define MATCH_MAX_BOXES 64   /* At most so many answers to one frame are kept. */
 
 struct match_sent {
     uint64_t source; /* the FNV-1a hash of its name */
@@ -312,9 +312,9 @@ struct match_box {
 
 /* Start from {.steady = {.hold = seconds}, .lag = -1}. */
 struct match {
-    struct match_sent sent[MATCH_FRAMES];
+    struct match_sent sent[MATCH_MAX_FRAMES];
     int count, next; /* frames remembered; index of the next one in sent[] */
-    struct match_box box[MATCH_BOXES]; /* answers to the newest frame */
+    struct match_box box[MATCH_MAX_BOXES]; /* answers to the newest frame */
     int boxes;
     int same;     /* answers so far to the frame `last_number` of `last_source` */
     long long last_number;

@@ -64,7 +64,7 @@ static bool add_candidate(struct answer *a, const char *label, double probabilit
 {
     if (a->candidates == ANSWER_MAX_CANDIDATES || !*label || !strcmp(label, "-"))
         return false;
-    struct candidate *c = &a->candidate[a->candidates];
+    struct answer_candidate *c = &a->candidate[a->candidates];
     if (!take(c->label, sizeof c->label, label))
         return false;
     c->probability = probability;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MISTAKES 4 /* A class's line says at most so many answers that it was mistaken for. */
+#define MAX_MISTAKES 4 /* A class's line says at most so many answers that it was mistaken for. */
 
 int evaluation_init(struct evaluation *v, const char (*label)[LABEL_SIZE], int n, struct err *e)
 {
@@ -186,7 +186,7 @@ static const char *name_of(const struct evaluation *v, int class, const char *no
     return class < v->classes ? v->label[class] : none;
 }
 
-/* Of any other classes, of which there may be many: a line a class, with the MISTAKES worst. */
+/* Of any other classes, of which there may be many: a line a class, with the MAX_MISTAKES worst. */
 static void put_classes(const struct evaluation *v, bool empty, FILE *to)
 {
     fprintf(to, "\n%-12s %7s %7s  %7s  mistaken for\n", "truth", "frames", "right", "right %");
@@ -195,7 +195,7 @@ static void put_classes(const struct evaluation *v, bool empty, FILE *to)
         fprintf(to, "%-12s %7ld %7ld  %7.2f", name_of(v, i, LABEL_NONE), frames, right,
                 percent(right, frames));
         int mistake = -1;
-        for (int n = 0; n < MISTAKES && (mistake = next_mistake(v, i, most, mistake)) >= 0; n++) {
+        for (int n = 0; n < MAX_MISTAKES && (mistake = next_mistake(v, i, most, mistake)) >= 0; n++) {
             most = *cell(v, i, mistake);
             fprintf(to, "%s%s %ld", n ? ", " : "  ", name_of(v, mistake, "-"), most);
         }

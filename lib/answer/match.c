@@ -18,14 +18,14 @@ static uint64_t hash(const char *text)
 
 static struct match_sent *newest(struct match *m)
 {
-    return m->count ? &m->sent[(m->next + MATCH_FRAMES - 1) % MATCH_FRAMES] : NULL;
+    return m->count ? &m->sent[(m->next + MATCH_MAX_FRAMES - 1) % MATCH_MAX_FRAMES] : NULL;
 }
 
 void match_send(struct match *m, const char *source, long long number, double time, double now)
 {
     m->sent[m->next] = (struct match_sent){hash(source), number, time, now};
-    m->next = (m->next + 1) % MATCH_FRAMES;
-    m->count += m->count < MATCH_FRAMES;
+    m->next = (m->next + 1) % MATCH_MAX_FRAMES;
+    m->count += m->count < MATCH_MAX_FRAMES;
     m->boxes = 0;
 }
 
@@ -36,7 +36,7 @@ static struct match_sent *find(struct match *m, const struct answer *a)
     bool named = strcmp(a->source, "-") != 0;
     uint64_t source = named ? hash(a->source) : 0;
     for (int i = 1; i <= m->count; i++) {
-        struct match_sent *s = &m->sent[(m->next + MATCH_FRAMES - i) % MATCH_FRAMES];
+        struct match_sent *s = &m->sent[(m->next + MATCH_MAX_FRAMES - i) % MATCH_MAX_FRAMES];
         if (s->number == a->frame && (!named || s->source == source))
             return s;
     }
@@ -45,7 +45,7 @@ static struct match_sent *find(struct match *m, const struct answer *a)
 
 static void add_box(struct match *m, const struct answer *a)
 {
-    if (m->boxes == MATCH_BOXES)
+    if (m->boxes == MATCH_MAX_BOXES)
         return;
     struct match_box *b = &m->box[m->boxes++];
     snprintf(b->digit, sizeof b->digit, "%.15s", a->digit);

@@ -7,10 +7,11 @@
 #include "writer.h"
 
 #define SIGN_RIGHT 0.9 /* A sign is the one that it was taken for so often: 285 of 312, by make signs. */
-#define GUESS 0.1      /* An unread place counts as one digit of ten, guessed. */
+#define GUESS 0.1      /* An unread place is as probable as a guess: one digit of ten. */
 
-/* Other writing is read when it is as plainly a digit as this, with this share of its probability: preproc takes a
- * plain digit for other writing as often as it is right, and what is struck out or blotted must not be sure. */
+/* Other writing is read only where a digit's probability is at least MIN_PLAIN, which then is multiplied by DOUBTED:
+ * preproc takes a plain digit for other writing as often as it is right, and what is struck out or blotted must not
+ * be sure. */
 #define MIN_PLAIN 0.99
 #define DOUBTED 0.4
 

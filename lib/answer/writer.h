@@ -18,7 +18,7 @@ void writer_put_text(struct writer *w, const char *s);
 void writer_put_string(struct writer *w, const char *s);
 void writer_put_probability(struct writer *w, double p);
 void writer_put_box(struct writer *w, const int box[4]);
-void writer_put_candidates(struct writer *w, const struct candidate *c, int n);
+void writer_put_candidates(struct writer *w, const struct answer_candidate *c, int n);
 
 /* An answer's object as far as its brace. */
 void writer_put_answer(struct writer *w, const struct answer *a);

@@ -126,7 +126,7 @@ struct net {
     struct meta *meta;
 };
 
-/* Parse a .net text (models/seed.net shows it; cnn-train(1) describes it) of len bytes; `name` is
+/* Parse a .net text (models/seed.net shows it; net(5) describes it) of len bytes; `name` is
  * the file's name for messages. Weights are allocated and zero: net_init draws them. Returns NULL
  * with a message that says the line. Free with net_free. */
 struct net *net_parse(const char *text, size_t len, const char *name, struct err *e);

@@ -1,7 +1,7 @@
 /* The .net text to a network.
  *   in   a text, a layer a line
  *   out  layers with shapes, and weights of 0; or an error that names the line
- * Grammar: cnn-train(1). */
+ * Grammar: net(5). */
 #define _GNU_SOURCE 1 /* strsep */
 #include "net.h"
 
@@ -13,7 +13,7 @@
 #include "base/files.h"
 
 #define NET_MAX_TEXT (1L << 20) /* A .net has at most so many bytes. */
-#define LEAST_LABELS 2          /* outputs of `dense labels` until they are counted */
+#define MIN_LABELS 2          /* `dense labels` has so many outputs until they are counted. */
 #define MAX_WORDS 24            /* A line has at most so many words. */
 
 struct parser {
@@ -206,7 +206,7 @@ static int parse_dense(struct parser *p, struct layer *l)
     } else if (p->net->open) {
         return fail(p, "dense labels: there is one above");
     } else {
-        l->out.c = LEAST_LABELS;
+        l->out.c = MIN_LABELS;
         p->net->open = layer;
     }
     p->with_bias[layer] = !take_word(p, "nobias");

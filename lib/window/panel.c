@@ -58,7 +58,7 @@ static void paint_digit(const struct place *at, const char *digit, uint32_t colo
 {
     const double room = 140, tall = 116;
     double size = fmin(tall, tall * room / paint_text_width(tall, digit));
-        paint_text(at->s, at->x + (size * 0.09 + 2) * at->scale,
+    paint_text(at->s, at->x + (size * 0.09 + 2) * at->scale,
                at->y + ((tall + size) / 2 + 10) * at->scale, size * at->scale, 1.25, color, digit);
 }
 

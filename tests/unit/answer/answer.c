@@ -126,7 +126,7 @@ static void test_round_trip(void)
     a.source[ANSWER_SOURCE - 1] = '\0';
     a.candidates = ANSWER_MAX_CANDIDATES;
     for (int i = 0; i < a.candidates; i++)
-        a.candidate[i] = (struct candidate){"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"", 0.5};
+        a.candidate[i] = (struct answer_candidate){"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"", 0.5};
     CHECK(answer_json(&a, line) < ANSWER_LINE - 1, "the longest line fits");
     CHECK(!answer_parse(line, &b, NULL) && b.candidates == a.candidates, "and is read back");
 }

@@ -55,18 +55,18 @@ static void test_newest_only(void)
 static void test_forgetting(void)
 {
     struct match m = fresh(0);
-    for (int i = 0; i < 3 * MATCH_FRAMES; i++)
+    for (int i = 0; i < 3 * MATCH_MAX_FRAMES; i++)
         match_send(&m, "a", i, i, i);
-    CHECK(!hear(&m, "1", "a", 2 * MATCH_FRAMES - 1, 1000) && m.lag < 0, "too far back");
-    CHECK(!hear(&m, "1", "a", 2 * MATCH_FRAMES, 1000) && m.lag > 0, "the last remembered");
-    CHECK(hear(&m, "1", "a", 3 * MATCH_FRAMES - 1, 1000), "the newest");
+    CHECK(!hear(&m, "1", "a", 2 * MATCH_MAX_FRAMES - 1, 1000) && m.lag < 0, "too far back");
+    CHECK(!hear(&m, "1", "a", 2 * MATCH_MAX_FRAMES, 1000) && m.lag > 0, "the last remembered");
+    CHECK(hear(&m, "1", "a", 3 * MATCH_MAX_FRAMES - 1, 1000), "the newest");
     match_forget(&m);
     CHECK(!m.settled && m.boxes == 0 && m.lag < 0, "forgotten");
-    CHECK(!hear(&m, "1", "a", 3 * MATCH_FRAMES - 1, 1000), "all of it");
+    CHECK(!hear(&m, "1", "a", 3 * MATCH_MAX_FRAMES - 1, 1000), "all of it");
     match_send(&m, "a", 0, 0, 0);
-    for (int i = 0; i < 2 * MATCH_BOXES; i++)
+    for (int i = 0; i < 2 * MATCH_MAX_BOXES; i++)
         hear(&m, "8", "a", 0, 0);
-    CHECK(m.boxes == MATCH_BOXES, "more answers than there is room for");
+    CHECK(m.boxes == MATCH_MAX_BOXES, "more answers than there is room for");
 }
 
 static void test_steady(void)

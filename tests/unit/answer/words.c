@@ -174,7 +174,7 @@ static void test_json(void)
     w = (struct words){0};
     struct answer a = digit_at("-", 0, "s", 0), again;
     for (int i = 0; i < 20; i++)
-        a.candidate[i] = (struct candidate){{(char)('a' + i)}, i == 3 ? 0.5 : 0.01};
+        a.candidate[i] = (struct answer_candidate){{(char)('a' + i)}, i == 3 ? 0.5 : 0.01};
     a.candidates = 20;
     add(digit_at("3", 0.5, "s", 0), 0, 0, MARK_DIGIT);
     add(digit_at("-", 0, "s", 9), 0, 0, '-');
@@ -190,7 +190,7 @@ static void test_json(void)
           "the most probable candidate first: %s", line);
     CHECK(word->place[2].candidates == PLACE_MAX_CANDIDATES, "and not too many of them");
     CHECK(!answer_parse(line, &again, NULL) && !strcmp(again.digit, "3-?"), "it is read as an answer");
-    struct candidate longest = {"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"", 1};
+    struct answer_candidate longest = {"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"", 1};
     for (int i = 0; i < ANSWER_MAX_CANDIDATES; i++)
         a.candidate[i] = longest;
     a.candidates = ANSWER_MAX_CANDIDATES;
