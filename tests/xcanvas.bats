@@ -415,16 +415,16 @@ hand() {
     export INKPIPE_FINDER=$PWD/small.onnx
     start_x
     background bash -c "exec valgrind -q --leak-check=full --error-exitcode=9 \
-        --errors-for-leak-kinds=definite,possible xcanvas -e 'head -c 200000 | wc -c' >out"
+        --errors-for-leak-kinds=definite,possible xcanvas -e 'head -c 100000 | wc -c' >out"
     pid=$!
     wait_for has_window "draw a digit"
     xdotool windowfocus "$WINDOW"
-    for y in 20 30 40 50 60 70; do line 20 $y 80 $y; done
-    wait_for frames out 6
+    for y in 20 45 70; do line 20 $y 80 $y; done
+    wait_for frames out 3
     xdotool windowsize "$WINDOW" 1000 700 key u key u
-    wait_for frames out 8
+    wait_for frames out 5
     xdotool key 5
-    wait_for frames out 9
+    wait_for frames out 6
     xdotool key q
     wait "$pid"
 }
