@@ -68,6 +68,8 @@ static int to_evidence(const struct answer *a, struct form_evidence *evidence, s
     *evidence = (struct form_evidence){.field = a->field, .cell = a->cell, .frame = a->frame};
     if (!a->field[0])
         return err_set(e, "no field: is it cnn-predict -o json, behind preproc -f?");
+    if (a->digit[0] && a->digit[1] && strpbrk(a->digit, "0123456789"))
+        return err_set(e, "field '%s': %s is a number, not a digit: is it cnn-predict -w?", a->field, a->digit);
     if (a->page[0])
         evidence->page = a->page;
     if (strcmp(a->source, "-"))
@@ -82,13 +84,21 @@ static int to_evidence(const struct answer *a, struct form_evidence *evidence, s
     return 0;
 }
 
+/* Is it of a sign between digits that others printed? preproc gives it no cell. */
+static bool is_sign(const struct answer *a)
+{
+    return a->field[0] && a->cell < 0 && a->candidates && !answer_given(a);
+}
+
 static int add_line(struct form_table *table, const char *line, struct err *e)
 {
     struct answer a;
     struct form_evidence evidence;
-    if (answer_parse(line, &a, e) || to_evidence(&a, &evidence, e))
+    if (answer_parse(line, &a, e))
         return -1;
-    return form_table_add(table, &evidence, e);
+    if (is_sign(&a))
+        return 0;
+    return to_evidence(&a, &evidence, e) ? -1 : form_table_add(table, &evidence, e);
 }
 
 /* Read a line into text of ANSWER_LINE bytes; of one that is too long, its beginning. */

@@ -213,7 +213,7 @@ static int set_place(struct job *j, bool many, const struct ink_digit *d, const 
 }
 
 /* Append a digit (NULL: none, an all-zero frame) to what the job puts out; field: NULL, or the one that it is
- * in that place of. */
+ * in that place of (below 0: in none, as a sign is). */
 static int put(struct job *j, bool many, const char *field, int cell, const struct ink_digit *d, const int *box)
 {
     char old[64];
@@ -244,9 +244,11 @@ static int read_part(struct job *j, const struct options *o, const struct region
     if (digits < 0)
         return -1;
     j->seen = digits && !named ? ink_seen(j->ink) : 0;
-    for (int i = 0; i < digits || i == 0; i++)
-        if (put(j, o->many, named ? part->name : NULL, i, i < digits ? &digit[i] : NULL, box))
+    for (int i = 0, cell = 0; i < digits || i == 0; i++) {
+        const struct ink_digit *d = i < digits ? &digit[i] : NULL;
+        if (put(j, o->many || named, named ? part->name : NULL, d && ink_sign(d->class) ? -1 : cell++, d, box))
             return -1;
+    }
     return outside ? 1 : 0;
 }
 

@@ -154,3 +154,26 @@ strip() {
     [[ $output = *'lies outside'* ]]
     [ "$(facts field <out)" = 'a a a b' ]
 }
+
+# weight: ink on paper as others print it: 72.1, and below it 17.
+weight() {
+    local n
+    for n in 0 1 2; do mnist2pgm -r $n:$((n + 1)) "$DATA/digits-images.gz" >d$n.pgm; done
+    pgmmake 0 10 28 | pnmpaste <(pgmmake 1 4 4) 3 20 >point.pgm
+    pnmcat -lr d0.pgm d1.pgm point.pgm d2.pgm >above
+    pnmcat -lr d2.pgm d0.pgm | pnmpad -width 94 -halign 0 >below
+    pnmcat -tb above below | pnminvert | pnmpad -white -left 20 -right 20 -top 15 -bottom 15 | pamscale -quiet 2.5
+}
+
+@test "-r name=x,y,w,h: a sign between digits is told, and has no place in the field" {
+    weight >page.pgm
+    preproc -r kg=0,0,335,110 -r n=0,110,335,110 page.pgm >out
+    [ "$(facts field <out)" = 'kg kg kg kg n n' ]
+    [ "$(facts cell <out)" = '0 1 2 0 1' ]
+    [ "$(facts sign <out)" = . ]
+    [ "$(cnn-predict -w out | cut -f1 | paste -sd' ')" = '72.1 1 7' ]
+    printf 'field kg digits 2.1\nfield n digits 3\n' >f.form
+    [ "$(cnn-predict -o json out | formtable f.form | cut -f 1-3 | tail -n 1)" = "$(printf '1\t72.1\t17')" ]
+    run -1 --separate-stderr bash -c 'cnn-predict -w -o json out | formtable f.form'
+    [[ $stderr = *"field 'kg': 72.1 is a number, not a digit"* ]]
+}

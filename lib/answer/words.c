@@ -97,6 +97,8 @@ static void begin(struct words *w, const struct answer *a, const struct standing
     word->places = 0;
     answer_clear(&word->answer);
     strcpy(word->answer.source, a->source);
+    strcpy(word->answer.field, a->field);
+    strcpy(word->answer.page, a->page);
     word->answer.frame = a->frame;
 }
 
@@ -144,7 +146,7 @@ const struct word *words_add(struct words *w, const struct answer *a, const stru
     struct word *word = &w->word[w->now];
     if (!w->open || at->word < 0 || w->number != at->word || w->line != at->line ||
         word->answer.frame != a->frame || strcmp(word->answer.source, a->source) ||
-        w->len + strlen(a->digit) >= sizeof a->digit) {
+        strcmp(word->answer.field, a->field) || w->len + strlen(a->digit) >= sizeof a->digit) {
         done = words_end(w);
         begin(w, a, at);
         word = &w->word[w->now];
