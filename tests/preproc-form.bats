@@ -18,11 +18,16 @@ scan() {
     pdftoppm -gray -r "$1" form.pdf
 }
 
-# fill: write MNIST's first digits (7 2 1 0 4 1 4) into the boxes of pages of 200 dpi, upright.
+# fill [OPTION...]: write MNIST's first digits, or $values, into the boxes of three pages and photograph them.
 fill() {
-    printf '%s\t%s\n' 7210 414 7210 414 7210 414 >values
+    for _ in 1 2 3; do printf "${values:-7210\t414\n}"; done >values
     mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits
-    "$B/tool/formphoto" -p 4 t.form values digits
+    "$B/tool/formphoto" "$@" t.form values digits
+}
+
+# digits: all that were read in the cells on standard input.
+digits() {
+    cnn-predict -o json | grep -o '"digit":"[^"]*"' | tr -dc '0-9'
 }
 
 cells() {
@@ -112,11 +117,35 @@ strip() {
 }
 
 @test "digits in photos: in their boxes, of the copy's number" {
-    scan 200 3 | fill >photos
+    scan 200 3 | fill -p 4 >photos
     preproc -f t.form photos >out
     [ "$(facts page <out)" = '1 1 1 1 1 1 1 2 2 2 2 2 2 2 3 3 3 3 3 3 3' ]
-    [ "$(cnn-predict -o json out | grep -o '"digit":"[^"]*"' | tr -dc '0-9')" = 721041472104147210414 ]
+    [ "$(digits <out)" = 721041472104147210414 ]
     preproc -j 3 -f t.form photos | cmp - out
+}
+
+@test "digits on bent paper, its middle 12 mm above two edges" {
+    for seed in 1 3; do
+        scan 200 3 | fill -p 4 -c 12 -s $seed | preproc -f t.form >out
+        [ "$(facts page <out)" = '1 1 1 1 1 1 1 2 2 2 2 2 2 2 3 3 3 3 3 3 3' ]
+        [ "$(digits <out)" = 721041472104147210414 ]
+    done
+}
+
+@test "nothing is seen in the empty boxes of photos" {
+    for size in 3 6 12; do
+        scan 200 3 | values='-\t-\n' fill -p $size | preproc -f t.form >out
+        [ "$(cells out)" = 21 ]
+        [ -z "$(facts box <out)" ]
+    done
+}
+
+@test "digits of scans of 100 to 600 dpi, and of a fax" {
+    for how in '-d 100' '-d 150' '-d 600' -f; do
+        # shellcheck disable=SC2086 # two words
+        scan 200 2 | fill $how | preproc -f t.form >out
+        [ "$(digits <out)" = 72104147210414 ]
+    done
 }
 
 @test "a form whose text is wrong, has no paper, or goes with -r" {

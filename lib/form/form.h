@@ -171,6 +171,7 @@ int form_pdf(const struct form_layout *layout, int copies, uint8_t **bytes, size
 struct form_sheet {
     double to_picture[9];  /* mm on paper to pixels, pixel x, y having its middle at x + 1/2, y + 1/2: the rows
                               of a homography */
+    double code_off[2];    /* mm: by so far the code is seen beside its place, as on bent paper; else 0 */
     struct form_code code;
 };
 

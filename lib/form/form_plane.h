@@ -18,6 +18,14 @@ struct plane {
  * 4. False when they do not determine one. */
 bool plane_fit(const struct point *from, const struct point *to, int n, struct plane *plane);
 
+enum { PLANE_UNKNOWNS = 8 };
+
+/* Least squares: add the equation row . unknowns = right to a, which holds A'A and A'b and begins as zeros. */
+void plane_add_equation(double a[PLANE_UNKNOWNS][PLANE_UNKNOWNS + 1], const double row[PLANE_UNKNOWNS], double right);
+
+/* The unknowns come into the last column. False when the equations do not determine them. */
+bool plane_solve(double a[PLANE_UNKNOWNS][PLANE_UNKNOWNS + 1]);
+
 static inline struct point plane_map(const struct plane *p, double x, double y)
 {
     double w = p->h[6] * x + p->h[7] * y + p->h[8];

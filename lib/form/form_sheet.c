@@ -14,6 +14,8 @@
 #define MAX_STRETCH 2.2    /* distances between marks are within this factor of what their sides tell */
 #define TRIED 8            /* choices that are asked for the code */
 #define MIN_BLACK 0.25     /* the code's black reflects that much less than its white */
+#define SEARCH_STEP 0.5    /* mm: between places where the code of bent paper is looked for, */
+#define SEARCHED 16        /* so many to each side of its own */
 
 struct choice {
     int mark[FORM_MARKS]; /* of the found ones; -1: hidden */
@@ -190,25 +192,53 @@ static double gray_around(const struct picture *p, const struct plane *plane, do
     return sum / 9;
 }
 
-/* Each square's gray is compared to the paper above and below it: shadows fall on both. */
-static bool read_code(const struct picture *p, const struct form_layout *l, const struct plane *plane,
-                      struct form_code *code)
+/* Read the code where it is seen `off` its place. Each square's gray is compared to the paper above and below it:
+ * shadows fall on both. Returns how clear the least clear square is, 0..1; below 0: it is no code. */
+static double read_code(const struct picture *p, const struct form_layout *l, const struct plane *plane,
+                        struct point off, struct form_code *code)
 {
     const int columns = FORM_CODE_BITS / FORM_CODE_ROWS;
     double part[FORM_CODE_BITS], least = 1e9, most = 0;
     bool bit[FORM_CODE_BITS];
     for (int i = 0; i < FORM_CODE_BITS; i++) {
         const struct form_rect *r = &l->bit[i], *top = &l->bit[i % columns];
-        struct point at = middle_of(r);
-        double above = gray_around(p, plane, at.x, top->y - r->h * 0.75, r->h * 0.4);
-        double below = gray_around(p, plane, at.x, top->y + r->h * (FORM_CODE_ROWS + 0.75), r->h * 0.4);
-        part[i] = gray_around(p, plane, at.x, at.y, r->h * 0.5) / fmax((above + below) / 2, 1);
+        double x = r->x + r->w / 2 + off.x, y = top->y + off.y;
+        double above = gray_around(p, plane, x, y - r->h * 0.75, r->h * 0.4);
+        double below = gray_around(p, plane, x, y + r->h * (FORM_CODE_ROWS + 0.75), r->h * 0.4);
+        part[i] = gray_around(p, plane, x, r->y + r->h / 2 + off.y, r->h * 0.5) / fmax((above + below) / 2, 1);
         least = fmin(least, part[i]);
         most = fmax(most, part[i]);
     }
-    for (int i = 0; i < FORM_CODE_BITS; i++)
-        bit[i] = part[i] < (least + most) / 2;
-    return most - least > MIN_BLACK && form_code_read(bit, code);
+    double middle = (least + most) / 2, clear = 1;
+    for (int i = 0; i < FORM_CODE_BITS; i++) {
+        bit[i] = part[i] < middle;
+        clear = fmin(clear, fabs(part[i] - middle) / fmax(most - middle, 1e-9));
+    }
+    return most - least > MIN_BLACK && form_code_read(bit, code) ? clear : -1;
+}
+
+static bool is_ours(const struct form_layout *l, const struct form_code *code)
+{
+    return code->form == l->code && (int)code->sheet < l->sheets;
+}
+
+/* Look for the code of the form around its place, where bent paper has it: the clearest one. */
+static bool search_code(const struct picture *p, const struct form_layout *l, const struct plane *plane,
+                        struct point *off, struct form_code *code)
+{
+    double best = -1;
+    for (int i = -SEARCHED; i <= SEARCHED; i++)
+        for (int k = -SEARCHED; k <= SEARCHED; k++) {
+            struct form_code c;
+            struct point at = {i * SEARCH_STEP, k * SEARCH_STEP};
+            double clear = read_code(p, l, plane, at, &c);
+            if (clear > best && is_ours(l, &c)) {
+                best = clear;
+                *off = at;
+                *code = c;
+            }
+        }
+    return best >= 0;
 }
 
 static const char *name_of(const struct form_layout *l)
@@ -227,32 +257,47 @@ static int say_missing(const struct search *s, struct err *e)
                    name_of(s->l));
 }
 
-int sheet_find(struct mark_finder *f, const struct picture *p, const struct form_layout *l, struct plane *plane,
-               struct form_code *code, struct err *e)
+static int accept(struct form_sheet *sheet, const struct plane *plane, struct point off, struct form_code code)
+{
+    *sheet = (struct form_sheet){.code_off = {off.x, off.y}, .code = code};
+    memcpy(sheet->to_picture, plane->h, sizeof plane->h);
+    return 0;
+}
+
+/* Of the choices, the first with the form's code at its place, or else around it. */
+static int find_code(const struct search *s, const struct picture *p, struct form_sheet *sheet, struct err *e)
+{
+    struct form_code code, other = {0};
+    struct point off = {0, 0};
+    bool another = false;
+    for (int i = 0; i < s->n; i++) {
+        if (read_code(p, s->l, &s->best[i].plane, off, &code) < 0)
+            continue;
+        if (is_ours(s->l, &code))
+            return accept(sheet, &s->best[i].plane, off, code);
+        other = code;
+        another = true;
+    }
+    if (another)
+        return err_set(e, "it is a sheet of another form than %.100s (its code is %04x, not %04x)", name_of(s->l),
+                       other.form, s->l->code);
+    for (int i = 0; i < s->n; i++)
+        if (search_code(p, s->l, &s->best[i].plane, &off, &code))
+            return accept(sheet, &s->best[i].plane, off, code);
+    if (!s->n)
+        return say_missing(s, e);
+    return err_set(e, "the code at the sheet's foot cannot be read: is it a sheet of %.100s, and all of it to be seen?",
+                   name_of(s->l));
+}
+
+int sheet_find(struct mark_finder *f, const struct picture *p, const struct form_layout *l, struct form_sheet *sheet,
+               struct err *e)
 {
     struct choice c;
-    struct form_code other = {0};
-    bool another = false;
     if (marks_find(f, p, e))
         return -1;
     struct search s = {.mark = f->mark, .marks = f->marks, .l = l};
     for (int hidden = -1; hidden < FORM_MARKS; hidden++)
         choose(&s, &c, 0, hidden);
-    for (int i = 0; i < s.n; i++) {
-        if (!read_code(p, l, &s.best[i].plane, code))
-            continue;
-        if (code->form == l->code && (int)code->sheet < l->sheets) {
-            *plane = s.best[i].plane;
-            return 0;
-        }
-        other = *code;
-        another = true;
-    }
-    if (another)
-        return err_set(e, "it is a sheet of another form than %.100s (its code is %04x, not %04x)", name_of(l),
-                       other.form, l->code);
-    if (!s.n)
-        return say_missing(&s, e);
-    return err_set(e, "the code at the sheet's foot cannot be read: is it a sheet of %.100s, and all of it to be seen?",
-                   name_of(l));
+    return find_code(&s, p, sheet, e);
 }

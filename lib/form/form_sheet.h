@@ -5,8 +5,8 @@
 #include "form.h"
 #include "form_marks.h"
 
-/* Where the sheet lies: millimetres to pixels. Returns 0, or -1 with what is missing. */
-int sheet_find(struct mark_finder *f, const struct picture *p, const struct form_layout *l, struct plane *plane,
-               struct form_code *code, struct err *e);
+/* Find the sheet. Returns 0, or -1 with what is missing. */
+int sheet_find(struct mark_finder *f, const struct picture *p, const struct form_layout *l, struct form_sheet *sheet,
+               struct err *e);
 
 #endif

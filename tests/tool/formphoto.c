@@ -1,12 +1,15 @@
-/* formphoto [-s seed] [-p megapixels] FORM VALUES DIGITS <pages >photos: fill in printed forms and photograph
- * them. pages: what pdftoppm made of formprint's PDF, a copy a frame, of a form of one sheet. VALUES: a line for
+/* formphoto [-f] [-c mm] [-d dpi] [-p megapixels] [-s seed] FORM VALUES DIGITS <pages >photos: fill in printed
+ * forms and photograph them. pages: what pdftoppm made of formprint's PDF, a copy a frame, of a form of one sheet. VALUES: a line for
  * each, the values of the form's fields with tabs between them, - for one that stays empty. DIGITS: labelled
  * frames to write with, white on black: where ten are of the labels 0 to 9 in order, they are one hand's, others
  * are taken one by one. A photo depends on seed and number alone.
  *
  * One digit in twenty is written over its box's edge. A pen is black, blue or a pencil; the camera is tilted by up
  * to 25 degrees and turned anyhow; there are shadows, blur, noise and JPEG's quality 50; one mark in forty lies
- * under a thumb. */
+ * under a thumb.
+ *   -c mm    the sheet is bent as a cylinder, its middle so high above two edges (below 0: under them)
+ *   -d dpi   it is scanned instead: at any quarter turn, up to 3 degrees askew, JPEG's quality 75
+ *   -f       it is faxed: 204 by 98 black or white dots to the inch, made square */
 #include "../../data/photo.h"
 
 #include <math.h>
@@ -34,7 +37,10 @@ struct photo {
     double ppm;        /* its pixels to a mm */
     double pen, soft, wide, texture;
     uint64_t seed;
-    double h[9];       /* pixel of the photo to mm */
+    double tilt, axis, turn;        /* of the camera, in radians */
+    double rise, bend;              /* mm that the middle stands above the edges; across which direction */
+    double scale, middle[2], at[2]; /* of the photo: what `middle` is seen at is pixel `at` */
+    double h[9];       /* pixel of the photo to mm, were the sheet flat */
     int hidden;        /* the mark under the thumb, or -1 */
 };
 
@@ -163,15 +169,29 @@ static void fill_in(struct photo *p, char *values, const struct digits *d, int h
 
 /* ---- the camera ---- */
 
-/* Where a point of the paper is seen, the camera tilted by `tilt` around an axis at `axis`, then turned. */
-static void look(const struct form_layout *l, double x, double y, double tilt, double axis, double turn, double *out)
+/* A point of the paper, from its middle, in space; z towards the camera. */
+static void bend_paper(const struct photo *p, double *x, double *y, double *z)
 {
-    double dx = x - l->width / 2, dy = y - l->height / 2, far = 1.6 * l->height;
-    double u = dx * cos(axis) + dy * sin(axis), v = -dx * sin(axis) + dy * cos(axis);
-    double z = far + v * sin(tilt), a = u / z, b = v * cos(tilt) / z;
-    double px = a * cos(axis) - b * sin(axis), py = a * sin(axis) + b * cos(axis);
-    out[0] = px * cos(turn) - py * sin(turn);
-    out[1] = px * sin(turn) + py * cos(turn);
+    double cx = cos(p->bend), cy = sin(p->bend), reach = fabs(cx) * p->l->width / 2 + fabs(cy) * p->l->height / 2;
+    double radius = reach * reach / (2 * p->rise), s = *x * cx + *y * cy, more = radius * sin(s / radius) - s;
+    *x += more * cx;
+    *y += more * cy;
+    *z = p->rise - radius * (1 - cos(s / radius));
+}
+
+/* The pixel at which a point of the paper is seen, the camera tilted by `tilt` around an axis at `axis`, then
+ * turned. */
+static void look(const struct photo *p, double x, double y, double *out)
+{
+    double dx = x - p->l->width / 2, dy = y - p->l->height / 2, dz = 0, far = 1.6 * p->l->height;
+    if (p->rise != 0)
+        bend_paper(p, &dx, &dy, &dz);
+    double u = dx * cos(p->axis) + dy * sin(p->axis), v = -dx * sin(p->axis) + dy * cos(p->axis);
+    double z = far + v * sin(p->tilt) - dz * cos(p->tilt);
+    double a = u / z, b = (v * cos(p->tilt) + dz * sin(p->tilt)) / z;
+    double px = a * cos(p->axis) - b * sin(p->axis), py = a * sin(p->axis) + b * cos(p->axis);
+    out[0] = (px * cos(p->turn) - py * sin(p->turn) - p->middle[0]) * p->scale + p->at[0];
+    out[1] = (px * sin(p->turn) + py * cos(p->turn) - p->middle[1]) * p->scale + p->at[1];
 }
 
 /* h with h8 = 1 that takes from[i] to to[i], four points, by elimination. */
@@ -202,30 +222,96 @@ static void solve_plane(double from[4][2], double to[4][2], double *h)
     h[8] = 1;
 }
 
-/* Hold the camera so that the whole sheet is seen in w by h pixels. */
-static void hold_camera(struct photo *p, struct rng *r, int w, int h)
+/* The plane through the sheet's corners as they are seen. */
+static void find_plane(struct photo *p, double low[2], double high[2])
 {
-    double tilt = rng_range(r, 0, 25 * PI / 180), axis = rng_range(r, 0, 2 * PI);
-    double turn = rng_below(r, 4) * PI / 2 + rng_range(r, -0.2, 0.2), seen[4][2], mm[4][2];
-    if ((w > h) != (fabs(sin(turn)) > 0.7))
-        turn += PI / 2;
-    double low[2] = {1e9, 1e9}, high[2] = {-1e9, -1e9};
+    double seen[4][2], mm[4][2];
+    low[0] = low[1] = 1e9;
+    high[0] = high[1] = -1e9;
     for (int i = 0; i < 4; i++) {
         mm[i][0] = i & 1 ? p->l->width : 0;
         mm[i][1] = i & 2 ? p->l->height : 0;
-        look(p->l, mm[i][0], mm[i][1], tilt, axis, turn, seen[i]);
+        look(p, mm[i][0], mm[i][1], seen[i]);
         for (int k = 0; k < 2; k++) {
             low[k] = fmin(low[k], seen[i][k]);
             high[k] = fmax(high[k], seen[i][k]);
         }
     }
-    double scale = fmin(w / (high[0] - low[0]), h / (high[1] - low[1])) * rng_range(r, 0.82, 0.98);
-    for (int i = 0; i < 4; i++) {
-        seen[i][0] = (seen[i][0] - (low[0] + high[0]) / 2) * scale + w / 2.0;
-        seen[i][1] = (seen[i][1] - (low[1] + high[1]) / 2) * scale + h / 2.0;
-    }
     solve_plane(seen, mm, p->h);
+}
+
+/* Hold the camera so that the whole sheet is seen in w by h pixels. */
+static void hold_camera(struct photo *p, struct rng *r, int w, int h)
+{
+    double low[2], high[2];
+    p->tilt = rng_range(r, 0, 25 * PI / 180);
+    p->axis = rng_range(r, 0, 2 * PI);
+    p->turn = rng_below(r, 4) * PI / 2 + rng_range(r, -0.2, 0.2);
+    if ((w > h) != (fabs(sin(p->turn)) > 0.7))
+        p->turn += PI / 2;
+    p->scale = 1;
+    p->middle[0] = p->middle[1] = p->at[0] = p->at[1] = 0;
+    find_plane(p, low, high);
+    p->scale = fmin(w / (high[0] - low[0]), h / (high[1] - low[1])) * rng_range(r, 0.82, 0.98);
+    for (int k = 0; k < 2; k++) {
+        p->middle[k] = (low[k] + high[k]) / 2;
+        p->at[k] = (k ? h : w) / 2.0;
+    }
+    find_plane(p, low, high);
     p->hidden = rng_uniform(r) < THUMB ? (int)rng_below(r, FORM_MARKS) : -1;
+}
+
+static void map_plane(const double *h, double x, double y, double *out)
+{
+    double z = h[6] * x + h[7] * y + 1;
+    out[0] = (h[0] * x + h[1] * y + h[2]) / z;
+    out[1] = (h[3] * x + h[4] * y + h[5]) / z;
+}
+
+/* The point of the paper that is seen at a pixel: the flat sheet's is mended by how far from the pixel it is
+ * seen, again and again. */
+static void paper_at(const struct photo *p, double x, double y, double *mm)
+{
+    double flat[2], seen[2], there[2];
+    map_plane(p->h, x, y, flat);
+    memcpy(mm, flat, sizeof flat);
+    for (int i = 0; i < 12 && p->rise != 0; i++) {
+        look(p, mm[0], mm[1], seen);
+        map_plane(p->h, seen[0], seen[1], there);
+        mm[0] += flat[0] - there[0];
+        mm[1] += flat[1] - there[1];
+    }
+}
+
+enum { GRID = 8 }; /* pixels between points whose place on bent paper is looked for, by which others are placed */
+
+/* The places on the paper of a row of such points. */
+static void place_row(const struct photo *p, int y, int n, double (*mm)[2])
+{
+    for (int i = 0; i < n; i++)
+        paper_at(p, i * GRID, y, mm[i]);
+}
+
+/* Those of the pixels of row y. */
+static void paper_row(const struct photo *p, int w, int y, double (*mm)[2])
+{
+    static double grid[2][16384 / GRID + 2][2];
+    int n = w / GRID + 2, top = y / GRID * GRID;
+    if (p->rise == 0) {
+        for (int x = 0; x < w; x++)
+            map_plane(p->h, x, y, mm[x]);
+        return;
+    }
+    if (y == top)
+        for (int i = 0; i < 2; i++)
+            place_row(p, top + i * GRID, n, grid[i]);
+    for (int x = 0; x < w; x++)
+        for (int k = 0; k < 2; k++) {
+            double fx = (double)(x % GRID) / GRID, fy = (double)(y - top) / GRID;
+            int i = x / GRID;
+            mm[x][k] = (grid[0][i][k] * (1 - fx) + grid[0][i + 1][k] * fx) * (1 - fy) +
+                       (grid[1][i][k] * (1 - fx) + grid[1][i + 1][k] * fx) * fy;
+        }
 }
 
 static double under_thumb(const struct photo *p, double x, double y)
@@ -245,12 +331,13 @@ static void photograph(struct photo *p, struct rng *r, struct frame *out, int w,
     double shade = rng_uniform(r) < 0.6 ? rng_range(r, 0.2, 0.5) : 0, lamp = rng_range(r, 0.75, 0.98);
     double table = rng_range(r, 0.1, 0.8), grain = rng_range(r, 0.005, 0.02);
     uint64_t seed = rng_bits(r);
+    static double mm[16384][2];
     if (!v || frame_resize(out, w, h, &e))
         exit(1);
-    for (int y = 0; y < h; y++)
+    for (int y = 0; y < h; y++) {
+        paper_row(p, w, y, mm);
         for (int x = 0; x < w; x++) {
-            double z = p->h[6] * x + p->h[7] * y + 1;
-            double mx = (p->h[0] * x + p->h[1] * y + p->h[2]) / z, my = (p->h[3] * x + p->h[4] * y + p->h[5]) / z;
+            double mx = mm[x][0], my = mm[x][1];
             bool on = mx >= 0 && my >= 0 && mx < p->l->width && my < p->l->height;
             double light = on ? sample(&p->page, mx * p->ppm - 0.5, my * p->ppm - 0.5) * 0.94 + 0.03 : table;
             if (!on)
@@ -260,11 +347,89 @@ static void photograph(struct photo *p, struct rng *r, struct frame *out, int w,
             double far = (x - w / 2.0) * cos(angle) + (y - h / 2.0) * sin(angle) - at;
             v[(long)y * w + x] = (float)(light * lamp * (1 - shade / (1 + exp(-6 * far / edge))) + grain * bell(r));
         }
+    }
     blur(v, w, h, rng_range(r, 0.4, 1.3) * h / 4000);
     jpeg(v, w, h, QUALITY);
     for (long i = 0; i < (long)w * h; i++)
         out->gray[i] = (uint8_t)lrintf(clamp(v[i]) * 255);
     free(v);
+}
+
+static void take_photo(struct photo *p, struct rng *r, struct frame *out, double rise, int w, int h)
+{
+    bool wide = rng_uniform(r) < 0.5;
+    struct rng bent = *r; /* so that the camera is held as it is over a flat sheet */
+    p->rise = rise;
+    p->bend = rng_below(&bent, 2) * PI / 2 + rng_range(&bent, -0.3, 0.3);
+    hold_camera(p, r, wide ? h : w, wide ? w : h);
+    photograph(p, r, out, wide ? h : w, wide ? w : h);
+}
+
+/* ---- the scanner ---- */
+
+/* Soften v, so that a pixel is the mean of what the scanner sees in it. */
+static void soften(struct frame *f, double sigma)
+{
+    float *v = malloc((size_t)f->width * (size_t)f->height * sizeof *v);
+    if (!v)
+        exit(1);
+    for (long i = 0; i < (long)f->width * f->height; i++)
+        v[i] = f->gray[i];
+    blur(v, f->width, f->height, sigma);
+    for (long i = 0; i < (long)f->width * f->height; i++)
+        f->gray[i] = (uint8_t)lrintf(v[i]);
+    free(v);
+}
+
+/* Scan the page at dpi_x by dpi_y, a little askew, at a quarter turn; black and white alone: as a fax. */
+static void scan(struct photo *p, struct rng *r, struct frame *out, double dpi_x, double dpi_y, bool fax)
+{
+    struct err e = ERR_NONE;
+    int quarter = fax ? 2 * (int)rng_below(r, 2) : (int)rng_below(r, 4);
+    double skew = rng_range(r, -3, 3) * PI / 180 + quarter * PI / 2, sx = dpi_x / 25.4, sy = dpi_y / 25.4;
+    double wide = quarter % 2 ? p->l->height : p->l->width, tall = quarter % 2 ? p->l->width : p->l->height;
+    double off_x = rng_range(r, -2, 2), off_y = rng_range(r, -2, 2), white = rng_range(r, 0.85, 1), grain = 0.01;
+    int w = (int)(wide * sx), h = (int)(tall * sy);
+    float *v = malloc((size_t)w * (size_t)h * sizeof *v);
+    if (!v || frame_resize(out, w, h, &e))
+        exit(1);
+    if (dpi_x < 25.4 * p->ppm)
+        soften(&p->page, 0.4 * p->ppm * 25.4 / dpi_x);
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            double dx = (x + 0.5) / sx - wide / 2 + off_x, dy = (y + 0.5) / sy - tall / 2 + off_y;
+            double mx = dx * cos(skew) + dy * sin(skew) + p->l->width / 2;
+            double my = -dx * sin(skew) + dy * cos(skew) + p->l->height / 2;
+            bool on = mx >= 0 && my >= 0 && mx < p->l->width && my < p->l->height;
+            double light = on ? sample(&p->page, mx * p->ppm - 0.5, my * p->ppm - 0.5) * 0.94 + 0.03 : 0.9;
+            light = light * white + grain * bell(r);
+            v[(long)y * w + x] = (float)(fax ? light > 0.6 : light);
+        }
+    if (!fax)
+        jpeg(v, w, h, 75);
+    for (long i = 0; i < (long)w * h; i++)
+        out->gray[i] = (uint8_t)lrintf(clamp(v[i]) * 255);
+    free(v);
+}
+
+/* Make a fax's pixels square, as camgrab does by the file's resolution. */
+static void make_square(struct frame *f, double taller)
+{
+    struct err e = ERR_NONE;
+    int w = f->width, h = f->height, high = (int)(h * taller);
+    uint8_t *old = malloc((size_t)w * (size_t)h);
+    if (!old)
+        exit(1);
+    memcpy(old, f->gray, (size_t)w * (size_t)h);
+    if (frame_resize(f, w, high, &e))
+        exit(1);
+    for (int y = 0; y < high; y++) {
+        double at = fmin(fmax((y + 0.5) / taller - 0.5, 0), h - 1.001);
+        int i = (int)at;
+        for (int x = 0; x < w; x++)
+            f->gray[(long)y * w + x] = (uint8_t)lrint(old[(long)i * w + x] * (1 - at + i) + old[(long)(i + 1) * w + x] * (at - i));
+    }
+    free(old);
 }
 
 /* It ends with all that it holds, which a leak sanitizer need not say. */
@@ -280,16 +445,19 @@ int main(int argc, char **argv)
     struct digits d = {0};
     struct form_layout layout;
     uint64_t seed = 1;
-    double megapixels = 12;
-    for (int c; (c = getopt(argc, argv, "p:s:")) != -1;)
-        if (c == 's')
-            seed = strtoull(optarg, NULL, 10);
-        else if (c == 'p')
-            megapixels = atof(optarg);
-        else
-            return 2;
+    double megapixels = 12, rise = 0, dpi = 0;
+    bool fax = false;
+    for (int c; (c = getopt(argc, argv, "c:d:fp:s:")) != -1;)
+        switch (c) {
+        case 'c': rise = atof(optarg); break;
+        case 'd': dpi = atof(optarg); break;
+        case 'f': fax = true; break;
+        case 'p': megapixels = atof(optarg); break;
+        case 's': seed = strtoull(optarg, NULL, 10); break;
+        default: return 2;
+        }
     if (argc - optind != 3)
-        return fprintf(stderr, "usage: formphoto [-s seed] [-p megapixels] form values digits <pages\n"), 2;
+        return fprintf(stderr, "usage: formphoto [-f] [-c mm] [-d dpi] [-p megapixels] [-s seed] form values digits <pages\n"), 2;
     struct form *form = form_load(argv[optind], &e);
     FILE *values = fopen(argv[optind + 1], "r");
     if (!form || !values || form_lay_out(form, &layout, &e))
@@ -314,9 +482,12 @@ int main(int argc, char **argv)
         struct rng r = rng_seed(seed, (uint64_t)i);
         p.ppm = p.page.width / layout.width;
         fill_in(&p, line, &d, hands, &r);
-        bool wide = rng_uniform(&r) < 0.5;
-        hold_camera(&p, &r, wide ? h : w, wide ? w : h);
-        photograph(&p, &r, &out, wide ? h : w, wide ? w : h);
+        if (fax || dpi > 0)
+            scan(&p, &r, &out, fax ? 204 : dpi, fax ? 98 : dpi, fax);
+        else
+            take_photo(&p, &r, &out, rise, w, h);
+        if (fax)
+            make_square(&out, 204 / 98.0);
         snprintf(number, sizeof number, "%ld", i);
         if (frame_set_fact(&out, "frame", number, &e) || frame_write(STDOUT_FILENO, &out, &e))
             fail(&e);
