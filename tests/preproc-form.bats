@@ -20,7 +20,8 @@ scan() {
 
 # fill [OPTION...]: write MNIST's first digits, or $values, into the boxes of three pages and photograph them.
 fill() {
-    for _ in 1 2 3; do printf "${values:-7210\t414\n}"; done >values
+    # shellcheck disable=SC2086 # two words
+    for _ in 1 2 3; do printf '%s\t%s\n' ${values:-7210 414}; done >values
     mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits
     "$B/tool/formphoto" "$@" t.form values digits
 }
@@ -134,7 +135,7 @@ strip() {
 
 @test "nothing is seen in the empty boxes of photos" {
     for size in 3 6 12; do
-        scan 200 3 | values='-\t-\n' fill -p $size | preproc -f t.form >out
+        scan 200 3 | values='- -' fill -p $size | preproc -f t.form >out
         [ "$(cells out)" = 21 ]
         [ -z "$(facts box <out)" ]
     done

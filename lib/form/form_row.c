@@ -212,8 +212,8 @@ static void move(struct cell_place *c, int dx, int dy)
 
 enum { SHIFTS = 2 * MAX_SHIFT + 1 };
 
-/* Of the cell before, the shift from which one comes best to the shift i: score[i] of all cells so far is raised by
- * its own. */
+/* The shift of the cell before that goes best with shift i of a cell; before[]: the best score of all cells up to
+ * that one, by its shift. */
 static int come_from(const int before[SHIFTS], int i)
 {
     int best = i;

@@ -1,8 +1,8 @@
 /* formphoto [-f] [-c mm] [-d dpi] [-p megapixels] [-s seed] FORM VALUES DIGITS <pages >photos: fill in printed
- * forms and photograph them. pages: what pdftoppm made of formprint's PDF, a copy a frame, of a form of one sheet. VALUES: a line for
- * each, the values of the form's fields with tabs between them, - for one that stays empty. DIGITS: labelled
- * frames to write with, white on black: where ten are of the labels 0 to 9 in order, they are one hand's, others
- * are taken one by one. A photo depends on seed and number alone.
+ * forms and photograph them. pages: what pdftoppm made of formprint's PDF, a copy a frame, of a form of one sheet.
+ * VALUES: a line for each, the values of the form's fields with tabs between them, - for one that stays empty.
+ * DIGITS: labelled frames to write with, white on black: where ten are of the labels 0 to 9 in order, they are one
+ * hand's, others are taken one by one. A photo depends on seed and number alone.
  *
  * One digit in twenty is written over its box's edge. A pen is black, blue or a pencil; the camera is tilted by up
  * to 25 degrees and turned anyhow; there are shadows, blur, noise and JPEG's quality 50; one mark in forty lies
@@ -426,8 +426,9 @@ static void make_square(struct frame *f, double taller)
     for (int y = 0; y < high; y++) {
         double at = fmin(fmax((y + 0.5) / taller - 0.5, 0), h - 1.001);
         int i = (int)at;
+        const uint8_t *above = old + (long)i * w;
         for (int x = 0; x < w; x++)
-            f->gray[(long)y * w + x] = (uint8_t)lrint(old[(long)i * w + x] * (1 - at + i) + old[(long)(i + 1) * w + x] * (at - i));
+            f->gray[(long)y * w + x] = (uint8_t)lrint(above[x] * (1 - at + i) + above[w + x] * (at - i));
     }
     free(old);
 }
@@ -457,7 +458,8 @@ int main(int argc, char **argv)
         default: return 2;
         }
     if (argc - optind != 3)
-        return fprintf(stderr, "usage: formphoto [-f] [-c mm] [-d dpi] [-p megapixels] [-s seed] form values digits <pages\n"), 2;
+        return fprintf(stderr, "usage: formphoto [-f] [-c mm] [-d dpi] [-p megapixels] [-s seed] "
+                               "form values digits <pages\n"), 2;
     struct form *form = form_load(argv[optind], &e);
     FILE *values = fopen(argv[optind + 1], "r");
     if (!form || !values || form_lay_out(form, &layout, &e))
