@@ -40,16 +40,22 @@ struct options {
     int regions;
     const char *form;      /* the file of a form whose boxes are looked for, or NULL */
     const char *finder;    /* the file of the network that finds digits; NULL with a form, which needs none */
-    int sight;             /* the file for pictures of what the finder saw; -1: none */
+    const char *sight_file; /* for pictures of what the finder saw, or NULL */
+    int sight;             /* it, when it is open; -1: none */
 };
 
-static int open_sight(const char *name)
+/* Open the file of -x, which is none of those that are read. */
+static int open_sight(const struct options *o, char **file)
 {
     struct err e = ERR_NONE;
-    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool apart = !file_not_saved(o->finder, o->sight_file, &e);
+    for (int i = 0; apart && (file[i] || i == 0); i++)
+        apart = !file_not_saved(file[i], o->sight_file, &e);
+    int fd = apart ? open(o->sight_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
     if (fd >= 0)
         return fd;
-    err_errno(&e, "%s: cannot be written", name);
+    if (apart)
+        err_errno(&e, "%s: cannot be written", o->sight_file);
     exit(tool_error(&e));
 }
 
@@ -90,17 +96,19 @@ static struct options parse(int argc, char **argv)
         case 'm': o.many = true; break;
         case 'r': add_region(&o, optarg); break;
         case 'V': tool_version();
-        case 'x': o.sight = open_sight(optarg); break;
+        case 'x': o.sight_file = optarg; break;
         default: tool_usage(NULL);
         }
-    if (o.form && (o.regions || o.many || o.finder || o.sight >= 0))
+    if (o.form && (o.regions || o.many || o.finder || o.sight_file))
         tool_usage("-f tells where to look: it goes with none of -r, -m, -M and -x");
-    if (o.sight >= 0 && o.regions > 1)
+    if (o.sight_file && o.regions > 1)
         tool_usage("-x shows what was seen once in a frame: with one -r at most");
     if (o.form && !strcmp(o.form, "-") && optind == argc)
         tool_usage("form and frames cannot both come from standard input");
     if (!o.form && !(o.finder = tool_model(o.finder, "-M or ", TOOL_FINDER)))
         exit(EXIT_FAILED);
+    if (o.sight_file)
+        o.sight = open_sight(&o, argv + optind);
     return o;
 }
 
@@ -111,14 +119,19 @@ enum {
     MAX_SMALL = 1 << 20
 };
 
-/* A frame on its way through. */
-struct job {
-    struct frame in, out;
+/* What a thread works with. */
+struct worker {
     struct ink *ink;            /* NULL with a form; */
     struct form_reader *reader; /* NULL without, */
     struct easel *easel;        /* as this */
+};
+
+/* A frame on its way through. */
+struct job {
+    struct frame in, out;
     char *wire; /* what comes out, as it stands on the wire */
     size_t len, size;
+    uint8_t *sight; /* with -x: a picture of what the finder saw, [height][width][3]; else NULL */
     int seen;
     bool failed, whole; /* whole: all that comes out of it is there, even if it failed */
     struct err e;
@@ -129,6 +142,8 @@ struct preproc {
     const struct form_layout *layout; /* NULL: no form */
     struct threads *threads;
     struct ink_finder *finder; /* or NULL */
+    struct worker *worker;     /* [workers] one a thread */
+    int workers;
     struct job *job;
     int jobs;
     int status;  /* EXIT_FAILED: something was wrong, and was reported */
@@ -136,21 +151,27 @@ struct preproc {
     bool closed; /* nothing more can be written */
 };
 
+static int worker_init(struct worker *w, const struct preproc *p, struct err *e)
+{
+    if (!p->layout)
+        return (w->ink = ink_new(p->finder, e)) ? 0 : -1;
+    if (!(w->reader = form_reader_new(e)))
+        return -1;
+    return (w->easel = malloc(sizeof *w->easel)) ? 0 : err_set(e, "out of memory");
+}
+
 static int preproc_init(struct preproc *p, struct err *e)
 {
-    int jobs = p->o->threads == 1 ? 1 : JOBS_PER_THREAD * p->o->threads;
-    if (!(p->job = calloc((size_t)jobs, sizeof *p->job)))
+    int threads = p->o->threads, jobs = threads == 1 ? 1 : JOBS_PER_THREAD * threads;
+    if (!(p->job = calloc((size_t)jobs, sizeof *p->job)) || !(p->worker = calloc((size_t)threads, sizeof *p->worker)))
         return err_set(e, "out of memory");
-    if (!(p->threads = threads_new(p->o->threads, e)) ||
+    p->jobs = jobs;
+    if (!(p->threads = threads_new(threads, e)) ||
         (!p->layout && !(p->finder = ink_finder_load(p->o->finder, e))))
         return -1;
-    while (p->jobs < jobs) {
-        struct job *j = &p->job[p->jobs++];
-        if (p->layout ? !(j->reader = form_reader_new(e)) : !(j->ink = ink_new(p->finder, e)))
+    while (p->workers < threads)
+        if (worker_init(&p->worker[p->workers++], p, e))
             return -1;
-        if (p->layout && !(j->easel = malloc(sizeof *j->easel)))
-            return err_set(e, "out of memory");
-    }
     return 0;
 }
 
@@ -159,12 +180,16 @@ static void preproc_free(struct preproc *p)
     for (int i = 0; i < p->jobs; i++) {
         frame_free(&p->job[i].in);
         frame_free(&p->job[i].out);
-        ink_free(p->job[i].ink);
-        form_reader_free(p->job[i].reader);
-        free(p->job[i].easel);
         free(p->job[i].wire);
+        free(p->job[i].sight);
+    }
+    for (int i = 0; i < p->workers; i++) {
+        ink_free(p->worker[i].ink);
+        form_reader_free(p->worker[i].reader);
+        free(p->worker[i].easel);
     }
     free(p->job);
+    free(p->worker);
     ink_finder_free(p->finder);
     threads_free(p->threads);
 }
@@ -231,19 +256,29 @@ static int put(struct job *j, bool many, const char *field, int cell, const stru
     return frame_append(&j->wire, &j->len, &j->size, &j->out, &j->e);
 }
 
+/* Draw what the finder saw in the frame, of which it has looked at box. */
+static int draw_sight(struct job *j, const struct ink *ink, const int *box)
+{
+    size_t pixels = (size_t)j->in.width * (size_t)j->in.height;
+    if (!(j->sight = malloc(3 * pixels)))
+        return err_set(&j->e, "out of memory");
+    ink_draw_sight(ink, j->in.gray, j->in.width, j->in.height, box[0], box[1], j->sight);
+    return 0;
+}
+
 /* Put out the digit or digits of a part of the frame. Returns 0; 1 when the part lies outside; -1. */
-static int read_part(struct job *j, const struct options *o, const struct region *part)
+static int read_part(struct job *j, struct ink *ink, const struct options *o, const struct region *part)
 {
     int box[4], digits = 0;
     bool named = part && part->name[0];
     struct ink_digit *digit = NULL;
     int outside = clip(&j->in, part, box, &j->e);
     if (!outside)
-        digits = ink_find(j->ink, j->in.gray + (long)box[1] * j->in.width + box[0], j->in.width,
+        digits = ink_find(ink, j->in.gray + (long)box[1] * j->in.width + box[0], j->in.width,
                           box[2], box[3], o->many || named, &digit, &j->e);
-    if (digits < 0)
+    if (digits < 0 || (o->sight >= 0 && !outside && draw_sight(j, ink, box)))
         return -1;
-    j->seen = digits && !named ? ink_seen(j->ink) : 0;
+    j->seen = digits && !named ? ink_seen(ink) : 0;
     for (int i = 0, cell = 0; i < digits || i == 0; i++) {
         const struct ink_digit *d = i < digits ? &digit[i] : NULL;
         if (put(j, o->many || named, named ? part->name : NULL, d && ink_sign(d->class) ? -1 : cell++, d, box))
@@ -252,11 +287,11 @@ static int read_part(struct job *j, const struct options *o, const struct region
     return outside ? 1 : 0;
 }
 
-static int read_parts(struct job *j, const struct options *o)
+static int read_parts(struct job *j, struct ink *ink, const struct options *o)
 {
     int outside = 0;
     for (int i = 0; i < o->regions || i == 0; i++) {
-        int status = read_part(j, o, o->regions ? &o->region[i] : NULL);
+        int status = read_part(j, ink, o, o->regions ? &o->region[i] : NULL);
         if (status < 0)
             return -1;
         outside |= status;
@@ -267,31 +302,31 @@ static int read_parts(struct job *j, const struct options *o)
 
 /* ---- a form ---- */
 
-static int put_cell(struct job *j, const struct form_layout *l, const struct form_ink *ink)
+static int put_cell(struct job *j, struct easel *easel, const struct form_layout *l, const struct form_ink *ink)
 {
     const struct form_cell *c = &l->cell[ink->cell];
     struct ink_digit d = {.x = ink->x, .y = ink->y, .w = ink->w, .h = ink->h, .class = -1};
     if (ink->cut)
-        normalise(j->easel, ink->cut, ink->cut_w, ink->cut_h, d.pixels);
+        normalise(easel, ink->cut, ink->cut_w, ink->cut_h, d.pixels);
     return put(j, false, l->form->field[c->field].name, c->cell, ink->cut ? &d : NULL, (const int[4]){0});
 }
 
 /* Put out the cells of a sheet. A picture without one is said, and the others are done. The number of the copy
  * tells its page; without numbers pages are told by their order. */
-static int read_sheet(struct job *j, const struct form_layout *l)
+static int read_sheet(struct job *j, const struct worker *w, const struct form_layout *l)
 {
     struct form_sheet sheet;
     struct form_ink *ink;
     size_t n;
     j->whole = true;
-    if (form_find_sheet(j->reader, l, j->in.gray, j->in.width, j->in.width, j->in.height, &sheet, &j->e) ||
+    if (form_find_sheet(w->reader, l, j->in.gray, j->in.width, j->in.width, j->in.height, &sheet, &j->e) ||
         set_number(&j->out, "page", sheet.code.copy ? (long long)sheet.code.copy : -1, &j->e))
         return -1;
     j->whole = false;
-    if (form_read_cells(j->reader, l, j->in.gray, j->in.width, j->in.width, j->in.height, &sheet, &ink, &n, &j->e))
+    if (form_read_cells(w->reader, l, j->in.gray, j->in.width, j->in.width, j->in.height, &sheet, &ink, &n, &j->e))
         return -1;
     for (size_t i = 0; i < n; i++)
-        if (put_cell(j, l, &ink[i]))
+        if (put_cell(j, w->easel, l, &ink[i]))
             return -1;
     j->whole = true;
     return 0;
@@ -299,14 +334,14 @@ static int read_sheet(struct job *j, const struct form_layout *l)
 
 static void work(void *arg, int item, int thread)
 {
-    (void)thread;
     const struct preproc *p = arg;
+    const struct worker *w = &p->worker[thread];
     struct job *j = &p->job[item];
     j->len = 0;
     j->seen = 0;
     j->whole = false;
     j->failed = frame_resize(&j->out, DIGIT_SIDE, DIGIT_SIDE, &j->e) || frame_copy_facts(&j->out, &j->in, &j->e) ||
-                (p->layout ? read_sheet(j, p->layout) : read_parts(j, p->o));
+                (p->layout ? read_sheet(j, w, p->layout) : read_parts(j, w->ink, p->o));
 }
 
 /* ---- streams ---- */
@@ -317,19 +352,15 @@ static int report(struct preproc *p, const struct err *e)
     return -1;
 }
 
-/* Write a picture of what the finder saw in a frame. */
-static int show_sight(const struct preproc *p, const struct job *j, struct err *e)
+/* Write the picture of what the finder saw in a frame, if there is one. */
+static int show_sight(const struct preproc *p, struct job *j, struct err *e)
 {
     char head[64];
-    int box[4], w = j->in.width, h = j->in.height, len = snprintf(head, sizeof head, "P6\n%d %d\n255\n", w, h);
-    if (clip(&j->in, p->o->region, box, &(struct err)ERR_NONE))
-        return 0;
-    uint8_t *rgb = malloc(3 * (size_t)w * (size_t)h);
-    if (!rgb)
-        return err_set(e, "out of memory");
-    ink_draw_sight(j->ink, j->in.gray, w, h, box[0], box[1], rgb);
-    int failed = write_all(p->o->sight, head, (size_t)len) || write_all(p->o->sight, rgb, 3 * (size_t)w * (size_t)h);
-    free(rgb);
+    int len = snprintf(head, sizeof head, "P6\n%d %d\n255\n", j->in.width, j->in.height);
+    size_t bytes = 3 * (size_t)j->in.width * (size_t)j->in.height;
+    int failed = j->sight && (write_all(p->o->sight, head, (size_t)len) || write_all(p->o->sight, j->sight, bytes));
+    free(j->sight);
+    j->sight = NULL;
     return failed ? err_errno(e, "the picture of what was seen") : 0;
 }
 
@@ -345,7 +376,7 @@ static int flush(struct preproc *p, int n, const char *name)
             p->closed = true;
             return report(p, &e);
         }
-        if (p->o->sight >= 0 && show_sight(p, j, &e))
+        if (show_sight(p, j, &e))
             return report(p, &e);
         if (j->failed) {
             err_at(&j->e, name, -1);

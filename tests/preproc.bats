@@ -313,6 +313,26 @@ facts() {
     [ "$(pamfile "$BATS_TEST_TMPDIR/sight.ppm" | grep -o '[0-9]* by [0-9]*')" = "$(pamfile "$BATS_TEST_TMPDIR/row.pgm" | grep -o '[0-9]* by [0-9]*')" ]
 }
 
+@test "-x writes over no file that is read, and over none before all options make sense" {
+    cd "$BATS_TEST_TMPDIR"
+    pgmmake 0.8 40 30 >in.pgm
+    cp in.pgm before.pgm
+    cp "$TREE/models/find.onnx" .
+    ln in.pgm same.pgm
+    for input in in.pgm 'before.pgm in.pgm' '- <in.pgm'; do
+        run ! bash -c "preproc -x same.pgm $input"
+        [[ $output == "preproc: "*": is also the file to write to" ]]
+    done
+    run ! preproc -M find.onnx -x find.onnx in.pgm
+    [[ $output == "preproc: find.onnx: is also the file to write to" ]]
+    for wrong in '-f none.form' '-r 0,0,9,9 -r 0,0,9,9' '-j 0'; do
+        # shellcheck disable=SC2086 # several words
+        run ! preproc -x in.pgm $wrong before.pgm
+    done
+    cmp in.pgm before.pgm
+    cmp find.onnx "$TREE/models/find.onnx"
+}
+
 @test "-M or INKPIPE_FINDER names the finder; what is none is an error that says why" {
     local none=$BATS_TEST_TMPDIR/none.onnx
     for way in "preproc -M '$none'" "INKPIPE_FINDER='$none' preproc"; do
@@ -365,15 +385,30 @@ for y in range(side // 20):
         rows.append(bytes(0 if (j < 4 and walls[x // 20]) or (x % 20 < 4 and not walls[x // 20]) else 230
                           for x in range(side)))
 save("maze.pgm", rows)
+dot = [bytes(255 * (x % 6 >= 3 or y % 6 >= 3) for x in range(side)) for y in range(6)] # 110,000 of them
+save("dots.pgm", [dot[y % 6] for y in range(side)])
 END
+    for ((i = 0; i < 100; i++)); do echo "The quick brown fox has 0123456789 and 1,234.56 times over the lazy dog"; done |
+        pbmtext | pbmtopgm 1 1 >print.pgm
     { printf 'P5 16384 16384 255\n' && head -c $((16384 * 16384)) /dev/zero; } >large.pgm
     printf 'P5 1 1 255\n\0' >one.pgm
     for many in '' -m; do
-        for picture in noise barcode maze one; do
+        for picture in noise barcode maze dots print one; do
             # shellcheck disable=SC2086 # no option is none
             within 5 150 preproc $many $picture.pgm
         done
         # shellcheck disable=SC2086
         within 10 700 preproc $many large.pgm
     done
+}
+
+# bats test_tags=once
+@test "frames of many sizes take no more memory than one size does, a thread" {
+    cd "$BATS_TEST_TMPDIR"
+    for ((i = 0; i < 40; i++)); do
+        ((w = 700 + i * 97 % 400, h = 700 + i * 61 % 400, 1))
+        printf 'P5 %d %d 255\n' $w $h && head -c $((w * h)) /dev/zero
+    done >sizes.pgm
+    within 60 150 preproc -m sizes.pgm
+    within 60 550 preproc -m -j 4 sizes.pgm
 }

@@ -39,7 +39,8 @@
 #define MIN_SLASH 0.03f
 
 enum {
-    PLANS = 16,         /* sizes of tile whose plans are kept */
+    PLANS = 16,         /* sizes of tile at most whose plans are kept, */
+    MAX_KEPT = 3 * MAX_TILE * MAX_TILE, /* pixels of all those tiles: more than one picture's levels take */
     MAX_PLACE = 1 << 20 /* pixels: nothing lies so far from a picture's corner, whatever a network says */
 };
 
@@ -235,27 +236,47 @@ void search_free(struct search *s)
     free(s);
 }
 
-/* The plan for a size of tile, which is made unless it is there; the one not used for the longest time
- * makes room for it. */
+static void drop_plan(struct plan *p)
+{
+    infer_free(p->infer);
+    *p = (struct plan){0};
+}
+
+/* A free place for the plan of so many pixels. Those not used for the longest time make room for it: their memory
+ * goes with their pixels. */
+static struct plan *place_for_plan(struct search *s, long pixels)
+{
+    for (;;) {
+        struct plan *oldest = NULL, *empty = NULL;
+        long kept = pixels;
+        for (struct plan *p = s->plan; p < s->plan + PLANS; p++) {
+            kept += (long)p->width * p->height;
+            if (!p->infer)
+                empty = p;
+            else if (!oldest || p->used < oldest->used)
+                oldest = p;
+        }
+        if (empty && (kept <= MAX_KEPT || !oldest))
+            return empty;
+        drop_plan(oldest);
+    }
+}
+
+/* The plan for a size of tile, which is made unless it is there. */
 static struct infer *plan_for(struct search *s, int width, int height, struct err *e)
 {
-    struct plan *p = s->plan;
-    for (int i = 0; i < PLANS; i++) {
-        if (s->plan[i].infer && s->plan[i].width == width && s->plan[i].height == height) {
-            s->plan[i].used = ++s->time;
-            return s->plan[i].infer;
+    for (struct plan *p = s->plan; p < s->plan + PLANS; p++)
+        if (p->infer && p->width == width && p->height == height) {
+            p->used = ++s->time;
+            return p->infer;
         }
-        if (s->plan[i].used < p->used)
-            p = &s->plan[i];
-    }
-    infer_free(p->infer);
-    *p = (struct plan){width, height, NULL, 0};
+    struct plan *p = place_for_plan(s, (long)width * height);
     struct net *net = resized(s->finder, width, height, e);
-    if (net)
-        p->infer = infer_new(net, 1, s->threads, kernel_best(), e);
+    struct infer *infer = net ? infer_new(net, 1, s->threads, kernel_best(), e) : NULL;
     net_free(net);
-    p->used = ++s->time;
-    return p->infer;
+    if (infer)
+        *p = (struct plan){width, height, infer, ++s->time};
+    return infer;
 }
 
 /* Continue the level by its outermost pixels on all sides. */
