@@ -671,6 +671,27 @@ END
     [ "$(<err)" = 'camgrab: bomb.gif: more than 65536 pixels for each of its bytes: not read further' ]
 }
 
+@test "a picture of too many pixels is told by its sides and the limit" {
+    bats_require_minimum_version 1.5.0
+    python3 - <<'END'
+import struct, zlib
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+open("large.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16384, 16384, 8, 0, 0, 0, 0))
+    + chunk(b"IDAT", zlib.compress(bytes(16385 * 16384))) + chunk(b"IEND", b""))
+END
+    { printf 'P5 40000 9000 255\n' && head -c 360000000 /dev/zero; } | pnmtojpeg >large.jpg
+    for picture in 'large.png 16384x16384' 'large.jpg 40000x9000'; do
+        run ! camgrab "${picture% *}"
+        [ "$output" = "camgrab: ${picture% *}: ${picture#* } pixels are too many: with 128 added to each side they must be fewer than 268435456" ]
+    done
+    # What is broken but not too large is told as it was.
+    make_picture a.png 64x48
+    head -c 100 a.png >part.png
+    run ! camgrab part.png
+    [[ $output = "camgrab: part.png: not a whole png picture: "* ]]
+}
+
 @test "users and passwords of URLs are in no fact and no error" {
     bats_require_minimum_version 1.5.0
     make_picture a.jpg 64x48

@@ -9,6 +9,7 @@
 #include <libavutil/avstring.h>
 #include <libavutil/imgutils.h>
 
+#include "extent.h"
 #include "stream/stream.h"
 
 #define BYTES(s) (s), sizeof(s) - 1
@@ -143,6 +144,21 @@ AVCodecContext *picture_decoder(enum AVCodecID id, const AVCodecParameters *par,
     return decoder;
 }
 
+/* Say why a picture was not decoded. FFmpeg has one word for damage and for too many pixels, of which it counts
+ * some more on each side. */
+static void tell_undecoded(const AVCodecContext *decoder, const AVPacket *packet, int status, struct err *e)
+{
+    const long long more = 128;
+    long long width, height;
+    if (status == AVERROR_INVALIDDATA && extent_of(packet->data, (size_t)packet->size, &width, &height) &&
+        (width + more) * (height + more) >= FRAME_MAX_PIXELS)
+        err_set(e, "%lldx%lld pixels are too many: with %lld added to each side they must be fewer than %ld", width,
+                height, more, FRAME_MAX_PIXELS);
+    else
+        err_set(e, "not a whole %s picture: %s", avcodec_get_name(decoder->codec_id),
+                status == AVERROR_EOF ? "no picture in it" : picture_error(status));
+}
+
 int picture_decode(AVFrame *picture, const AVPacket *packet, struct err *e)
 {
     AVCodecContext *decoder =
@@ -158,8 +174,7 @@ int picture_decode(AVFrame *picture, const AVPacket *packet, struct err *e)
         }
     }
     if (status < 0)
-        err_set(e, "not a whole %s picture: %s", avcodec_get_name(decoder->codec_id),
-                status == AVERROR_EOF ? "no picture in it" : picture_error(status));
+        tell_undecoded(decoder, packet, status, e);
     avcodec_free_context(&decoder);
     return status < 0 ? -1 : 0;
 }

@@ -1,8 +1,9 @@
-/* Orientation of a picture file that a stranger made, and the pages of a TIFF. */
+/* Orientation and sides of a picture file that a stranger made, and the pages of a TIFF. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "camera/exif.h"
+#include "camera/extent.h"
 #include "camera/tiff.h"
 
 #define MAX_PAGES 100
@@ -28,6 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int orientation = exif_orientation(data, size);
     if (orientation < 1 || orientation > 8)
+        abort();
+    long long width = 0, height = 0;
+    extent_of(data, size, &width, &height);
+    if (width < 0 || width >= 1LL << 32 || height < 0 || height >= 1LL << 32)
         abort();
     if (size > 0)
         walk(data, size);
