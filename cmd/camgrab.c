@@ -66,7 +66,7 @@ static void parse(int argc, char **argv, struct options *o)
 {
     const char **pairs = calloc(argc, sizeof *pairs);
     if (!pairs)
-        tool_usage("out of memory");
+        exit(tool_error(&(struct err){"out of memory", "", -1}));
     o->capture.option = pairs;
     for (int c; (c = getopt(argc, argv, "F:f:g:hln:o:Rr:s:Vvwx")) != -1;) {
         switch (c) {

@@ -386,7 +386,7 @@ static int finish(const struct predict *p, int status)
     if (report)
         fputs(report, stdout);
     else if (p->o->evaluate && p->frames)
-        tool_warn("out of memory");
+        status = tool_error(&(struct err){"out of memory", "", -1});
     free(report);
     if (status != EXIT_OK || !p->frames || p->digits || ferror(stdout))
         return status;

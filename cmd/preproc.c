@@ -65,7 +65,7 @@ static void add_region(struct options *o, const char *text)
     size_t len = strcspn(text, "=");
     struct region *region = realloc(o->region, ((size_t)o->regions + 1) * sizeof *region);
     if (!region)
-        tool_usage("out of memory");
+        exit(tool_error(&(struct err){"out of memory", "", -1}));
     o->region = region;
     region += o->regions++;
     *region = (struct region){.name = ""};
