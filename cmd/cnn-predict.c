@@ -145,8 +145,8 @@ static int predict_init(struct predict *p, const struct options *o, struct model
     p->steady = (struct steady){.hold = o->hold, .passed = "-"};
     p->words.threshold = o->threshold;
     p->words.digits_only = o->digits_only;
-    p->gray = malloc(MAX_BATCH * (size_t)m->width * (size_t)m->height);
-    p->probability = malloc(MAX_BATCH * (size_t)m->classes * sizeof *p->probability);
+    p->gray = malloc((size_t)m->batch * (size_t)m->width * (size_t)m->height);
+    p->probability = malloc((size_t)m->batch * (size_t)m->classes * sizeof *p->probability);
     if (!p->gray || !p->probability)
         return err_set(e, "out of memory");
     return o->evaluate ? evaluation_of_model(&p->evaluation, m, e) : 0;
@@ -360,7 +360,7 @@ static int predict_stream(struct predict *p, const char *name, struct err *e)
         if (!pause && p->waiting < p->limit)
             continue;
         answer(p);
-        p->limit = p->limit < MAX_BATCH ? 2 * p->limit : MAX_BATCH;
+        p->limit = 2 * p->limit < p->model->batch ? 2 * p->limit : p->model->batch;
         if (pause)
             pause_input(p, r);
         while (p->live && (got = stay_fresh(p, r, &f, e)) > 0 && p->waiting)

@@ -130,3 +130,18 @@ compare() {
         [ "$(peak cnn-predict -m "$MODELS/bad/$name.onnx" frame.pgm)" -lt 100 ]
     done
 }
+
+# bats test_tags=once
+@test "of large frames no more are held than the model takes at once" {
+    # A model of 242 bytes that reads 2048x2048 pixels: 128 of them would be half a gigabyte.
+    base64 -d >"$BATS_TEST_TMPDIR/large.onnx" <<'END'
+CAg6wwEKHAoBeBIBcRoBcSIRR2xvYmFsQXZlcmFnZVBvb2wKEgoBcRIBZhoBZiIHRmxhdHRlbgoh
+CgFmCgFXEgF5GgF5IgRHZW1tKg0KBnRyYW5zQhgBoAECEgFnKjMICggBEAFCAVdKKM3MzL2rz1U9
+4C2QOzPEMb0Rx7q9I9t5PdBEWDy7uA29VcGovU3zjj1aHgoBeBIZChcIARITCgMSAU4KAggBCgMI
+gBAKAwiAEGIUCgF5Eg8KDQgBEgkKAxIBTgoCCApCBAoAEA1yIgoLaW5wdXRfc2NhbGUSEzAuMDAz
+OTIxNTY4NjI3NDUwOTg=
+END
+    mnist2pgm -r 0:1 "$DATA/digits-images.gz" >"$BATS_TEST_TMPDIR/one.pgm"
+    ulimit -v 1000000
+    cnn-predict -m "$BATS_TEST_TMPDIR/large.onnx" "$BATS_TEST_TMPDIR/one.pgm" | grep 0.101
+}
