@@ -27,6 +27,8 @@ static const struct {
     {"truncate", SYS_truncate, HERE, 0, 0, 0},
     {"fchmodat", SYS_fchmodat, AT_FDCWD, HERE, 0777, 0},
     {"fchmodat2", 452, AT_FDCWD, HERE, 0777, 0},
+    {"fchmod", SYS_fchmod, 0, 04755, 0, 0},
+    {"create", SYS_openat, AT_FDCWD, HERE, O_WRONLY | O_CREAT, 04755},
     {"fchownat", SYS_fchownat, AT_FDCWD, HERE, 0, 0},
     {"utimensat", SYS_utimensat, AT_FDCWD, HERE, 0, 0},
     {"setxattr", SYS_setxattr, HERE, (long)"user.x", (long)"x", 1},

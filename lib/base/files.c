@@ -93,7 +93,7 @@ static int replace(const char *name, const struct stat *old, const void *bytes, 
         return -1;
     int status = write_all(fd, bytes, len);
     if (status == 0 && old)
-        status = fchmod(fd, old->st_mode & 07777);
+        status = fchmod(fd, old->st_mode & 0777);
     if (status == 0 && durable)
         status = fsync(fd);
     int saved = errno;

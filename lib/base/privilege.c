@@ -126,9 +126,8 @@ static const char *const calls[] = {
     "ugetrlimit", "getrandom", "uname", "sysinfo", "riscv_hwprobe", "cacheflush"};
 
 /* Where there is a folder to write in. (Which files is Landlock's.) */
-static const char *const writing[] = {
-    "open", "openat", "creat", "mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink",
-    "unlinkat", "fsync", "fdatasync", "fchmod", "fallocate"};
+static const char *const writing[] = {"mkdir", "mkdirat", "rename", "renameat", "renameat2", "unlink",
+                                      "unlinkat", "fsync", "fdatasync", "fallocate"};
 
 /* Where there is a window, whose connection to the X server is made: its messages and pictures. */
 static const char *const window[] = {
@@ -139,11 +138,13 @@ static const char *const window[] = {
 #define OPEN_TO_WRITE (O_ACCMODE | O_CREAT | O_TRUNC)
 
 /* Allowed where argument `at` & mask is value. */
-static const struct {
+struct part {
     const char *name;
     unsigned at;
     uint64_t mask, value;
-} some[] = {
+};
+
+static const struct part some[] = {
     {"open", 1, OPEN_TO_WRITE, O_RDONLY},
     {"openat", 2, OPEN_TO_WRITE, O_RDONLY},
     {"clone", 0, CLONE_THREAD, CLONE_THREAD},
@@ -156,6 +157,12 @@ static const struct {
     {"ioctl", 1, UINT32_MAX, FIONREAD},
     {"prctl", 0, UINT32_MAX, PR_SET_NAME}, {"prctl", 0, UINT32_MAX, PR_GET_NAME},
     {"prctl", 0, UINT32_MAX, PR_GET_NO_NEW_PRIVS}, {"prctl", 0, UINT32_MAX, SET_VMA}};
+
+/* The same, where there is a folder to write in: no file is made to run as whom it belongs to. */
+static const struct part some_writing[] = {
+    {"open", 2, S_ISUID | S_ISGID, 0},
+    {"openat", 3, S_ISUID | S_ISGID, 0},
+    {"fchmod", 1, S_ISUID | S_ISGID, 0}};
 
 struct filter {
     scmp_filter_ctx context;
@@ -177,7 +184,18 @@ static void allow_calls(struct filter *f, const char *const *name, size_t n)
         rule(f, SCMP_ACT_ALLOW, name[i], 0, NULL);
 }
 
-#define ALLOW_CALLS(f, list) allow_calls(f, list, sizeof(list) / sizeof *(list))
+#define LENGTH(list) (sizeof(list) / sizeof *(list))
+#define ALLOW_CALLS(f, list) allow_calls(f, list, LENGTH(list))
+
+static void allow_parts(struct filter *f, const struct part *part, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct scmp_arg_cmp compare = {part[i].at, SCMP_CMP_MASKED_EQ, part[i].mask, part[i].value};
+        rule(f, SCMP_ACT_ALLOW, part[i].name, 1, &compare);
+        if (!strcmp(part[i].name, "fcntl"))
+            rule(f, SCMP_ACT_ALLOW, "fcntl64", 1, &compare);
+    }
+}
 
 /* Parts of the calls that could do more. */
 static void allow_some(struct filter *f)
@@ -185,12 +203,7 @@ static void allow_some(struct filter *f)
     const struct scmp_arg_cmp self = {0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint64_t)getpid()};
     const struct scmp_arg_cmp quiet[] = {{1, SCMP_CMP_MASKED_EQ, UINT32_MAX, F_SETFL},
                                          {2, SCMP_CMP_MASKED_EQ, O_ASYNC, 0}};
-    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
-        struct scmp_arg_cmp part = {some[i].at, SCMP_CMP_MASKED_EQ, some[i].mask, some[i].value};
-        rule(f, SCMP_ACT_ALLOW, some[i].name, 1, &part);
-        if (!strcmp(some[i].name, "fcntl"))
-            rule(f, SCMP_ACT_ALLOW, "fcntl64", 1, &part);
-    }
+    allow_parts(f, some, LENGTH(some));
     rule(f, SCMP_ACT_ALLOW, "fcntl", 2, quiet);
     rule(f, SCMP_ACT_ALLOW, "fcntl64", 2, quiet);
     rule(f, SCMP_ACT_ALLOW, "tgkill", 1, &self); /* raise, abort */
@@ -217,8 +230,10 @@ static bool restrict_calls(const struct privilege *keep)
         return false;
     seccomp_attr_set(f.context, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree; else a longer list does */
     ALLOW_CALLS(&f, calls);
-    if (keep->folder[0])
+    if (keep->folder[0]) {
         ALLOW_CALLS(&f, writing);
+        allow_parts(&f, some_writing, LENGTH(some_writing));
+    }
     if (keep->window)
         ALLOW_CALLS(&f, window);
     allow_some(&f);

@@ -19,7 +19,8 @@ struct privilege {
  *  - no other file is opened: the call fails with EACCES (Landlock, Linux 5.13);
  *  - of the kernel's calls those alone are left that reading and writing what is open, memory, threads
  *    and time take; any other, to start a program, make a socket, change a file, signal or look into
- *    another process, ends the program with SIGSYS (seccomp).
+ *    another process, ends the program with SIGSYS (seccomp). Files are made and changed in the folders
+ *    alone, never to run as their owner.
  * What stays possible: to ask whether files are there, and to write to whatever descriptors were
  * inherited. Returns which of them holds, in words, "none" where the system does not have it, or
  * refuses it, as some containers do: the program goes on. "none" in builds without SANDBOX and under
