@@ -203,6 +203,21 @@ still() {
     wait_for strip_shows "$ALARM"
 }
 
+@test "a frame that cannot be saved whole leaves the file as it was" {
+    film 1
+    ulimit -S -f 16
+    view -r 100,50,120,90 -o mine.pgm
+    ulimit -S -f unlimited
+    xdotool key 4
+    wait_for frames mine.pgm 1
+    cp mine.pgm before.pgm
+    xdotool key 9
+    wait_for strip_shows "$ALARM"
+    cmp before.pgm mine.pgm
+    xdotool key q
+    wait "$VIEW"
+}
+
 @test "-p passes every frame on as it came, also while paused" {
     film 60
     view -p

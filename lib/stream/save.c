@@ -38,6 +38,17 @@ int save_numbered(const char *prefix, const struct frame *f, char *name, size_t 
     return -1;
 }
 
+/* Cut a file back to `size` bytes; not by truncate, which the sandbox takes away. */
+static int cut_back(const char *file, off_t size)
+{
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int status = ftruncate(fd, size);
+    close(fd);
+    return status;
+}
+
 int save_append(const char *file, const struct frame *f, struct err *e)
 {
     struct stat before;
@@ -50,7 +61,7 @@ int save_append(const char *file, const struct frame *f, struct err *e)
     }
     if (write_and_close(fd, f, e) == 0)
         return 0;
-    if (S_ISREG(before.st_mode) && truncate(file, before.st_size) < 0)
+    if (S_ISREG(before.st_mode) && cut_back(file, before.st_size) < 0)
         err_errno(e, "%s ends in half a frame", file);
     return -1;
 }
