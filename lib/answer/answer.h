@@ -194,7 +194,7 @@ struct model {
     int classes, reject;  /* reject: the class named "none", -1 when there is none */
     char label[LABEL_MAX_CLASSES][LABEL_SIZE]; /* the classes' names */
     int channels;         /* the most that a network's input has */
-    int batch;            /* frames at a time */
+    int batch;            /* frames at a time, fewer than was asked for where they are large */
     int voters;
     struct voter voter[MODEL_MAX_VOTES];
     const char *unscaled; /* the first file whose metadata have no input_scale, when no scaling was
@@ -219,7 +219,7 @@ void model_free(struct model *m);
 bool model_takes(const struct model *m, int width, int height);
 void model_fit(const struct model *m, const uint8_t *gray, int width, int height, uint8_t *to);
 
-/* Probabilities of n frames (1..batch): gray [n][height][width] -> p [n][classes]. */
+/* Probabilities of n frames, a batch at a time: gray [n][height][width] -> p [n][classes]. */
 void model_run(struct model *m, const uint8_t *gray, int n, double *p);
 
 /* The model `name` (default.onnx) that is installed: in share/inkpipe beside the program's bin, in

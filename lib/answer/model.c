@@ -210,7 +210,8 @@ static void scale_frames(struct model *m, const struct voter *v, const uint8_t *
     }
 }
 
-void model_run(struct model *m, const uint8_t *gray, int n, double *p)
+/* Run n frames, 1 to the model's batch. */
+static void run_batch(struct model *m, const uint8_t *gray, int n, double *p)
 {
     memset(p, 0, (size_t)n * (size_t)m->classes * sizeof *p);
     for (int i = 0; i < m->voters; i++) {
@@ -226,6 +227,13 @@ void model_run(struct model *m, const uint8_t *gray, int n, double *p)
                 p[(long)k * m->classes + v->class[j]] += (v->sigmoid ? logits[j] : share[j]) / m->voters;
         }
     }
+}
+
+void model_run(struct model *m, const uint8_t *gray, int n, double *p)
+{
+    size_t pixels = (size_t)m->width * (size_t)m->height;
+    for (int i = 0; i < n; i += m->batch)
+        run_batch(m, gray + (size_t)i * pixels, n - i < m->batch ? n - i : m->batch, p + (size_t)i * (size_t)m->classes);
 }
 
 bool model_find(const char *name, char *path, size_t size)

@@ -3,6 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/threads.h"
+#include "net/net.h"
+#include "onnx/onnx.h"
 
 #include "../check.h"
 
@@ -88,8 +93,43 @@ static void test_fit(void)
     CHECK(sum >= 0, "a gray frame is gray at 8x8");
 }
 
+/* A network of which fewer run at once than was asked for: each of its values are many. */
+static void test_batch(void)
+{
+    enum { FRAMES = 20, CLASSES = 3 };
+    static const char text[] = "input 1 28 28\nconv 8192 1x1\nrelu\nglobalpool\ndense 3\nsoftmax\n";
+    static uint8_t frames[FRAMES * SIDE * SIDE];
+    double all[FRAMES * CLASSES], one[CLASSES];
+    char file[] = "/tmp/model-XXXXXX";
+    const char *const files[] = {file};
+    struct err e = ERR_NONE;
+    int fd = mkstemp(file);
+    struct net *net = net_parse(text, sizeof text - 1, "test", &e);
+    struct threads *t = threads_new(1, &e);
+    struct model *m = NULL;
+    if (net)
+        net_init(net, 1);
+    if (fd >= 0 && net && t && !onnx_save(net, file, &e))
+        m = model_load(files, 1, NULL, NULL, FRAMES, t, &e);
+    CHECK(m && m->batch < FRAMES, "few large ones at once: %d, %s", m ? m->batch : 0, e.what);
+    for (size_t i = 0; i < sizeof frames; i++)
+        frames[i] = (uint8_t)(i * i / 100);
+    if (m)
+        model_run(m, frames, FRAMES, all);
+    for (int i = 0; m && i < FRAMES; i++) {
+        model_run(m, frames + i * SIDE * SIDE, 1, one);
+        CHECK(!memcmp(one, all + i * CLASSES, sizeof one), "frame %d among all is as alone", i);
+    }
+    model_free(m);
+    threads_free(t);
+    net_free(net);
+    close(fd);
+    remove(file);
+}
+
 int main(void)
 {
+    test_batch();
     test_fit();
     test_scaling();
     test_doubt();
