@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <libavutil/log.h>
@@ -358,6 +359,16 @@ static bool find_program(const char *name, char path[static PATH_MAX])
     return false;
 }
 
+/* Each PDF takes three descriptors at first: let there be as many as the system allows. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Have the PDFs among the files made into frames, where pdftoppm is. */
 static int start_pages(struct options *o, const struct name_list *list)
 {
@@ -369,6 +380,7 @@ static int start_pages(struct options *o, const struct name_list *list)
         o->pages[i] = -1;
     if (o->list || o->capture.format || !find_program("pdftoppm", program))
         return EXIT_OK;
+    raise_descriptors();
     return pdf_start(program, list, o->pages, &e) ? tool_error(&e) : EXIT_OK;
 }
 

@@ -377,6 +377,14 @@ END
     [ "$(camgrab -l scans | head -n 1)" = scans/a.pdf ]
 }
 
+@test "a folder of more PDFs than descriptors are allowed at first" {
+    mkdir scans
+    pdf scans/0.pdf 1
+    for i in {1..30}; do ln scans/0.pdf scans/$i.pdf; done
+    ulimit -S -n 64
+    [ "$(camgrab scans | grep -ac '^# source=')" -eq 31 ]
+}
+
 @test "a PDF without pdftoppm, or from standard input, is refused in words" {
     bats_require_minimum_version 1.5.0
     pdf a.pdf 1
