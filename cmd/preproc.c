@@ -2,6 +2,9 @@
  * Frames are read until the input pauses or each thread has its share; lib/ink finds the digits of them
  * all at once, or lib/form the cells of a form; what comes out of them is written in order. */
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -468,6 +471,10 @@ int main(int argc, char **argv)
     static char *input[] = {NULL, NULL};
     struct err e = ERR_NONE;
     tool_init("preproc", usage);
+    /* The plans of tiles take turns: what is freed goes back, or glibc would hold twice their memory. */
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
     struct options o = parse(argc, argv);
     char **file = optind < argc ? argv + optind : input;
     /* The form is the user's own; what it says of lists is not looked at. */

@@ -9,9 +9,6 @@
 #include <string.h>
 #include <math.h>
 #include <unistd.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include "answer/answer.h"
 #include "base/privilege.h"
@@ -47,18 +44,8 @@ static void make_blocking(void)
     }
 }
 
-/* Large blocks that are freed go back to the system, whatever was allocated before: glibc keeps those below a size
- * that grows to 32 MB, and so twice the memory of plans that take turns. */
-static void return_memory(void)
-{
-#ifdef __GLIBC__
-    mallopt(M_MMAP_THRESHOLD, 1 << 20);
-#endif
-}
-
 void tool_init(const char *name, const char *usage)
 {
-    return_memory();
     take_closed();
     make_blocking();
     opterr = 0; /* its words are not safe for a terminal */
