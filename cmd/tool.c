@@ -19,7 +19,7 @@ static const char *usage_text = "";
 
 static void say(const char *format, va_list args)
 {
-    char text[1024];
+    char text[8192];
     vsnprintf(text, sizeof text, format, args);
     text_make_printable(text);
     fprintf(stderr, "%s: %s\n", program, text);

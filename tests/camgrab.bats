@@ -709,7 +709,12 @@ END
     # A snapshot that is named like a picture is read.
     camgrab "http://somebody:se.cr3t@$host/a.jpg" >out
     [ "$(facts source <out)" = "http://$host/a.jpg" ]
-    for url in "http://somebody:se.cr3t@$host/none.jpg" 'rtsp://somebody:se.cr3t@127.0.0.1:1/x' 'http://somebody:se@cr3t@nowhere.invalid/'; do
+    # Many cameras take the password as a part of the query.
+    camgrab "http://$host/a.jpg?user=somebody&pwd=se.cr3t" >out
+    [ "$(facts source <out)" = "http://$host/a.jpg" ]
+    long=$(printf 'cr3t%.0s' {1..300})
+    for url in "http://somebody:se.cr3t@$host/none.jpg" "http://$host/none.jpg?pwd=se.cr3t" \
+        "http://somebody:$long@$host/none.jpg" "http://$host/none.jpg?pwd=$long" 'rtsp://somebody:se.cr3t@127.0.0.1:1/x' 'http://somebody:se@cr3t@nowhere.invalid/'; do
         run ! camgrab "$url"
         [[ $output = "camgrab: ${url%%:*}://"* ]]
         [[ $output != *somebody* && $output != *cr3t* ]]

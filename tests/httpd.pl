@@ -10,7 +10,7 @@ print $port $server->sockport, "\n";
 close $port;
 rename "$portfile.new", $portfile or die $!;
 while (my $client = $server->accept) {
-    my ($name) = <$client> =~ m{^GET /([\w.-]+) } ? $1 : '';
+    my ($name) = <$client> =~ m{^GET /([\w.-]+)(?:\?\S*)? } ? $1 : '';
     while (defined(my $line = <$client>)) { last if $line =~ /^\r?\n$/ }
     if ($name && open my $file, '<:raw', "$dir/$name") {
         my $body = do { local $/; <$file> };

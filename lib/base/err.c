@@ -33,6 +33,18 @@ static bool is_harmful(long c)
            (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff;
 }
 
+/* Take out the query of the URL that s begins with, which is how many cameras are told a password. */
+static void cut_query(char *s)
+{
+    char *query = s + strcspn(s, "? \t\n");
+    if (*query != '?')
+        return;
+    size_t len = strcspn(query, " \t\n");
+    if (query[len - 1] == ':') /* the text's, not the URL's */
+        len--;
+    memmove(query, query + len, strlen(query + len) + 1);
+}
+
 void text_hide_password(char *s)
 {
     char *at = s;
@@ -42,6 +54,7 @@ void text_hide_password(char *s)
         while (user > 0 && at[user - 1] != '@')
             user--;
         memmove(at, at + user, strlen(at + user) + 1);
+        cut_query(at);
     }
 }
 
@@ -53,12 +66,16 @@ void text_make_printable(char *s)
             memset(s, '?', (size_t)bytes);
 }
 
+enum { MAX_TEXT = 8192 }; /* Bytes of a text before it is cut: what is half a password could not be told. */
+
 static void set(struct err *e, const char *format, va_list args, const char *reason)
 {
-    int n = vsnprintf(e->what, sizeof e->what, format, args);
-    if (reason && n >= 0 && (size_t)n < sizeof e->what)
-        snprintf(e->what + n, sizeof e->what - (size_t)n, ": %s", reason);
-    text_make_printable(e->what);
+    char text[MAX_TEXT];
+    int n = vsnprintf(text, sizeof text, format, args);
+    if (reason && n >= 0 && (size_t)n < sizeof text)
+        snprintf(text + n, sizeof text - (size_t)n, ": %s", reason);
+    text_make_printable(text);
+    snprintf(e->what, sizeof e->what, "%.*s", (int)sizeof e->what - 1, text);
 }
 
 int err_set(struct err *e, const char *format, ...)
@@ -87,8 +104,10 @@ int err_at(struct err *e, const char *file, long long frame)
     if (!e)
         return -1;
     if (file && !e->file[0]) {
-        snprintf(e->file, sizeof e->file, "%s", *file ? file : "''");
-        text_make_printable(e->file);
+        char text[MAX_TEXT];
+        snprintf(text, sizeof text, "%s", *file ? file : "''");
+        text_make_printable(text);
+        snprintf(e->file, sizeof e->file, "%.*s", (int)sizeof e->file - 1, text);
     }
     if (frame >= 0 && e->frame < 0)
         e->frame = frame;

@@ -28,13 +28,13 @@ int err_errno(struct err *e, const char *format, ...) __attribute__((format(prin
 int err_at(struct err *e, const char *file, long long frame);
 
 /* Make a text from strangers safe for a terminal and a log: control characters, marks of direction and
- * bytes that are no UTF-8 become `?`, and users and passwords of URLs are taken out. */
+ * bytes that are no UTF-8 become `?`, and users, passwords and queries of URLs are taken out. */
 void text_make_printable(char *s);
 
 /* The character that s begins with, in UTF-8, and its length in bytes; what is none is -1, of one byte. */
 long text_character(const char *s, int *bytes);
 
-/* Take `user:password@` out of the URLs in s. */
+/* Take `user:password@` and the query, `?...`, out of the URLs in s. */
 void text_hide_password(char *s);
 
 /* Write `file: frame N: what` into text (leaving out what is not known). Returns text. */
