@@ -236,30 +236,35 @@ void search_free(struct search *s)
     free(s);
 }
 
-static void drop_plan(struct plan *p)
+/* Drop the plan not used for the longest time, if there is one. Returns its place. */
+static struct plan *drop_oldest(struct search *s)
 {
-    infer_free(p->infer);
-    *p = (struct plan){0};
+    struct plan *oldest = s->plan;
+    for (struct plan *p = s->plan; p < s->plan + PLANS; p++)
+        if (p->infer && (!oldest->infer || p->used < oldest->used))
+            oldest = p;
+    infer_free(oldest->infer);
+    *oldest = (struct plan){0};
+    return oldest;
 }
 
-/* A free place for the plan of so many pixels. Those not used for the longest time make room for it: their memory
- * goes with their pixels. */
+static long kept_pixels(const struct search *s)
+{
+    long sum = 0;
+    for (int i = 0; i < PLANS; i++)
+        sum += (long)s->plan[i].width * s->plan[i].height;
+    return sum;
+}
+
+/* A free place for the plan of so many pixels: the memory of plans goes with their pixels. */
 static struct plan *place_for_plan(struct search *s, long pixels)
 {
-    for (;;) {
-        struct plan *oldest = NULL, *empty = NULL;
-        long kept = pixels;
-        for (struct plan *p = s->plan; p < s->plan + PLANS; p++) {
-            kept += (long)p->width * p->height;
-            if (!p->infer)
-                empty = p;
-            else if (!oldest || p->used < oldest->used)
-                oldest = p;
-        }
-        if (empty && (kept <= MAX_KEPT || !oldest))
-            return empty;
-        drop_plan(oldest);
-    }
+    while (kept_pixels(s) > 0 && kept_pixels(s) + pixels > MAX_KEPT)
+        drop_oldest(s);
+    for (struct plan *p = s->plan; p < s->plan + PLANS; p++)
+        if (!p->infer)
+            return p;
+    return drop_oldest(s);
 }
 
 /* The plan for a size of tile, which is made unless it is there. */
