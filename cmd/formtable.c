@@ -291,8 +291,8 @@ static void put_row(const struct options *o, const struct form *form, const stru
     put_check(o, form, row);
     if (o->best)
         put_candidates(o, form, row);
-    put(o, false, row->source, false);
-    put(o, false, row->frame, false);
+    put(o, false, row->source ? row->source : "-", false); /* memory was short for them */
+    put(o, false, row->frame ? row->frame : "-", false);
     end_row(o);
 }
 

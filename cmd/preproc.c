@@ -477,10 +477,9 @@ int main(int argc, char **argv)
 #endif
     struct options o = parse(argc, argv);
     char **file = optind < argc ? argv + optind : input;
-    /* The form is the user's own; what it says of lists is not looked at. */
-    struct form *form = o.form ? form_load(o.form, &e) : NULL;
+    tool_drop_privileges(o.form ? &o.form : &o.finder, 1, argv + optind, (size_t)(argc - optind));
+    struct form *form = o.form ? form_load(o.form, &e) : NULL; /* what it says of lists is not looked at */
     struct form_layout layout = {0};
-    tool_drop_privileges(&o.finder, o.form ? 0 : 1, argv + optind, (size_t)(argc - optind));
     int status = o.form && (!form || form_lay_out(form, &layout, &e)) ? tool_error(&e)
                                                                       : run(&o, file, form ? &layout : NULL);
     form_layout_free(&layout);

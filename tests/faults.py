@@ -95,7 +95,9 @@ class Program:
     def trouble(self, r, *says):
         """What is wrong with an end that a fault may have caused; "" when nothing is. The output may
         be cut, a file may be missing, but none may be half of what it should be."""
-        timeless = self.name == "cnn-train" or (self.name == "formtable" and r.status) # a line is left out
+        # A line or frame that there was no memory for is left out of the table and of the report.
+        partly = self.name == "formtable" or "-e" in self.command
+        timeless = self.name == "cnn-train" or (partly and r.status)
         for name, content in r.files.items():
             if name.endswith(".ckpt"):
                 continue

@@ -104,8 +104,10 @@ struct capture *capture_new(const struct capture_options *o, struct err *e)
 
 void capture_close(struct capture *c)
 {
-    av_packet_unref(c->packet);
-    av_packet_unref(c->newer);
+    if (c->packet)
+        av_packet_unref(c->packet);
+    if (c->newer)
+        av_packet_unref(c->newer);
     av_frame_unref(c->picture);
     avcodec_free_context(&c->decoder);
     avformat_close_input(&c->format);
