@@ -18,10 +18,8 @@
 #define MARGIN 0.25f
 /* Half the window of the closing, as a part of the box's longer side: a stroke is no wider than the window. */
 #define CLOSING 0.24f
-/* A component is the digit's, also where it leaves the box, when at least this part of its pixels lies in it */
+/* A component is the digit's, also where it leaves the box, when at least this part of its pixels lies in it. */
 #define MIN_OWN 0.5f
-/* and at least this part is not nearer to the middle of another digit's box: else it is of both. */
-#define MIN_ALONE 0.75f
 /* Of another what is inside is the digit's, unless it is less than this part of the ink in the box: a wall. */
 #define MIN_MAIN 0.3f
 /* A line is a ruling or a wall when ink covers at least this part of its way through the surroundings; */
@@ -386,15 +384,15 @@ static int count_inside(const struct cutter *c, int n)
     return inside;
 }
 
-/* Put those of the first n pixels in the list first that are not another's; unless `all`, those in the box
- * alone. Returns how many they are. */
-static int put_own_first(struct cutter *c, const struct box *other, int others, int n, bool all)
+/* Put those of the first n pixels in the list first that are in the box and not another's. Returns how many they
+ * are. */
+static int put_own_first(struct cutter *c, const struct box *other, int others, int n)
 {
     int own = 0;
     for (int i = 0; i < n; i++) {
         uint16_t at = c->list[i];
         int x = at % c->w, y = at / c->w;
-        if ((!all && !holds(c->core, x, y)) || is_anothers(c, other, others, x, y))
+        if (!holds(c->core, x, y) || is_anothers(c, other, others, x, y))
             continue;
         c->list[i] = c->list[own];
         c->list[own++] = at;
@@ -402,8 +400,8 @@ static int put_own_first(struct cutter *c, const struct box *other, int others, 
     return own;
 }
 
-/* Of the components leave those that are the digit's; of those that go on beyond it, or that it shares, what is
- * not another's. Returns whether there is any ink. */
+/* Of the components leave those that are the digit's; of those that go on beyond it what is in its box and not
+ * another's. Returns whether there is any ink. */
 static bool keep_components(struct cutter *c, const struct box *other, int others)
 {
     bool kept = false;
@@ -413,11 +411,8 @@ static bool keep_components(struct cutter *c, const struct box *other, int other
             all += c->mask[y * c->w + x];
     for (int at = 0; at < c->w * c->h; at++) {
         int n = c->mask[at] == 1 ? take_component(c, at) : 0;
-        bool here = (float)count_inside(c, n) >= MIN_OWN * (float)n;
-        int own = put_own_first(c, other, others, n, here);
-        if (here && (float)own >= MIN_ALONE * (float)n)
-            own = n;
-        else if ((float)own < MIN_MAIN * (float)all)
+        int own = (float)count_inside(c, n) >= MIN_OWN * (float)n ? n : put_own_first(c, other, others, n);
+        if (own < n && (float)own < MIN_MAIN * (float)all)
             own = 0;
         for (int i = 0; i < own; i++)
             c->mask[c->list[i]] = KEPT;

@@ -24,8 +24,10 @@
 #define MARGIN 8
 /* A box whose longer side is below this, in pixels, is noise of its level; */
 #define MIN_SIZE 8
-/* and one above this is seen better on the next level. */
-#define MAX_SIZE 64
+/* and one above this is seen better on the next level, where a part of a large digit is not taken for a small one; */
+#define MAX_SIZE 40
+/* on the last level this is the most that the network has learnt. */
+#define MAX_LAST_SIZE 64
 /* No tile is wider or higher than this, in pixels, which bounds the memory of the network's maps. */
 #define MAX_TILE 512
 /* A box is left to the reader when digits in it are at least so probable, times its score: it refuses what is
@@ -395,6 +397,7 @@ static struct candidate decode(const struct search *s, struct box tile, long cel
 static int take_peaks(struct search *s, struct box tile, float least, struct err *e)
 {
     int w = box_width(tile) / STRIDE, h = box_height(tile) / STRIDE;
+    float most = pyramid_is_last(&s->level) ? MAX_LAST_SIZE : MAX_SIZE;
     struct box own = own_cells(s, tile);
     for (int y = own.y0; y < own.y1; y++)
         for (int x = own.x0; x < own.x1; x++) {
@@ -403,7 +406,7 @@ static int take_peaks(struct search *s, struct box tile, float least, struct err
                 continue;
             struct candidate c = decode(s, tile, (long)w * h, cell, x, y);
             float size = fmaxf(c.w, c.h) / (float)s->level.scale;
-            bool fits = size <= MAX_SIZE && (size >= MIN_SIZE || ink_sign(c.class));
+            bool fits = size <= most && (size >= MIN_SIZE || ink_sign(c.class));
             if (!(fits && fabsf(c.x) < MAX_PLACE && fabsf(c.y) < MAX_PLACE))
                 continue;
             if (grow_to(&s->found, (size_t)s->founds + 1, &s->found_room, sizeof *s->found, e))

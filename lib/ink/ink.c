@@ -14,7 +14,7 @@
  * 60 lines is still 12 pixels high; */
 #define MAX_PAGE_SIDE 2048
 /* and for the most prominent one with this, which a camera's frames are looked at fast enough with. */
-#define MAX_SINGLE_SIDE 320
+#define MAX_SINGLE_SIDE 256
 /* What may be the only digit has at least this score, 0..1. */
 #define MIN_SINGLE_SCORE 0.1f
 /* A sign of many digits has at least this score: they are so small that the finder is less sure of them. */

@@ -83,10 +83,15 @@ int pyramid_start(struct pyramid *p, const struct source *s, int side, struct er
     return 0;
 }
 
+bool pyramid_is_last(const struct pyramid *p)
+{
+    return max_int(p->width, p->height) < 2 * MIN_SIDE;
+}
+
 int pyramid_next(struct pyramid *p)
 {
     struct source s = {p->gray, p->width, p->width, p->height};
-    if (max_int(s.w, s.h) < 2 * MIN_SIDE)
+    if (pyramid_is_last(p))
         return 0;
     reduce(&s, (struct box){0, 0, s.w, s.h}, 2, p->gray); /* what is written has been read */
     p->width = (s.w + 1) / 2;

@@ -49,6 +49,7 @@ void reduce(const struct source *s, struct box part, int k, uint8_t *out);
  * when it is tiny. Then go on to the next: pyramid_next returns 0 when that would be too small, else 1. */
 int pyramid_start(struct pyramid *p, const struct source *s, int side, struct err *e);
 int pyramid_next(struct pyramid *p);
+bool pyramid_is_last(const struct pyramid *p);
 void pyramid_free(struct pyramid *p);
 
 /* ---- finder.c: the network, from a picture to candidates ---- */
