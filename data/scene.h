@@ -19,9 +19,10 @@
 
 enum {
     SIGN = 10, /* the first of SIGN_CLASSES */
-    OTHER = 17,
-    ANY = 18
-}; /* classes after 0..9; ANY: a box that counts for nothing */
+    OTHER = 17, /* other writing; */
+    NONE = 18,  /* other writing, and nobody would take it for a digit */
+    ANY = 19    /* a box that counts for nothing */
+}; /* classes after 0..9 */
 #define SIGN_CLASSES ".,-/:+="
 
 /* Left, top, right, bottom, the last two beyond it. */

@@ -33,22 +33,23 @@ static const char help_text[] =
     "that\n"
     "counts for nothing, since its digit is cut, hidden, too small or too large.\n"
     "A scene depends on seed, number and the frames read alone.\n"
-    "  -g gray      pixels as a camera gives them\n"
+    "  -g gray      pixels as a camera gives them; of other writing, what nobody takes for a digit is none\n"
     "  -g contrast  local contrast, what the finder sees (the default)\n"
     "  -n count     of scenes (10)\n"
     "  -s seed      others (1)\n";
 
 static const char *const names[] = {"0", "1", "2", "3", "4", "5", "6", "7",     "8", "9",
-                                    ".", ",", "-", "/", ":", "+", "=", "other", "?"};
+                                    ".", ",", "-", "/", ":", "+", "=", "other", "none", "?"};
 
-/* The fact boxes; text is long enough for MAX_BOXES. */
-static void tell_boxes(const struct scene *s, char *text)
+/* The fact boxes; text is long enough for MAX_BOXES. The finder knows no class none. */
+static void tell_boxes(const struct scene *s, bool finder, char *text)
 {
     *text = '\0';
     for (int i = 0; i < s->n; i++) {
         const struct box *b = &s->boxes[i];
+        int class = finder && b->class == NONE ? OTHER : b->class;
         text += sprintf(text, "%s%d,%d,%d,%d,%s", i ? ";" : "", b->x0, b->y0, b->x1 - b->x0,
-                        b->y1 - b->y0, names[b->class]);
+                        b->y1 - b->y0, names[class]);
     }
 }
 
@@ -90,7 +91,7 @@ static int draw_scenes(struct scene *s, uint64_t seed, long count, bool contrast
         to_gray(s, contrast ? gray : f.gray);
         if (contrast)
             ink_local_contrast(gray, SIDE, SIDE, f.gray, scratch);
-        tell_boxes(s, boxes);
+        tell_boxes(s, contrast, boxes);
         failed = frame_set_fact(&f, "kind", s->kind, e) || frame_set_fact(&f, "boxes", boxes, e) ||
                  frame_write(STDOUT_FILENO, &f, e);
     }

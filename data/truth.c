@@ -1,8 +1,8 @@
 /* truth: label frames that preproc -m has made of scenes.
  *
  * Input: frames with the facts box, where they were cut out, and boxes, what is on their scene. Output: those
- * whose label is plain. A frame is the digit whose box is nearly its own; part of a digit, a sign or anything
- * else is none. So the reader learns from digits as they are found and cut, and to refuse what is none.
+ * whose label is plain. A frame is the digit whose box is nearly its own; part of a digit, a sign or what
+ * the scene calls none is none. So the reader learns from digits as they are found and cut, and to refuse what is none.
  */
 #include "stream/stream.h"
 
@@ -34,12 +34,14 @@ static const char *label_of(const double box[4], const char *boxes, bool bare, c
         if (sscanf(p, "%lf,%lf,%lf,%lf,%7[^;]", &b[0], &b[1], &b[2], &b[3], class) != 5)
             continue;
         double same = overlap(box, b);
-        bool digit = *class >= '0' && *class <= '9';
+        bool digit = *class >= '0' && *class <= '9', none = !strcmp(class, "none");
         if (digit && same > SAME && fmax(b[2], b[3]) >= MIN_TALL) {
             label[0] = *class;
             return label;
         }
-        if (same > MIN_PART && (digit ? same > APART : !strchr(PLAIN, *class)))
+        if (same > SAME && none)
+            return "none";
+        if (same > MIN_PART && (digit ? same > APART : none || !strchr(PLAIN, *class)))
             return NULL;
         most = fmax(most, same);
     }

@@ -271,7 +271,7 @@ static void write_scribble(struct scene *s, double x, double y, double h)
                  normal(s, 0.05 * h);
         p[i].y = y + h * (back ? t - 0.5 : range(s, -0.5, 0.5)) + normal(s, 0.03 * h);
     }
-    draw_curve(s, p, n, stroke_width(s, h) * range(s, 0.7, 2), OTHER);
+    draw_curve(s, p, n, stroke_width(s, h) * range(s, 0.7, 2), NONE);
 }
 
 /* A spot of ink: a short thick path. */
@@ -281,7 +281,7 @@ static void write_blot(struct scene *s, double x, double y, double h)
     int n = 2 + below(s, 3);
     for (int i = 0; i < n; i++)
         p[i] = (struct point){x + range(s, -0.25, 0.25) * h, y + range(s, -0.25, 0.25) * h};
-    draw_curve(s, p, n, h * range(s, 0.3, 0.7), OTHER);
+    draw_curve(s, p, n, h * range(s, 0.3, 0.7), NONE);
 }
 
 void write_other(struct scene *s, double x, double y, double h)
@@ -289,7 +289,7 @@ void write_other(struct scene *s, double x, double y, double h)
     double u = rng_uniform(&s->r);
     const struct glyph *g = u < 0.5 ? stock_draw(s->stock, "none", &s->r) : NULL;
     if (g)
-        draw_glyph(s, s->ink, g, (struct point){x, y}, h, 1, OTHER);
+        draw_glyph(s, s->ink, g, (struct point){x, y}, h, 1, NONE);
     else if (u < 0.65)
         write_scribble(s, x, y, h);
     else if (u < 0.72)
@@ -338,8 +338,8 @@ static double write_letters(struct scene *s, float *layer, const char *face, dou
             digit ? stock_draw(s->stock, label, &s->r) : stock_letter(s->stock, face, &s->r);
         if (!g)
             break;
-        bool unclear = count < MIN_WORD && !strcmp(g->label, "letter");
-        int class = digit ? label[0] - '0' : mute ? -1 : unclear ? ANY : OTHER;
+        bool letter = !strcmp(g->label, "letter"), unclear = letter && count < MIN_WORD;
+        int class = digit ? label[0] - '0' : mute ? -1 : unclear ? ANY : letter ? OTHER : NONE;
         x = write_letter(s, layer, g, x, y, h, class) + space;
     }
     return x;
