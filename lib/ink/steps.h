@@ -14,7 +14,7 @@ struct source {
 };
 
 /* Writing is what has at least this score, 0..1. */
-#define MIN_SCORE 0.35f
+#define MIN_SCORE 0.4f
 
 /* What the finder takes for writing. */
 struct candidate {
