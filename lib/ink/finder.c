@@ -25,7 +25,7 @@
 /* A box whose longer side is below this, in pixels, is noise of its level; */
 #define MIN_SIZE 8
 /* and one above this is seen better on the next level, where a part of a large digit is not taken for a small one; */
-#define MAX_SIZE 40
+#define MAX_SIZE 44
 /* on the last level this is the most that the network has learnt. */
 #define MAX_LAST_SIZE 64
 /* No tile is wider or higher than this, in pixels, which bounds the memory of the network's maps. */
