@@ -5,7 +5,8 @@
 
 The inputs are random: bytes where the model wants bytes, 0..255 where it begins by dividing them,
 else 0..1. An output that is probabilities or their logarithms is compared after softmax. Prints a
-line a model with the largest difference; fails where that is above 1e-4 of the largest value.
+line a model with the largest difference; fails where that is above 1e-4 of the largest value, or 1e-3 of
+a model that rounds on its way: a value halfway between two integers goes either way with the order of sums.
 """
 import subprocess
 import sys
@@ -26,6 +27,10 @@ def rounding(path):
         return 0
     scale = next(t for t in graph.initializer if t.name == last.input[1])
     return float(numpy_helper.to_array(scale)) / 2
+
+
+def limit(path):
+    return 1e-3 if any(node.op_type == "QuantizeLinear" for node in onnx.load(path).graph.node) else 1e-4
 
 
 def runtime(path):
@@ -82,7 +87,7 @@ def difference(logits, path):
 logits, failed = sys.argv[1], 0
 for path in sys.argv[2:]:
     result = difference(logits, path)
-    good = not isinstance(result, str) and result <= 1e-4
+    good = not isinstance(result, str) and result <= limit(path)
     failed += not good
     print(f"{'ok' if good else 'not ok'} {path}: {result if isinstance(result, str) else f'{result:.1e}'}")
 sys.exit(failed > 0)

@@ -112,7 +112,8 @@ class Program:
         if r.status == 0 and not timeless and (r.out != self.whole.out or
                                                r.files != self.whole.files):
             return "status 0, but not all is there"
-        if r.status == 1 and not r.talk.startswith(self.name + ": "):
+        # Libraries may say something of their own before.
+        if r.status == 1 and not any(line.startswith(self.name + ": ") for line in r.talk.splitlines()):
             return f"status 1 and no message but {r.talk!r}"
         if r.status == 1 and says and not any(word in r.talk.lower() for word in says):
             return f"the message is {r.talk!r}"
