@@ -19,7 +19,7 @@
 /* Half the window of the closing, as a part of the box's longer side: a stroke is no wider than the window. */
 #define CLOSING 0.24f
 /* A component is the digit's, also where it leaves the box, when at least this part of its pixels lies in it. */
-#define MIN_OWN 0.6f
+#define MIN_OWN 0.55f
 /* Of another what is inside is the digit's, unless it is less than this part of the ink in the box: a wall. */
 #define MIN_MAIN 0.3f
 /* A line is a ruling or a wall when ink covers at least this part of its way through the surroundings; */
