@@ -5,8 +5,9 @@
 
 The inputs are random: bytes where the model wants bytes, 0..255 where it begins by dividing them,
 else 0..1. An output that is probabilities or their logarithms is compared after softmax. Prints a
-line a model with the largest difference; fails where that is above 1e-4 of the largest value, or 1e-3 of
-a model that rounds on its way: a value halfway between two integers goes either way with the order of sums.
+line a model with the largest difference; fails where that is above 1e-4 of the largest value. In a model that
+rounds on its way a value halfway between two integers goes either way with the order of sums: there one input of
+several may be off by 1e-3.
 """
 import subprocess
 import sys
@@ -29,8 +30,8 @@ def rounding(path):
     return float(numpy_helper.to_array(scale)) / 2
 
 
-def limit(path):
-    return 1e-3 if any(node.op_type == "QuantizeLinear" for node in onnx.load(path).graph.node) else 1e-4
+def rounds(path):
+    return any(node.op_type == "QuantizeLinear" for node in onnx.load(path).graph.node)
 
 
 def runtime(path):
@@ -81,13 +82,15 @@ def difference(logits, path):
         return "outputs that are no numbers"
     if want.std() < 1e-6:
         return "all outputs are the same: the model tests nothing"
-    return float(max(0, np.abs(have - want).max() - rounding(path)) / max(1, np.abs(want).max()))
+    off = np.sort(np.abs(have - want).max(axis=1) - rounding(path)) / max(1, np.abs(want).max())
+    halfway = images > 1 and rounds(path) and off[-1] <= 1e-3
+    return float(max(0, off[-2] if halfway else off[-1]))
 
 
 logits, failed = sys.argv[1], 0
 for path in sys.argv[2:]:
     result = difference(logits, path)
-    good = not isinstance(result, str) and result <= limit(path)
+    good = not isinstance(result, str) and result <= 1e-4
     failed += not good
     print(f"{'ok' if good else 'not ok'} {path}: {result if isinstance(result, str) else f'{result:.1e}'}")
 sys.exit(failed > 0)
