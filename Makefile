@@ -8,7 +8,7 @@ include config.mk
 B = build
 PROGRAMS = $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
 UNIT = $(patsubst %.c,$(B)/unit/%,$(notdir $(wildcard tests/unit/*/*.c))) $(patsubst tests/%.c,$(B)/%,$(wildcard tests/tool/*.c))
-DRAW = $(addprefix $(B)/tool/,hands paper scenes truth)
+DRAW = $(addprefix $(B)/tool/,hands paper scenes truth turned)
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 CORPUS = $(FUZZ:$(B)/fuzz/%=$(B)/corpus/%)
 LEVEL = $(addprefix $(B)/level/,cnn-predict cnn-train preproc)
@@ -235,7 +235,7 @@ INCLUDE = $(DESTDIR)$(PREFIX)/include
 SHARE = $(DESTDIR)$(PREFIX)/share
 SCRIPTS = $(patsubst scripts/%,%,$(wildcard scripts/draw scripts/camera scripts/classify-folder))
 PAGES = $(patsubst man/%,%,$(wildcard man/*.[157]))
-MODELS = $(patsubst models/%,%,$(wildcard models/*.net models/default.onnx models/seed.onnx models/find.onnx))
+MODELS = $(patsubst models/%,%,$(wildcard models/*.net $(addprefix models/,default.onnx seed.onnx find.onnx turn.onnx)))
 COMMANDS = $(patsubst man/%.1,%,$(wildcard man/*.1))
 BASH = $(SHARE)/bash-completion/completions
 FISH = $(SHARE)/fish/vendor_completions.d

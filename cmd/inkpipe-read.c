@@ -20,6 +20,7 @@
 #include "base/privilege.h"
 #include "base/sha256.h"
 #include "camera/camera.h"
+#include "ink/ink.h"
 #include "inkpipe.h"
 #include "onnx/onnx.h"
 #include "tool.h"
@@ -159,7 +160,9 @@ static int run(const char *model, const char *finder)
         return tool_error(&e);
     }
     unlink(name);
-    privilege_drop(&(struct privilege){(const char *[]){model, finder}, 2, {NULL}, false});
+    char turner[PATH_MAX];
+    ink_turner_file(finder, turner, sizeof turner);
+    privilege_drop(&(struct privilege){(const char *[]){model, finder, turner}, 3, {NULL}, false});
     int status = open_reader(&r, model, finder, &e) ? tool_error(&e) : EXIT_OK;
     for (int taken; status == EXIT_OK && !fflush(stdout) && (taken = take_picture(&r, &e));) {
         answer_picture(&r, taken, &e);

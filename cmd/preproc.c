@@ -2,6 +2,7 @@
  * Frames are read until the input pauses or each thread has its share; lib/ink finds the digits of them
  * all at once, or lib/form the cells of a form; what comes out of them is written in order. */
 #include <fcntl.h>
+#include <limits.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -477,7 +478,11 @@ int main(int argc, char **argv)
 #endif
     struct options o = parse(argc, argv);
     char **file = optind < argc ? argv + optind : input;
-    tool_drop_privileges(o.form ? &o.form : &o.finder, 1, argv + optind, (size_t)(argc - optind));
+    char turner[PATH_MAX] = "-";
+    if (o.finder)
+        ink_turner_file(o.finder, turner, sizeof turner);
+    tool_drop_privileges((const char *[]){o.form ? o.form : o.finder, turner}, 2, argv + optind,
+                         (size_t)(argc - optind));
     struct form *form = o.form ? form_load(o.form, &e) : NULL; /* what it says of lists is not looked at */
     struct form_layout layout = {0};
     int status = o.form && (!form || form_lay_out(form, &layout, &e)) ? tool_error(&e)

@@ -102,6 +102,25 @@ maze numbers print row scatter sums table thumb words " ]
     [ "$(scenes -n 30 digits.pgm | facts kind | wc -l)" = 30 ]
 }
 
+@test "turned turns digits by quarters, labels them by where their heads point, and leaves out what is none" {
+    "$B/mnist2pgm" -r 0:20 "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >upright.pgm
+    turned <(cat upright.pgm none.pgm) >turned.pgm
+    [ "$(facts label <turned.pgm | sort -u | tr '\n' ' ')" = "left over right upright " ]
+    [ "$(facts label <turned.pgm | wc -l)" = 20 ]
+    pnmsplit upright.pgm upright-%d 2>/dev/null
+    pnmsplit turned.pgm turned-%d 2>/dev/null
+    local i=0 head
+    declare -A back=([upright]=-null [right]=-r90 [over]=-r180 [left]=-r270) # counterclockwise
+    while read -r head; do
+        pamflip "${back[$head]}" "turned-$i" | cmp - <(pamflip -null "upright-$i")
+        i=$((i + 1))
+    done < <(facts label <turned.pgm)
+    run -1 turned nowhere.pgm
+    [[ $output == "turned: nowhere.pgm: "* ]]
+    run -1 bash -c 'hands -n 1 "$TREE/models/shapes.txt" | turned 2>&1 >/dev/null'
+    [[ $output == "turned: -: frame 0: 112x112 pixels, not 28x28" ]]
+}
+
 @test "models/find.data writes as many scenes as it is asked for" {
     printf '#!/bin/sh\ncat "%s/digits.pgm"\n' "$PWD" >"$BATS_TEST_TMPDIR/mnist2pgm"
     printf '#!/bin/sh\nexec "%s/tool/hands" "$@" -n 20\n' "$B" >"$BATS_TEST_TMPDIR/hands"

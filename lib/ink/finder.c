@@ -7,9 +7,11 @@
  *
  * Large levels are run in tiles. A tile has as much around it as the network looks at, so that a cell's
  * value does not depend on where tiles are cut. */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/grow.h"
 #include "engine/engine.h"
@@ -52,6 +54,7 @@ enum { DX, DY, LOG_W, LOG_H, SIZES }; /* after the classes */
 
 struct ink_finder {
     struct net *net;
+    struct turner *turner;     /* or NULL */
     float input[256];          /* what it reads for a level of contrast */
     int reach;                 /* pixels around a cell that its value depends on, a multiple of STRIDE */
     int classes;
@@ -153,17 +156,17 @@ static struct net *resized(const struct ink_finder *f, int width, int height, st
     return NULL;
 }
 
-static int read_scaling(struct ink_finder *f, struct err *e)
+int net_read_scaling(const struct net *net, double scale, double mean, float input[256], struct err *e)
 {
     uint8_t levels[256];
-    double scale = net_meta_number(f->net, "input_scale", 1.0 / CONTRAST_STEP);
-    double mean = net_meta_number(f->net, "input_mean", CONTRAST_PAPER * scale);
-    double std = net_meta_number(f->net, "input_std", 1);
+    scale = net_meta_number(net, "input_scale", scale);
+    mean = net_meta_number(net, "input_mean", mean * scale);
+    double std = net_meta_number(net, "input_std", 1);
     if (!isfinite(scale) || !isfinite(mean) || !isfinite(std) || std == 0)
-        return err_set(e, "not a finder: its input scaling cannot be");
+        return err_set(e, "its input scaling cannot be");
     for (int i = 0; i < 256; i++)
         levels[i] = (uint8_t)i;
-    infer_scale(levels, 256, scale, mean, std, f->input);
+    infer_scale(levels, 256, scale, mean, std, input);
     return 0;
 }
 
@@ -176,9 +179,21 @@ static int check_net(struct ink_finder *f, struct err *e)
     f->reach = reach_of(f->net);
     if (f->reach < 0)
         return err_set(e, "not a finder: it does not look at each part of a picture alike");
-    struct net *tried = read_scaling(f, e) || read_labels(f, e) ? NULL : resized(f, MAX_TILE, MAX_TILE, e);
+    struct net *tried = net_read_scaling(f->net, 1.0 / CONTRAST_STEP, CONTRAST_PAPER, f->input, e) || read_labels(f, e) ? NULL : resized(f, MAX_TILE, MAX_TILE, e);
     net_free(tried);
     return tried ? 0 : -1;
+}
+
+static int load_turner(struct ink_finder *f, const char *finder, struct err *e)
+{
+    char file[PATH_MAX];
+    ink_turner_file(finder, file, sizeof file);
+    return !access(file, F_OK) && !(f->turner = turner_load(file, e)) ? -1 : 0;
+}
+
+const struct turner *ink_finder_turner(const struct ink_finder *f)
+{
+    return f->turner;
 }
 
 struct ink_finder *ink_finder_load(const char *file, struct err *e)
@@ -189,9 +204,12 @@ struct ink_finder *ink_finder_load(const char *file, struct err *e)
         return NULL;
     }
     f->net = onnx_load(file, e);
-    if (f->net && !check_net(f, e))
-        return f;
-    err_at(e, file, -1);
+    if (f->net && !check_net(f, e)) {
+        if (!load_turner(f, file, e))
+            return f;
+    } else {
+        err_at(e, file, -1);
+    }
     ink_finder_free(f);
     return NULL;
 }
@@ -201,6 +219,7 @@ void ink_finder_free(struct ink_finder *f)
     if (!f)
         return;
     net_free(f->net);
+    turner_free(f->turner);
     free(f);
 }
 

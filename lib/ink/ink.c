@@ -33,7 +33,7 @@ enum {
 struct ink {
     struct search *search;
     struct cutter *cutter;
-    struct upright upright;
+    struct upright *upright; /* or NULL */
     struct candidate *found; /* the search's; what was cut is left of them */
     int founds, seen;
     struct candidate *shown; /* [showns] as they were found */
@@ -50,7 +50,8 @@ struct ink *ink_new(const struct ink_finder *finder, struct err *e)
     struct ink *k = calloc(1, sizeof *k);
     if (!k)
         err_set(e, "out of memory");
-    else if ((k->search = search_new(finder, e)) && (k->cutter = cutter_new(e)))
+    else if ((k->search = search_new(finder, e)) && (k->cutter = cutter_new(e)) &&
+             (!ink_finder_turner(finder) || (k->upright = upright_new(ink_finder_turner(finder), e))))
         return k;
     ink_free(k);
     return NULL;
@@ -62,7 +63,7 @@ void ink_free(struct ink *k)
         return;
     search_free(k->search);
     cutter_free(k->cutter);
-    upright_free(&k->upright);
+    upright_free(k->upright);
     free(k->shown);
     free(k->box);
     free(k->cut);
@@ -275,13 +276,23 @@ static int pass_through(struct ink *k, const struct source *s, struct err *e)
     return k->seen = 1;
 }
 
+static int find_ink(struct ink *k, const struct source *s, bool many, struct err *e)
+{
+    k->seen = 0;
+    if (find_candidates(k, s, many, e))
+        return -1;
+    cut_all(k, s, many ? k->founds : min_int(k->founds, 1));
+    return 0;
+}
+
 static int find_digits(struct ink *k, const struct source *s, bool many, struct err *e)
 {
     struct source page = *s;
-    int turns = many ? upright_turn(&k->upright, k->search, &page, e) : 0;
-    if (turns < 0 || find_candidates(k, &page, many, e))
+    if (find_ink(k, &page, many, e))
         return -1;
-    cut_all(k, &page, many ? k->founds : min_int(k->founds, 1));
+    int turns = many && k->upright ? upright_turns(k->upright, k->found, k->founds, k->cut) : 0;
+    if (turns && (upright_turn(k->upright, turns, &page, e) || find_ink(k, &page, many, e)))
+        return -1;
     settle_signs(k);
     if (put_in_order(k, e))
         return -1;

@@ -64,6 +64,10 @@ struct ink_finder;
 struct ink_finder *ink_finder_load(const char *file, struct err *e);
 void ink_finder_free(struct ink_finder *f);
 
+/* The file, in the folder of a finder's, of the network that tells which way up pages lie. It is loaded with the
+ * finder; where it is not there, pages are read as they lie. */
+void ink_turner_file(const char *finder, char *file, size_t size);
+
 /* Workspace for pictures of any size, reused from one to the next; one thread at a time. */
 struct ink;
 

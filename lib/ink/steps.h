@@ -6,6 +6,8 @@
 #include "base/box.h"
 #include "ink.h"
 
+struct net;
+
 /* A picture: w x h gray pixels, rows `stride` bytes apart. */
 struct source {
     const uint8_t *gray;
@@ -54,6 +56,12 @@ void pyramid_free(struct pyramid *p);
 
 /* ---- finder.c: the network, from a picture to candidates ---- */
 
+/* What a network reads for each level of a pixel, by its own words or else (level - mean) * scale. */
+int net_read_scaling(const struct net *net, double scale, double mean, float input[256], struct err *e);
+
+/* The network that tells which way up pages lie, or NULL. */
+const struct turner *ink_finder_turner(const struct ink_finder *f);
+
 /* The workspace of a search through one picture after another, by one thread. `finder` must outlive it. */
 struct search;
 struct search *search_new(const struct ink_finder *finder, struct err *e);
@@ -83,16 +91,21 @@ int sign_class(const struct candidate *c, int n, int i, const uint8_t *pixels);
 
 /* ---- upright.c: which way up a page lies ---- */
 
-struct upright {
-    struct pyramid copy;
-    uint8_t *turned, *page;
-    size_t turned_room, page_room;
-};
+/* The network that tells it, read only, as ink_finder is. */
+struct turner;
+struct turner *turner_load(const char *file, struct err *e);
+void turner_free(struct turner *t);
 
-/* Find out how many quarter turns clockwise, 0..3, make the writing of *s upright, and turn it: *s becomes the
- * turned picture, which u owns until the next call. Returns the turns. */
-int upright_turn(struct upright *u, struct search *search, struct source *s, struct err *e);
+/* The workspace of one thread. `turner` must outlive it. */
+struct upright;
+struct upright *upright_new(const struct turner *turner, struct err *e);
 void upright_free(struct upright *u);
+
+/* How many quarter turns clockwise, 0..3, make a page upright on which n candidates were cut into cut[id]. */
+int upright_turns(struct upright *u, const struct candidate *c, int n, const struct ink_digit *cut);
+
+/* Turn *s so: it becomes a picture that u owns until the next call. */
+int upright_turn(struct upright *u, int turns, struct source *s, struct err *e);
 
 /* A box of the turned picture as it lies in the picture of w x h that it was made of. */
 struct box upright_back(struct box b, int turns, int w, int h);

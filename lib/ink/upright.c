@@ -1,30 +1,148 @@
 /* Which way up a page lies.
  *
- * Input: gray pixels of a page. Output: the same, turned by quarters until its writing stands upright.
- * Algorithm: the finder has learnt upright digits alone, so that it is surer of their classes when they
- * stand upright; a small copy of the page is looked at in all four ways. */
+ * Input: a page, and the frames of 28x28 that were cut out where the finder saw digits on it. Output: the page, turned
+ * by quarters until its writing stands upright. Algorithm: a small network (models/turn.net) says of each frame
+ * which way its head points; the digits of a page lie alike, so that their probabilities are multiplied. One digit
+ * may look like another one upside down, ten do not. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/grow.h"
+#include "engine/engine.h"
+#include "onnx/onnx.h"
 #include "steps.h"
 
-/* The small copy's longest side, in pixels, is at most this: digits of a page of 40 lines are still found. */
-#define MAX_COPY_SIDE 1024
-/* A page is turned when its digits are surer by this factor than as it lies: pages on their side gave 1.9 to
- * 3.9, upright ones at most 1.0; */
-#define MIN_GAIN 1.5f
-/* and when they add up to this, some eight sure digits: a single number may look like another one upside down. */
-#define MIN_EVIDENCE 6.0f
-/* Of a page whose digits are as sure as this on average, 0..1, the other ways are not looked at: it saves three
- * looks, and pages on their side had at most 0.48. */
-#define MIN_UPRIGHT 0.55f
+/* A page is turned when that is more probable by this factor, as a logarithm: three sure digits reach it, two do not.
+ * Of photographs, pages on their side gave at least 21, upright ones below 0. */
+#define MIN_EVIDENCE 8.0f
+/* So improbable, 0..1, is no way for a digit, however sure the network is: some are drawn like another one. */
+#define MIN_DOUBT 0.025f
+
+enum { WAYS = 4, ASKED = 128 }; /* digits of a page at most are asked, evenly taken */
+
+/* What the network calls the ways, by the quarter turns clockwise that make each upright. */
+static const char *const way_names[WAYS] = {"upright", "left", "over", "right"};
+
+struct turner {
+    struct net *net;
+    float input[256]; /* what it reads for a pixel */
+    int turns[WAYS];  /* that each of its outputs asks for */
+};
+
+struct upright {
+    const struct turner *turner;
+    struct threads *threads; /* one */
+    struct infer *infer;
+    float frame[DIGIT_PIXELS];
+    uint8_t *page;
+    size_t page_room;
+};
+
+/* ---- The network ---- */
+
+void ink_turner_file(const char *finder, char *file, size_t size)
+{
+    const char *slash = strrchr(finder, '/');
+    snprintf(file, size, "%.*sturn.onnx", slash ? (int)(slash + 1 - finder) : 0, finder);
+}
+
+static int read_ways(struct turner *t, struct err *e)
+{
+    char name[WAYS][16];
+    const char *labels = net_meta(t->net, "labels");
+    int n = labels ? sscanf(labels, "%15s%15s%15s%15s", name[0], name[1], name[2], name[3]) : 0;
+    unsigned seen = 0;
+    for (int i = 0; i < n; i++)
+        for (int turns = 0; turns < WAYS; turns++)
+            if (!strcmp(name[i], way_names[turns])) {
+                t->turns[i] = turns;
+                seen |= 1u << turns;
+            }
+    return seen == (1u << WAYS) - 1 ? 0 : err_set(e, "its labels are not upright, right, over and left");
+}
+
+static int check_turner(struct turner *t, struct err *e)
+{
+    struct shape in = net_input(t->net), out = t->net->layer[t->net->layers - 1].out;
+    if (in.c != 1 || in.h != DIGIT_SIDE || in.w != DIGIT_SIDE || out.c != WAYS || out.h != 1 || out.w != 1)
+        return err_set(e, "it does not make 4 values of 28x28 pixels");
+    return net_read_scaling(t->net, 1.0 / 255, 0, t->input, e) || read_ways(t, e) ? -1 : 0;
+}
+
+struct turner *turner_load(const char *file, struct err *e)
+{
+    struct turner *t = calloc(1, sizeof *t);
+    if (!t) {
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    t->net = onnx_load(file, e);
+    if (t->net && !check_turner(t, e))
+        return t;
+    err_at(e, file, -1);
+    turner_free(t);
+    return NULL;
+}
+
+void turner_free(struct turner *t)
+{
+    if (!t)
+        return;
+    net_free(t->net);
+    free(t);
+}
+
+/* ---- A page ---- */
+
+struct upright *upright_new(const struct turner *turner, struct err *e)
+{
+    struct upright *u = calloc(1, sizeof *u);
+    if (!u)
+        err_set(e, "out of memory");
+    else if ((u->turner = turner, u->threads = threads_new(1, e)) &&
+             (u->infer = infer_new(turner->net, 1, u->threads, kernel_best(), e)))
+        return u;
+    upright_free(u);
+    return NULL;
+}
 
 void upright_free(struct upright *u)
 {
-    pyramid_free(&u->copy);
-    free(u->turned);
+    if (!u)
+        return;
+    infer_free(u->infer);
+    threads_free(u->threads);
     free(u->page);
+    free(u);
+}
+
+/* Add the logarithms of how probable each way is for the digit in these pixels. */
+static void ask(struct upright *u, const uint8_t *pixels, float evidence[WAYS])
+{
+    float logits[WAYS];
+    double p[WAYS];
+    for (int i = 0; i < DIGIT_PIXELS; i++)
+        u->frame[i] = u->turner->input[pixels[i]];
+    infer_run(u->infer, u->frame, 1, logits);
+    softmax(logits, WAYS, 1, p);
+    for (int i = 0; i < WAYS; i++)
+        evidence[u->turner->turns[i]] += logf(MIN_DOUBT + (1 - WAYS * MIN_DOUBT) * (float)p[i]);
+}
+
+int upright_turns(struct upright *u, const struct candidate *c, int n, const struct ink_digit *cut)
+{
+    float evidence[WAYS] = {0};
+    int turns = 0, digits = 0, asked = 0;
+    for (int i = 0; i < n; i++)
+        digits += !ink_sign(c[i].class);
+    for (int i = 0; i < n; i++)
+        if (!ink_sign(c[i].class) && asked++ % (1 + digits / ASKED) == 0)
+            ask(u, cut[c[i].id].pixels, evidence);
+    for (int t = 1; t < WAYS; t++)
+        turns = evidence[t] > evidence[turns] ? t : turns;
+    return evidence[turns] > evidence[0] + MIN_EVIDENCE ? turns : 0;
 }
 
 struct box upright_back(struct box b, int turns, int w, int h)
@@ -37,55 +155,17 @@ struct box upright_back(struct box b, int turns, int w, int h)
     }
 }
 
-/* Turn a picture by so many quarters clockwise into *out. */
-static int turn(const struct source *s, int turns, uint8_t **out, size_t *room, struct source *turned, struct err *e)
+int upright_turn(struct upright *u, int turns, struct source *s, struct err *e)
 {
-    int w = turns % 2 ? s->h : s->w, h = turns % 2 ? s->w : s->h;
-    if (grow_to(out, (size_t)w * (size_t)h, room, 1, e))
+    struct source turned = {NULL, turns % 2 ? s->h : s->w, turns % 2 ? s->h : s->w, turns % 2 ? s->w : s->h};
+    if (grow_to(&u->page, (size_t)turned.w * (size_t)turned.h, &u->page_room, 1, e))
         return -1;
-    for (int y = 0; y < h; y++)
-        for (int x = 0; x < w; x++) {
+    for (int y = 0; y < turned.h; y++)
+        for (int x = 0; x < turned.w; x++) {
             struct box from = upright_back(box_at(x, y, 1, 1), turns, s->w, s->h);
-            (*out)[(size_t)y * (size_t)w + (size_t)x] = s->gray[from.y0 * s->stride + from.x0];
+            u->page[(size_t)y * (size_t)turned.w + (size_t)x] = s->gray[from.y0 * s->stride + from.x0];
         }
-    *turned = (struct source){*out, w, w, h};
+    turned.gray = u->page;
+    *s = turned;
     return 0;
-}
-
-/* How sure the finder is of the digits that it sees: the sum, and the mean by their scores. */
-static int weigh(struct search *search, const struct source *s, float *sum, float *mean, struct err *e)
-{
-    struct candidate *c;
-    int n = search_run(search, s, MAX_COPY_SIDE, MIN_SCORE, &c, e);
-    float scores = 0;
-    *sum = 0;
-    if (n < 0)
-        return -1;
-    n = suppress(c, n);
-    for (int i = 0; i < n; i++)
-        if (c[i].class < INK_SIGN) {
-            scores += c[i].score;
-            *sum += c[i].score * c[i].sure * c[i].sure;
-        }
-    *mean = scores > 0 ? *sum / scores : 1;
-    return 0;
-}
-
-int upright_turn(struct upright *u, struct search *search, struct source *s, struct err *e)
-{
-    float sum, mean;
-    if (pyramid_start(&u->copy, s, MAX_COPY_SIDE, e))
-        return -1;
-    struct source copy = {u->copy.gray, u->copy.width, u->copy.width, u->copy.height}, turned;
-    if (weigh(search, &copy, &sum, &mean, e))
-        return -1;
-    float best = fmaxf(MIN_GAIN * sum, MIN_EVIDENCE);
-    int turns = 0, ways = mean >= MIN_UPRIGHT ? 1 : 4;
-    for (int t = 1; t < ways; t++) {
-        if (turn(&copy, t, &u->turned, &u->turned_room, &turned, e) || weigh(search, &turned, &sum, &mean, e))
-            return -1;
-        turns = sum > best ? t : turns;
-        best = fmaxf(best, sum);
-    }
-    return turns && turn(s, turns, &u->page, &u->page_room, s, e) ? -1 : turns;
 }
