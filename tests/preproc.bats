@@ -231,8 +231,8 @@ facts() {
     [ "$(cnn-predict <"$BATS_TEST_TMPDIR/out.pgm" | cut -f1 | tr -d '\n')" = 721040740151244 ]
 }
 
-@test "-m reads a page on its side, either way, and a tilted one" {
-    for turn in 'pamflip -r90' 'pamflip -r270' 'pnmrotate -background=white 5' \
+@test "-m reads a page on its side, upside down, and a tilted one" {
+    for turn in 'pamflip -r90' 'pamflip -r180' 'pamflip -r270' 'pnmrotate -background=white 5' \
         'pnmrotate -background=white -5'; do
         page | $turn | preproc -m >"$BATS_TEST_TMPDIR/out.pgm"
         [ "$(facts line "$BATS_TEST_TMPDIR/out.pgm" | tr -d '\n')" = 000001111122222 ]
@@ -345,6 +345,19 @@ facts() {
     run ! preproc -M "$none" </dev/null
     [[ $output == "preproc: $none: "* ]]
     pgmmake 0.8 40 30 | INKPIPE_FINDER=$none preproc -M "$TREE/models/find.onnx" | pamfile | grep '28 by 28'
+}
+
+@test "without turn.onnx beside the finder a page is read as it lies; a broken one is an error" {
+    cp "$TREE/models/find.onnx" "$BATS_TEST_TMPDIR"
+    page | pamflip -r90 | preproc -m -M "$BATS_TEST_TMPDIR/find.onnx" >"$BATS_TEST_TMPDIR/out.pgm"
+    [ "$(cnn-predict <"$BATS_TEST_TMPDIR/out.pgm" | cut -f1 | tr -d '\n')" != 721040740151244 ]
+    local none=$BATS_TEST_TMPDIR/turn.onnx
+    cp "$TREE/models/default.onnx" "$none"
+    run ! preproc -M "$BATS_TEST_TMPDIR/find.onnx" </dev/null
+    [[ $output == "preproc: $none: it does not make 4 values of 28x28 pixels" ]]
+    head -c 5000 "$TREE/models/turn.onnx" >"$none"
+    run ! preproc -M "$BATS_TEST_TMPDIR/find.onnx" </dev/null
+    [[ $output == "preproc: $none: "* ]]
 }
 
 @test "where no finder is installed the error says where it was looked for" {

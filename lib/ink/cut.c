@@ -35,6 +35,7 @@ struct cutter {
     int w, h, reduce; /* of the surroundings; pixels of the picture to one of theirs */
     int x0, y0;       /* where in the picture they begin */
     struct box core;  /* the box in them */
+    bool ruled;       /* lines were taken out */
     int longer;       /* its longer side */
     uint8_t gray[PIXELS], paper[PIXELS], ink[PIXELS]; /* [h][w]; ink: contrast to the paper */
     uint8_t mask[PIXELS];  /* [h][w] 1: ink, KEPT: the digit's */
@@ -54,6 +55,11 @@ struct cutter *cutter_new(struct err *e)
 void cutter_free(struct cutter *c)
 {
     free(c);
+}
+
+bool cut_was_ruled(const struct cutter *c)
+{
+    return c->ruled;
 }
 
 /* ---- The surroundings ---- */
@@ -464,7 +470,8 @@ int cut_digit(struct cutter *c, const struct source *s, bool light, const struct
     load(c, s, *box);
     compare(c, light);
     mark(c);
-    if (erase_rulings(c)) /* ink paler than the lines is told from paper without them */
+    c->ruled = erase_rulings(c);
+    if (c->ruled) /* ink paler than the lines is told from paper without them */
         mark(c);
     return keep_components(c, other, n) ? draw(c, s, box, pixels) : 0;
 }

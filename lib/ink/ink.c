@@ -21,6 +21,13 @@
 #define MIN_SIGN_SCORE 0.3f
 /* What has less than this part of the usual contrast of ink is texture, or shines through the paper. */
 #define MIN_CONTRAST 0.3f
+/* A page is turned when its writing is upright then by at least so much, as a logarithm of the odds: two digits do not
+ * reach it. */
+#define MIN_EVIDENCE 8.0f
+/* A sign that was overlooked has at least this part of the contrast of the digit beside it, */
+#define MIN_SIGN_CONTRAST 0.6f
+/* and as a point is at most this part of its place wide. */
+#define MAX_POINT 0.3f
 /* The ink of a frame of 28x28 that is nowhere as bright as this, of 255, is stretched. */
 #define MIN_BRIGHT 200
 
@@ -34,15 +41,15 @@ struct ink {
     struct search *search;
     struct cutter *cutter;
     struct upright *upright; /* or NULL */
-    struct candidate *found; /* the search's; what was cut is left of them */
-    int founds, seen;
+    struct candidate *found; /* what was cut is left of them */
+    int founds, seen, signs; /* signs: cut without having been found */
     struct candidate *shown; /* [showns] as they were found */
     int showns;
     struct box *box;       /* [showns] of them */
     struct ink_digit *cut; /* [showns] what was cut out of them */
     struct glyph *glyph;   /* [founds] id: the candidate */
     struct ink_digit *digit; /* [founds] */
-    size_t shown_room, box_room, cut_room, glyph_room, digit_room;
+    size_t found_room, shown_room, box_room, cut_room, glyph_room, digit_room;
 };
 
 struct ink *ink_new(const struct ink_finder *finder, struct err *e)
@@ -64,6 +71,7 @@ void ink_free(struct ink *k)
     search_free(k->search);
     cutter_free(k->cutter);
     upright_free(k->upright);
+    free(k->found);
     free(k->shown);
     free(k->box);
     free(k->cut);
@@ -82,7 +90,7 @@ int ink_seen(const struct ink *k)
 /* Room for n candidates. */
 static int make_room(struct ink *k, size_t n, struct err *e)
 {
-    return grow_to(&k->shown, n, &k->shown_room, sizeof *k->shown, e) ||
+    return grow_to(&k->found, n, &k->found_room, sizeof *k->found, e) || grow_to(&k->shown, n, &k->shown_room, sizeof *k->shown, e) ||
                    grow_to(&k->box, n, &k->box_room, sizeof *k->box, e) ||
                    grow_to(&k->cut, n, &k->cut_room, sizeof *k->cut, e) ||
                    grow_to(&k->glyph, n, &k->glyph_room, sizeof *k->glyph, e) ||
@@ -119,10 +127,13 @@ static int drop_doubtful(struct candidate *c, int n, bool many)
 
 static int find_candidates(struct ink *k, const struct source *s, bool many, struct err *e)
 {
+    struct candidate *c;
     int n = search_run(k->search, s, many ? MAX_PAGE_SIDE : MAX_SINGLE_SIDE, many ? MIN_SIGN_SCORE : MIN_SINGLE_SCORE,
-                       &k->found, e);
-    if (n < 0 || make_room(k, (size_t)n + 1, e))
+                       &c, e);
+    if (n < 0 || make_room(k, 2 * (size_t)n + 1, e)) /* room for a sign after each digit */
         return -1;
+    if (n > 0)
+        memcpy(k->found, c, (size_t)n * sizeof *c);
     n = drop_doubtful(k->found, n, many);
     k->founds = k->showns = n = suppress(k->found, n);
     if (!many)
@@ -151,6 +162,15 @@ static bool is_light(struct ink *k, const struct source *s, int n)
     return sum < 0;
 }
 
+/* Say where the ink of a candidate is. */
+static void set_ink(struct ink *k, struct candidate *c, struct box box)
+{
+    struct ink_digit *d = &k->cut[c->id];
+    c->x = (float)box.x0, c->y = (float)box.y0, c->w = (float)box_width(box), c->h = (float)box_height(box);
+    d->x = box.x0, d->y = box.y0, d->w = box_width(box), d->h = box_height(box);
+    d->class = c->class;
+}
+
 /* Cut candidate i, whose box becomes that of its ink. Returns the contrast of the ink, or 0. */
 static int cut_one(struct ink *k, const struct source *s, bool light, int i)
 {
@@ -161,9 +181,7 @@ static int cut_one(struct ink *k, const struct source *s, bool light, int i)
             near[n++] = k->box[j];
     struct candidate *c = &k->found[i];
     c->contrast = cut_digit(k->cutter, s, light, near, n, &box, k->cut[i].pixels);
-    c->x = (float)box.x0, c->y = (float)box.y0, c->w = (float)box_width(box), c->h = (float)box_height(box);
-    k->cut[i].x = box.x0, k->cut[i].y = box.y0, k->cut[i].w = box_width(box), k->cut[i].h = box_height(box);
-    k->cut[i].class = c->class;
+    set_ink(k, c, box);
     return c->contrast;
 }
 
@@ -172,8 +190,51 @@ static float contrast_of(const struct candidate *c)
     return (float)c->contrast;
 }
 
+/* Is the ink in the place, of so many signs, one that was overlooked: a point or a comma, or a pair, a colon or an
+ * equals sign, of which a part was seen at most? */
+static bool is_overlooked(struct candidate *c, struct box place, int signs)
+{
+    if (c->class == INK_COLON || c->class == INK_EQUALS)
+        return true;
+    bool low = 2 * c->y >= (float)(place.y0 + place.y1);
+    return !signs && low && c->w <= MAX_POINT * (float)box_height(place);
+}
+
+/* Look for a sign in the place, where there are so many: its ink is the digits', and touches neither of them nor a
+ * line, as the teeth of a comb do. Its candidate comes after the last. */
+static void look_for_sign(struct ink *k, const struct source *s, bool light, struct box place, int signs, int contrast)
+{
+    struct box box = place;
+    struct candidate *c = &k->found[k->founds];
+    *c = (struct candidate){.score = 1, .class = INK_POINT, .id = k->showns + k->signs};
+    uint8_t *pixels = k->cut[c->id].pixels;
+    c->contrast = cut_digit(k->cutter, s, light, NULL, 0, &box, pixels);
+    if (cut_was_ruled(k->cutter) || (float)c->contrast < MIN_SIGN_CONTRAST * (float)contrast || box.x0 <= place.x0 ||
+        box.x1 >= place.x1 || box.y1 >= place.y1)
+        return;
+    set_ink(k, c, box);
+    c->class = sign_class(k->found, k->founds + 1, k->founds, pixels);
+    if (is_overlooked(c, place, signs)) {
+        k->founds++;
+        k->signs++;
+    }
+}
+
+/* Look for signs between digits that stand beside each other. */
+static void look_for_signs(struct ink *k, const struct source *s, bool light)
+{
+    int n = k->founds;
+    struct box place;
+    for (int i = 0; i < n; i++) {
+        int signs = k->found[i].class < INK_SIGN ? sign_place(k->found, n, i, &place) : -1;
+        if (signs >= 0)
+            look_for_sign(k, s, light, place, signs, k->found[i].contrast);
+    }
+    k->founds = suppress_same(k->found, k->founds);
+}
+
 /* Cut the first n candidates and leave those that have ink of their own, as dark as the others'. */
-static void cut_all(struct ink *k, const struct source *s, int n)
+static void cut_all(struct ink *k, const struct source *s, int n, bool signs)
 {
     bool light = is_light(k, s, n);
     int cut = 0, left = 0;
@@ -185,6 +246,9 @@ static void cut_all(struct ink *k, const struct source *s, int n)
         if ((float)k->found[i].contrast > MIN_CONTRAST * (float)usual)
             k->found[left++] = k->found[i];
     k->founds = suppress_same(k->found, left);
+    k->signs = 0;
+    if (signs)
+        look_for_signs(k, s, light);
 }
 
 /* ---- Their order ---- */
@@ -281,8 +345,30 @@ static int find_ink(struct ink *k, const struct source *s, bool many, struct err
     k->seen = 0;
     if (find_candidates(k, s, many, e))
         return -1;
-    cut_all(k, s, many ? k->founds : min_int(k->founds, 1));
+    cut_all(k, s, many ? k->founds : min_int(k->founds, 1), many);
     return 0;
+}
+
+/* Unless what was found on the page stands plainly upright, look at it in the other ways, too, the most probable first,
+ * until it does. Returns by how many quarters the page was turned. */
+static int find_upright(struct ink *k, struct source *page, struct err *e)
+{
+    struct source as_it_lies = *page;
+    struct evidence lies = upright_ask(k->upright, k->found, k->founds, k->cut);
+    if (upright_is_plain(&lies, 0))
+        return 0;
+    for (unsigned tried = 1; tried != 0xf;) {
+        int turns = upright_guess(&lies, tried);
+        tried |= 1u << turns;
+        *page = as_it_lies;
+        if (upright_turn(k->upright, turns, page, e) || find_ink(k, page, true, e))
+            return -1;
+        struct evidence turned = upright_ask(k->upright, k->found, k->founds, k->cut);
+        if (upright_is_plain(&turned, fmaxf(upright_margin(&lies), MIN_EVIDENCE)))
+            return turns;
+    }
+    *page = as_it_lies;
+    return find_ink(k, page, true, e);
 }
 
 static int find_digits(struct ink *k, const struct source *s, bool many, struct err *e)
@@ -290,8 +376,8 @@ static int find_digits(struct ink *k, const struct source *s, bool many, struct 
     struct source page = *s;
     if (find_ink(k, &page, many, e))
         return -1;
-    int turns = many && k->upright ? upright_turns(k->upright, k->found, k->founds, k->cut) : 0;
-    if (turns && (upright_turn(k->upright, turns, &page, e) || find_ink(k, &page, many, e)))
+    int turns = many && k->upright ? find_upright(k, &page, e) : 0;
+    if (turns < 0)
         return -1;
     settle_signs(k);
     if (put_in_order(k, e))

@@ -20,9 +20,14 @@
 /* a colon is at least this part, and an equals sign this. */
 #define MIN_COLON 0.35f
 #define MIN_EQUALS 0.2f
+/* A sign that was overlooked has room of at least this part of their height, and this much below their feet. */
+#define MIN_PLACE 0.1f
+#define MAX_BELOW 0.3f
 /* A row of a frame has ink when a pixel is at least so bright; this many rows without part a pair. */
 #define MIN_INK 48
 #define MIN_GAP 2
+/* The smaller of a pair has at least this part of the larger one's ink. */
+#define MIN_ALIKE 0.4f
 
 /* The digits beside a sign, or the one that there is: the mean of their heights and feet, and the lowest foot. */
 struct beside {
@@ -65,21 +70,27 @@ static struct beside look_beside(const struct candidate *c, int n, int sign)
     return b;
 }
 
-/* Are there two things one above the other, as in no digit? */
+/* Are there two things of about one size, one above the other, as in no digit? */
 static bool is_pair(const uint8_t *pixels)
 {
-    int first = -1, last = -1, gap = 0;
+    int part[2] = {0, 0}, empty = 0, parts = 0; /* the ink of the two; rows without since the last */
     for (int y = 0; y < DIGIT_SIDE; y++) {
-        int most = 0;
-        for (int x = 0; x < DIGIT_SIDE; x++)
+        int most = 0, sum = 0;
+        for (int x = 0; x < DIGIT_SIDE; x++) {
             most = max_int(most, pixels[y * DIGIT_SIDE + x]);
-        if (most < MIN_INK)
+            sum += pixels[y * DIGIT_SIDE + x];
+        }
+        if (most < MIN_INK) {
+            empty++;
             continue;
-        gap = first >= 0 ? max_int(gap, y - last - 1) : 0;
-        first = first < 0 ? y : first;
-        last = y;
+        }
+        parts += !parts || empty >= MIN_GAP;
+        if (parts > 2)
+            return false;
+        part[parts - 1] += sum;
+        empty = 0;
     }
-    return gap >= MIN_GAP;
+    return min_int(part[0], part[1]) > MIN_ALIKE * (float)max_int(part[0], part[1]);
 }
 
 /* What class candidate c is, of digits beside it. */
@@ -95,6 +106,24 @@ static int settle(const struct candidate *c, const uint8_t *pixels, struct besid
     if (c->class == INK_SLASH && !reaches && c->sure < MIN_SLASH_SURE)
         return 1;
     return c->slash && reaches ? INK_SLASH : c->class;
+}
+
+int sign_place(const struct candidate *c, int n, int i, struct box *place)
+{
+    const struct candidate *left = &c[i], *right = neighbour(c, n, i, 1);
+    if (!right)
+        return -1;
+    float h = (left->h + right->h) / 2, x0 = left->x + left->w, x1 = right->x;
+    if (x1 - x0 < MIN_PLACE * h)
+        return -1;
+    int signs = 0;
+    float top = fmaxf(left->y, right->y), foot = fmaxf(left->y + left->h, right->y + right->h);
+    for (int k = 0; k < n; k++)
+        if (c[k].x < x1 && c[k].x + c[k].w > x0 && c[k].y < foot + MAX_BELOW * h && c[k].y + c[k].h > top &&
+            &c[k] != left && &c[k] != right && (signs++, !ink_sign(c[k].class)))
+            return -1;
+    *place = (struct box){(int)ceilf(x0), (int)top, (int)x1, (int)(foot + MAX_BELOW * h)};
+    return signs;
 }
 
 int sign_class(const struct candidate *c, int n, int i, const uint8_t *pixels)

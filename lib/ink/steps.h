@@ -89,6 +89,10 @@ enum { INK_POINT = INK_SIGN, INK_COMMA, INK_MINUS, INK_SLASH, INK_COLON, INK_PLU
  * digits beside it, of any other as it was. */
 int sign_class(const struct candidate *c, int n, int i, const uint8_t *pixels);
 
+/* The place between digit i and the one on its right, where a sign may be that the finder has not seen, or not whole.
+ * Returns how many signs are there; -1 when there is no such digit, no room, or something else. */
+int sign_place(const struct candidate *c, int n, int i, struct box *place);
+
 /* ---- upright.c: which way up a page lies ---- */
 
 /* The network that tells it, read only, as ink_finder is. */
@@ -101,10 +105,23 @@ struct upright;
 struct upright *upright_new(const struct turner *turner, struct err *e);
 void upright_free(struct upright *u);
 
-/* How many quarter turns clockwise, 0..3, make a page upright on which n candidates were cut into cut[id]. */
-int upright_turns(struct upright *u, const struct candidate *c, int n, const struct ink_digit *cut);
+/* How probable each way is that a page may lie: the logarithms, by the quarter turns clockwise that make it upright. */
+struct evidence {
+    float way[4];
+    int asked; /* digits */
+};
 
-/* Turn *s so: it becomes a picture that u owns until the next call. */
+/* Ask the n candidates that were cut into cut[id]. */
+struct evidence upright_ask(struct upright *u, const struct candidate *c, int n, const struct ink_digit *cut);
+
+/* How much more probable upright is than any other way; whether it is plainly so, and
+ * at least by `least`; the most probable way, by its turns,
+ * of those whose bits are not set. */
+float upright_margin(const struct evidence *e);
+bool upright_is_plain(const struct evidence *e, float least);
+int upright_guess(const struct evidence *e, unsigned tried);
+
+/* Turn *s by so many quarters clockwise: it becomes a picture that u owns until the next call. */
 int upright_turn(struct upright *u, int turns, struct source *s, struct err *e);
 
 /* A box of the turned picture as it lies in the picture of w x h that it was made of. */
@@ -124,6 +141,9 @@ float cut_polarity(struct cutter *c, const struct source *s, struct box box);
  * paper, 1..255; 0 when there is no ink. */
 int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n,
               struct box *box, uint8_t *pixels);
+
+/* Whether lines crossed the surroundings of the last digit. */
+bool cut_was_ruled(const struct cutter *c);
 
 /* ---- normalise.c (normalise is in ink.h) ---- */
 

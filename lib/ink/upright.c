@@ -1,9 +1,9 @@
 /* Which way up a page lies.
  *
- * Input: a page, and the frames of 28x28 that were cut out where the finder saw digits on it. Output: the page, turned
- * by quarters until its writing stands upright. Algorithm: a small network (models/turn.net) says of each frame
- * which way its head points; the digits of a page lie alike, so that their probabilities are multiplied. One digit
- * may look like another one upside down, ten do not. */
+ * Input: a page, and the frames of 28x28 that were cut out where the finder saw digits on it. Output: how
+ * probable it is that they stand upright, and the page turned by quarters. Algorithm: a small network
+ * (models/turn.net) says of each frame which way its head points; the digits of a page lie alike, so that their
+ * probabilities are multiplied. One digit may look like another one upside down, ten do not. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +14,10 @@
 #include "onnx/onnx.h"
 #include "steps.h"
 
-/* A page is turned when that is more probable by this factor, as a logarithm: three sure digits reach it, two do not.
- * Of photographs, pages on their side gave at least 21, upright ones below 0. */
-#define MIN_EVIDENCE 8.0f
+/* Writing stands plainly upright when that is more probable than any other way by this much a digit, as a logarithm.
+ * Then the page is not looked at in other ways: photographs of upright pages have 0.9 to 3.5, of pages on their side
+ * at most 0.6. */
+#define MIN_PLAIN 0.8f
 /* So improbable, 0..1, is no way for a digit, however sure the network is: some are drawn like another one. */
 #define MIN_DOUBT 0.025f
 
@@ -119,7 +120,7 @@ void upright_free(struct upright *u)
 }
 
 /* Add the logarithms of how probable each way is for the digit in these pixels. */
-static void ask(struct upright *u, const uint8_t *pixels, float evidence[WAYS])
+static void ask(struct upright *u, const uint8_t *pixels, float way[WAYS])
 {
     float logits[WAYS];
     double p[WAYS];
@@ -128,21 +129,40 @@ static void ask(struct upright *u, const uint8_t *pixels, float evidence[WAYS])
     infer_run(u->infer, u->frame, 1, logits);
     softmax(logits, WAYS, 1, p);
     for (int i = 0; i < WAYS; i++)
-        evidence[u->turner->turns[i]] += logf(MIN_DOUBT + (1 - WAYS * MIN_DOUBT) * (float)p[i]);
+        way[u->turner->turns[i]] += logf(MIN_DOUBT + (1 - WAYS * MIN_DOUBT) * (float)p[i]);
 }
 
-int upright_turns(struct upright *u, const struct candidate *c, int n, const struct ink_digit *cut)
+struct evidence upright_ask(struct upright *u, const struct candidate *c, int n, const struct ink_digit *cut)
 {
-    float evidence[WAYS] = {0};
-    int turns = 0, digits = 0, asked = 0;
-    for (int i = 0; i < n; i++)
-        digits += !ink_sign(c[i].class);
-    for (int i = 0; i < n; i++)
-        if (!ink_sign(c[i].class) && asked++ % (1 + digits / ASKED) == 0)
-            ask(u, cut[c[i].id].pixels, evidence);
-    for (int t = 1; t < WAYS; t++)
-        turns = evidence[t] > evidence[turns] ? t : turns;
-    return evidence[turns] > evidence[0] + MIN_EVIDENCE ? turns : 0;
+    struct evidence e = {{0}, 0};
+    int writing = 0, i = 0;
+    for (int k = 0; k < n; k++)
+        writing += !ink_sign(c[k].class);
+    for (int k = 0; k < n; k++)
+        if (!ink_sign(c[k].class) && i++ % (1 + writing / ASKED) == 0) {
+            ask(u, cut[c[k].id].pixels, e.way);
+            e.asked++;
+        }
+    return e;
+}
+
+float upright_margin(const struct evidence *e)
+{
+    return e->way[0] - fmaxf(e->way[1], fmaxf(e->way[2], e->way[3]));
+}
+
+bool upright_is_plain(const struct evidence *e, float least)
+{
+    return upright_margin(e) >= fmaxf(least, MIN_PLAIN * (float)e->asked);
+}
+
+int upright_guess(const struct evidence *e, unsigned tried)
+{
+    int best = -1;
+    for (int t = 0; t < WAYS; t++)
+        if (!(tried & 1u << t) && (best < 0 || e->way[t] > e->way[best]))
+            best = t;
+    return best;
 }
 
 struct box upright_back(struct box b, int turns, int w, int h)
