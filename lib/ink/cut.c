@@ -408,7 +408,7 @@ static int put_own_first(struct cutter *c, const struct box *other, int others, 
 
 /* Of the components leave those that are the digit's; of those that go on beyond it what is in its box and not
  * another's. Returns whether there is any ink. */
-static bool keep_components(struct cutter *c, const struct box *other, int others)
+static bool keep_components(struct cutter *c, const struct box *other, int others, bool whole)
 {
     bool kept = false;
     int all = 0;
@@ -418,7 +418,7 @@ static bool keep_components(struct cutter *c, const struct box *other, int other
     for (int at = 0; at < c->w * c->h; at++) {
         int n = c->mask[at] == 1 ? take_component(c, at) : 0;
         int own = (float)count_inside(c, n) >= MIN_OWN * (float)n ? n : put_own_first(c, other, others, n);
-        if (own < n && (float)own < MIN_MAIN * (float)all)
+        if (own < n && (whole || (float)own < MIN_MAIN * (float)all))
             own = 0;
         for (int i = 0; i < own; i++)
             c->mask[c->list[i]] = KEPT;
@@ -464,8 +464,8 @@ static int draw(struct cutter *c, const struct source *s, struct box *box, uint8
     return full;
 }
 
-int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, struct box *box,
-              uint8_t *pixels)
+int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, bool whole,
+              struct box *box, uint8_t *pixels)
 {
     load(c, s, *box);
     compare(c, light);
@@ -473,5 +473,5 @@ int cut_digit(struct cutter *c, const struct source *s, bool light, const struct
     c->ruled = erase_rulings(c);
     if (c->ruled) /* ink paler than the lines is told from paper without them */
         mark(c);
-    return keep_components(c, other, n) ? draw(c, s, box, pixels) : 0;
+    return keep_components(c, other, n, whole) ? draw(c, s, box, pixels) : 0;
 }

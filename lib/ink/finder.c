@@ -392,7 +392,7 @@ static int class_of(const struct ink_finder *f, const float *logit, long cells, 
     int class = signs > best[INK_OTHER] ? sign : INK_OTHER;
     if (digits >= signs && score * digits >= MIN_DIGIT * all)
         class = digit;
-    *slash = class == 1 && best[INK_SLASH] >= MIN_SLASH * best[1];
+    *slash = (class == 1 || class == INK_OTHER) && best[INK_SLASH] >= MIN_SLASH * best[class];
     *sure = best[class] / all;
     return class;
 }

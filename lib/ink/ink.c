@@ -180,7 +180,7 @@ static int cut_one(struct ink *k, const struct source *s, bool light, int i)
         if (j != i && k->shown[j].score >= MIN_SCORE && !box_apart(box, k->box[j], box_longer(box) / 4 + 2))
             near[n++] = k->box[j];
     struct candidate *c = &k->found[i];
-    c->contrast = cut_digit(k->cutter, s, light, near, n, &box, k->cut[i].pixels);
+    c->contrast = cut_digit(k->cutter, s, light, near, n, ink_sign(c->class) != 0, &box, k->cut[i].pixels);
     set_ink(k, c, box);
     return c->contrast;
 }
@@ -208,7 +208,7 @@ static void look_for_sign(struct ink *k, const struct source *s, bool light, str
     struct candidate *c = &k->found[k->founds];
     *c = (struct candidate){.score = 1, .class = INK_POINT, .id = k->showns + k->signs};
     uint8_t *pixels = k->cut[c->id].pixels;
-    c->contrast = cut_digit(k->cutter, s, light, NULL, 0, &box, pixels);
+    c->contrast = cut_digit(k->cutter, s, light, NULL, 0, true, &box, pixels);
     if (cut_was_ruled(k->cutter) || (float)c->contrast < MIN_SIGN_CONTRAST * (float)contrast || box.x0 <= place.x0 ||
         box.x1 >= place.x1 || box.y1 >= place.y1)
         return;

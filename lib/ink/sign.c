@@ -100,7 +100,8 @@ static int settle(const struct candidate *c, const uint8_t *pixels, struct besid
     bool narrow = c->w < 0.7f * c->h, low = h < MAX_LOW && b.foot - c->y < MAX_LOW * b.height;
     if (h > (narrow ? MIN_COLON : MIN_EQUALS) && h < MAX_PAIR && is_pair(pixels))
         return narrow ? INK_COLON : INK_EQUALS;
-    if (low && (c->class == 1 || c->class == INK_SLASH || c->class == INK_POINT || c->class == INK_COMMA))
+    bool spot = c->class == 1 || c->class == INK_SLASH || c->class == INK_POINT || c->class == INK_COMMA;
+    if (low && (spot || (narrow && c->class < INK_SIGN)))
         return below >= MIN_COMMA_BELOW * b.height ? INK_COMMA : INK_POINT;
     bool reaches = b.count == 2 && h >= MIN_SLASH_HEIGHT && c->y + c->h - b.lowest >= MIN_SLASH_BELOW * b.height;
     if (c->class == INK_SLASH && !reaches && c->sure < MIN_SLASH_SURE)

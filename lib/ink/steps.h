@@ -139,7 +139,7 @@ float cut_polarity(struct cutter *c, const struct source *s, struct box box);
 /* Cut the digit in `box` out of the picture, dark ink or light. other: the boxes of n other digits, whose ink
  * is not this one's. Fills pixels [28][28] and makes *box that of the ink. Returns the ink's contrast to the
  * paper, 1..255; 0 when there is no ink. */
-int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n,
+int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, bool whole,
               struct box *box, uint8_t *pixels);
 
 /* Whether lines crossed the surroundings of the last digit. */
