@@ -50,7 +50,7 @@ static int class_of(int class, int longest, double cut)
     bool fits = longest >= MIN_TALL && longest <= MAX_TALL;
     if (class >= OTHER)
         return fits && cut < 0.3 ? class : -1;
-    if (longest > MAX_NEAR)
+    if (longest < MIN_NEAR || longest > MAX_NEAR)
         return -1;
     return fits && cut < 0.06 ? class : ANY;
 }

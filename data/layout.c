@@ -91,8 +91,7 @@ static void framed(struct scene *s)
         double x = range(s, 0, SIDE * 0.7), y = range(s, s->tall, SIDE), h = s->tall,
                gap = range(s, -0.04, 0.3);
         double m = range(s, 0.1, 0.8) * h;
-        make_text(s, text);
-        double end = write_number(s, text, x, y, gap);
+        double end = write_number(s, make_text(s, text), x, y, gap);
         int how = below(s, 4);
         float *layer = chance(s, 0.5) ? s->rule : s->ink;
         if (how < 2)
@@ -134,7 +133,7 @@ static void rule_page(struct scene *s, double y, double lead)
 static void lines_of(struct scene *s, double words, bool sums)
 {
     double lead = s->tall * range(s, 1.3, 2.8),
-           gap = chance(s, 0.45) ? range(s, -0.2, 0.1) : range(s, 0.05, 0.6);
+           gap = chance(s, 0.55) ? range(s, -0.15, 0.06) : range(s, 0.05, 0.6);
     double first = FROM + range(s, 0, lead), margin = chance(s, 0.4) ? range(s, 0, 90) : FROM,
            full = range(s, 0.5, 1);
     char text[32];
@@ -169,6 +168,16 @@ static void lines_of(struct scene *s, double words, bool sums)
     }
 }
 
+/* Writing too small for this level: several digits of it are none. */
+static void tiny(struct scene *s)
+{
+    s->kind = "tiny";
+    s->tall = log_range(s, 2.5, MIN_NEAR);
+    s->wall = range(s, 0.6, 1);
+    lines_of(s, chance(s, 0.6) ? 0 : range(s, 0, 0.9), false);
+    s->tall = MIN_TALL;
+}
+
 static void scattered(struct scene *s, int n, double low, double high)
 {
     for (int i = 0; i < n; i++) {
@@ -185,12 +194,18 @@ static void scattered(struct scene *s, int n, double low, double high)
 static void large(struct scene *s)
 {
     double h = log_range(s, 94, 330);
+    char text[32];
     s->kind = "large";
     if (chance(s, 0.5))
         s->pen = log_range(s, 1.2, 6) / h;
+    s->tall = h;
     for (int n = 1 + below(s, 3); n > 0; n--)
-        if (chance(s, 0.75))
+        if (chance(s, 0.4))
+            write_number(s, make_text(s, text), range(s, -h, SIDE), range(s, 0, SIDE + h), range(s, -0.1, 0.4));
+        else if (chance(s, 0.75))
             write_digit(s, range(s, 0, SIDE), range(s, 0, SIDE), h * range(s, 0.8, 1.2), 1);
+        else if (chance(s, 0.3))
+            write_word(s, s->rule, stock_face(s->stock, "print", &s->r), range(s, -h, SIDE), range(s, 0, SIDE + h), h, 4, 0);
         else
             write_other(s, range(s, 0, SIDE), range(s, 0, SIDE), h);
     s->tall = 90;
@@ -228,13 +243,16 @@ static void table(struct scene *s)
 /* A page of letters of one face; of its words so many are numbers. */
 static void lettered(struct scene *s, float *layer, const char *kind, double h, double digits)
 {
-    double lead = h * range(s, 1.4, 2.6);
+    double lead = h * range(s, 1.4, 2.6), squares = chance(s, 0.15) ? 0.8 : 0;
     const char *face = stock_face(s->stock, kind, &s->r);
     for (double y = FROM; y < TO; y += lead) {
         if (chance(s, 0.05))
             face = stock_face(s->stock, kind, &s->r);
         for (double x = FROM + range(s, 0, 60); face && x < TO; x += h * range(s, 0.5, 1.2))
-            x = write_word(s, layer, face, x, y, h, 1 + below(s, 10), chance(s, digits) ? 1 : 0.01);
+            if (chance(s, squares))
+                x = write_squares(s, layer, x, y, h, 1 + below(s, 10));
+            else
+                x = write_word(s, layer, face, x, y, h, 1 + below(s, 10), chance(s, digits) ? 1 : 0.01);
     }
 }
 
@@ -277,6 +295,36 @@ static void draw_wheel(struct scene *s, double cx, double cy, double size)
         draw_line(s, s->ink, cx, cy, p[i * 32 / spokes].x, p[i * 32 / spokes].y, width * 0.5, 1);
 }
 
+/* Whether a box of those drawn lies in these bounds. */
+static bool taken(const struct scene *s, double x0, double y0, double x1, double y1)
+{
+    for (int i = 0; i < s->n; i++) {
+        const struct box *b = &s->boxes[i];
+        if (b->x1 > x0 && b->x0 < x1 && b->y1 > y0 && b->y0 < y1)
+            return true;
+    }
+    return false;
+}
+
+/* The rings of a pad: pairs of wires through holes, where nothing is written. */
+static void add_coil(struct scene *s)
+{
+    double size = log_range(s, 6, 40), pitch = size * range(s, 0.8, 2), width = size * range(s, 0.06, 0.2);
+    double rx = size * range(s, 0.2, 0.5), ry = size * range(s, 0.5, 1), y = range(s, -size, SIDE + size);
+    double apart = chance(s, 0.6) ? range(s, 0.2, 0.6) * rx : 0, climb = normal(s, 0.1);
+    for (double x = FROM; x < TO; x += pitch, y += climb * pitch) {
+        struct point p[17], at = seen(s, x, y);
+        if (taken(s, at.x - 2 * rx, at.y - ry - 2, at.x + 2 * rx, at.y + ry + 2))
+            continue;
+        for (double dx = 0; dx <= apart; dx += apart + 1) {
+            for (int i = 0; i <= 16; i++)
+                p[i] = (struct point){x + dx + rx * cos(i * 0.36), y + ry * sin(i * 0.36)};
+            draw_path(s, s->ink, p, 17, width, 1);
+        }
+        draw_line(s, s->ink, x + rx, y + ry, x + rx + 0.1, y + ry, 3 * width, 1);
+    }
+}
+
 /* Edges and surfaces as a room has them; soft and round ones as a face has them. */
 static void clutter(struct scene *s)
 {
@@ -295,6 +343,8 @@ static void clutter(struct scene *s)
             draw_line(s, s->ink, range(s, 0, SIDE), range(s, 0, SIDE), range(s, 0, SIDE),
                       range(s, 0, SIDE), log_range(s, 0.7, 12), rng_uniform(&s->r));
     }
+    if (chance(s, 0.2))
+        add_coil(s);
     if (soft)
         blur(s->ink, SIDE, SIDE, range(s, 0.7, 5));
 }
@@ -318,17 +368,6 @@ static void add_folds(struct scene *s, int n)
                   y + reach * sin(angle), log_range(s, 0.5, fmin(5, 0.2 * s->tall)),
                   range(s, 0.15, 1));
     }
-}
-
-/* Whether a box of those drawn lies in these bounds. */
-static bool taken(const struct scene *s, double x0, double y0, double x1, double y1)
-{
-    for (int i = 0; i < s->n; i++) {
-        const struct box *b = &s->boxes[i];
-        if (b->x1 > x0 && b->x0 < x1 && b->y1 > y0 && b->y0 < y1)
-            return true;
-    }
-    return false;
 }
 
 /* Printed words where nothing is written. */
@@ -421,10 +460,10 @@ static void draw_hand(struct scene *s)
     s->slope = normal(s, 0.03);
     s->wide = range(s, 0.75, 1.2);
     s->unsteady = range(s, 0.4, 1.5);
-    s->wall = chance(s, 0.6) ? range(s, 0.6, 2) : range(s, 1, fmin(5, 0.2 * s->tall));
+    s->wall = chance(s, 0.6) ? range(s, 0.6, 2) : range(s, 1, fmin(8, 0.2 * s->tall));
     s->wall_ink = chance(s, 0.3) ? 1 : range(s, 0.15, 1);
     s->dash = chance(s, 0.08) ? range(s, 1, 5) : 0;
-    s->strike = chance(s, 0.08) ? range(s, 0.02, 0.3) : 0;
+    s->strike = chance(s, 0.12) ? range(s, 0.03, 0.35) : 0;
 }
 
 static void numbers(struct scene *s)
@@ -474,11 +513,11 @@ static const struct {
     int often;
     bool digits; /* there may be some */
 } kinds[] = {
-    {grid, 15, true},    {comb, 5, true},   {row, 8, true},      {framed, 5, true},
-    {numbers, 14, true}, {sums, 8, true},   {table, 5, true},    {few, 8, true},
-    {scatter, 11, true}, {thumb, 8, true},  {words, 6, true},    {print, 4, true},
-    {large, 12, false},   {empty, 5, false}, {clutter, 5, false}, {barcode, 1, false},
-    {maze, 1, false},
+    {grid, 15, true},    {comb, 7, true},    {row, 10, true},    {framed, 6, true},
+    {numbers, 20, true}, {sums, 12, true},   {table, 5, true},   {few, 8, true},
+    {scatter, 11, true}, {thumb, 8, true},   {words, 6, true},   {print, 4, true},
+    {large, 14, false},  {tiny, 5, false},   {empty, 5, false},  {clutter, 5, false},
+    {barcode, 1, false}, {maze, 1, false},
 };
 #define KINDS ((int)(sizeof kinds / sizeof *kinds))
 
@@ -500,6 +539,8 @@ void lay_out(struct scene *s)
         add_dust(s, 1 + below(s, 20));
     if (chance(s, 0.12))
         add_folds(s, 1 + below(s, 4));
+    if (chance(s, 0.03))
+        add_coil(s);
     if (chance(s, 0.12))
         add_print(s, kinds[kind].digits ? 0.1 : 0);
 }

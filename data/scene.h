@@ -13,9 +13,10 @@
 #define SIDE 256
 #define PIXELS (SIDE * SIDE)
 #define MAX_BOXES 1024
-#define MIN_TALL 9  /* pixels of the longest side of a digit that is to be found at this level */
-#define MAX_TALL 60 /* the same, at most */
-#define MAX_NEAR 72 /* up to here a digit may be found or not */
+#define MIN_NEAR 6  /* pixels of the longest side of a digit: from here on it may be found or not, below it is none */
+#define MIN_TALL 9  /* from here on it is to be found at this level */
+#define MAX_TALL 60 /* up to here it is to be found, */
+#define MAX_NEAR 72 /* and up to here it may be found or not */
 
 enum {
     SIGN = 10, /* the first of SIGN_CLASSES */
@@ -99,9 +100,12 @@ void write_other(struct scene *s, double x, double y, double h);
 double write_cursive(struct scene *s, double x, double y, double h, int count);
 double write_word(struct scene *s, float *layer, const char *face, double x, double y, double h,
                   int count, double digits);
+/* Print of a script whose letters are squares of strokes; where it ends. */
+double write_squares(struct scene *s, float *layer, double x, double y, double h, int count);
 /* Signs and letters alone. */
 void write_mark(struct scene *s, double x, double y, double h);
-void make_text(struct scene *s, char text[32]);
+/* A number with its signs, into text; returns text. */
+char *make_text(struct scene *s, char text[32]);
 
 /* layout.c */
 void lay_out(struct scene *s);

@@ -3,11 +3,7 @@
  * Input: labelled streams of writing. Output: pages that were written on with it and photographed,
  * and in the fact boxes where. Each scene has a generator of random numbers of its own.
  *
- * No page is turned by a quarter or upside down yet. How it could be learnt: turn one scene in
- * eight, boxes and all, as its last step; tell it in a fact turn=90, 180 or 270, and the digits of
- * it as a class each turn, `turned`, with their boxes. The finder then sees no digits on such a
- * page but `turned` ones, and preproc looks again at the page turned to where most of its boxes are
- * digits. (6 and 9, 0, 8 and 1 look alike upside down: there the other digits of the page decide.)
+ * All pages stand upright: which way up they lie is told by the digits found (lib/ink/upright.c).
  */
 #include "scene.h"
 

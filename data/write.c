@@ -16,6 +16,7 @@ static double stroke_width(const struct scene *s, double h)
 }
 
 static void write_scribble(struct scene *s, double x, double y, double h);
+static void write_blot(struct scene *s, double x, double y, double h);
 
 /* Whether some of what is h tall at (x, y) may be seen. */
 static bool in_sight(const struct scene *s, double x, double y, double h)
@@ -34,14 +35,16 @@ static void join_boxes(struct box *a, const struct box *b)
  */
 static void strike(struct scene *s, int first, double x, double y, double h, bool slash)
 {
-    int class = slash ? s->boxes[first].class : OTHER;
-    if (slash || chance(s, 0.4)) {
+    int class = slash ? s->boxes[first].class : NONE; /* what is struck out is no digit */
+    if (slash || chance(s, 0.3)) {
         double up = slash ? 0.5 : range(s, -0.3, 0.5), reach = slash ? 0.35 : range(s, 0.4, 0.7);
         struct point p[2] = {{x - reach * h, y + up * h}, {x + reach * h, y - up * h}};
         draw_path(s, s->ink, p, 2, stroke_width(s, h), 1);
         path_box(s, p, 2, stroke_width(s, h), OTHER);
-    } else {
+    } else if (chance(s, 0.5)) {
         write_scribble(s, x, y, h);
+    } else {
+        write_blot(s, x, y, h * range(s, 1, 2));
     }
     if (s->n > first + 1)
         join_boxes(&s->boxes[first], &s->boxes[s->n - 1]);
@@ -358,6 +361,29 @@ double write_word(struct scene *s, float *layer, const char *face, double x, dou
     return x;
 }
 
+double write_squares(struct scene *s, float *layer, double x, double y, double h, int count)
+{
+    double width = h * range(s, 0.04, 0.1);
+    for (; count > 0; count--, x += 1.1 * h) {
+        struct point p[2], corner[2] = {{x, y - h}, {x + h, y}};
+        if (!in_sight(s, x, y, h))
+            continue;
+        for (int strokes = 4 + below(s, 9); strokes > 0; strokes--) {
+            double u = rng_uniform(&s->r), v = rng_uniform(&s->r), reach = range(s, 0.3, 1);
+            p[0] = p[1] = (struct point){x + u * h, y - v * h};
+            if (chance(s, 0.5))
+                p[0].x = x + u * (1 - reach) * h, p[1].x = p[0].x + reach * h;
+            else if (chance(s, 0.6))
+                p[0].y = y - v * (1 - reach) * h, p[1].y = p[0].y - reach * h;
+            else
+                p[1].x += range(s, -0.4, 0.4) * h, p[1].y += 0.4 * h * reach;
+            draw_path(s, layer, p, 2, width, 1);
+        }
+        path_box(s, corner, 2, width, layer == s->back ? -1 : NONE);
+    }
+    return x;
+}
+
 /* A number as people write them: plain, with a point or comma, a date, a time, a sum. */
 static const char *const forms[] = {
     "n",     "n",           "n",         "n",          "n,n",       "n.n",   "nn.nn",   "nn,nn",
@@ -367,16 +393,17 @@ static const char *const forms[] = {
     "n x n", "(n+n)xn",     "n-nx(n+n)", "nndn=n",     "n=n",       "[n,n]", "|n|",     "n~n",
 };
 
-void make_text(struct scene *s, char text[32])
+char *make_text(struct scene *s, char text[32])
 {
-    const char *form = forms[below(s, chance(s, 0.5) ? 4 : (int)(sizeof forms / sizeof *forms))];
+    const char *form = forms[below(s, chance(s, 0.4) ? 4 : (int)(sizeof forms / sizeof *forms))];
     int n = 0, only = form[0] == 'n' && !form[1];
     for (; *form && n < 30; form++) {
         int digits = *form != 'n' ? 0 : only ? 1 + below(s, 9) : chance(s, 0.2) ? 2 : 1;
         if (!digits)
             text[n++] = *form;
         for (int i = 0; i < digits && n < 30; i++)
-            text[n++] = (char)('0' + below(s, 10));
+            text[n++] = (char)('0' + (chance(s, 0.06) ? 1 : below(s, 10))); /* a 1 is easily overlooked */
     }
     text[n] = '\0';
+    return text;
 }

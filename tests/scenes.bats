@@ -54,7 +54,7 @@ END
 
 @test "every kind of scene is drawn" {
     [ "$(facts kind <scenes.pgm | sort -u | tr '\n' ' ')" = "barcode clutter comb empty few frame grid large \
-maze numbers print row scatter sums table thumb words " ]
+maze numbers print row scatter sums table thumb tiny words " ]
 }
 
 @test "a scene is 256x256, of local contrast: paper is 128" {
