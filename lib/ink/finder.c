@@ -30,6 +30,8 @@
 #define MAX_SIZE 44
 /* on the last level this is the most that the network has learnt. */
 #define MAX_LAST_SIZE 64
+/* Where all boxes of a level are at least so large, in pixels, the finer ones are left out. */
+#define MIN_ENOUGH 20
 /* No tile is wider or higher than this, in pixels, which bounds the memory of the network's maps. */
 #define MAX_TILE 512
 /* A box is left to the reader when digits in it are at least so probable, times its score: it refuses what is
@@ -73,8 +75,9 @@ struct search {
     struct threads *threads; /* one */
     struct plan plan[PLANS];
     long time;
-    struct pyramid level;
-    int width, height;       /* of the level with its margin, multiples of STRIDE */
+    struct pyramid pyramid;
+    const struct level *level; /* of it, at hand */
+    int width, height;       /* of that with its margin, multiples of STRIDE */
     uint8_t *padded, *contrast; /* [height][width] */
     uint32_t *scratch;
     float *tile, *map;       /* the network's input and output */
@@ -247,7 +250,7 @@ void search_free(struct search *s)
     for (int i = 0; i < PLANS; i++)
         infer_free(s->plan[i].infer);
     threads_free(s->threads);
-    pyramid_free(&s->level);
+    pyramid_free(&s->pyramid);
     free(s->padded);
     free(s->contrast);
     free(s->scratch);
@@ -308,7 +311,7 @@ static struct infer *plan_for(struct search *s, int width, int height, struct er
 /* Continue the level by its outermost pixels on all sides. */
 static int pad(struct search *s, struct err *e)
 {
-    const struct pyramid *l = &s->level;
+    const struct level *l = s->level;
     s->width = (l->width + 2 * MARGIN + STRIDE - 1) / STRIDE * STRIDE;
     s->height = (l->height + 2 * MARGIN + STRIDE - 1) / STRIDE * STRIDE;
     size_t n = (size_t)s->width * (size_t)s->height;
@@ -402,7 +405,7 @@ static struct candidate decode(const struct search *s, struct box tile, long cel
 {
     const struct ink_finder *f = s->finder;
     const float *class = s->map + CLASS * cells + cell, *size = class + f->classes * cells;
-    float scale = (float)s->level.scale;
+    float scale = (float)s->level->scale;
     float cx = (float)(tile.x0 - MARGIN) + STRIDE * ((float)x + size[DX * cells]);
     float cy = (float)(tile.y0 - MARGIN) + STRIDE * ((float)y + size[DY * cells]);
     float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]), sure;
@@ -416,7 +419,7 @@ static struct candidate decode(const struct search *s, struct box tile, long cel
 static int take_peaks(struct search *s, struct box tile, float least, struct err *e)
 {
     int w = box_width(tile) / STRIDE, h = box_height(tile) / STRIDE;
-    float most = pyramid_is_last(&s->level) ? MAX_LAST_SIZE : MAX_SIZE;
+    float most = s->level == &s->pyramid.level[s->pyramid.levels - 1] ? MAX_LAST_SIZE : MAX_SIZE;
     struct box own = own_cells(s, tile);
     for (int y = own.y0; y < own.y1; y++)
         for (int x = own.x0; x < own.x1; x++) {
@@ -424,7 +427,7 @@ static int take_peaks(struct search *s, struct box tile, float least, struct err
             if (!(s->map[cell] >= least) || !is_peak(s->map, w, h, x, y))
                 continue;
             struct candidate c = decode(s, tile, (long)w * h, cell, x, y);
-            float size = fmaxf(c.w, c.h) / (float)s->level.scale;
+            float size = fmaxf(c.w, c.h) / (float)s->level->scale;
             bool fits = size <= most && (size >= MIN_SIZE || ink_sign(c.class));
             if (!(fits && fabsf(c.x) < MAX_PLACE && fabsf(c.y) < MAX_PLACE))
                 continue;
@@ -469,6 +472,20 @@ static int search_level(struct search *s, float least, struct err *e)
     return 0;
 }
 
+/* Is all that was found on a level, from candidate `first` on, so large that there is nothing to be seen on a finer one?
+ * Those levels take most of the time, and their noise is what is most often taken for writing. */
+static bool is_enough(const struct search *s, int first)
+{
+    float least = INFINITY;
+    bool digits = false;
+    for (int i = first; i < s->founds; i++)
+        if (s->found[i].score >= MIN_SCORE && !ink_sign(s->found[i].class)) {
+            least = fminf(least, fmaxf(s->found[i].w, s->found[i].h) / (float)s->level->scale);
+            digits |= s->found[i].class < INK_SIGN;
+        }
+    return digits && least >= MIN_ENOUGH;
+}
+
 static int compare_scores(const void *a, const void *b)
 {
     const struct candidate *x = a, *y = b;
@@ -480,12 +497,14 @@ int search_run(struct search *s, const struct source *picture, int side, float l
 {
     float logit = logf(least / (1 - least));
     s->founds = 0;
-    if (pyramid_start(&s->level, picture, side, e))
+    if (pyramid_make(&s->pyramid, picture, side, e))
         return -1;
-    do {
+    for (int i = s->pyramid.levels - 1, before = 0; i >= 0 && !is_enough(s, before); i--) {
+        before = s->founds;
+        s->level = &s->pyramid.level[i];
         if (search_level(s, logit, e))
             return -1;
-    } while (pyramid_next(&s->level));
+    }
     *found = s->found;
     if (s->founds > MAX_CANDIDATES)
         qsort(s->found, (size_t)s->founds, sizeof *s->found, compare_scores);

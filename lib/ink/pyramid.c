@@ -1,7 +1,6 @@
 /* The image pyramid, between the frame and local contrast.
  *
- * Input: gray pixels of any size. Output: the levels, one after the other in one buffer. Each pixel of a
- * level is the mean of those it stands for (Burt and Adelson, "The Laplacian pyramid as a compact image
+ * Input: gray pixels of any size. Output: the levels, one after the other. Each pixel of a level is the mean of those it stands for (Burt and Adelson, "The Laplacian pyramid as a compact image
  * code", 1983, with a box for the filter); tiny pictures are enlarged by linear interpolation. */
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +51,7 @@ static int between(int i, int k, int n, int *at)
     return *at == n - 1 ? 0 : place - *at * 2 * k;
 }
 
-static void enlarge(struct pyramid *p, const struct source *s, int k)
+static void enlarge(const struct level *p, const struct source *s, int k)
 {
     int whole = 2 * k;
     for (int y = 0; y < p->height; y++) {
@@ -67,37 +66,25 @@ static void enlarge(struct pyramid *p, const struct source *s, int k)
     }
 }
 
-int pyramid_start(struct pyramid *p, const struct source *s, int side, struct err *e)
+int pyramid_make(struct pyramid *p, const struct source *s, int side, struct err *e)
 {
     int longest = max_int(s->w, s->h), more = (MIN_FIRST_SIDE + longest - 1) / longest;
     int less = (longest + side - 1) / side;
-    p->width = more * ((s->w + less - 1) / less);
-    p->height = more * ((s->h + less - 1) / less);
-    p->scale = (double)less / more;
-    if (grow_to(&p->gray, (size_t)p->width * (size_t)p->height, &p->room, 1, e))
+    struct level l = {NULL, more * ((s->w + less - 1) / less), more * ((s->h + less - 1) / less), (double)less / more};
+    if (grow_to(&p->gray, 2 * (size_t)l.width * (size_t)l.height + 2 * MAX_LEVELS, &p->room, 1, e))
         return -1;
+    l.gray = p->gray;
     if (more == 1)
-        reduce(s, (struct box){0, 0, s->w, s->h}, less, p->gray);
+        reduce(s, (struct box){0, 0, s->w, s->h}, less, l.gray);
     else
-        enlarge(p, s, more);
+        enlarge(&l, s, more);
+    p->level[0] = l;
+    for (p->levels = 1; max_int(l.width, l.height) >= 2 * MIN_SIDE; p->level[p->levels++] = l) {
+        struct source above = {l.gray, l.width, l.width, l.height};
+        l = (struct level){l.gray + (size_t)l.width * (size_t)l.height, (l.width + 1) / 2, (l.height + 1) / 2, 2 * l.scale};
+        reduce(&above, (struct box){0, 0, above.w, above.h}, 2, l.gray);
+    }
     return 0;
-}
-
-bool pyramid_is_last(const struct pyramid *p)
-{
-    return max_int(p->width, p->height) < 2 * MIN_SIDE;
-}
-
-int pyramid_next(struct pyramid *p)
-{
-    struct source s = {p->gray, p->width, p->width, p->height};
-    if (pyramid_is_last(p))
-        return 0;
-    reduce(&s, (struct box){0, 0, s.w, s.h}, 2, p->gray); /* what is written has been read */
-    p->width = (s.w + 1) / 2;
-    p->height = (s.h + 1) / 2;
-    p->scale *= 2;
-    return 1;
 }
 
 void pyramid_free(struct pyramid *p)

@@ -36,10 +36,17 @@ int weighted_median(const struct candidate *c, int n, float (*value)(const struc
 
 /* ---- pyramid.c: the picture at several sizes, each half the one before ---- */
 
+struct level {
+    uint8_t *gray; /* [height][width], the pyramid's */
+    int width, height;
+    double scale; /* pixels of the picture a side of one of its pixels */
+};
+
+enum { MAX_LEVELS = 12 }; /* from the largest picture to the smallest */
 struct pyramid {
-    int width, height; /* of the level at hand */
-    double scale;      /* pixels of the picture a side of one of its pixels */
-    uint8_t *gray;     /* [height][width], owned */
+    struct level level[MAX_LEVELS]; /* the largest first */
+    int levels;
+    uint8_t *gray; /* owned */
     size_t room;
 };
 
@@ -47,11 +54,9 @@ struct pyramid {
  * lower edge of fewer. */
 void reduce(const struct source *s, struct box part, int k, uint8_t *out);
 
-/* Make the first level: reduced by a whole number so that its longest side is at most `side`, or enlarged
- * when it is tiny. Then go on to the next: pyramid_next returns 0 when that would be too small, else 1. */
-int pyramid_start(struct pyramid *p, const struct source *s, int side, struct err *e);
-int pyramid_next(struct pyramid *p);
-bool pyramid_is_last(const struct pyramid *p);
+/* Make the levels of a picture. The first is reduced by a whole number so that its longest side is at most `side`, or
+ * enlarged when it is tiny; the last one's is 28 to 55. */
+int pyramid_make(struct pyramid *p, const struct source *s, int side, struct err *e);
 void pyramid_free(struct pyramid *p);
 
 /* ---- finder.c: the network, from a picture to candidates ---- */

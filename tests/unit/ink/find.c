@@ -63,18 +63,17 @@ static void test_pyramid(void)
     struct err e = ERR_NONE;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct pyramid p = {0};
-        int w = sizes[i].w, h = sizes[i].h, levels = 1, flat = 1;
+        int w = sizes[i].w, h = sizes[i].h, flat = 1;
         uint8_t *g = malloc((size_t)w * (size_t)h);
         memset(g, 77, (size_t)w * (size_t)h);
-        pyramid_start(&p, &(struct source){g, w, w, h}, sizes[i].side, &e);
-        CHECK(p.width == sizes[i].width && p.height == sizes[i].height, "%dx%d begins as %dx%d", w, h, p.width,
-              p.height);
-        while (pyramid_next(&p))
-            levels++;
-        for (int k = 0; k < p.width * p.height; k++)
-            flat &= p.gray[k] == 77;
-        CHECK(levels == sizes[i].levels && p.width == sizes[i].last_width && p.height == sizes[i].last_height,
-              "and ends on level %d as %dx%d", levels, p.width, p.height);
+        pyramid_make(&p, &(struct source){g, w, w, h}, sizes[i].side, &e);
+        const struct level *first = p.level, *last = &p.level[p.levels - 1];
+        CHECK(first->width == sizes[i].width && first->height == sizes[i].height, "%dx%d begins as %dx%d", w, h,
+              first->width, first->height);
+        for (int k = 0; k < last->width * last->height; k++)
+            flat &= last->gray[k] == 77;
+        CHECK(p.levels == sizes[i].levels && last->width == sizes[i].last_width && last->height == sizes[i].last_height,
+              "and ends on level %d as %dx%d", p.levels, last->width, last->height);
         CHECK(flat, "flat as it was");
         pyramid_free(&p);
         free(g);
