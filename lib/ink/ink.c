@@ -13,6 +13,8 @@
 /* A picture is looked at for all its digits with at most this longest side, in pixels: a digit of a page with
  * 60 lines is still 12 pixels high; */
 #define MAX_PAGE_SIDE 2048
+/* to see which way up it lies, with this; */
+#define MAX_LOOK_SIDE 1024
 /* and for the most prominent one with this, which a camera's frames are looked at fast enough with. */
 #define MAX_SINGLE_SIDE 256
 /* What may be the only digit has at least this score, 0..1. */
@@ -125,11 +127,10 @@ static int drop_doubtful(struct candidate *c, int n, bool many)
     return left;
 }
 
-static int find_candidates(struct ink *k, const struct source *s, bool many, struct err *e)
+static int find_candidates(struct ink *k, const struct source *s, int side, bool many, struct err *e)
 {
     struct candidate *c;
-    int n = search_run(k->search, s, many ? MAX_PAGE_SIDE : MAX_SINGLE_SIDE, many ? MIN_SIGN_SCORE : MIN_SINGLE_SCORE,
-                       &c, e);
+    int n = search_run(k->search, s, side, many ? MIN_SIGN_SCORE : MIN_SINGLE_SCORE, &c, e);
     if (n < 0 || make_room(k, 2 * (size_t)n + 1, e)) /* room for a sign after each digit */
         return -1;
     if (n > 0)
@@ -340,10 +341,10 @@ static int pass_through(struct ink *k, const struct source *s, struct err *e)
     return k->seen = 1;
 }
 
-static int find_ink(struct ink *k, const struct source *s, bool many, struct err *e)
+static int find_ink(struct ink *k, const struct source *s, int side, bool many, struct err *e)
 {
     k->seen = 0;
-    if (find_candidates(k, s, many, e))
+    if (find_candidates(k, s, side, many, e))
         return -1;
     cut_all(k, s, many ? k->founds : min_int(k->founds, 1), many);
     return 0;
@@ -361,20 +362,20 @@ static int find_upright(struct ink *k, struct source *page, struct err *e)
         int turns = upright_guess(&lies, tried);
         tried |= 1u << turns;
         *page = as_it_lies;
-        if (upright_turn(k->upright, turns, page, e) || find_ink(k, page, true, e))
+        if (upright_turn(k->upright, turns, page, e) || find_ink(k, page, MAX_LOOK_SIDE, true, e))
             return -1;
         struct evidence turned = upright_ask(k->upright, k->found, k->founds, k->cut);
         if (upright_is_plain(&turned, fmaxf(upright_margin(&lies), MIN_EVIDENCE)))
-            return turns;
+            return find_ink(k, page, MAX_PAGE_SIDE, true, e) ? -1 : turns;
     }
     *page = as_it_lies;
-    return find_ink(k, page, true, e);
+    return find_ink(k, page, MAX_PAGE_SIDE, true, e);
 }
 
 static int find_digits(struct ink *k, const struct source *s, bool many, struct err *e)
 {
     struct source page = *s;
-    if (find_ink(k, &page, many, e))
+    if (find_ink(k, &page, many ? MAX_PAGE_SIDE : MAX_SINGLE_SIDE, many, e))
         return -1;
     int turns = many && k->upright ? find_upright(k, &page, e) : 0;
     if (turns < 0)
