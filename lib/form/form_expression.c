@@ -164,7 +164,7 @@ static int add_field(struct reader *r, const char *word)
     struct form_node n = {.kind = NODE_FIELD, .field = field,
                           .decimals = r->form->field[field].decimals};
     field_range(&r->form->field[field], &n.low, &n.high);
-    n.low = n.least = 0; /* what is empty counts as 0 */
+    n.least = 0; /* what is empty counts as 0, also where it must not be */
     n.most = field_most(&r->form->field[field]);
     return add(r, n);
 }

@@ -19,7 +19,7 @@ struct form_node {
     int left, right;   /* of an operator: nodes before this one */
     int decimals;
     int64_t scale_left, scale_right; /* NODE_PLUS, NODE_MINUS */
-    int64_t low, high; /* of the value while fields keep min and max; of a constant both are it */
+    int64_t low, high; /* of the value while fields keep min, max and blank; of a constant both are it */
     int64_t least, most; /* whatever the fields are */
 };
 

@@ -84,6 +84,8 @@ static void test_bad(void)
          "line 2: '=': this can never be: a is never so small"},
         {"field b digits 1\nfield a digits 1 = b + 10\n",
          "line 2: '=': this can never be: a is never so large"},
+        {"field b digits 2 min 50\nfield a digits 1 = b\n",
+         "line 2: '=': this can never be: a is never so large"},
         {"field a digits 2.1 = 3.25\n", "line 1: '=': this can never be: a has 1 decimal"},
         {"field b digits 18\nfield a digits 18 = 1000 * b\n",
          "line 2: '*': the result has too many digits"},
@@ -100,6 +102,9 @@ static void test_bad(void)
         form_free(form);
     }
     struct err e = ERR_NONE;
+    struct form *form = parse("field b digits 2 min 50 blank\nfield a digits 1 = b\n", &e);
+    CHECK(form, "where b is empty, a may be 0: %s", e.what);
+    form_free(form);
     CHECK(!form_parse("field\0", 6, "t.form", &e), "a NUL: %s", e.what);
 }
 
