@@ -1,9 +1,9 @@
 /* The ink in a sheet's cells. Input: a picture and the homography of its sheet. Output: gray cuts of what is
  * written in each cell.
  *
- * In a field's row of boxes, taken flat, the boxes' lines are taken out but where a stroke crosses them. A
- * connected component belongs to the cell in whose box most of it lies; one that is at home in two is two digits
- * that touch, and is parted between them. */
+ * In a field's row of boxes, taken flat, the boxes' lines are taken out but where a stroke crosses them or runs
+ * along them. A connected component belongs to the cell in whose box most of it lies; one that is at home in two
+ * is two digits that touch, and is parted between them. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +28,8 @@
 #define MIN_LENGTH 10     /* pixels: a digit is taller or wider */
 #define PARTED 0.3        /* of a component's pixels in boxes: so many in a second box, and it is parted */
 #define OUTSIDE 0.6       /* of a component's pixels: so many in no box, and it comes from elsewhere */
+#define MAX_THICK 16      /* pixels to either side: a line is not thicker */
+#define BESIDE 3          /* pixels by which a stroke along a line makes it thicker, at least */
 #define RIM 7             /* pixels from the middle of a line: what is no further is perhaps left of it */
 #define RIM_THICK 3       /* pixels: what is left of a line is thicker by no more than one of the picture's */
 
@@ -37,6 +39,7 @@ struct form_reader {
     struct row row;
     uint8_t *mask, *owner; /* of the row: [h][w]; owner: cell + 1 */
     size_t mask_room, owner_room;
+    int thick; /* pixels: of a line that a stroke runs along, at least */
     struct form_ink *found;
     size_t found_room, finds;
 };
@@ -99,8 +102,37 @@ static bool crosses(const struct form_reader *r, int x, int y, int t, bool verti
     return false;
 }
 
+/* Pixels of ink in a run across a line, through this one. */
+static int thickness(const struct form_reader *r, int x, int y, bool vertical)
+{
+    int n = 0, dx = vertical, dy = !vertical;
+    for (int i = 0; i < MAX_THICK && is_ink(r, x + i * dx, y + i * dy); i++)
+        n++;
+    for (int i = 1; i < MAX_THICK && is_ink(r, x - i * dx, y - i * dy); i++)
+        n++;
+    return n;
+}
+
+/* How thick the boxes' lines are: most of each is in no stroke. */
+static int line_thickness(const struct form_reader *r)
+{
+    int count[256] = {0}, n = 0;
+    for (int i = 0; i < r->row.cells; i++) {
+        const struct box *b = &r->row.cell[i].line;
+        for (int x = b->x0; x < b->x1; x++, n += 2) {
+            count[thickness(r, x, b->y0, false)]++;
+            count[thickness(r, x, b->y1, false)]++;
+        }
+        for (int y = b->y0; y < b->y1; y++, n += 2) {
+            count[thickness(r, b->x0, y, true)]++;
+            count[thickness(r, b->x1, y, true)]++;
+        }
+    }
+    return row_quantile(count, n, 0.75);
+}
+
 /* Mark what is to be taken out of the bands of one box's lines in `owner`, by 1; `all` of them, or what is ink
- * and no stroke's. */
+ * and no stroke's. A stroke crosses the line or, along it, makes it thicker than lines are. */
 static void mark_lines(struct form_reader *r, const struct cell_place *c, bool all)
 {
     int band = r->row.band;
@@ -112,7 +144,8 @@ static void mark_lines(struct form_reader *r, const struct cell_place *c, bool a
             for (int s = from; s <= to; s++) {
                 int x = vertical ? at + t : s, y = vertical ? s : at + t;
                 bool in = x >= 0 && y >= 0 && x < r->row.w && y < r->row.h;
-                if (all ? in : is_ink(r, x, y) && !crosses(r, x, y, t, vertical))
+                if (all ? in : is_ink(r, x, y) && !crosses(r, x, y, t, vertical) &&
+                               thickness(r, x, y, vertical) < r->thick)
                     r->owner[y * r->row.w + x] = 1;
             }
     }
@@ -239,6 +272,7 @@ static void take_out_print(struct form_reader *r, const struct form_layout *l, i
 {
     size_t n = (size_t)r->row.w * (size_t)r->row.h;
     memset(r->owner, 0, n);
+    r->thick = line_thickness(r) + BESIDE;
     for (int i = 0; i < r->row.cells; i++)
         mark_lines(r, &r->row.cell[i], false);
     for (size_t i = 0; i < l->items; i++) {
