@@ -31,6 +31,19 @@ block() {
     done
 }
 
+@test "each example is read back from its paper, with nothing written on it" {
+    for form in examples/*.form; do
+        boxes=$(awk '$1 == "field" { split($4, n, "."); sum += n[1] + n[2] } END { print sum }' "$form")
+        formprint -n 2 "$form" | pdftoppm -gray -r 100 | preproc -f "$form" >cells
+        [ "$(grep -ac '^# field=' cells)" = $((2 * boxes)) ]
+        [ "$(grep -ac '^# box=' cells)" = 0 ]
+        cnn-predict -o json cells >answers || [ $? = 3 ] # no digit
+        run -3 formtable "$form" answers
+        [[ $output = *'every field of every page is empty'* ]]
+        [ "$(formtable "$form" answers 2>said | cut -f 1 | xargs)" = 'page 1 2' ]
+    done
+}
+
 # fill: exams as a class of five might hand them in, as pictures in scans/, one turned upside down.
 fill() {
     printf '%s\n' '20211234 12 7 18 37' '20211302 3 20 0 23' '20211317 11 16 9 36' '20211459 8 15 12 36' \
