@@ -193,11 +193,17 @@ static struct net *load(const struct options *o, struct err *e)
     return net;
 }
 
-/* Name the data's classes, if they are known before the frames: those of -c, else those that the model of -i
+/* Prepare for frames, and name their classes if they are known before: those of -c, else those that the model of -i
  * has. */
-static int name_classes(const struct options *o, const struct net *net, struct dataset *d, struct err *e)
+static int prepare_data(const struct options *o, const struct net *net, struct dataset *d, struct err *e)
 {
     struct classes named = {0};
+    struct shape in = net_input(net);
+    if (net_is_finder(net)) {
+        dataset_init_finder(d, in.h, in.w, map_shape_of(net).classes);
+        return 0;
+    }
+    dataset_init(d, in.h, in.w, net->open ? 0 : net_outputs(net));
     const char *labels = o->start ? net_meta(net, "labels") : NULL;
     const char *file = o->classes ? o->classes : o->start;
     int status = o->classes ? classes_load(&named, o->classes, e)
@@ -288,28 +294,9 @@ static int print_line(const char *line, struct err *e)
     return 0;
 }
 
-static int print_epoch(void *arg, const struct epoch_record *r, struct err *e)
-{
-    const struct dataset *d = arg;
-    char line[256];
-    return print_line(fit_line(r, d->finder, line, sizeof line), e);
-}
-
-/* By size of digit and by kind of scene. What cannot be printed, the end of the program finds. */
-static void print_scores(void *arg, const struct scores *s)
-{
-    const struct dataset *d = arg;
-    char line[256];
-    printf("%s\n", score_header);
-    for (int i = 0; scores_line(s, d, i, line, sizeof line); i++)
-        if (*line)
-            printf("%s\n", line);
-}
-
 /* Ten times a second, where a person watches. */
-static void print_progress(void *arg, const struct fit_progress *p)
+static void print_progress(const struct fit_progress *p)
 {
-    (void)arg;
     static double last;
     double t = clock_now();
     bool whole = p->done == p->images;
@@ -323,19 +310,6 @@ static void print_progress(void *arg, const struct fit_progress *p)
             whole ? "\r\033[K" : "");
 }
 
-static void tell_source(void *arg, const char *name, long right, long images)
-{
-    (void)arg;
-    tool_warn("%s: %.2f %% of %ld frames set aside are right", name,
-              100.0 * (double)right / (double)images, images);
-}
-
-static void tell_class(void *arg, const char *name, long frames, long aside, long right)
-{
-    (void)arg;
-    tool_warn("class %s: %ld frames, %ld of them set aside, %ld of these right", name, frames, aside, right);
-}
-
 /* Train and save. */
 static int train(struct options *o, struct net *net, struct dataset *d, const struct split *s, struct threads *t,
                  struct err *e)
@@ -343,21 +317,13 @@ static int train(struct options *o, struct net *net, struct dataset *d, const st
     char text[1024];
     o->recipe.fit.command = recipe_command(&o->recipe, o->start ? o->start : o->net, o->start,
                                            d->finder, s->validation, text, sizeof text);
-    struct fit_watch watch = {.arg = d, .stop = &stop};
     bool first = is_first(o);
-    int status = 0;
-    if (first) {
-        watch.epoch = print_epoch;
-        watch.progress = isatty(STDERR_FILENO) ? print_progress : NULL;
-        watch.source = d->sources > 1 ? tell_source : NULL;
-        watch.class = tell_class;
-        watch.scores = print_scores;
-        status = print_line(fit_header(d->finder), e);
-    }
-    catch_signals();
     const char *checkpoint = first && o->checkpoint[0] ? o->checkpoint : NULL;
-    if (!status)
-        status = fit_run(net, d, s, &o->recipe.fit, t, checkpoint, o->resume, &watch, e);
+    struct fit_watch watch = {.stop = &stop};
+    if (first)
+        watch = (struct fit_watch){print_line, isatty(STDERR_FILENO) ? print_progress : NULL, tool_warn, &stop};
+    catch_signals();
+    int status = fit_run(net, d, s, &o->recipe.fit, t, checkpoint, o->resume, &watch, e);
     if (!status && first && onnx_save(net, o->model, e))
         status = -1;
     if (!status && checkpoint)
@@ -417,22 +383,16 @@ static int teach(struct options *o, char **names, struct err *e)
     struct threads *t = NULL;
     struct net *net = !is_rank() && drop_privileges(o, names, e) ? NULL : load(o, e);
     int status = -1;
-    bool finder = net && net_is_finder(net);
-    recipe_complete(&o->recipe, o->start, finder);
+    recipe_complete(&o->recipe, o->start, net && net_is_finder(net));
     if (net && (!is_first(o) || !check_output(o, names, e)))
         t = threads_new(o->threads, e);
     if (t) {
-        struct shape in = net_input(net);
-        if (finder)
-            dataset_init_finder(&d, in.h, in.w, map_shape_of(net).classes);
-        else
-            dataset_init(&d, in.h, in.w, net->open ? 0 : net_outputs(net));
         if (!ranks || ranks->here == 1)
             threads_spin(t);
+        if (!prepare_data(o, net, &d, e) && !get_data(o, &d, names, e) && !complete(o, net, &d, e) &&
+            !dataset_split(&d, recipe_validation(&o->recipe, d.images), &s, e))
+            status = o->quantize ? quantize(o, net, &d, &s, t, e) : train(o, net, &d, &s, t, e);
     }
-    if (t && (finder || !name_classes(o, net, &d, e)) && !get_data(o, &d, names, e) &&
-        !complete(o, net, &d, e) && !dataset_split(&d, recipe_validation(&o->recipe, d.images), &s, e))
-        status = o->quantize ? quantize(o, net, &d, &s, t, e) : train(o, net, &d, &s, t, e);
     split_free(&s);
     dataset_free(&d);
     threads_free(t);

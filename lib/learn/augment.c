@@ -258,10 +258,10 @@ static void scale_only(const struct augment *a, const uint8_t *pixels, float *x)
         x[i] = (float)pixels[i] * a->scale + a->offset;
 }
 
-void augment_image(const struct augment *a, uint64_t epoch, uint64_t index, const uint8_t *pixels,
+void augment_image(const struct augment *a, uint64_t epoch, uint64_t index, bool plain, const uint8_t *pixels,
                    struct augment_room *room, float *x)
 {
-    if (a->off) {
+    if (plain || a->off) {
         scale_only(a, pixels, x);
         return;
     }

@@ -1,8 +1,8 @@
 /* A training run.
  *   in   a net, a data set and its split, options
  *   out  the trained net with its metadata; a record an epoch; checkpoints
- * What a finder does otherwise is in fit_finder.c. */
-#include "fit_run.h"
+ * A finder learns boxes instead of labels: each batch twice, with either sign of contrast. */
+#include "learn.h"
 
 #include <errno.h>
 #include <math.h>
@@ -13,10 +13,42 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "exam.h"
 
 #define MAX_STATS_IMAGES 10000 /* Batch-norm statistics are recomputed from at most so many images; */
 #define MAX_STATS_SCENES 512   /* those of a finder, whose pictures have more pixels, from so many. */
-#define VALIDATE_BATCH 256     /* The validation split is run in batches of so many images. */
+
+#define CONTRAST_MEAN 128 /* The byte that stands for a local contrast of 0. */
+#define CONTRAST_STD 32   /* Levels of a byte for a local contrast of 1. */
+
+/* A run. */
+struct fit {
+    const struct fit_options *o;
+    const struct dataset *d;
+    const struct split *s;
+    const struct fit_watch *w;
+    struct threads *threads;
+    const char *file; /* of the checkpoint */
+    struct trainer *trainer;
+    struct train_array *array;
+    int arrays;
+    int passes; /* steps on each batch: a finder learns from it with either sign */
+    struct checkpoint state;
+    struct augment augment;
+    struct tone tone;      /* a finder's instead */
+    struct net *net;       /* what the trainer's weights are exported to */
+    struct exam exam;      /* what it makes of the images set aside */
+    bool exported;         /* they are those of the trainer's last step */
+    uint32_t *order;       /* [train]: the epoch's images */
+    const uint32_t *batch; /* of them, the batch at hand */
+    bool plain;            /* they are not augmented */
+    bool turned;           /* a finder's have the other sign */
+    struct augment_room *room; /* [threads] */
+    uint16_t *labels;          /* [train.batch] */
+    struct map_truth *truth;   /* [train.batch] */
+    double busy;      /* seconds spent in steps since the run began or went on */
+    long busy_images; /* and images */
+};
 
 static long batches(const struct fit *f)
 {
@@ -41,11 +73,16 @@ static long seen_before(const struct fit *f, long s)
     return f->passes * batch_start(f, b) + s % f->passes * n;
 }
 
+/* Picture i of f->batch, for the trainer. */
 static void fill(void *arg, int i, int thread, float *x)
 {
-    struct fit *f = arg;
-    augment_image(f->look, f->state.epoch, f->batch[i], dataset_pixels(f->d, f->batch[i]),
-                  &f->room[thread], x);
+    const struct fit *f = arg;
+    uint32_t image = f->batch[i];
+    const uint8_t *pixels = dataset_pixels(f->d, image);
+    if (f->d->finder)
+        tone_image(&f->tone, f->state.epoch, image, f->turned, f->plain, pixels, x);
+    else
+        augment_image(&f->augment, f->state.epoch, image, f->plain, pixels, &f->room[thread], x);
 }
 
 static void tell_progress(const struct fit *f)
@@ -64,7 +101,7 @@ static void tell_progress(const struct fit *f)
                              .accuracy = f->d->finder ? NAN : (double)c->correct / (double)c->seen,
                              .rate = rate,
                              .left = rate > 0 ? left / rate : 0};
-    f->w->progress(f->w->arg, &p);
+    f->w->progress(&p);
 }
 
 static double rate_now(const struct fit *f, uint64_t step)
@@ -105,6 +142,18 @@ static void label_step(struct fit *f, int n, double rate)
     c->correct += (uint64_t)r.correct;
 }
 
+static void map_step(struct fit *f, int n, double rate)
+{
+    struct checkpoint *c = &f->state;
+    for (int i = 0; i < n; i++)
+        f->truth[i] = dataset_truth(f->d, f->batch[i]);
+    struct map_loss l = trainer_step_map(f->trainer, fill, f, f->truth, n, rate);
+    c->loss += map_loss_total(&l) * n;
+    c->map.centre += l.centre * n;
+    c->map.class += l.class * n;
+    c->map.box += l.box * n;
+}
+
 static int diverged(const struct fit *f, struct err *e)
 {
     return err_set(e, "the training has diverged: after %llu steps its loss is no number; a rate lower than "
@@ -119,10 +168,7 @@ static int do_step(struct fit *f, struct err *e)
     int n = (int)(batch_start(f, b + 1) - from);
     f->batch = f->order + from;
     f->turned = (long)c->batch % f->passes;
-    if (f->d->finder)
-        fit_finder_step(f, n, rate_now(f, c->steps));
-    else
-        label_step(f, n, rate_now(f, c->steps));
+    (f->d->finder ? map_step : label_step)(f, n, rate_now(f, c->steps));
     if (lost(f, e))
         return -1;
     if (!isfinite(c->loss))
@@ -153,9 +199,7 @@ static bool stopped(const struct fit *f)
 static int do_epoch(struct fit *f, struct err *e)
 {
     struct checkpoint *c = &f->state;
-    bool plain = (long)c->epoch >= f->o->epochs - f->o->plain_epochs;
-    f->look = plain ? &f->plain : &f->augment;
-    f->bare = plain;
+    f->plain = (long)c->epoch >= f->o->epochs - f->o->plain_epochs;
     dataset_shuffle(f->s->train_index, f->s->train, f->o->train.seed, c->epoch, f->order);
     while ((long)c->batch < steps_an_epoch(f)) {
         if (stopped(f))
@@ -172,57 +216,18 @@ static void recompute_batchnorm_stats(struct fit *f)
     long most = f->d->finder ? MAX_STATS_SCENES : MAX_STATS_IMAGES;
     long n = f->s->train < most ? f->s->train : most;
     dataset_shuffle(f->s->train_index, f->s->train, f->o->train.seed, UINT64_MAX, f->order);
-    f->look = &f->plain;
-    f->bare = true;
+    f->plain = true;
     f->turned = false;
     trainer_batchnorm_stats_begin(f->trainer);
     for (long from = 0; from < n; from += f->o->train.batch) {
         long left = n - from;
         f->batch = f->order + from;
-        trainer_batchnorm_stats_batch(f->trainer, f->d->finder ? fit_finder_fill : fill, f,
-                             left < f->o->train.batch ? (int)left : f->o->train.batch);
+        trainer_batchnorm_stats_batch(f->trainer, fill, f, left < f->o->train.batch ? (int)left : f->o->train.batch);
     }
     trainer_batchnorm_stats_end(f->trainer);
 }
 
-/* How many images of the validation split a rank computes. */
-static long slice(const struct fit *f)
-{
-    int ranks = ranks_of(f) ? ranks_of(f)->count : 1;
-    return (f->s->validation + ranks - 1) / ranks;
-}
-
-/* Compute the net's logits for the validation split. */
-static int validate(struct fit *f, struct err *e)
-{
-    if (f->d->finder)
-        return fit_finder_validate(f, e);
-    size_t size = (size_t)f->d->height * (size_t)f->d->width;
-    float *x = malloc(VALIDATE_BATCH * size * sizeof *x);
-    struct infer *plan = infer_new(f->net, VALIDATE_BATCH, f->threads, kernel_best(), e);
-    if (!x && plan)
-        err_set(e, "out of memory");
-    long first = ranks_of(f) ? ranks_of(f)->rank * slice(f) : 0, end = first + slice(f);
-    end = end < f->s->validation ? end : f->s->validation;
-    for (long from = first; x && plan && from < end; from += VALIDATE_BATCH) {
-        long left = end - from;
-        int n = left < VALIDATE_BATCH ? (int)left : VALIDATE_BATCH;
-        for (int i = 0; i < n; i++)
-            augment_image(&f->plain, 0, 0,
-                          dataset_pixels(f->d, f->s->validation_index[from + i]), f->room,
-                          x + (size_t)i * size);
-        infer_run(plan, x, n, f->logits + from * f->d->classes);
-    }
-    bool failed = !x || !plan;
-    infer_free(plan);
-    free(x);
-    if (failed)
-        return -1;
-    ranks_gather(ranks_of(f), f->logits, (size_t)(slice(f) * f->d->classes) * sizeof *f->logits);
-    return lost(f, e) ? -1 : 0;
-}
-
-/* Export the trainer's weights to f->net and compute f->logits, unless that is done. */
+/* Export the trainer's weights to f->net and judge it, unless that is done. */
 static int export(struct fit *f, struct err *e)
 {
     if (f->exported)
@@ -231,39 +236,10 @@ static int export(struct fit *f, struct err *e)
     if (ema)
         recompute_batchnorm_stats(f);
     trainer_export(f->trainer, f->net, ema);
-    if (f->s->validation && validate(f, e))
+    if (f->s->validation && exam_sit(&f->exam, f->net, e))
         return -1;
     f->exported = true;
     return 0;
-}
-
-static uint16_t label_of(const struct fit *f, long i)
-{
-    return f->d->labels[f->s->validation_index[i]];
-}
-
-static bool is_right(const struct fit *f, long i)
-{
-    return argmax(f->logits + i * f->d->classes, f->d->classes) == label_of(f, i);
-}
-
-static double validation_accuracy(const struct fit *f)
-{
-    long right = 0;
-    for (long i = 0; i < f->s->validation; i++)
-        right += is_right(f, i);
-    return f->s->validation ? (double)right / (double)f->s->validation : NAN;
-}
-
-/* The labels of the validation split; owned by the caller. */
-static uint16_t *validation_labels(const struct fit *f, struct err *e)
-{
-    uint16_t *labels = malloc(((size_t)f->s->validation + 1) * sizeof *labels);
-    if (!labels)
-        err_set(e, "out of memory");
-    for (long i = 0; labels && i < f->s->validation; i++)
-        labels[i] = label_of(f, i);
-    return labels;
 }
 
 static int save_checkpoint(struct fit *f, struct err *e)
@@ -271,19 +247,52 @@ static int save_checkpoint(struct fit *f, struct err *e)
     return f->file ? checkpoint_save(f->file, &f->state, f->array, f->arrays, e) : 0;
 }
 
-/* Fill the fields of a record that a classifier has. */
-static int label_record(const struct fit *f, struct epoch_record *r, struct err *e)
+static const char *header(bool finder)
+{
+    return finder ? "epoch\tloss\tcentre\tclass\tbox\trecall\tprecision\trate\tseconds\t"
+                    "images_per_second"
+                  : "epoch\tloss\taccuracy\tvalidation_loss\tvalidation_accuracy\trate\tseconds\t"
+                    "images_per_second";
+}
+
+/* Print a line of the log, if somebody listens. */
+static int print(const struct fit *f, const char *line, struct err *e)
+{
+    return f->w->line ? f->w->line(line, e) : 0;
+}
+
+static int print_record(const struct fit *f, const struct epoch_record *r, struct err *e)
+{
+    char line[256];
+    return print(f, fit_line(r, f->d->finder, line, sizeof line), e);
+}
+
+/* The record of the epoch that ends. */
+static struct epoch_record record(const struct fit *f)
 {
     const struct checkpoint *c = &f->state;
-    uint16_t *labels = validation_labels(f, e);
-    if (!labels)
-        return -1;
-    r->accuracy = (double)c->correct / (double)c->seen;
-    r->validation_accuracy = validation_accuracy(f);
-    if (f->s->validation)
-        r->validation_loss = calibrate_loss(f->logits, labels, f->s->validation, f->d->classes, 1);
-    free(labels);
-    return 0;
+    const struct exam *m = &f->exam;
+    bool finder = f->d->finder;
+    long n = f->s->validation;
+    double seen = (double)c->seen;
+    struct epoch_record r = {.epoch = (double)c->epoch + 1,
+                             .loss = c->loss / seen,
+                             .accuracy = finder ? NAN : (double)c->correct / seen,
+                             .validation_loss = NAN,
+                             .validation_accuracy = NAN,
+                             .rate = rate_now(f, c->steps - 1),
+                             .seconds = c->seconds,
+                             .images_per_second = seen / c->seconds,
+                             .centre = c->map.centre / seen,
+                             .class = c->map.class / seen,
+                             .box = c->map.box / seen,
+                             .recall = n && finder ? score_recall(&m->scores.all) : NAN,
+                             .precision = n && finder ? score_precision(&m->scores.all) : NAN};
+    if (n && !finder) {
+        r.validation_loss = calibrate_loss(m->logits, m->labels, n, f->d->classes, 1);
+        r.validation_accuracy = (double)exam_right(m) / (double)n;
+    }
+    return r;
 }
 
 /* Append the record of the finished epoch and begin the next one. */
@@ -292,81 +301,44 @@ static int end_epoch(struct fit *f, struct err *e)
     struct checkpoint *c = &f->state;
     if (export(f, e))
         return -1;
-    struct epoch_record r = {.epoch = (double)c->epoch + 1,
-                             .loss = c->loss / (double)c->seen,
-                             .accuracy = NAN,
-                             .validation_loss = NAN,
-                             .validation_accuracy = NAN,
-                             .recall = NAN,
-                             .precision = NAN,
-                             .rate = rate_now(f, c->steps - 1),
-                             .seconds = c->seconds,
-                             .images_per_second = (double)c->seen / c->seconds};
-    if (f->d->finder)
-        fit_finder_record(f, &r);
-    else if (label_record(f, &r, e))
-        return -1;
     struct epoch_record *more = realloc(c->record, (size_t)(c->records + 1) * sizeof *more);
     if (!more)
         return err_set(e, "out of memory");
     c->record = more;
-    c->record[c->records++] = r;
+    c->record[c->records] = record(f);
     c->epoch++;
     c->batch = c->correct = c->seen = 0;
     c->loss = c->seconds = 0;
     c->map = (struct map_loss){0};
-    if (save_checkpoint(f, e))
-        return -1;
-    return f->w->epoch ? f->w->epoch(f->w->arg, &r, e) : 0;
+    c->records++;
+    return save_checkpoint(f, e) ? -1 : print_record(f, &c->record[c->records - 1], e);
 }
 
-int fit_set_number(struct net *net, const char *key, const char *format, double value,
-                   struct err *e)
-{
-    char text[64];
-    snprintf(text, sizeof text, format, value);
-    return net_set_meta(net, key, text, e);
-}
-
-int fit_set_result(struct fit *f, const char *key, const char *format, double value, struct err *e)
-{
-    if (f->s->validation)
-        return fit_set_number(f->net, key, format, value, e);
-    return net_meta(f->net, key) ? net_set_meta(f->net, key, "-", e) : 0;
-}
-
-int fit_scaling(struct net *net, const double usual[3], double scaling[3], struct err *e)
+/* Read scale, mean and deviation of the net's input; those of a new net become the usual ones. */
+static int read_scaling(struct net *net, const double usual[3], double scaling[3], struct err *e)
 {
     static const char *const key[] = {"input_scale", "input_mean", "input_std"};
     bool is_new = !net_meta(net, key[0]);
     for (int i = 0; i < 3; i++) {
-        if (is_new && fit_set_number(net, key[i], "%.15g", usual[i], e))
+        if (is_new && set_number(net, key[i], "%.15g", usual[i], e))
             return -1;
         scaling[i] = net_meta_number(net, key[i], usual[i]);
     }
     return 0;
 }
 
-/* The outputs' names. */
-static int set_labels(struct net *net, const struct classes *c, struct err *e)
+/* The outputs' names: a finder's are the first classes that boxes can have. */
+static int set_labels(struct fit *f, struct err *e)
 {
-    char *text = classes_text(c);
-    int status = text ? net_set_meta(net, "labels", text, e) : err_set(e, "out of memory");
-    free(text);
+    char names[128] = "";
+    size_t len = 0;
+    for (int i = 0; f->d->finder && i < f->d->classes; i++)
+        len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", i ? " " : "", boxes_class[i]);
+    char *text = f->d->finder ? names : classes_text(&f->d->named);
+    int status = text ? net_set_meta(f->net, "labels", text, e) : err_set(e, "out of memory");
+    if (text != names)
+        free(text);
     return status;
-}
-
-static int label_metadata(struct fit *f, struct err *e)
-{
-    uint16_t *labels = validation_labels(f, e);
-    if (!labels)
-        return -1;
-    double t = calibrate_temperature(f->logits, labels, f->s->validation, f->d->classes);
-    free(labels);
-    if (set_labels(f->net, &f->d->named, e) ||
-        fit_set_number(f->net, "temperature", "%.4f", t, e))
-        return -1;
-    return fit_set_result(f, "validation_accuracy", "%.5f", validation_accuracy(f), e);
 }
 
 static int set_metadata(struct fit *f, struct err *e)
@@ -375,23 +347,25 @@ static int set_metadata(struct fit *f, struct err *e)
     sha256_text(&f->d->content, data);
     if (net_set_meta(f->net, "command", f->o->command, e) ||
         net_set_meta(f->net, "data_sha256", data, e) ||
-        fit_set_number(f->net, "seed", "%.0f", (double)f->o->train.seed, e) ||
-        fit_set_number(f->net, "shards", "%.0f", TRAIN_SHARDS, e))
+        set_number(f->net, "seed", "%.0f", (double)f->o->train.seed, e) ||
+        set_number(f->net, "shards", "%.0f", TRAIN_SHARDS, e) || set_labels(f, e))
         return -1;
-    return f->d->finder ? fit_finder_metadata(f, e) : label_metadata(f, e);
+    return exam_describe(&f->exam, f->net, e);
 }
 
+/* Tell of each source that has images set aside how many of them are right. */
 static void tell_sources(const struct fit *f)
 {
-    for (int source = 0; f->w->source && source < f->d->sources; source++) {
+    for (int source = 0; f->d->sources > 1 && source < f->d->sources; source++) {
         long right = 0, images = 0;
         for (long i = 0; i < f->s->validation; i++)
             if (f->d->source[f->s->validation_index[i]] == source) {
                 images++;
-                right += is_right(f, i);
+                right += exam_is_right(&f->exam, i);
             }
         if (images)
-            f->w->source(f->w->arg, f->d->source_name[source], right, images);
+            f->w->note("%s: %.2f %% of %ld frames set aside are right", f->d->source_name[source],
+                       100.0 * (double)right / (double)images, images);
     }
 }
 
@@ -399,19 +373,41 @@ static void tell_classes(const struct fit *f)
 {
     const struct dataset *d = f->d;
     size_t n = (size_t)d->classes;
-    long *frames = f->w->class ? calloc(3 * n, sizeof *frames) : NULL;
+    long *frames = calloc(3 * n, sizeof *frames);
     if (!frames)
         return;
     long *aside = frames + n, *right = aside + n;
     for (long i = 0; i < d->images; i++)
         frames[d->labels[i]]++;
     for (long i = 0; i < f->s->validation; i++) {
-        aside[label_of(f, i)]++;
-        right[label_of(f, i)] += is_right(f, i);
+        aside[f->exam.labels[i]]++;
+        right[f->exam.labels[i]] += exam_is_right(&f->exam, i);
     }
     for (size_t i = 0; i < n; i++)
-        f->w->class(f->w->arg, d->named.of[i].name, frames[i], aside[i], right[i]);
+        f->w->note("class %s: %ld frames, %ld of them set aside, %ld of these right", d->named.of[i].name,
+                   frames[i], aside[i], right[i]);
     free(frames);
+}
+
+/* A finder's scores, by size of digit and by kind of scene. What cannot be printed, the end of the program finds. */
+static void print_scores(const struct fit *f)
+{
+    char line[256];
+    print(f, score_header, NULL);
+    for (int i = 0; scores_line(&f->exam.scores, f->d, i, line, sizeof line); i++)
+        if (*line)
+            print(f, line, NULL);
+}
+
+/* What the finished run has to say. */
+static void tell_results(const struct fit *f)
+{
+    if (f->d->finder && f->s->validation)
+        print_scores(f);
+    if (f->d->finder || !f->w->note)
+        return;
+    tell_sources(f);
+    tell_classes(f);
 }
 
 /* Compute the identity of the run: SHA-256 of options, data and starting weights. */
@@ -489,22 +485,27 @@ static int resume_run(struct fit *f, struct err *e)
         return err_at(e, f->file, -1);
     }
     trainer_set_steps(f->trainer, (long)c->steps);
-    for (uint64_t i = 0; f->w->epoch && i < c->records; i++)
-        if (f->w->epoch(f->w->arg, &c->record[i], e))
+    for (uint64_t i = 0; i < c->records; i++)
+        if (print_record(f, &c->record[i], e))
             return -1;
     return 0;
 }
 
-/* Prepare augmentation and scaling of digits. */
+/* Prepare what pictures become before they are learnt from. */
 static int prepare_looks(struct fit *f, struct err *e)
 {
-    static const double usual[] = {1.0 / 255, 0, 1};
+    static const double usual[2][3] = {{1.0 / 255, 0, 1}, {1, CONTRAST_MEAN, CONTRAST_STD}};
     const struct fit_options *o = f->o;
     double to[3];
-    if (fit_scaling(f->net, usual, to, e))
+    if (read_scaling(f->net, usual[f->d->finder], to, e))
         return -1;
-    augment_init(&f->augment, &o->augment, o->train.seed, f->d->height, f->d->width, to[0], to[1], to[2]);
-    augment_init(&f->plain, &augment_none, 0, f->d->height, f->d->width, to[0], to[1], to[2]);
+    f->tone = (struct tone){.options = o->tone,
+                            .pixels = (long)f->d->height * f->d->width,
+                            .seed = o->train.seed,
+                            .scale = (float)(to[0] / to[2]),
+                            .mean = (float)(to[1] / to[0])};
+    if (!f->d->finder)
+        augment_init(&f->augment, &o->augment, o->train.seed, f->d->height, f->d->width, to[0], to[1], to[2]);
     return 0;
 }
 
@@ -513,7 +514,8 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
     const struct fit_options *o = f->o;
     size_t arrays = (size_t)net->layers * 64, n = (size_t)f->s->train;
     f->net = net_copy(net, e);
-    if (!f->net || (f->d->finder ? fit_finder_prepare(f, e) : prepare_looks(f, e)))
+    if (!f->net || prepare_looks(f, e) ||
+        exam_init(&f->exam, f->d, f->s, net_outputs(net), f->threads, o->train.ranks, e))
         return -1;
     struct train_options train = o->train;
     train.ema = moving_average(f);
@@ -523,10 +525,9 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
     f->array = calloc(arrays, sizeof *f->array);
     f->order = calloc(n, sizeof *f->order);
     f->labels = calloc((size_t)o->train.batch, sizeof *f->labels);
+    f->truth = calloc((size_t)o->train.batch, sizeof *f->truth);
     f->room = calloc((size_t)threads_count(f->threads), sizeof *f->room);
-    f->logits = calloc((size_t)(f->s->validation + TRAIN_SHARDS) * (size_t)f->d->classes,
-                       sizeof *f->logits);
-    if (!f->array || !f->order || !f->labels || !f->room || !f->logits)
+    if (!f->array || !f->order || !f->labels || !f->truth || !f->room)
         return err_set(e, "out of memory");
     f->arrays = trainer_arrays(f->trainer, f->array, (int)arrays);
     identify(f, net);
@@ -555,15 +556,11 @@ int fit_run(struct net *net, const struct dataset *d, const struct split *s,
     struct fit f = {.o = o, .d = d, .s = s, .w = w, .threads = t, .file = checkpoint,
                     .passes = d->finder ? 2 : 1};
     int status = -1;
-    if (!prepare(&f, net, e) && !agree(&f, e) && !(resume && resume_run(&f, e)) &&
+    if (!print(&f, header(d->finder), e) && !prepare(&f, net, e) && !agree(&f, e) && !(resume && resume_run(&f, e)) &&
         !(resume && o->train.ranks && share_state(&f, e)))
         status = run(&f, e);
     if (!status) {
-        if (!d->finder) {
-            tell_sources(&f);
-            tell_classes(&f);
-        } else if (w->scores && s->validation)
-            w->scores(w->arg, &f.scores);
+        tell_results(&f);
         struct net trained = *f.net;
         *f.net = *net;
         *net = trained;
@@ -575,17 +572,9 @@ int fit_run(struct net *net, const struct dataset *d, const struct split *s,
     free(f.labels);
     free(f.room);
     free(f.truth);
-    free(f.logits);
+    exam_free(&f.exam);
     free(f.state.record);
     return status;
-}
-
-const char *fit_header(bool finder)
-{
-    return finder ? "epoch\tloss\tcentre\tclass\tbox\trecall\tprecision\trate\tseconds\t"
-                    "images_per_second"
-                  : "epoch\tloss\taccuracy\tvalidation_loss\tvalidation_accuracy\trate\tseconds\t"
-                    "images_per_second";
 }
 
 char *fit_line(const struct epoch_record *r, bool finder, char *text, size_t size)

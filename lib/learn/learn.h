@@ -220,9 +220,9 @@ struct augment_room {
     float padded[AUGMENT_PADDED][AUGMENT_PADDED];
 };
 
-/* Picture `index` as it looks in `epoch`: pixels [H][W] -> x [H][W]. May be called from several
- * threads at once, each with its own room. */
-void augment_image(const struct augment *a, uint64_t epoch, uint64_t index, const uint8_t *pixels,
+/* Picture `index` as it looks in `epoch`: pixels [H][W] -> x [H][W]; `plain`: scaled alone. May be called from
+ * several threads at once, each with its own room. */
+void augment_image(const struct augment *a, uint64_t epoch, uint64_t index, bool plain, const uint8_t *pixels,
                    struct augment_room *room, float *x);
 
 /* Pictures of local contrast changed at random while a finder is trained on them: the sign turned
@@ -419,22 +419,16 @@ struct fit_progress {
     double left;           /* seconds until the last epoch is done, by that rate */
 };
 
-/* What the run tells while it goes; arg is handed to each. */
+/* What the run tells while it goes; a function that is NULL is told nothing. */
 struct fit_watch {
-    void *arg;
-    /* An epoch is finished and its checkpoint written; epochs done before a resume are told again,
-     * so that the lines are those of a run without an end between. Returns 0, or -1 with e filled
-     * to end the run. */
-    int (*epoch)(void *arg, const struct epoch_record *r, struct err *e);
+    /* A line of the log, without newline: the header; an epoch, when its checkpoint is written; at the end of
+     * a finder's run its scores. Epochs done before a resume are told again, so that the lines are those of a
+     * run without an end between. Returns 0, or -1 with e filled to end the run. */
+    int (*line)(const char *line, struct err *e);
     /* After each step. */
-    void (*progress)(void *arg, const struct fit_progress *p);
-    /* At the end, for each source that has images set aside: how many of them are right. */
-    void (*source)(void *arg, const char *name, long right, long images);
-    /* At the end, for each class: its frames, how many of them were set aside, and how many of those are
-     * right. */
-    void (*class)(void *arg, const char *name, long frames, long aside, long right);
-    /* At the end, of a finder that has images set aside. */
-    void (*scores)(void *arg, const struct scores *s);
+    void (*progress)(const struct fit_progress *p);
+    /* At the end a word on each source, where there are several, and on each class. */
+    void (*note)(const char *format, ...) __attribute__((format(printf, 1, 2)));
     const volatile sig_atomic_t *stop; /* when not 0, the run ends after the step at hand */
 };
 
@@ -447,9 +441,8 @@ int fit_run(struct net *net, const struct dataset *d, const struct split *s,
             const struct fit_options *o, struct threads *t, const char *checkpoint, bool resume,
             const struct fit_watch *w, struct err *e);
 
-/* The header of the epochs' lines, and a line, without newline: tab-separated fields in the order
- * of struct epoch_record, `-` for what is not there. line returns text. */
-const char *fit_header(bool finder);
+/* An epoch's line: tab-separated fields in the order of struct epoch_record, `-` for what is not there. Returns
+ * text. */
 char *fit_line(const struct epoch_record *r, bool finder, char *text, size_t size);
 
 /* The line that a person watches while work is long:

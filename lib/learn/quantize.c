@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "exam.h"
 
 #define CALIBRATION_IMAGES 512 /* Ranges are chosen on so many training images. */
 #define BATCH 64               /* Images are run in batches of so many. */
@@ -534,18 +535,6 @@ static struct net *write_net(const struct net *net, enum ranges ranges, const fl
 
 /* ---- Measuring ---- */
 
-/* The images of d at n indices, every so many apart, as the net wants them. */
-static void scale_images(const struct net *net, const struct dataset *d, const uint32_t *index, long n,
-                         long every, float *x)
-{
-    long size = (long)d->height * d->width;
-    for (long i = 0; i < n; i++)
-        infer_scale(dataset_pixels(d, index[i * every]), size,
-                    net_meta_number(net, "input_scale", 1.0 / 255),
-                    net_meta_number(net, "input_mean", 0), net_meta_number(net, "input_std", 1),
-                    x + i * size);
-}
-
 /* What ranges are chosen on: n of the images to learn from, of a finder's every other one with light ink. Owned
  * by the caller. */
 static float *calibration(const struct net *net, const struct dataset *d, const struct split *s, long n,
@@ -557,110 +546,14 @@ static float *calibration(const struct net *net, const struct dataset *d, const 
         err_set(e, "out of memory");
         return NULL;
     }
-    scale_images(net, d, s->train_index, n, s->train / n, x);
+    for (long i = 0; i < n; i++)
+        scale_image(net, d, s->train_index[i * (s->train / n)], x + i * size);
     for (long i = size; d->finder && i < n * size; i++)
         x[i] = i / size % 2 ? -x[i] : x[i];
     return x;
 }
 
-/* The validation split, and what a net makes of it: all logits, or a finder's maps of a batch and their
- * scores. */
-struct exam {
-    const struct dataset *d;
-    const struct split *s;
-    float *x, *logits;
-    uint16_t *labels;
-    long right; /* images classified rightly; of a finder, digits found and told rightly, less those that are none */
-    struct scores scores;
-    struct threads *threads;
-};
-
-static int exam_init(struct exam *m, const struct net *net, const struct dataset *d,
-                     const struct split *s, struct threads *t, struct err *e)
-{
-    size_t size = (size_t)d->height * (size_t)d->width, n = (size_t)s->validation;
-    *m = (struct exam){.d = d, .s = s, .threads = t};
-    m->x = malloc(BATCH * size * sizeof *m->x);
-    m->logits = malloc((d->finder ? BATCH : n) * (size_t)net_outputs(net) * sizeof *m->logits);
-    m->labels = malloc(n * sizeof *m->labels);
-    if (!m->x || !m->logits || !m->labels)
-        return err_set(e, "out of memory");
-    for (size_t i = 0; i < n && !d->finder; i++)
-        m->labels[i] = d->labels[s->validation_index[i]];
-    return 0;
-}
-
-static void exam_free(struct exam *m)
-{
-    free(m->x);
-    free(m->logits);
-    free(m->labels);
-}
-
-/* How many of images from..from + n - 1 the net classifies rightly, by its logits. */
-static long count_right(const struct exam *m, long from, int n, const float *logits)
-{
-    int k = m->d->classes;
-    long right = 0;
-    for (int i = 0; i < n; i++)
-        right += argmax(logits + (long)i * k, k) == m->labels[from + i];
-    return right;
-}
-
-static void add_scores(struct exam *m, const struct net *net, long from, int n)
-{
-    struct map_shape shape = map_shape_of(net);
-    for (int i = 0; i < n; i++) {
-        uint32_t image = m->s->validation_index[from + i];
-        struct map_truth truth = dataset_truth(m->d, image);
-        scores_add(&m->scores, m->d->kind[image], &shape, m->logits + (long)i * net_outputs(net), &truth);
-    }
-}
-
-/* Count what the net has right. Returns 0; -1 when it cannot be run. */
-static int sit(struct exam *m, const struct net *net, struct err *e)
-{
-    struct infer *plan = infer_new(net, BATCH, m->threads, kernel_best(), e);
-    bool finder = m->d->finder;
-    long all = m->s->validation;
-    if (!plan)
-        return -1;
-    m->right = 0;
-    memset(&m->scores, 0, sizeof m->scores);
-    for (long i = 0; i < all; i += BATCH) {
-        int n = all - i < BATCH ? (int)(all - i) : BATCH;
-        float *logits = m->logits + (finder ? 0 : i * m->d->classes);
-        scale_images(net, m->d, m->s->validation_index + i, n, 1, m->x);
-        infer_run(plan, m->x, n, logits);
-        if (finder)
-            add_scores(m, net, i, n);
-        else
-            m->right += count_right(m, i, n, logits);
-    }
-    infer_free(plan);
-    m->right += m->scores.all.right - m->scores.all.wrong;
-    return 0;
-}
-
-static int set_number(struct net *net, const char *key, const char *format, double x, struct err *e)
-{
-    char text[32];
-    snprintf(text, sizeof text, format, x);
-    return net_set_meta(net, key, text, e);
-}
-
-/* Set what the net tells of its own accuracy: of a finder, recall and precision. */
-static int set_accuracy(struct net *net, const struct exam *m, double accuracy, struct err *e)
-{
-    const struct score *all = &m->scores.all;
-    if (m->d->finder)
-        return set_number(net, "validation_recall", "%.4f", score_recall(all), e) ||
-               set_number(net, "validation_precision", "%.4f", score_precision(all), e);
-    double temperature = calibrate_temperature(m->logits, m->labels, m->s->validation, m->d->classes);
-    return set_number(net, "temperature", "%.4f", temperature, e) ||
-           set_number(net, "validation_accuracy", "%.5f", accuracy, e);
-}
-
+/* Set what the net tells of itself, and of what 8 bits cost. */
 static int describe(struct net *net, const struct exam *m, const struct quantize_report *r,
                     struct err *e)
 {
@@ -668,7 +561,7 @@ static int describe(struct net *net, const struct exam *m, const struct quantize
     double before = (double)r->before / (double)r->images, after = (double)r->after / (double)r->images;
     const char *what = m->d->finder ? "digits right less wrong" : "accuracy";
     snprintf(text, sizeof text, "int8: validation %s %.5f, in floats %.5f", what, after, before);
-    return set_accuracy(net, m, after, e) || net_set_meta(net, "quantized", text, e) ? -1 : 0;
+    return exam_describe(m, net, e) || net_set_meta(net, "quantized", text, e) ? -1 : 0;
 }
 
 /* Quantize, with one way to choose ranges and then the other. Returns the first net that loses at most
@@ -676,19 +569,20 @@ static int describe(struct net *net, const struct exam *m, const struct quantize
 static struct net *quantize_best(const struct net *net, const float *x, int images, struct exam *m,
                                  double max_loss, struct quantize_report *r, struct err *e)
 {
-    if (sit(m, net, e))
+    if (exam_sit(m, net, e))
         return NULL;
     if (m->d->finder)
         r->images = m->scores.all.digits;
-    r->before = m->right;
+    r->before = exam_right(m);
     for (enum ranges ranges = LEAST_ERROR; ranges <= WHOLE; ranges++) {
         struct net *made = write_net(net, ranges, x, images, m->threads, e);
-        if (!made || sit(m, made, e)) {
+        if (!made || exam_sit(m, made, e)) {
             net_free(made);
             return NULL;
         }
-        r->after = ranges == LEAST_ERROR || m->right > r->after ? m->right : r->after;
-        double loss = (double)(r->before - m->right) / (double)r->images;
+        long right = exam_right(m);
+        r->after = ranges == LEAST_ERROR || right > r->after ? right : r->after;
+        double loss = (double)(r->before - right) / (double)r->images;
         if (loss <= max_loss && !describe(made, m, r, e))
             return made;
         net_free(made);
@@ -711,7 +605,7 @@ struct net *quantize_net(const struct net *net, const struct dataset *d, const s
     }
     float *x = calibration(net, d, s, images, e);
     struct net *made = NULL;
-    if (x && !exam_init(&m, net, d, s, t, e))
+    if (x && !exam_init(&m, d, s, net_outputs(net), t, NULL, e))
         made = quantize_best(net, x, (int)images, &m, max_loss, r, e);
     exam_free(&m);
     free(x);

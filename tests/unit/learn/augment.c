@@ -71,7 +71,7 @@ static void survey(const char *text, struct range *amount, struct range *x, stru
         from[i] = pixels[i];
     *amount = *x = *y = (struct range){0};
     for (int i = 0; i < DRAWS; i++) {
-        augment_image(&a, 1, (uint64_t)i, pixels, &room, to);
+        augment_image(&a, 1, (uint64_t)i, false, pixels, &room, to);
         take(amount, i, ink(to) / ink(from));
         take(x, i, centre(to, 1));
         take(y, i, centre(to, SIDE));
@@ -85,7 +85,7 @@ static void check_none(void)
     uint8_t pixels[SIDE * SIDE];
     float x[SIDE * SIDE];
     ring(pixels);
-    augment_image(&a, 0, 0, pixels, &room, x);
+    augment_image(&a, 0, 0, false, pixels, &room, x);
     double worst = 0;
     for (int i = 0; i < SIDE * SIDE; i++)
         worst = fmax(worst, fabs((double)x[i] - (pixels[i] / 255.0 - 0.5) / 0.25));
@@ -134,7 +134,7 @@ static void check_rotation(void)
     double most = 0, least = 0;
     for (int i = 0; i < DRAWS; i++) {
         float to[SIDE * SIDE];
-        augment_image(&a, 0, (uint64_t)i, pixels, &room, to);
+        augment_image(&a, 0, (uint64_t)i, false, pixels, &room, to);
         double xx = 0, xy = 0, yy = 0;
         for (int j = 0; j < SIDE * SIDE; j++) {
             double x = j % SIDE - 13.5, y = j / SIDE - 13.5;
@@ -156,15 +156,15 @@ static void check_repeats(void)
     uint8_t pixels[SIDE * SIDE];
     float first[SIDE * SIDE], x[SIDE * SIDE];
     ring(pixels);
-    augment_image(&a, 3, 5, pixels, &room, first);
-    augment_image(&a, 3, 6, pixels, &room, x);
+    augment_image(&a, 3, 5, false, pixels, &room, first);
+    augment_image(&a, 3, 6, false, pixels, &room, x);
     CHECK(memcmp(first, x, sizeof x), "another index, another picture");
-    augment_image(&a, 4, 5, pixels, &room, x);
+    augment_image(&a, 4, 5, false, pixels, &room, x);
     CHECK(memcmp(first, x, sizeof x), "another epoch, another picture");
-    augment_image(&a, 3, 5, pixels, &room, x);
+    augment_image(&a, 3, 5, false, pixels, &room, x);
     CHECK(!memcmp(first, x, sizeof x), "the same index and epoch, the same bits");
     b.seed = 8;
-    augment_image(&b, 3, 5, pixels, &room, x);
+    augment_image(&b, 3, 5, false, pixels, &room, x);
     CHECK(memcmp(first, x, sizeof x), "another seed, another picture");
 }
 
@@ -185,7 +185,7 @@ static void check_extremes(void)
         augment_init(&a, &o, 1, size[k][0], size[k][1], 1, 0, 1);
         x[n] = -7;
         for (int i = 0; i < 200; i++) {
-            augment_image(&a, 0, (uint64_t)i, white, &room, x);
+            augment_image(&a, 0, (uint64_t)i, false, white, &room, x);
             for (int j = 0; j < n; j++)
                 outside += !(x[j] >= 0 && x[j] <= 255.001f);
         }
