@@ -214,7 +214,7 @@ static void answer(struct predict *p)
     for (int i = 0; i < p->waiting; i++) {
         struct slot *s = &p->slot[i];
         if (s->at.mark != MARK_BLANK) {
-            answer_decide(&s->answer, m->label, m->classes, m->reject, probability, threshold);
+            answer_decide(&s->answer, m->labels.of, m->classes, m->reject, probability, threshold);
             answer_heed_mark(&s->answer, s->at.mark);
             probability += m->classes;
         }

@@ -197,7 +197,7 @@ static struct net *load(const struct options *o, struct err *e)
  * has. */
 static int prepare_data(const struct options *o, const struct net *net, struct dataset *d, struct err *e)
 {
-    struct classes named = {0};
+    struct labels named = {0};
     struct shape in = net_input(net);
     if (net_is_finder(net)) {
         dataset_init_finder(d, in.h, in.w, map_shape_of(net).classes);
@@ -207,11 +207,11 @@ static int prepare_data(const struct options *o, const struct net *net, struct d
     const char *labels = o->start ? net_meta(net, "labels") : NULL;
     const char *file = o->classes ? o->classes : o->start;
     int status = o->classes ? classes_load(&named, o->classes, e)
-                 : labels   ? classes_list(&named, labels, e)
+                 : labels   ? labels_list(&named, labels, e)
                             : 0;
     if (!status && named.count)
         status = dataset_name(d, &named, e);
-    classes_free(&named);
+    labels_free(&named);
     return status ? err_at(e, file, -1) : 0;
 }
 

@@ -117,7 +117,7 @@ static struct inkpipe_digit answer(const struct model *m, const struct ink_digit
     for (int i = 1; i < m->classes; i++)
         if (p[i] > p[best])
             best = i;
-    return (struct inkpipe_digit){.label = none || best == m->reject ? "-" : m->label[best],
+    return (struct inkpipe_digit){.label = none || best == m->reject ? "-" : m->labels.of[best],
                                   .probability = p[best],
                                   .x = d->x,
                                   .y = d->y,
@@ -162,7 +162,7 @@ int inkpipe_classes(const struct inkpipe *r)
 
 const char *inkpipe_label(const struct inkpipe *r, int i)
 {
-    return i >= 0 && i < r->model->classes ? r->model->label[i] : NULL;
+    return i >= 0 && i < r->model->classes ? r->model->labels.of[i] : NULL;
 }
 
 const char *inkpipe_error(const struct inkpipe *r)

@@ -192,7 +192,7 @@ struct voter {
 struct model {
     int width, height;    /* of the pictures it reads */
     int classes, reject;  /* reject: the class named "none", -1 when there is none */
-    char label[LABEL_MAX_CLASSES][LABEL_SIZE]; /* the classes' names */
+    struct labels labels; /* the classes' names */
     int channels;         /* the most that a network's input has */
     int batch;            /* frames at a time, fewer than was asked for where they are large */
     int voters;
@@ -245,7 +245,7 @@ enum model_doubt model_doubt(const uint8_t *gray, int width, int height);
  * reject and as the truth `none`. */
 struct evaluation {
     int classes;               /* without that one */
-    char (*label)[LABEL_SIZE]; /* [classes] */
+    struct labels labels;      /* their names */
     bool digits;               /* the classes are 0 to 9, in this order */
     long *count;               /* [classes + 1][classes + 1]: truth, answer */
     long given[EVALUATE_BINS]; /* digits answered with a probability in (i / BINS, (i + 1) / BINS]; 0 in the
@@ -254,9 +254,9 @@ struct evaluation {
     double sum[EVALUATE_BINS]; /* the sum of their probabilities */
 };
 
-/* Begin with n classes of these names, `none` not among them. Returns 0, or -1 when memory is short; free with
- * evaluation_free. */
-int evaluation_init(struct evaluation *v, const char (*label)[LABEL_SIZE], int n, struct err *e);
+/* Begin with classes of these names, with blanks between them, `none` not among them. Returns 0, or -1 when memory
+ * is short; free with evaluation_free in both cases. */
+int evaluation_init(struct evaluation *v, const char *labels, struct err *e);
 
 /* The same with the classes that a frame shown to m may have: its own; of a model that reads digits all ten,
  * whether it knows them or not. */

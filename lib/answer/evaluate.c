@@ -11,43 +11,43 @@
 
 #define MAX_MISTAKES 4 /* A class's line says at most so many answers that it was mistaken for. */
 
-int evaluation_init(struct evaluation *v, const char (*label)[LABEL_SIZE], int n, struct err *e)
+/* Begin with the classes of v. */
+static int begin(struct evaluation *v, struct err *e)
 {
-    size_t all = (size_t)n + 1;
-    *v = (struct evaluation){.classes = n, .digits = n == 10};
-    v->label = calloc(all, sizeof *v->label);
+    size_t all = (size_t)v->labels.count + 1;
+    v->classes = v->labels.count;
+    v->digits = v->classes == 10;
+    for (int i = 0; i < v->classes; i++)
+        v->digits &= v->labels.of[i][0] == '0' + i && !v->labels.of[i][1];
     v->count = calloc(all * all, sizeof *v->count);
-    if (!v->label || !v->count)
-        return err_set(e, "out of memory");
-    memcpy(v->label, label, (size_t)n * sizeof *label);
-    for (int i = 0; i < n; i++)
-        v->digits &= label[i][0] == '0' + i && !label[i][1];
-    return 0;
+    return v->count ? 0 : err_set(e, "out of memory");
+}
+
+int evaluation_init(struct evaluation *v, const char *labels, struct err *e)
+{
+    *v = (struct evaluation){0};
+    return labels_list(&v->labels, labels, e) ? -1 : begin(v, e);
 }
 
 int evaluation_of_model(struct evaluation *v, const struct model *m, struct err *e)
 {
-    static const char digit[10][LABEL_SIZE] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+    char(*label)[LABEL_SIZE] = m->labels.of;
     bool digits = true;
     for (int i = 0; i < m->classes; i++)
-        digits &= i == m->reject || (isdigit((unsigned char)m->label[i][0]) && !m->label[i][1]);
+        digits &= i == m->reject || (isdigit((unsigned char)label[i][0]) && !label[i][1]);
     if (digits)
-        return evaluation_init(v, digit, 10, e);
-    if (evaluation_init(v, m->label, m->classes, e))
-        return -1;
-    if (m->reject < 0)
-        return 0;
-    /* `none` has a place of its own. */
-    v->classes--;
-    memmove(v->label + m->reject, v->label + m->reject + 1, (size_t)(v->classes - m->reject) * sizeof *v->label);
-    return 0;
+        return evaluation_init(v, "0 1 2 3 4 5 6 7 8 9", e);
+    *v = (struct evaluation){0};
+    for (int i = 0; i < m->classes; i++)
+        if (i != m->reject && labels_add(&v->labels, label[i], strlen(label[i]), e) < 0)
+            return -1;
+    return begin(v, e);
 }
 
 void evaluation_free(struct evaluation *v)
 {
-    free(v->label);
+    labels_free(&v->labels);
     free(v->count);
-    v->label = NULL;
     v->count = NULL;
 }
 
@@ -55,10 +55,7 @@ int evaluation_class(const struct evaluation *v, const char *label)
 {
     if (!strcmp(label, LABEL_NONE) || !strcmp(label, "-"))
         return v->classes;
-    for (int i = 0; i < v->classes; i++)
-        if (!strcmp(label, v->label[i]))
-            return i;
-    return -1;
+    return labels_find(&v->labels, label);
 }
 
 int evaluation_check(const struct evaluation *v, int there, const char *label, struct err *e)
@@ -183,7 +180,7 @@ static int next_mistake(const struct evaluation *v, int truth, long most, int la
 
 static const char *name_of(const struct evaluation *v, int class, const char *none)
 {
-    return class < v->classes ? v->label[class] : none;
+    return class < v->classes ? v->labels.of[class] : none;
 }
 
 /* Of any other classes, of which there may be many: a line a class, with the MAX_MISTAKES worst. */

@@ -50,53 +50,25 @@ bool scaling_parse(const char *text, struct scaling *s)
            parse_fraction(&text, &s->std) && !*text && scaling_is_possible(s);
 }
 
-/* The index of the class named label (len bytes), which is added to the model if it is new; or -1. */
-static int class_of(struct model *m, const char *label, size_t len, struct err *e)
-{
-    char name[LABEL_SIZE];
-    if (!label_is_word(label, len))
-        return err_set(e, "labels: \"%.*s\" cannot be a label", (int)(len > 40 ? 40 : len), label);
-    memcpy(name, label, len);
-    name[len] = '\0';
-    for (int i = 0; i < m->classes; i++)
-        if (!strcmp(m->label[i], name))
-            return i;
-    if (m->classes == LABEL_MAX_CLASSES)
-        return err_set(e, "more than %d classes", LABEL_MAX_CLASSES);
-    if (!strcmp(name, LABEL_NONE))
-        m->reject = m->classes;
-    strcpy(m->label[m->classes], name);
-    return m->classes++;
-}
-
+/* The classes of a network, and of the model: those that the file names, else 0, 1, 2 ... */
 static int read_labels(struct model *m, struct voter *v, const struct net *net, struct err *e)
 {
-    const char *labels = net_meta(net, "labels");
-    int n = 0;
-    if (!labels) {
+    struct labels own = {0};
+    const char *text = net_meta(net, "labels");
+    int status = text ? labels_list(&own, text, e) : 0;
+    for (int i = 0; !text && !status && i < v->outputs; i++) {
         char number[LABEL_SIZE];
-        for (; n < v->outputs; n++) {
-            int len = snprintf(number, sizeof number, "%d", n);
-            if ((v->class[n] = class_of(m, number, (size_t)len, e)) < 0)
-                return -1;
-        }
-        return 0;
+        status = labels_add(&own, number, (size_t)snprintf(number, sizeof number, "%d", i), e) < 0 ? -1 : 0;
     }
-    for (const char *p = labels; *(p += strspn(p, " ")); n++) {
-        size_t len = strcspn(p, " ");
-        int class = class_of(m, p, len, e);
-        if (class < 0)
-            return -1;
-        for (int i = 0; i < n && i < v->outputs; i++)
-            if (v->class[i] == class)
-                return err_set(e, "labels: \"%s\" is there twice", m->label[class]);
-        if (n < v->outputs)
-            v->class[n] = class;
-        p += len;
-    }
-    if (n != v->outputs)
-        return err_set(e, "labels: %d names for %d outputs", n, v->outputs);
-    return 0;
+    if (!status && own.count != v->outputs)
+        status = err_set(e, "labels: %d names for %d outputs", own.count, v->outputs);
+    for (int i = 0; !status && i < v->outputs; i++)
+        if ((v->class[i] = labels_add(&m->labels, own.of[i], strlen(own.of[i]), e)) < 0)
+            status = -1;
+    labels_free(&own);
+    m->classes = m->labels.count;
+    m->reject = labels_find(&m->labels, LABEL_NONE);
+    return status;
 }
 
 static int read_numbers(struct model *m, struct voter *v, const struct net *net,
@@ -168,7 +140,6 @@ struct model *model_load(const char *const *files, int n, const char *output, co
         return NULL;
     }
     m->batch = batch;
-    m->reject = -1;
     for (int i = 0; i < n; i++)
         if (load(m, files[i], output, given, t, e)) {
             model_free(m);
@@ -192,6 +163,7 @@ void model_free(struct model *m)
         return;
     for (int i = 0; i < m->voters; i++)
         infer_free(m->voter[i].infer);
+    labels_free(&m->labels);
     free(m->x);
     free(m->logits);
     free(m->share);

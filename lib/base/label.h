@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "err.h"
+
 #define LABEL_SIZE 33          /* Bytes that hold a label with its NUL. */
 #define LABEL_MAX_CLASSES 4096 /* There are at most so many classes. */
 #define LABEL_NONE "none"      /* The reject class: frames that hold no digit. */
@@ -26,5 +28,24 @@ bool label_is_sign(char c);
 /* The character that a label stands for in a number: a digit's own, a sign's by its name or its own; '\0' for
  * any other label. */
 char label_character(const char *label);
+
+/* A list of labels, each once and with its number. All zero is empty. */
+struct labels {
+    int count;
+    char (*of)[LABEL_SIZE]; /* [count] */
+    size_t room;
+};
+
+/* The number of a label, or -1. */
+int labels_find(const struct labels *l, const char *label);
+
+/* The number of the label of len bytes, which is added when it is new; -1 when it can be none, is one of more than
+ * LABEL_MAX_CLASSES, or memory is short. add_new: when it is not new, too. */
+int labels_add(struct labels *l, const char *label, size_t len, struct err *e);
+int labels_add_new(struct labels *l, const char *label, size_t len, struct err *e);
+
+/* Add the labels of a text, with blanks between them, all of them new. Returns 0 or -1. */
+int labels_list(struct labels *l, const char *text, struct err *e);
+void labels_free(struct labels *l);
 
 #endif

@@ -33,7 +33,8 @@ void dataset_free(struct dataset *d)
     free(d->box_end);
     free(d->kind);
     free(d->labels);
-    classes_free(&d->named);
+    labels_free(&d->named);
+    free(d->first);
     free(d->source);
     for (int i = 0; i < d->sources; i++)
         free(d->source_name[i]);
@@ -99,14 +100,16 @@ static int find_label(struct dataset *d, const struct frame *f, int source, stru
     if (there < 0)
         return err_set(e, "label '%s' is not a word of at most %d printable characters", name,
                        LABEL_SIZE - 1);
-    int class = classes_find(&d->named, name);
+    int class = labels_find(&d->named, name);
     if (class < 0 && d->given)
         return err_set(e, "label '%s' is none of the %d classes", name, d->classes);
-    if (class < 0 && (class = classes_add(&d->named, name, strlen(name), e)) >= 0) {
-        d->named.of[class].source = source;
-        d->named.of[class].number = d->number;
-    }
-    return class;
+    if (class >= 0)
+        return class;
+    class = d->named.count;
+    if (grow_to(&d->first, (size_t)class + 1, &d->first_room, sizeof *d->first, e))
+        return -1;
+    d->first[class] = (struct first){source, d->number};
+    return labels_add(&d->named, name, strlen(name), e);
 }
 
 /* The index of a frame's kind of scene, which is added if it is new; 0, the unnamed one, when the frame
@@ -207,16 +210,16 @@ static void sum_up(struct dataset *d)
 static int sort_labels(struct dataset *d, struct err *e)
 {
     int wrong, n = d->named.count, *number = calloc((size_t)n + 1, sizeof *number);
-    struct class *met = calloc((size_t)n + 1, sizeof *met);
+    char(*met)[LABEL_SIZE] = calloc((size_t)n + 1, sizeof *met);
     int status = number && met ? 0 : err_set(e, "out of memory");
     if (!status) {
         memcpy(met, d->named.of, (size_t)n * sizeof *met);
         status = classes_settle(&d->named, d->classes, &wrong, e);
         if (status && wrong >= 0)
-            err_at(e, d->source_name[met[wrong].source], met[wrong].number);
+            err_at(e, d->source_name[d->first[wrong].source], d->first[wrong].number);
     }
     for (int i = 0; !status && i < n; i++)
-        number[i] = classes_find(&d->named, met[i].name);
+        number[i] = labels_find(&d->named, met[i]);
     for (long i = 0; !status && i < d->images; i++)
         d->labels[i] = (uint16_t)number[d->labels[i]];
     free(number);
@@ -236,7 +239,7 @@ int dataset_settle(struct dataset *d, struct err *e)
 char *dataset_balance(const struct dataset *d, char *text, size_t size)
 {
     long *frames = calloc((size_t)d->classes, sizeof *frames);
-    const struct class *class = d->named.of;
+    char(*class)[LABEL_SIZE] = d->named.of;
     int least = 0, most = 0, missing = 0;
     for (long i = 0; frames && i < d->images; i++)
         frames[d->labels[i]]++;
@@ -247,35 +250,25 @@ char *dataset_balance(const struct dataset *d, char *text, size_t size)
     }
     *text = '\0';
     if (missing == 1)
-        snprintf(text, size, "there is no frame of class %s", class[least].name);
+        snprintf(text, size, "there is no frame of class %s", class[least]);
     else if (missing)
-        snprintf(text, size, "there is no frame of class %s and of %d more", class[least].name, missing - 1);
+        snprintf(text, size, "there is no frame of class %s and of %d more", class[least], missing - 1);
     else if (frames && frames[most] >= UNBALANCED * frames[least])
         snprintf(text, size, "there are %ld frames of class %s and %ld of class %s, which will be read badly",
-                 frames[most], class[most].name, frames[least], class[least].name);
+                 frames[most], class[most], frames[least], class[least]);
     free(frames);
     return text;
 }
 
-int dataset_name(struct dataset *d, struct classes *named, struct err *e)
+int dataset_name(struct dataset *d, struct labels *named, struct err *e)
 {
     if (d->classes && named->count != d->classes)
         return err_set(e, "%d names of classes, but the network has %d outputs", named->count,
                        d->classes);
     d->named = *named;
-    *named = (struct classes){0};
+    *named = (struct labels){0};
     d->classes = d->named.count;
     d->given = true;
-    return 0;
-}
-
-/* Room for so many classes, which d then has, without names where they are new. */
-static int make_classes(struct dataset *d, int classes, struct err *e)
-{
-    while (d->named.count < classes)
-        if (classes_add(&d->named, "?", 1, e) < 0)
-            return -1;
-    d->named.count = d->classes = classes;
     return 0;
 }
 
@@ -285,9 +278,11 @@ int dataset_share(struct dataset *d, struct ranks *ranks, struct err *e)
     int classes = d->named.count;
     ranks_share(ranks, &images, sizeof images);
     ranks_share(ranks, &classes, sizeof classes);
-    if (!ranks->failed && (make_room(d, images, e) || make_classes(d, classes, e)))
+    if (!ranks->failed && (make_room(d, images, e) ||
+                           grow_to(&d->named.of, (size_t)classes, &d->named.room, sizeof *d->named.of, e)))
         return -1;
     d->images = images;
+    d->named.count = d->classes = classes;
     size_t n = (size_t)images;
     ranks_share(ranks, &d->content, sizeof d->content);
     ranks_share(ranks, d->pixels, n * image_size(d));

@@ -384,7 +384,7 @@ static void tell_classes(const struct fit *f)
         right[f->exam.labels[i]] += exam_is_right(&f->exam, i);
     }
     for (size_t i = 0; i < n; i++)
-        f->w->note("class %s: %ld frames, %ld of them set aside, %ld of these right", d->named.of[i].name,
+        f->w->note("class %s: %ld frames, %ld of them set aside, %ld of these right", d->named.of[i],
                    frames[i], aside[i], right[i]);
     free(frames);
 }

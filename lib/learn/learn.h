@@ -31,38 +31,17 @@ extern const char *const boxes_class[BOXES_CLASSES];
  * anything else. */
 int boxes_read(const struct frame *f, int classes, struct map_box **box, size_t *room, struct err *e);
 
-/* The names of classes, in order. All zero is empty. */
-struct class {
-    char name[LABEL_SIZE];
-    int source;       /* of a data set's frames: where its first one is, the source's number */
-    long long number; /* and the frame's in that stream, from 0 */
-};
-struct classes {
-    int count;
-    struct class *of; /* [count] */
-    size_t room;
-};
-
-/* The number of the class of that name, or -1. */
-int classes_find(const struct classes *c, const char *name);
-
-/* Add a class, whose name is len bytes. Returns its number, or -1. */
-int classes_add(struct classes *c, const char *name, size_t len, struct err *e);
-
-/* Add the names of a text, with blanks between them; of a file, a name a line. A name that is there twice is
- * an error. Returns 0 or -1. */
-int classes_list(struct classes *c, const char *text, struct err *e);
-int classes_load(struct classes *c, const char *file, struct err *e);
+/* Add the labels of a file, a name a line, all of them new. Returns 0 or -1. */
+int classes_load(struct labels *l, const char *file, struct err *e);
 
 /* Turn the labels that were met into the classes of a network of so many outputs (0: as many as there are
  * labels). Of a network with up to eleven outputs that learns digits, class i is digit i and the eleventh
  * `none`; any others are sorted by name, bytewise. Returns 0; -1 when they do not go together: *wrong is then
  * the class met that the message is about, or -1. */
-int classes_settle(struct classes *c, int outputs, int *wrong, struct err *e);
+int classes_settle(struct labels *l, int outputs, int *wrong, struct err *e);
 
 /* The names with a blank between them; free it. NULL when memory is short. */
-char *classes_text(const struct classes *c);
-void classes_free(struct classes *c);
+char *classes_text(const struct labels *l);
 
 /* Labelled pictures in memory, to train on: all of one size, divided into a part to learn from and
  * a part to judge by, and shuffled anew for every epoch. For a finder the label is a list of boxes. */
@@ -75,8 +54,13 @@ void classes_free(struct classes *c);
 struct dataset {
     int height, width;
     int classes;          /* labels are 0..classes-1; 0: as many as the frames have, until settled */
-    struct classes named; /* the classes; until settled, in the order of their first frames */
+    struct labels named;  /* the classes; until settled, in the order of their first frames */
     bool given;           /* they were named beforehand */
+    struct first {
+        int source;       /* where a class's first frame is, */
+        long long number; /* and which one of that stream it is, from 0 */
+    } *first;             /* [named]; unless they were given */
+    size_t first_room;
     long images;                /* there */
     size_t room;                /* for so many */
     uint8_t *pixels;            /* [images][height][width] */
@@ -104,7 +88,7 @@ void dataset_init(struct dataset *d, int height, int width, int classes);
 
 /* Name the classes before frames are read: those of `named`, which are d's from now on. Returns 0; -1 when
  * they are not as many as the network's outputs. */
-int dataset_name(struct dataset *d, struct classes *named, struct err *e);
+int dataset_name(struct dataset *d, struct labels *named, struct err *e);
 
 /* The same for a finder of so many classes (boxes_class). */
 void dataset_init_finder(struct dataset *d, int height, int width, int classes);

@@ -35,7 +35,6 @@ static void answer(struct model *m)
     size_t pixels = (size_t)m->width * (size_t)m->height;
     uint8_t *gray = malloc(FRAMES * pixels);
     double *p = malloc(FRAMES * (size_t)m->classes * sizeof *p);
-    static char label[LABEL_MAX_CLASSES][LABEL_SIZE];
     static char line[ANSWER_LINE];
     static struct answer a, again;
     if (gray && p) {
@@ -49,10 +48,9 @@ static void answer(struct model *m)
         gray[0] = 255;
         model_doubt(gray, m->width, m->height);
         model_run(m, gray, FRAMES, p);
-        memcpy(label, m->label, sizeof label);
         for (int i = 0; i < FRAMES; i++) {
             answer_clear(&a);
-            answer_decide(&a, label, m->classes, m->reject, p + i * m->classes, 0.5);
+            answer_decide(&a, m->labels.of, m->classes, m->reject, p + i * m->classes, 0.5);
             answer_json(&a, line);
             if (answer_parse(line, &again, NULL))
                 abort();

@@ -8,12 +8,10 @@
 
 #define NONE 10 /* the class of frames without a digit, behind ten digits */
 
-static const char digits[10][LABEL_SIZE] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-
 static struct evaluation of_digits(void)
 {
     struct evaluation v;
-    CHECK(!evaluation_init(&v, digits, 10, NULL), "ten digits");
+    CHECK(!evaluation_init(&v, "0 1 2 3 4 5 6 7 8 9", NULL), "ten digits");
     return v;
 }
 
@@ -97,9 +95,8 @@ static void test_text(void)
 /* Of letters, a line a class: what it was mistaken for, the most frequent first. */
 static void test_classes(void)
 {
-    static const char name[][LABEL_SIZE] = {"A", "B", "C", "D", "plus", "F"};
     struct evaluation v;
-    CHECK(!evaluation_init(&v, name, 6, NULL), "six classes");
+    CHECK(!evaluation_init(&v, "A B C D plus F", NULL), "six classes");
     static const int answers[] = {0, 0, 0, 1, 4, 4, 5, 6, 2, 3, 3};
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
         evaluation_add(&v, 0, answers[i], 0.9);
@@ -113,24 +110,24 @@ static void test_classes(void)
 }
 
 /* A model of these classes, of which number `reject` is none. */
-static struct evaluation of_model(int classes, const char (*label)[LABEL_SIZE], int reject)
+static struct evaluation of_model(const char *labels, int reject)
 {
     static struct model m; /* large */
     struct evaluation v;
-    m.classes = classes;
+    labels_free(&m.labels);
+    CHECK(!labels_list(&m.labels, labels, NULL), "labels");
+    m.classes = m.labels.count;
     m.reject = reject;
-    memcpy(m.label, label, (size_t)classes * sizeof *label);
     CHECK(!evaluation_of_model(&v, &m, NULL), "the classes of a model");
     return v;
 }
 
 static void test_of_model(void)
 {
-    static const char letters[4][LABEL_SIZE] = {"A", "none", "7", "plus"}, few[3][LABEL_SIZE] = {"none", "7", "2"};
-    struct evaluation v = of_model(3, few, 0);
+    struct evaluation v = of_model("none 7 2", 0);
     CHECK(v.digits && v.classes == 10 && evaluation_class(&v, "0") == 0, "of a model of digits all ten");
     evaluation_free(&v);
-    v = of_model(4, letters, 1);
+    v = of_model("A none 7 plus", 1);
     CHECK(!v.digits && v.classes == 3 && evaluation_class(&v, "7") == 1 && evaluation_class(&v, "plus") == 2 &&
               evaluation_class(&v, "none") == 3,
           "none has its own place");

@@ -184,30 +184,30 @@ static void check_words(void)
 {
     struct dataset d;
     struct err e = ERR_NONE;
-    struct classes named = {0};
+    struct labels named = {0};
     write_text("P5\n# label=plus\n2 2\n255\nabcdP5\n# label=B\n2 2\n255\nefgh"
                "P5\n# label=plus\n2 2\n255\nijkl");
     dataset_init(&d, 2, 2, 0);
     CHECK(!read_all(&d, &e) && d.classes == 2 && d.labels[0] == 1 && d.labels[1] == 0 &&
-              d.labels[2] == 1 && !strcmp(d.named.of[1].name, "plus"),
+              d.labels[2] == 1 && !strcmp(d.named.of[1], "plus"),
           "two words: %s", e.what);
     char *text = classes_text(&d.named);
     CHECK(text && !strcmp(text, "B plus"), "their names");
     free(text);
     dataset_free(&d);
     dataset_init(&d, 2, 2, 3);
-    CHECK(!classes_list(&named, "plus minus B", &e) && !dataset_name(&d, &named, &e) &&
+    CHECK(!labels_list(&named, "plus minus B", &e) && !dataset_name(&d, &named, &e) &&
               !read_all(&d, &e) && d.labels[0] == 0 && d.labels[1] == 2 && d.classes == 3,
           "in an order that was given: %s", e.what);
     dataset_free(&d);
     dataset_init(&d, 2, 2, 3);
-    CHECK(!classes_list(&named, "plus minus C", &e) && !dataset_name(&d, &named, &e) &&
+    CHECK(!labels_list(&named, "plus minus C", &e) && !dataset_name(&d, &named, &e) &&
               read_all(&d, &e) && strstr(e.what, "label 'B' is none of the 3 classes") && e.frame == 1,
           "none of those named: %s", e.what);
     dataset_free(&d);
     e = (struct err)ERR_NONE;
-    CHECK(classes_list(&named, "a b a", &e) && strstr(e.what, "'a' is there twice"), "twice");
-    classes_free(&named);
+    CHECK(labels_list(&named, "a b a", &e) && strstr(e.what, "'a' is there twice"), "twice");
+    labels_free(&named);
 }
 
 int main(void)
