@@ -83,11 +83,7 @@ static struct options parse(int argc, char **argv)
             o.model[o.models++] = optarg;
             break;
         case 'O': o.output = optarg; break;
-        case 'o':
-            o.json = !strcmp(optarg, "json");
-            if (!o.json && strcmp(optarg, "text"))
-                tool_usage("-o %s: not text or json", optarg);
-            break;
+        case 'o': o.json = tool_word(c, optarg, "text or json"); break;
         case 'S':
             if (!scaling_parse(optarg, &o.scaling))
                 tool_usage("-S %s: not scale[,mean,std], as in 1/255,0.1307,0.3081", optarg);

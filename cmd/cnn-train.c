@@ -57,15 +57,6 @@ struct options {
     struct recipe recipe;
 };
 
-/* The number of a name that find knows. */
-static int named(int option, const char *name, int (*find)(const char *), const char *names)
-{
-    int number = find(name);
-    if (number < 0)
-        tool_usage("-%c %s: not %s", option, name, names);
-    return number;
-}
-
 static void parse_option(struct options *o, int option, const char *value)
 {
     struct fit_options *f = &o->recipe.fit;
@@ -80,18 +71,9 @@ static void parse_option(struct options *o, int option, const char *value)
     case 'e': f->epochs = (int)tool_int('e', value, 1, CHECKPOINT_MAX_EPOCHS); break;
     case 'b': f->train.batch = (int)tool_int('b', value, 1, 65536); break;
     case 'l': f->rate = tool_real('l', value, 0, 100); break;
-    case 'O':
-        o->recipe.optimizer = named('O', value, recipe_optimizer, "adamw, adam or sgd");
-        break;
-    case 'p':
-        f->train.bf16 = named('p', value, recipe_precision, "fp32 or bf16")
-                            ? kernel16_best(kernel_best())
-                            : NULL;
-        break;
-    case 'S':
-        f->schedule = (enum schedule)named('S', value, schedule_named,
-                                           "onecycle, cosine or constant");
-        break;
+    case 'O': o->recipe.optimizer = tool_word('O', value, RECIPE_OPTIMIZERS); break;
+    case 'p': f->train.bf16 = tool_word('p', value, "fp32 or bf16") ? kernel16_best(kernel_best()) : NULL; break;
+    case 'S': f->schedule = (enum schedule)tool_word('S', value, SCHEDULE_NAMES); break;
     case 'W': f->warmup = tool_real('W', value, 0, 1); break;
     case 'w': f->train.weight_decay = tool_real('w', value, 0, 10); break;
     case 'g': f->tone.gain = tool_real('g', value, 0, 0.9); break;

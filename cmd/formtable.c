@@ -41,11 +41,7 @@ static struct options parse(int argc, char **argv)
         switch (c) {
         case 'h': tool_help();
         case 'k': o.best = (int)tool_int(c, optarg, 1, 100); break;
-        case 'o':
-            o.csv = !strcmp(optarg, "csv");
-            if (!o.csv && strcmp(optarg, "tsv"))
-                tool_usage("-o %s: not tsv or csv", optarg);
-            break;
+        case 'o': o.csv = tool_word(c, optarg, "tsv or csv"); break;
         case 't': o.threshold = tool_real(c, optarg, 0, 1); break;
         case 'V': tool_version();
         default: tool_usage(NULL);

@@ -153,6 +153,19 @@ double tool_real(int option, const char *text, double low, double high)
     return x;
 }
 
+int tool_word(int option, const char *text, const char *words)
+{
+    int place = 0;
+    for (const char *p = words; *p; place++) {
+        size_t len = strcspn(p, ", ");
+        if (strlen(text) == len && !memcmp(p, text, len))
+            return place;
+        p += len + strspn(p + len, ", ");
+        p += strncmp(p, "or ", 3) ? 0 : 3;
+    }
+    tool_usage("-%c %s: not %s", option, text, words);
+}
+
 void tool_box(int option, const char *text, int box[4])
 {
     if (!answer_parse_box(text, box))

@@ -49,6 +49,9 @@ _Noreturn void tool_usage(const char *format, ...) __attribute__((format(printf,
 long tool_int(int option, const char *text, long low, long high);
 double tool_real(int option, const char *text, double low, double high);
 
+/* The place, from 0, of the value among words such as "adamw, adam or sgd". */
+int tool_word(int option, const char *text, const char *words);
+
 /* The same of a rectangle "x,y,w,h" in pixels, which has at least one. */
 void tool_box(int option, const char *text, int box[4]);
 

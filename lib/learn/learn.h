@@ -246,9 +246,9 @@ double schedule_rate(enum schedule s, double peak, double warmup, long step, lon
 /* The default warm-up of a schedule: 0.3, 0.05 and 0. */
 double schedule_warmup(enum schedule s);
 
-/* The schedule called `onecycle`, `cosine` or `constant`; -1 when there is none of that name. */
-int schedule_named(const char *name);
+/* The name of a schedule; those of all, in their order. */
 const char *schedule_name(enum schedule s);
+#define SCHEDULE_NAMES "onecycle, cosine or constant"
 
 /* Checkpoints: all that a training run needs to go on as if it had never stopped. What is drawn at
  * random depends on (seed, epoch, image, step) alone, so a place in the run and the trainer's
@@ -441,7 +441,7 @@ char *progress_time(double seconds, char *text, size_t size);
  * was not said taken from what usually goes with the rest. */
 
 struct recipe {
-    int optimizer;          /* recipe_optimizer's */
+    int optimizer;          /* its place in RECIPE_OPTIMIZERS */
     struct fit_options fit; /* rate, warmup, weight decay, batch and a finder's gain and noise are -1
                                until recipe_complete */
     double validation;      /* frames set aside: a part when under 1, else a count */
@@ -450,11 +450,7 @@ struct recipe {
 /* What cnn-train does without options. */
 extern const struct recipe recipe_default;
 
-/* The optimizer called `adamw`, `adam` (as Keras has it) or `sgd`; -1 when there is none. */
-int recipe_optimizer(const char *name);
-
-/* The precision of products called `fp32` (0) or `bf16` (1); -1 when there is none. */
-int recipe_precision(const char *name);
+#define RECIPE_OPTIMIZERS "adamw, adam or sgd" /* Adam is as Keras has it. */
 
 /* Fill in what is -1 by optimizer, schedule and kind of network; a run that starts from a model takes
  * a tenth of the usual rate. */

@@ -11,13 +11,12 @@ static const struct {
     const char *name;
     enum optimizer optimizer;
     double rate, decay, finder_decay, epsilon;
-} optimizers[] = {
+} optimizers[] = { /* in the order of RECIPE_OPTIMIZERS */
     {"adamw", OPT_ADAMW, 0.002, 0.01, 0.0001, 1e-8},
     {"adam", OPT_ADAMW, 0.001, 0, 0, 1e-7},
     {"sgd", OPT_SGD, 0.05, 0.0005, 0.0001, 1e-8},
 };
 #define FINDER_CLIP 5 /* The norm of a finder's gradient is at most this: no tile full of writing dominates. */
-#define OPTIMIZERS (int)(sizeof optimizers / sizeof *optimizers)
 
 const struct recipe recipe_default = {
     .validation = 1.0 / 12,
@@ -29,19 +28,6 @@ const struct recipe recipe_default = {
             .epochs = 10,
             .augment = AUGMENT_DEFAULT,
             .tone = {.gain = -1, .noise = -1}}};
-
-int recipe_optimizer(const char *name)
-{
-    for (int i = 0; i < OPTIMIZERS; i++)
-        if (!strcmp(name, optimizers[i].name))
-            return i;
-    return -1;
-}
-
-int recipe_precision(const char *name)
-{
-    return !strcmp(name, "bf16") ? 1 : strcmp(name, "fp32") ? -1 : 0;
-}
 
 void recipe_complete(struct recipe *r, bool from_model, bool finder)
 {

@@ -4,7 +4,6 @@
 #include "learn.h"
 
 #include <math.h>
-#include <string.h>
 
 static const struct {
     const char *name;
@@ -34,14 +33,6 @@ double schedule_rate(enum schedule s, double peak, double warmup, long step, lon
 double schedule_warmup(enum schedule s)
 {
     return schedules[s].warmup;
-}
-
-int schedule_named(const char *name)
-{
-    for (int i = 0; i <= SCHEDULE_CONSTANT; i++)
-        if (!strcmp(name, schedules[i].name))
-            return i;
-    return -1;
 }
 
 const char *schedule_name(enum schedule s)
