@@ -1,5 +1,7 @@
-/* The orientation of a picture. Input are the bytes of a file, or the matrix that a decoder tells; output the
- * number that EXIF gives to each of the eight ways a picture can lie. */
+/* What a picture file says of its picture.
+ *   in   the bytes of a file, or the matrix that a decoder tells
+ *   out  which way up it is: the number that EXIF gives to each of the eight ways a picture can lie; the shape of
+ *        its pixels; its sides */
 #include "exif.h"
 
 #include <math.h>
@@ -12,14 +14,6 @@ struct span {
     const uint8_t *at;
     size_t len;
 };
-
-static uint32_t number(const uint8_t *p, int bytes, bool big_endian)
-{
-    uint32_t n = 0;
-    for (int i = 0; i < bytes; i++)
-        n = n << 8 | p[big_endian ? i : bytes - 1 - i];
-    return n;
-}
 
 int exif_of_matrix(double a, double b, double c, double d)
 {
@@ -43,24 +37,29 @@ static int in_exif(struct span s)
     return in_tiff(s);
 }
 
+/* The marker of a JPEG's next segment, in which `body` is, from *at on; 0 when there is none before the pixels. */
+static uint8_t next_segment(struct span s, size_t *at, struct span *body)
+{
+    while (*at + 4 <= s.len && s.at[*at] == 0xff && s.at[*at + 1] == 0xff) /* a fill byte */
+        ++*at;
+    if (*at + 4 > s.len || s.at[*at] != 0xff)
+        return 0;
+    uint8_t marker = s.at[*at + 1];
+    size_t len = tiff_bytes(s.at + *at + 2, 2, true);
+    if (marker == 0xda || marker == 0xd9 || len < 2 || len > s.len - *at - 2)
+        return 0;
+    *body = (struct span){s.at + *at + 4, len - 2};
+    *at += 2 + len;
+    return marker;
+}
+
 static int in_jpeg(struct span s)
 {
+    struct span body;
     size_t at = 2;
-    while (at + 4 <= s.len && s.at[at] == 0xff) {
-        uint8_t marker = s.at[at + 1];
-        if (marker == 0xff) { /* a fill byte */
-            at++;
-            continue;
-        }
-        if (marker == 0xda || marker == 0xd9)
-            break;
-        size_t len = number(s.at + at + 2, 2, true);
-        if (len < 2 || len > s.len - at - 2)
-            break;
-        if (marker == 0xe1 && len >= 8 && !memcmp(s.at + at + 4, "Exif\0\0", 6))
-            return in_exif((struct span){s.at + at + 4, len - 2});
-        at += 2 + len;
-    }
+    for (uint8_t marker; (marker = next_segment(s, &at, &body));)
+        if (marker == 0xe1 && body.len >= 6 && !memcmp(body.at, "Exif\0\0", 6))
+            return in_exif(body);
     return 1;
 }
 
@@ -69,7 +68,7 @@ static int in_chunks(struct span s, bool png)
 {
     size_t at = png ? 8 : 12, around = png ? 12 : 8;
     while (s.len >= around && at <= s.len - around) {
-        size_t len = number(s.at + at + (png ? 0 : 4), 4, png);
+        size_t len = tiff_bytes(s.at + at + (png ? 0 : 4), 4, png);
         if (len > s.len - at - around)
             break;
         if (!memcmp(s.at + at + (png ? 4 : 0), png ? "eXIf" : "EXIF", 4))
@@ -88,7 +87,7 @@ static uint32_t take(struct span *s, int n)
         s->len = 0;
         return 0;
     }
-    uint32_t value = number(s->at, n, true);
+    uint32_t value = (uint32_t)tiff_bytes(s->at, n, true);
     s->at += n;
     s->len -= n;
     return value;
@@ -180,11 +179,39 @@ static int in_heif(struct span s)
 
 double exif_jpeg_shape(const uint8_t *bytes, size_t len)
 {
-    static const uint8_t begin[] = {0xff, 0xd8, 0xff, 0xe0};
-    if (len < 18 || memcmp(bytes, begin, 4) || memcmp(bytes + 6, "JFIF", 5))
+    struct span body;
+    size_t at = 2;
+    if (len < 2 || memcmp(bytes, "\xff\xd8", 2) || next_segment((struct span){bytes, len}, &at, &body) != 0xe0 ||
+        body.len < 12 || memcmp(body.at, "JFIF", 5))
         return 0;
-    int unit = bytes[13], x = bytes[14] << 8 | bytes[15], y = bytes[16] << 8 | bytes[17];
+    int unit = body.at[7], x = body.at[8] << 8 | body.at[9], y = body.at[10] << 8 | body.at[11];
     return unit >= 1 && unit <= 2 && x > 0 ? (double)y / x : 0;
+}
+
+/* Does a frame of a JPEG begin with this marker? The other three of the row are tables. */
+static bool is_frame(uint8_t marker)
+{
+    return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+}
+
+bool exif_sides(const uint8_t *bytes, size_t len, long long *width, long long *height)
+{
+    struct span body;
+    size_t at = 2;
+    if (len >= 24 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) && !memcmp(bytes + 12, "IHDR", 4)) {
+        *width = (long long)tiff_bytes(bytes + 16, 4, true);
+        *height = (long long)tiff_bytes(bytes + 20, 4, true);
+        return true;
+    }
+    if (len < 2 || memcmp(bytes, "\xff\xd8", 2))
+        return false;
+    for (uint8_t marker; (marker = next_segment((struct span){bytes, len}, &at, &body));)
+        if (is_frame(marker) && body.len >= 5) { /* bits of a sample, height, width */
+            *height = body.at[1] << 8 | body.at[2];
+            *width = body.at[3] << 8 | body.at[4];
+            return true;
+        }
+    return false;
 }
 
 int exif_orientation(const uint8_t *bytes, size_t len)

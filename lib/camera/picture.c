@@ -9,7 +9,7 @@
 #include <libavutil/avstring.h>
 #include <libavutil/imgutils.h>
 
-#include "extent.h"
+#include "exif.h"
 #include "stream/stream.h"
 
 #define BYTES(s) (s), sizeof(s) - 1
@@ -150,7 +150,7 @@ static void tell_undecoded(const AVCodecContext *decoder, const AVPacket *packet
 {
     const long long more = 128;
     long long width, height;
-    if (status == AVERROR_INVALIDDATA && extent_of(packet->data, (size_t)packet->size, &width, &height) &&
+    if (status == AVERROR_INVALIDDATA && exif_sides(packet->data, (size_t)packet->size, &width, &height) &&
         (width + more) * (height + more) >= FRAME_MAX_PIXELS)
         err_set(e, "%lldx%lld pixels are too many: with %lld added to each side they must be fewer than %ld", width,
                 height, more, FRAME_MAX_PIXELS);

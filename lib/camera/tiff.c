@@ -37,10 +37,7 @@ struct tiff {
 
 static size_t number(const struct tiff *t, size_t at, int size)
 {
-    size_t n = 0;
-    for (int i = 0; i < size; i++)
-        n = n << 8 | t->bytes[at + (t->big_endian ? i : size - 1 - i)];
-    return n;
+    return tiff_bytes(t->bytes + at, size, t->big_endian);
 }
 
 /* Find the first directory. Returns false when this is no TIFF file or the directory is outside it. */

@@ -9,6 +9,15 @@
 
 #include "base/err.h"
 
+/* The number of so many bytes at p. */
+static inline size_t tiff_bytes(const uint8_t *p, int size, bool big_endian)
+{
+    size_t n = 0;
+    for (int i = 0; i < size; i++)
+        n = n << 8 | p[big_endian ? i : size - 1 - i];
+    return n;
+}
+
 /* Make the page after the first one of this file the first, and forget the one that was. Returns 1; 0 when it
  * was the last; -1 when the file is damaged there, or its pages go round. Never reads or writes outside the bytes. */
 int tiff_next_page(uint8_t *bytes, size_t len, struct err *e);

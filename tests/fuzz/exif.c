@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "camera/exif.h"
-#include "camera/extent.h"
 #include "camera/tiff.h"
 
 #define MAX_PAGES 100
@@ -31,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (orientation < 1 || orientation > 8)
         abort();
     long long width = 0, height = 0;
-    extent_of(data, size, &width, &height);
+    exif_sides(data, size, &width, &height);
     if (width < 0 || width >= 1LL << 32 || height < 0 || height >= 1LL << 32)
         abort();
     if (size > 0)
