@@ -26,10 +26,8 @@ static bool begins_like_a_picture(const char *name)
 
 int name_list_add(struct name_list *list, const char *name, struct err *e)
 {
-    char **grown = grow(list->name, list->count + 1, &list->size, sizeof *grown, e);
-    if (!grown)
+    if (grow_to(&list->name, list->count + 1, &list->size, sizeof *list->name, e))
         return -1;
-    list->name = grown;
     if (!(list->name[list->count] = strdup(name)))
         return err_set(e, "out of memory");
     list->count++;

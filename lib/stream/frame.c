@@ -67,12 +67,10 @@ int frame_resize(struct frame *f, int width, int height, struct err *e)
 int frame_reserve_facts(struct frame *f, size_t n, struct err *e)
 {
     bool fresh = !f->facts;
-    char *grown = grow(f->facts, n, &f->facts_size, 1, e);
-    if (!grown)
+    if (grow_to(&f->facts, n, &f->facts_size, 1, e))
         return err_set(e, "out of memory for a frame's facts");
     if (fresh)
-        grown[0] = '\0';
-    f->facts = grown;
+        f->facts[0] = '\0';
     return 0;
 }
 
@@ -263,10 +261,8 @@ int frame_append(char **buf, size_t *len, size_t *size, const struct frame *f, s
     size_t header = header_bound(f);
     size_t pixels = (size_t)f->width * (size_t)f->height;
     size_t need = *len + header + pixels;
-    char *grown = grow(*buf, need, size, 1, e);
-    if (!grown)
+    if (grow_to(buf, need, size, 1, e))
         return err_set(e, "out of memory for a %dx%d frame", f->width, f->height);
-    *buf = grown;
     char *to = put_header(*buf + *len, f);
     memcpy(to, f->gray, pixels);
     *len = (size_t)(to - *buf) + pixels;

@@ -195,10 +195,8 @@ int child_write_fd(const struct child *c)
 static void read_some(struct child *c)
 {
     while (c->out >= 0) {
-        char *lines = grow(c->lines.data, c->lines.len + MIN_READ, &c->lines.size, 1, NULL);
-        if (!lines)
+        if (grow_to(&c->lines.data, c->lines.len + MIN_READ, &c->lines.size, 1, NULL))
             return;
-        c->lines.data = lines;
         ssize_t n = read(c->out, c->lines.data + c->lines.len, c->lines.size - c->lines.len - 1);
         if (n < 0 && errno == EINTR)
             continue;

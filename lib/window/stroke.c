@@ -103,10 +103,8 @@ void sketch_free(struct sketch *s)
 
 static int add_point(struct sketch *s, double x, double y, struct err *e)
 {
-    struct point *p = grow(s->points, s->count + 1, &s->room, sizeof *p, e);
-    if (!p)
+    if (grow_to(&s->points, s->count + 1, &s->room, sizeof *s->points, e))
         return -1;
-    s->points = p;
     s->points[s->count++] = (struct point){(float)clamp(x, -SKETCH_SIDE, 2 * SKETCH_SIDE),
                                            (float)clamp(y, -SKETCH_SIDE, 2 * SKETCH_SIDE)};
     return 0;
@@ -165,15 +163,10 @@ static void keep_snapshot(struct sketch *s)
 {
     if (s->strokes % SNAPSHOT_EVERY || s->strokes / SNAPSHOT_EVERY != s->snapshots + 1)
         return;
-    uint8_t *copy = malloc(RASTER_BYTES);
     size_t n = (size_t)s->snapshots + 1;
-    uint8_t **list = grow(s->snapshot, n, &s->snapshots_room, sizeof *list, NULL);
-    if (list)
-        s->snapshot = list;
-    if (!copy || !list) {
-        free(copy);
+    uint8_t *copy = NULL;
+    if (grow_to(&s->snapshot, n, &s->snapshots_room, sizeof *s->snapshot, NULL) || !(copy = malloc(RASTER_BYTES)))
         return;
-    }
     memcpy(copy, s->ink, RASTER_BYTES);
     s->snapshot[s->snapshots++] = copy;
 }
@@ -183,11 +176,7 @@ int sketch_down(struct sketch *s, double x, double y, struct err *e)
     sketch_up(s);
     if (s->strokes == SKETCH_MAX_STROKES)
         return err_set(e, "more than %d strokes", SKETCH_MAX_STROKES);
-    size_t *first = grow(s->first, (size_t)s->strokes + 1, &s->strokes_room, sizeof *first, e);
-    if (!first)
-        return -1;
-    s->first = first;
-    if (add_point(s, x, y, e) < 0)
+    if (grow_to(&s->first, (size_t)s->strokes + 1, &s->strokes_room, sizeof *s->first, e) || add_point(s, x, y, e) < 0)
         return -1;
     s->first[s->strokes++] = s->count - 1;
     s->down = true;
