@@ -245,10 +245,11 @@ static void wait_for_reader(void)
         ;
 }
 
-static void stop(struct live *live, const char *source)
+/* Stop reading, and say what could not be decoded of a live source. */
+static void stop(struct grab *g, const char *source)
 {
     struct err why = ERR_NONE, e = ERR_NONE;
-    long damaged = live_stop(live, &why);
+    long damaged = capture_stop(g->capture, &why);
     if (damaged == 0)
         return;
     err_set(&e, "%ld damaged pictures passed over (%s)", damaged, why.what);
@@ -260,16 +261,15 @@ static void stop(struct live *live, const char *source)
 static bool read_source(struct grab *g, const char *source)
 {
     struct err e = ERR_NONE;
-    struct live *live = live_start(g->capture, &e);
     bool is_live = capture_kind(g->capture) != CAPTURE_FILE;
-    int got = live ? 1 : -1;
+    int got = 1;
     fit_pipe(is_live);
-    while (live && got && goes_on(g)) {
+    while (got && goes_on(g)) {
         double time;
         e = (struct err)ERR_NONE;
         if (is_live)
             wait_for_reader();
-        got = live_read(live, &g->frame, &time, &e);
+        got = capture_read(g->capture, &g->frame, &time, &e);
         if (got < 0 && !is_live && !capture_lost(g->capture))
             report(g, &e);
         else if (got < 0 || (got > 0 && !is_passed_over(g, time) && write_picture(g, source, &e)))
@@ -277,8 +277,7 @@ static bool read_source(struct grab *g, const char *source)
     }
     if (e.what[0])
         report(g, &e);
-    if (live)
-        stop(live, source);
+    stop(g, source);
     return got >= 0;
 }
 

@@ -255,12 +255,6 @@ static void slot_fill(struct slot *s, const struct frame_reader *r, const struct
     s->at = (struct standing){frame_whole_fact(f, "line"), frame_whole_fact(f, "word"), mark_of(f)};
 }
 
-static const char *stream_name(const struct frame_reader *r)
-{
-    const char *name = frame_stream_name(r);
-    return strcmp(name, "-") ? name : "standard input";
-}
-
 /* Say once that a frame does not look like one of preproc's. */
 static void doubt(struct predict *p, struct frame_reader *r, const struct frame *f)
 {
@@ -269,7 +263,7 @@ static void doubt(struct predict *p, struct frame_reader *r, const struct frame 
         return;
     p->doubted = true;
     tool_warn("%s: frame %lld: %s: was it made by preproc? The digit should be light on black, in "
-              "the middle, in a box of %dx%d", stream_name(r), frame_number(r, f),
+              "the middle, in a box of %dx%d", file_shown(frame_stream_name(r)), frame_number(r, f),
               doubt == DOUBT_PAPER ? "the border is bright, as paper is"
                                    : "the ink runs into the edge",
               f->width * 20 / 28, f->height * 20 / 28);
@@ -303,12 +297,12 @@ static int read_frame(struct predict *p, struct frame_reader *r, struct frame *f
     if (!model_takes(m, f->width, f->height)) {
         err_set(e, "%dx%d pixels, but the model reads %dx%d: put preproc before cnn-predict",
                 f->width, f->height, m->width, m->height);
-        return err_at(e, stream_name(r), frame_number(r, f));
+        return err_at(e, file_shown(frame_stream_name(r)), frame_number(r, f));
     }
     if (!p->o->evaluate || !evaluation_check(&p->evaluation, frame_label(f, label), label, e))
         return 1;
     frame_source(r, f, source, sizeof source);
-    return err_at(e, strcmp(source, "-") ? source : stream_name(r), frame_number(r, f));
+    return err_at(e, strcmp(source, "-") ? source : file_shown(frame_stream_name(r)), frame_number(r, f));
 }
 
 /* When a live input pauses, all that can be said is said before it is waited for. What is recorded, or comes
@@ -369,7 +363,7 @@ static int predict_stream(struct predict *p, const char *name, struct err *e)
     answer(p);
     end_word(p);
     if (got == 0 && p->frames == before && !p->done)
-        got = err_set(e, "no frames") | err_at(e, stream_name(r), -1);
+        got = err_set(e, "no frames") | err_at(e, file_shown(frame_stream_name(r)), -1);
     frame_free(&f);
     frame_close(r);
     return got < 0 ? -1 : 0;

@@ -140,8 +140,7 @@ static int write_file(struct job *j, uint32_t number, struct err *e)
 static int set_facts(struct job *j, uint32_t number, int label, struct err *e)
 {
     char text[16];
-    snprintf(text, sizeof text, "%lu", (unsigned long)number);
-    if (frame_set_fact(&j->frame, "frame", text, e) < 0)
+    if (frame_set_number(&j->frame, "frame", number, e) < 0)
         return -1;
     if (label < 0)
         return 0;

@@ -200,14 +200,6 @@ static void preproc_free(struct preproc *p)
 
 /* ---- one frame ---- */
 
-/* Set a fact to a number; below 0: take it out. */
-static int set_number(struct frame *f, const char *key, long long number, struct err *e)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%lld", number);
-    return frame_set_fact(f, key, number < 0 ? NULL : text, e);
-}
-
 /* The part of the frame to look at (NULL: all of it): box[] = x, y, w, h. Returns -1 when it lies outside. */
 static int clip(const struct frame *f, const struct region *part, int *box, struct err *e)
 {
@@ -236,8 +228,8 @@ static int set_place(struct job *j, bool many, const struct ink_digit *d, const 
         return -1;
     if (!many)
         return 0;
-    bool failed = set_number(&j->out, "line", d ? d->line : -1, &j->e) ||
-                  set_number(&j->out, "word", d ? d->word : -1, &j->e);
+    bool failed = frame_set_number(&j->out, "line", d ? d->line : -1, &j->e) ||
+                  frame_set_number(&j->out, "word", d ? d->word : -1, &j->e);
     return failed ? -1 : 0;
 }
 
@@ -246,7 +238,7 @@ static int set_place(struct job *j, bool many, const struct ink_digit *d, const 
 static int put(struct job *j, bool many, const char *field, int cell, const struct ink_digit *d, const int *box)
 {
     char old[64];
-    if (field && (frame_set_fact(&j->out, "field", field, &j->e) || set_number(&j->out, "cell", cell, &j->e)))
+    if (field && (frame_set_fact(&j->out, "field", field, &j->e) || frame_set_number(&j->out, "cell", cell, &j->e)))
         return -1;
     if (d)
         memcpy(j->out.gray, d->pixels, DIGIT_PIXELS);
@@ -324,7 +316,7 @@ static int read_sheet(struct job *j, const struct worker *w, const struct form_l
     size_t n;
     j->whole = true;
     if (form_find_sheet(w->reader, l, j->in.gray, j->in.width, j->in.width, j->in.height, &sheet, &j->e) ||
-        set_number(&j->out, "page", sheet.code.copy ? (long long)sheet.code.copy : -1, &j->e))
+        frame_set_number(&j->out, "page", sheet.code.copy ? (long long)sheet.code.copy : -1, &j->e))
         return -1;
     j->whole = false;
     if (form_read_cells(w->reader, l, j->in.gray, j->in.width, j->in.width, j->in.height, &sheet, &ink, &n, &j->e))
@@ -408,7 +400,7 @@ static int note_source(struct frame_reader *r, struct job *j)
         snprintf(text, sizeof text, "%s", source);
     j->e = (struct err)ERR_NONE;
     j->e.frame = number;
-    return frame_set_fact(&j->in, "source", text, &j->e) || set_number(&j->in, "frame", number, &j->e) ? -1 : 0;
+    return frame_set_fact(&j->in, "source", text, &j->e) || frame_set_number(&j->in, "frame", number, &j->e) ? -1 : 0;
 }
 
 /* Read and work until the stream ends, or cannot be gone on with. */

@@ -28,6 +28,12 @@ static const char usage[] =
     "  xcanvas -e 'preproc | cnn-predict -k 9'\n"
     "  xcanvas >> mine.pgm\n";
 
+/* Sizes in pixels at scale 1. */
+#define MARGIN 16          /* Between the window's edge, the paper and the panel. */
+#define FOOT 26            /* The height of the line of help. */
+#define PAPER_SIDE 420     /* The side of the paper as the window opens. */
+#define MIN_PAPER_SIDE 140 /* The side of the paper in the smallest window. */
+
 #define MAX_SILENCE 1.0 /* The window says so after more than so many seconds without an answer. */
 
 struct options {
@@ -101,15 +107,12 @@ static int look(struct canvas *c, struct err *e)
 /* The newest state of the drawing, as a frame: to the output, to the command. */
 static int send_frame(struct canvas *c, const char *label, struct err *e)
 {
-    char text[32];
     if (frame_resize(&c->frame, SKETCH_SIDE, SKETCH_SIDE, e) < 0)
         return -1;
     sketch_frame(c->sketch, c->frame.gray);
-    snprintf(text, sizeof text, "%lld", c->frames++);
     if (frame_set_fact(&c->frame, "source", "xcanvas", e) < 0 ||
-        frame_set_fact(&c->frame, "frame", text, e) < 0)
-        return -1;
-    if (frame_set_fact(&c->frame, "label", label, e) < 0)
+        frame_set_number(&c->frame, "frame", c->frames++, e) < 0 ||
+        frame_set_fact(&c->frame, "label", label, e) < 0)
         return -1;
     if (c->o->writes && (label || !c->o->labelled_only) &&
         outlet_add(&c->loop.out, &c->frame, e) < 0)
@@ -165,11 +168,19 @@ static int press_key(struct canvas *c, struct window_event event, struct err *e)
     return 0;
 }
 
+/* Map a point of the window to the drawing, in frame pixels. Returns true when it is on the paper. */
+static bool to_paper(const struct canvas *c, int x, int y, double *frame_x, double *frame_y)
+{
+    *frame_x = (x + 0.5 - c->paper.x0) * SKETCH_SIDE / box_width(c->paper);
+    *frame_y = (y + 0.5 - c->paper.y0) * SKETCH_SIDE / box_height(c->paper);
+    return *frame_x >= 0 && *frame_y >= 0 && *frame_x < SKETCH_SIDE && *frame_y < SKETCH_SIDE;
+}
+
 /* Pointer events, in frame pixels. A stroke begins on the paper and may leave it. */
 static int draw(struct canvas *c, struct window_event event, struct err *e)
 {
     double x, y;
-    bool inside = board_point(c->paper, event.x, event.y, &x, &y);
+    bool inside = to_paper(c, event.x, event.y, &x, &y);
     if (event.type == WINDOW_DOWN) {
         c->loop.dirty = true;
         c->note[0] = '\0';
@@ -239,26 +250,52 @@ static struct panel look_of_panel(const struct canvas *c, char *alarm, size_t si
     return p;
 }
 
+/* The size of a window whose paper has that side. */
+static void size_for(const struct canvas *c, int side, int *width, int *height)
+{
+    *width = (int)((side + 2 * MARGIN + (c->loop.child ? PANEL_WIDTH + MARGIN : 0)) * c->loop.scale);
+    *height = (int)((side + 2 * MARGIN + FOOT) * c->loop.scale);
+}
+
+/* Where the paper, a square, is in a window. */
+static struct box place_paper(const struct canvas *c, int width, int height)
+{
+    int margin = (int)(MARGIN * c->loop.scale), foot = (int)(FOOT * c->loop.scale);
+    int beside = c->loop.child ? (int)(PANEL_WIDTH * c->loop.scale) + margin : 0;
+    int w = width - 2 * margin - beside, h = height - 2 * margin - foot;
+    return paint_fit(box_at(margin, margin, w > 1 ? w : 1, h > 1 ? h : 1), 1, 1);
+}
+
+static void paint_paper(const struct canvas *c, struct surface *s)
+{
+    paint_gray(s, c->paper, sketch_ink(c->sketch), SKETCH_RASTER, SKETCH_RASTER, false);
+}
+
+/* Paint the paper with the drawing, a line of help below it, and the panel with the answer beside it. */
+static void paint_all(const struct canvas *c, struct surface *s)
+{
+    const char *keys = "c clear    u undo    0-9 label    q quit";
+    char alarm[80];
+    double z = c->loop.scale;
+    paint_fill(s, box_at(0, 0, s->width, s->height), INK_BACKGROUND);
+    paint_outline(s, box_around(c->paper, 1), 1, INK_EDGE);
+    paint_paper(c, s);
+    panel_text(s, c->paper.x0, s->height - MARGIN * z, 10 * z, box_width(c->paper),
+               c->note[0] ? INK_TEXT : INK_QUIET, c->note[0] ? c->note : keys);
+    if (!c->loop.child)
+        return;
+    struct panel panel = look_of_panel(c, alarm, sizeof alarm);
+    panel_paint(s, s->width - (int)((PANEL_WIDTH + MARGIN) * z), c->paper.y0, z, &panel);
+}
+
 static void show(struct canvas *c)
 {
     struct surface *s = c->loop.dirty || c->ink_dirty ? window_surface(c->loop.window) : NULL;
-    char alarm[80];
     if (!s)
         return;
-    c->paper = board_paper(c->loop.scale, c->loop.child, s->width, s->height);
-    if (c->loop.dirty) {
-        struct board b = {.scale = c->loop.scale, .sketch = c->sketch, .note = c->note};
-        struct panel panel;
-        if (c->loop.child) {
-            panel = look_of_panel(c, alarm, sizeof alarm);
-            b.panel = &panel;
-        }
-        board_paint(s, &b);
-        window_put(c->loop.window, box_at(0, 0, s->width, s->height));
-    } else {
-        board_paint_paper(s, c->paper, c->sketch);
-        window_put(c->loop.window, c->paper);
-    }
+    c->paper = place_paper(c, s->width, s->height);
+    (c->loop.dirty ? paint_all : paint_paper)(c, s);
+    window_put(c->loop.window, c->loop.dirty ? box_at(0, 0, s->width, s->height) : c->paper);
     c->loop.dirty = c->ink_dirty = false;
 }
 
@@ -290,8 +327,8 @@ static int start(struct canvas *c, struct err *e)
         !(c->sketch = sketch_new(c->o->pen, e)) || (c->o->command &&
          (!(c->finder = ink_finder_load(c->o->finder, e)) || !(c->ink = ink_new(c->finder, e)))))
         return -1;
-    board_size(c->loop.scale, c->loop.child, &width, &height);
-    board_least(c->loop.scale, c->loop.child, &least_width, &least_height);
+    size_for(c, PAPER_SIDE, &width, &height);
+    size_for(c, MIN_PAPER_SIDE, &least_width, &least_height);
     return window_show(c->loop.window, "draw a digit", width, height, least_width, least_height,
                        true, e);
 }

@@ -119,14 +119,12 @@ static int cut_region(struct viewer *v, struct err *e)
 {
     const struct frame *f = &v->item.frame;
     struct box r = view_region(v->o->region, f->width, f->height);
-    char number[32];
     int w = box_width(r), h = box_height(r);
     if (box_empty(r))
         return 0;
-    snprintf(number, sizeof number, "%lld", v->item.number);
     if (frame_resize(&v->cut, w, h, e) < 0 || frame_copy_facts(&v->cut, f, e) < 0 ||
         frame_set_fact(&v->cut, "source", v->item.source, e) < 0 ||
-        frame_set_fact(&v->cut, "frame", number, e) < 0)
+        frame_set_number(&v->cut, "frame", v->item.number, e) < 0)
         return -1;
     for (int y = 0; y < h; y++)
         memcpy(v->cut.gray + (size_t)y * w, f->gray + (size_t)(r.y0 + y) * f->width + r.x0, w);

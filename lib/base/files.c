@@ -33,6 +33,34 @@ int write_all(int fd, const void *data, size_t len)
     return 0;
 }
 
+ssize_t read_once(int fd, void *data, size_t len)
+{
+    ssize_t got;
+    while ((got = read(fd, data, len)) < 0 && (errno == EINTR || errno == EAGAIN)) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+        if (errno == EAGAIN)
+            poll(&wait, 1, -1);
+    }
+    return got;
+}
+
+void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static bool is_standard(const char *name)
+{
+    return !name || !strcmp(name, "-");
+}
+
+const char *file_shown(const char *name)
+{
+    return is_standard(name) ? "standard input" : name;
+}
+
 /* Create a temporary file in the directory of `name`, and put its name into temp. Returns its descriptor, or
  * -1. */
 static int open_beside(const char *name, char temp[PATH_MAX], struct err *e)
@@ -162,17 +190,13 @@ static int read_all(int fd, size_t limit, uint8_t **bytes, size_t *len, struct e
                 return err_errno(e, "cannot read");
             *bytes = grown;
         }
-        ssize_t got = read(fd, *bytes + n, size - 1 - n);
-        if (got < 0 && errno == EAGAIN) {
-            struct pollfd wait = {.fd = fd, .events = POLLIN};
-            poll(&wait, 1, -1);
-        } else if (got < 0 && errno != EINTR) {
+        ssize_t got = read_once(fd, *bytes + n, size - 1 - n);
+        if (got < 0)
             return err_errno(e, "cannot read");
-        } else if (got == 0) {
+        if (got == 0)
             break;
-        } else if (got > 0 && (n += (size_t)got) > limit) {
+        if ((n += (size_t)got) > limit)
             return too_large(limit, e);
-        }
     }
     (*bytes)[n] = '\0';
     *len = n;
@@ -183,7 +207,7 @@ int file_load(const char *name, size_t limit, uint8_t **bytes, size_t *len, stru
 {
     *bytes = NULL;
     *len = 0;
-    bool standard = !name || !strcmp(name, "-");
+    bool standard = is_standard(name);
     int fd = standard ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
     int status = fd < 0 ? err_errno(e, "cannot open") : read_all(fd, limit, bytes, len, e);
     if (fd >= 0 && !standard)
@@ -192,18 +216,17 @@ int file_load(const char *name, size_t limit, uint8_t **bytes, size_t *len, stru
         return 0;
     free(*bytes);
     *bytes = NULL;
-    return err_at(e, standard ? "standard input" : name, -1);
+    return err_at(e, file_shown(name), -1);
 }
 
 static int check_is_other(const char *name, const struct stat *out, struct err *e)
 {
     struct stat in;
-    bool standard = !name || !strcmp(name, "-");
-    if (!S_ISREG(out->st_mode) || (standard ? fstat(STDIN_FILENO, &in) : stat(name, &in)) < 0 ||
+    if (!S_ISREG(out->st_mode) || (is_standard(name) ? fstat(STDIN_FILENO, &in) : stat(name, &in)) < 0 ||
         in.st_dev != out->st_dev || in.st_ino != out->st_ino)
         return 0;
     err_set(e, "is also the file to write to");
-    return err_at(e, standard ? "standard input" : name, -1);
+    return err_at(e, file_shown(name), -1);
 }
 
 int file_not_written(const char *name, int out, struct err *e)

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "err.h"
 
@@ -34,5 +35,14 @@ int file_make_folder(const char *path, struct err *e);
 /* Write all of len bytes to fd, over short writes, EINTR and EAGAIN. Returns 0, or -1 with errno
  * set. */
 int write_all(int fd, const void *data, size_t len);
+
+/* read(2) over EINTR and EAGAIN. */
+ssize_t read_once(int fd, void *data, size_t len);
+
+/* Close *fd, unless it is -1, which it is from now on. */
+void close_fd(int *fd);
+
+/* The name of a stream as messages have it: of "-" and NULL "standard input". */
+const char *file_shown(const char *name);
 
 #endif

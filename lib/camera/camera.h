@@ -25,7 +25,6 @@ struct capture_options {
     double rate;                /* frames a second asked of a device; 0: 30 of a camera */
     int fd;                     /* a file that is open and read from where it stands, whatever
                                    source is opened; 0: none */
-    int threads;                /* decoder threads for videos; 0: as many as there are CPUs */
 };
 
 /* What capture_open found. */
@@ -57,34 +56,19 @@ enum capture_kind capture_kind(const struct capture *c);
 /* The next picture into f, upright, of square pixels where an image file says that its own are not, with the facts
  * `source`, `frame` and, unless it is an image file, `time` (those it has already in a PNM file are kept); and its
  * time in seconds since the source's first one, 0 for an image. Returns 1; 0 at the end; -1 on a picture that cannot
- * be decoded: after it one may go on reading. Of a camera whose pictures queue up it gives the newest. It waits at
- * most CAPTURE_PATIENCE seconds for a live source. */
+ * be decoded: after it one may go on reading.
+ * Of a live source or camera the newest wins: from the first call on a thread reads it as fast as it comes and keeps
+ * only the last picture, so that a slow reader gets a fresh one each time. A call waits for one that is newer than
+ * the last; damaged ones are passed over, unless there is nothing else for CAPTURE_PATIENCE seconds. */
 int capture_read(struct capture *c, struct frame *f, double *time, struct err *e);
 #define CAPTURE_PATIENCE 5 /* A live source may be silent for at most so many seconds. */
 
-/* True when the open source gives no more pictures after an error, as of a device that was unplugged. */
+/* Stop reading the source, which is good for nothing but capture_close then. Returns how many pictures of a live
+ * source could not be decoded, and puts into e why the first could not. */
+long capture_stop(struct capture *c, struct err *e);
+
+/* True when the open source, a file, gives no more pictures after an error. */
 bool capture_lost(const struct capture *c);
-
-/* Make a capture_read that waits in another thread return at once, as at the source's end. */
-void capture_interrupt(struct capture *c);
-
-/* Newest wins: a thread reads a live source as fast as it comes and keeps only the last picture, so
- * that a slow reader gets a fresh one each time instead of an old one. */
-
-struct live;
-
-/* Start reading the source that is open in c: in a thread when it is live, to which c belongs until
- * live_stop; of a file, live_read is capture_read. NULL when it cannot be started. */
-struct live *live_start(struct capture *c, struct err *e);
-
-/* Wait for a picture newer than the last one given and exchange it with f. Returns as capture_read
- * does; of a live source damaged pictures are passed over, unless there is nothing else for
- * CAPTURE_PATIENCE seconds. */
-int live_read(struct live *l, struct frame *f, double *time, struct err *e);
-
-/* Stop the thread and free l; the source stays open. Returns how many pictures of a live source could not be
- * decoded, and puts into e why the first could not. */
-long live_stop(struct live *l, struct err *e);
 
 /* The pictures and videos in a folder. */
 

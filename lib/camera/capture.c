@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +83,13 @@ struct capture {
     AVPacket *packet, *newer;
     AVFrame *picture;
     struct frame spare;
+
+    struct feed *feed;     /* whose thread reads a live source, and has all above until it ends; NULL: none */
+    struct feed_item item; /* taken last */
+    double last;           /* when the last whole picture came (clock_now) */
+    bool given_up;         /* nothing but damaged pictures came */
+    long damaged;
+    struct err first_damage;
 };
 
 struct capture *capture_new(const struct capture_options *o, struct err *e)
@@ -102,8 +111,19 @@ struct capture *capture_new(const struct capture_options *o, struct err *e)
     return c;
 }
 
+long capture_stop(struct capture *c, struct err *e)
+{
+    atomic_store(&c->interrupted, true);
+    feed_free(c->feed);
+    c->feed = NULL;
+    *e = c->first_damage;
+    return c->damaged;
+}
+
 void capture_close(struct capture *c)
 {
+    struct err damage;
+    capture_stop(c, &damage);
     if (c->packet)
         av_packet_unref(c->packet);
     if (c->newer)
@@ -136,6 +156,7 @@ void capture_free(struct capture *c)
     av_packet_free(&c->newer);
     av_frame_free(&c->picture);
     frame_free(&c->spare);
+    frame_free(&c->item.frame);
     free(c);
 }
 
@@ -147,11 +168,6 @@ enum capture_kind capture_kind(const struct capture *c)
 bool capture_lost(const struct capture *c)
 {
     return c->lost;
-}
-
-void capture_interrupt(struct capture *c)
-{
-    atomic_store(&c->interrupted, true);
 }
 
 /* ---- files: FFmpeg gets bytes, never names ---- */
@@ -166,10 +182,7 @@ static int read_bytes(void *opaque, uint8_t *to, int size)
         c->head_taken += n;
         return n;
     }
-    ssize_t n;
-    do
-        n = read(c->fd, to, size);
-    while (n < 0 && errno == EINTR);
+    ssize_t n = read_once(c->fd, to, size);
     c->bytes += n > 0 ? n : 0;
     return n < 0 ? AVERROR(errno) : n == 0 ? AVERROR_EOF : (int)n;
 }
@@ -302,7 +315,7 @@ static int find_stream(struct capture *c, AVDictionary **options, struct err *e)
     for (unsigned i = 0; i < c->format->nb_streams; i++)
         c->format->streams[i]->discard = (int)i == c->stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     const AVCodecParameters *par = c->format->streams[c->stream]->codecpar;
-    int threads = c->kind != CAPTURE_FILE ? 1 : c->o.threads; /* a decoder is as many pictures late as it has threads */
+    int threads = c->kind == CAPTURE_FILE ? 0 : 1; /* 0: the CPUs. A decoder is as many pictures late as it has threads */
     c->decoder = picture_decoder(par->codec_id, par, threads, options, e);
     return c->decoder ? 0 : -1;
 }
@@ -406,9 +419,7 @@ static int open_fd(struct capture *c, struct err *e)
     if (S_ISDIR(st.st_mode))
         return err_set(e, "is a folder");
     while (c->head_len < PICTURE_MAX_HEAD) {
-        ssize_t n = read(c->fd, c->head + c->head_len, PICTURE_MAX_HEAD - c->head_len);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = read_once(c->fd, c->head + c->head_len, PICTURE_MAX_HEAD - c->head_len);
         if (n < 0)
             return err_set(e, "%s", strerror(errno));
         if (n == 0)
@@ -514,7 +525,8 @@ static int name_source(struct capture *c, const char *source, struct err *e)
         return err_set(e, "out of memory");
     percent_encode(source[0] || !c->o.format ? source : c->o.format, c->name, room);
     text_hide_password(c->name);
-    c->lost = c->ended = c->paged = false;
+    c->lost = c->ended = c->paged = c->given_up = false;
+    c->damaged = 0;
     atomic_store(&c->interrupted, false);
     c->count = c->bytes = c->pixels = c->pages = 0;
     c->first_time = NAN;
@@ -703,8 +715,7 @@ static int set_facts(struct capture *c, struct frame *f, double time, struct err
     char text[32];
     if (!frame_fact(f, "source", text, sizeof text) && frame_set_fact(f, "source", c->name, e))
         return -1;
-    snprintf(text, sizeof text, "%lld", c->count);
-    if (!frame_fact(f, "frame", text + 24, 8) && frame_set_fact(f, "frame", text, e))
+    if (!frame_fact(f, "frame", text, sizeof text) && frame_set_number(f, "frame", c->count, e))
         return -1;
     snprintf(text, sizeof text, "%.3f", time);
     return c->how == CONTAINER ? frame_set_fact(f, "time", text, e) : 0;
@@ -810,7 +821,7 @@ static int read_frame(struct capture *c, struct frame *f, double *time, struct e
     return gray_square(f, shape, &c->spare, e) || gray_turn(f, turn, &c->spare, e) ? -1 : 1;
 }
 
-int capture_read(struct capture *c, struct frame *f, double *time, struct err *e)
+static int read_picture(struct capture *c, struct frame *f, double *time, struct err *e)
 {
     int status = read_frame(c, f, time, e);
     if (status > 0 && set_facts(c, f, *time, e))
@@ -821,4 +832,54 @@ int capture_read(struct capture *c, struct frame *f, double *time, struct err *e
     }
     c->count += status;
     return status;
+}
+
+/* ---- live sources ---- */
+
+/* A feed_source: the next whole picture. Inside is no cancellation point: FFmpeg would leak and keep locks. */
+static int read_live(void *from, struct feed_item *item, struct err *e)
+{
+    struct capture *c = from;
+    while (!c->given_up) {
+        int before;
+        struct err bad = ERR_NONE;
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+        int status = read_picture(c, &item->frame, &item->time, &bad);
+        pthread_setcancelstate(before, NULL);
+        pthread_testcancel();
+        if (status > 0)
+            c->last = clock_now();
+        if (status >= 0)
+            return status;
+        c->given_up = c->lost || clock_now() - c->last >= CAPTURE_PATIENCE;
+        if (c->given_up) {
+            *e = bad;
+            return -1;
+        }
+        if (c->damaged++ == 0)
+            c->first_damage = bad;
+    }
+    return 0;
+}
+
+int capture_read(struct capture *c, struct frame *f, double *time, struct err *e)
+{
+    if (c->kind == CAPTURE_FILE)
+        return read_picture(c, f, time, e);
+    if (!c->feed) {
+        c->last = clock_now();
+        if (!(c->feed = feed_newest(read_live, c, e)))
+            return -1;
+    }
+    struct pollfd there = {.fd = feed_fd(c->feed), .events = POLLIN};
+    enum feed_result got;
+    while ((got = feed_take(c->feed, &c->item, e)) == FEED_NOTHING)
+        poll(&there, 1, -1);
+    if (got != FEED_FRAME)
+        return got == FEED_ERROR ? -1 : 0;
+    struct frame older = *f;
+    *f = c->item.frame;
+    c->item.frame = older;
+    *time = c->item.time;
+    return 1;
 }

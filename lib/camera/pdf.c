@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "picture.h"
 
 #define MAX_MEMORY (2L << 30) /* Bytes of memory that pdftoppm may take. */
@@ -27,13 +28,6 @@ struct job {
     size_t index; /* of the file in the list */
     int file, to, from;
 };
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
 
 /* Open a file that begins like a PDF. Returns -1 when it is none, or cannot be read. */
 static int open_pdf(const char *name)

@@ -168,13 +168,10 @@ int net_alloc_params(struct net *net, const bool *with_bias, struct err *e);
 void net_init(struct net *net, uint64_t seed);
 
 /* Counts. Of a layer: floats in weight; in each of bias, scale, shift, mean and var (K); 0 where it has
- * none. Of the net: parameters as trained; multiply-adds forward for an image; floats that all activations
- * of an image take up in memory. */
+ * none. Of the net: floats that all activations of an image take up in memory. */
 long net_weight_count(const struct net *net, int layer);
 long net_channels(const struct net *net, int layer);
-long net_param_count(const struct net *net);
 bool net_is_finite(const struct net *net); /* all its weights are numbers */
-int64_t net_multiplies(const struct net *net);
 int64_t net_floats(const struct net *net);
 
 /* Channel k of a batch norm as scale * x + shift, which a convolution's weights can take in. */

@@ -369,25 +369,6 @@ long net_channels(const struct net *net, int layer)
     return l->op == OP_CONV || l->op == OP_DENSE || l->op == OP_BATCHNORM ? l->out.c : 0;
 }
 
-long net_param_count(const struct net *net)
-{
-    long count = 0;
-    for (int i = 0; i < net->layers; i++) {
-        const struct layer *l = &net->layer[i];
-        int arrays = !!l->bias + !!l->scale + !!l->shift;
-        count += net_weight_count(net, i) + arrays * net_channels(net, i);
-    }
-    return count;
-}
-
-int64_t net_multiplies(const struct net *net)
-{
-    int64_t count = 0;
-    for (int i = 0; i < net->layers; i++)
-        count += (int64_t)net_weight_count(net, i) * net->layer[i].out.h * net->layer[i].out.w;
-    return count;
-}
-
 struct shape net_input(const struct net *net)
 {
     return net->layer[0].out;

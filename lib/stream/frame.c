@@ -171,6 +171,13 @@ int frame_set_fact(struct frame *f, const char *key, const char *value, struct e
     return 0;
 }
 
+int frame_set_number(struct frame *f, const char *key, long long number, struct err *e)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", number);
+    return frame_set_fact(f, key, number < 0 ? NULL : text, e);
+}
+
 int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e)
 {
     if (to == from)

@@ -33,21 +33,13 @@ struct frame_reader {
     uint8_t buf[BUFFER_SIZE];
 };
 
-/* read(2), waiting on a nonblocking descriptor too. A failure is kept in r and counts as the end of file. */
-static ssize_t read_some(struct frame_reader *r, void *to, size_t n)
+/* A failure is kept in r and counts as the end of file. */
+static ssize_t read_next(struct frame_reader *r, void *to, size_t n)
 {
-    for (;;) {
-        ssize_t got = read(r->fd, to, n);
-        if (got >= 0 || (errno != EINTR && errno != EAGAIN)) {
-            r->read_errno = got < 0 ? errno : 0;
-            r->ended = got <= 0;
-            return got;
-        }
-        if (errno == EAGAIN) {
-            struct pollfd wait = {.fd = r->fd, .events = POLLIN};
-            poll(&wait, 1, -1);
-        }
-    }
+    ssize_t got = read_once(r->fd, to, n);
+    r->read_errno = got < 0 ? errno : 0;
+    r->ended = got <= 0;
+    return got;
 }
 
 /* Move what is left to the buffer's beginning and read behind it once. False at the end of file. */
@@ -60,7 +52,7 @@ static bool fill(struct frame_reader *r)
         r->len -= r->pos;
         r->pos = 0;
     }
-    ssize_t got = read_some(r, r->buf + r->len, BUFFER_SIZE - r->len);
+    ssize_t got = read_next(r, r->buf + r->len, BUFFER_SIZE - r->len);
     r->len += got > 0 ? (size_t)got : 0;
     return got > 0;
 }
@@ -71,7 +63,7 @@ static ssize_t take(void *arg, void *to, size_t n)
     struct frame_reader *r = arg;
     if (r->pos == r->len) {
         if (n >= BUFFER_SIZE / 2 && !r->ended)
-            return read_some(r, to, n);
+            return read_next(r, to, n);
         if (!fill(r))
             return 0;
     }
@@ -80,11 +72,6 @@ static ssize_t take(void *arg, void *to, size_t n)
     memcpy(to, r->buf + r->pos, n);
     r->pos += n;
     return (ssize_t)n;
-}
-
-static const char *shown_name(const struct frame_reader *r)
-{
-    return r->standard ? "standard input" : r->name;
 }
 
 /* Netpbm allows white space between images. */
@@ -303,7 +290,7 @@ int frame_read(struct frame_reader *r, struct frame *f, struct err *e)
         }
         r->failed = true;
         r->failure = local;
-        err_at(&r->failure, shown_name(r), r->frames);
+        err_at(&r->failure, file_shown(r->name), r->frames);
     }
     if (e)
         *e = r->failure;

@@ -106,21 +106,11 @@ static void close_file(struct file *x)
     free(x);
 }
 
-static bool is_standard(const char *name)
-{
-    return !name || !strcmp(name, "-");
-}
-
-static const char *shown(const char *name)
-{
-    return is_standard(name) ? "standard input" : name;
-}
-
 static struct file *open_file(const char *name, struct err *e)
 {
-    bool standard = is_standard(name);
+    bool standard = !name || !strcmp(name, "-");
     struct file *x = calloc(1, sizeof *x);
-    if (!x || !(x->name = strdup(shown(name)))) {
+    if (!x || !(x->name = strdup(file_shown(name)))) {
         err_set(e, "out of memory");
         goto failed;
     }
@@ -134,7 +124,7 @@ static struct file *open_file(const char *name, struct err *e)
     if (read_header(x, e) == 0)
         return x;
 failed:
-    err_at(e, shown(name), -1);
+    err_at(e, file_shown(name), -1);
     close_file(x);
     return NULL;
 }
@@ -212,7 +202,7 @@ struct idx *idx_open(const char *images, const char *labels, struct err *e)
     struct idx *x = calloc(1, sizeof *x);
     if (!x) {
         err_set(e, "out of memory");
-        err_at(e, shown(images), -1);
+        err_at(e, file_shown(images), -1);
         return NULL;
     }
     if ((x->images = open_file(images, e)) && (!labels || (x->labels = open_file(labels, e))) &&

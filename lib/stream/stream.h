@@ -69,6 +69,9 @@ double frame_time(const struct frame *f);
  * first counts; setting leaves one. */
 int frame_set_fact(struct frame *f, const char *key, const char *value, struct err *e);
 
+/* The same for a number from 0; one below removes the fact. */
+int frame_set_number(struct frame *f, const char *key, long long number, struct err *e);
+
 /* What a fact may be made of: a key of letters, digits, '_', '-' and '.', a value of printable
  * ASCII. */
 static inline bool fact_key_byte(int c)

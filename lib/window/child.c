@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/grow.h"
 
 #define MIN_READ 4096 /* bytes of room for each read of its output */
@@ -41,7 +42,6 @@ struct child {
     size_t taken;          /* bytes of `lines` that child_line gave out last */
     size_t line_end;       /* where in `lines` the NUL of that line is ... */
     char under_nul;        /* ... and the byte that it replaced */
-    long frames;           /* written whole since the start */
     char end[64];
 };
 
@@ -55,13 +55,6 @@ struct child *child_new(const char *command, struct err *e)
     }
     c->in = c->out = -1;
     return c;
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
 }
 
 /* Put into c->end how the command ended. */
@@ -117,7 +110,6 @@ static int start(struct child *c, struct err *e)
     c->lines.len = c->taken = 0;
     c->sending.len = c->waiting.len = c->sent = 0;
     c->end[0] = '\0';
-    c->frames = 0;
     int failed = pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0;
     if (!failed) {
         fcntl(in[1], F_SETFL, O_NONBLOCK);
@@ -154,7 +146,6 @@ static void write_some(struct child *c)
         c->sent += (size_t)n;
         if (c->sent < c->sending.len)
             continue;
-        c->frames++;
         struct buffer done = c->sending;
         done.len = 0;
         c->sending = c->waiting;
@@ -260,11 +251,6 @@ bool child_is_running(const struct child *c)
 const char *child_end(const struct child *c)
 {
     return c->end;
-}
-
-long child_frames_sent(const struct child *c)
-{
-    return c->frames;
 }
 
 /* Wait at most `ms` milliseconds for the command to end. Returns true when it has. */

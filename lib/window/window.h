@@ -164,30 +164,6 @@ void view_paint(struct surface *s, const struct view *v);
  * whole frame. */
 struct box view_region(struct box region, int width, int height);
 
-/* What xcanvas shows: the paper with the drawing, a line of help below it, and the panel with the
- * answer beside it. Paints, knows no window. */
-
-struct board {
-    double scale;
-    const struct sketch *sketch;
-    const char *note;          /* a word on what was just done; "": the keys are explained */
-    const struct panel *panel; /* NULL: no command runs beside it */
-};
-
-/* The size of the window as it opens, and its minimum size, in pixels. */
-void board_size(double scale, bool panel, int *width, int *height);
-void board_least(double scale, bool panel, int *width, int *height);
-
-/* Where the paper, a square, is in a window of width x height. */
-struct box board_paper(double scale, bool panel, int width, int height);
-
-/* Map a point of the window to the drawing, in frame pixels. Returns true when it is on the paper. */
-bool board_point(struct box paper, int x, int y, double *frame_x, double *frame_y);
-
-/* Paint all of it, or the paper alone. */
-void board_paint(struct surface *s, const struct board *b);
-void board_paint_paper(struct surface *s, struct box paper, const struct sketch *sketch);
-
 /* What xcheck shows: pictures of cells in rows, below each what it holds, and lines of text above and below
  * them all. Paints, knows no window. */
 
@@ -312,9 +288,6 @@ const char *child_line(struct child *c);
  * 127", "ended: Killed (signal 9)"), otherwise "". */
 bool child_is_running(const struct child *c);
 const char *child_end(const struct child *c);
-
-/* The frames that were written whole to the command since its start. */
-long child_frames_sent(const struct child *c);
 
 /* The event loop of a window with a command beside it and frames that go out: events, answers and
  * whatever else is waited for, in turn:

@@ -2,6 +2,7 @@
  * dark frame answered. Some vote with themselves, some are told their scaling. Networks that are slow
  * are left out.
  * Run: build/libfuzzer/fuzz/model tests/fuzz/corpus/model */
+#include "../netsize.h"
 #include "answer/answer.h"
 #include "net/net.h"
 #include "onnx/onnx.h"

@@ -1,5 +1,5 @@
 /* The .net text is from strangers. Run: build/libfuzzer/fuzz/net tests/fuzz/corpus/net */
-#include "net/net.h"
+#include "../netsize.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

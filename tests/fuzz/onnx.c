@@ -1,4 +1,5 @@
 /* Models are from strangers. Run: build/libfuzzer/fuzz/onnx tests/fuzz/corpus/onnx */
+#include "../netsize.h"
 #include "onnx/onnx.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../netsize.h"
 #include "../check.h"
 #include "net/net.h"
 
