@@ -54,12 +54,12 @@ struct options {
     bool resume, quantize;
     int threads; /* 0: not said */
     char digits_only, finder_only; /* an option that was given and means something to those alone; 0 */
-    struct recipe recipe;
+    struct fit_options fit;
 };
 
 static void parse_option(struct options *o, int option, const char *value)
 {
-    struct fit_options *f = &o->recipe.fit;
+    struct fit_options *f = &o->fit;
     struct err e = ERR_NONE;
     switch (option) {
     case 'n': o->net = value; break;
@@ -71,7 +71,7 @@ static void parse_option(struct options *o, int option, const char *value)
     case 'e': f->epochs = (int)tool_int('e', value, 1, CHECKPOINT_MAX_EPOCHS); break;
     case 'b': f->train.batch = (int)tool_int('b', value, 1, 65536); break;
     case 'l': f->rate = tool_real('l', value, 0, 100); break;
-    case 'O': o->recipe.optimizer = tool_word('O', value, RECIPE_OPTIMIZERS); break;
+    case 'O': f->optimizer = tool_word('O', value, RECIPE_OPTIMIZERS); break;
     case 'p': f->train.bf16 = tool_word('p', value, "fp32 or bf16") ? kernel16_best(kernel_best()) : NULL; break;
     case 'S': f->schedule = (enum schedule)tool_word('S', value, SCHEDULE_NAMES); break;
     case 'W': f->warmup = tool_real('W', value, 0, 1); break;
@@ -85,7 +85,7 @@ static void parse_option(struct options *o, int option, const char *value)
             tool_usage("-a %s: %s", value, e.what);
         break;
     case 'A': f->plain_epochs = (int)tool_int('A', value, 0, CHECKPOINT_MAX_EPOCHS); break;
-    case 'v': o->recipe.validation = tool_real('v', value, 0, DATASET_MAX_IMAGES); break;
+    case 'v': f->validation = tool_real('v', value, 0, DATASET_MAX_IMAGES); break;
     case 's': f->train.seed = (uint64_t)tool_int('s', value, 0, INT32_MAX); break;
     case 'j': o->threads = (int)tool_int('j', value, 1, 1024); break;
     case 'h': tool_help();
@@ -97,7 +97,7 @@ static void parse_option(struct options *o, int option, const char *value)
 static void parse(struct options *o, int argc, char **argv)
 {
     int option;
-    *o = (struct options){.recipe = recipe_default};
+    *o = (struct options){.fit = recipe_default};
     while ((option = getopt(argc, argv, "n:i:o:c:qre:b:g:N:l:O:p:S:W:w:L:E:a:A:v:s:j:hV")) != -1) {
         parse_option(o, option, optarg);
         if (option == 'a' || option == 'L' || option == 'c')
@@ -119,7 +119,7 @@ static void parse(struct options *o, int argc, char **argv)
 /* Whether this process is the one that prints and writes, of those that work together. */
 static bool is_first(const struct options *o)
 {
-    const struct ranks *ranks = o->recipe.fit.train.ranks;
+    const struct ranks *ranks = o->fit.train.ranks;
     return !ranks || ranks->rank == 0;
 }
 
@@ -156,7 +156,7 @@ static int check_options(const struct options *o, const struct net *net, struct 
 {
     bool finder = net_is_finder(net);
     char letter = finder ? o->digits_only : o->finder_only;
-    if (finder && o->recipe.fit.train.ranks)
+    if (finder && o->fit.train.ranks)
         return err_set(e, "a finder is trained by one process, not by several ranks");
     if (letter)
         return err_set(e, "-%c means nothing to a network that %s", letter,
@@ -182,7 +182,8 @@ static int prepare_data(const struct options *o, const struct net *net, struct d
     struct labels named = {0};
     struct shape in = net_input(net);
     if (net_is_finder(net)) {
-        dataset_init_finder(d, in.h, in.w, map_shape_of(net).classes);
+        dataset_init(d, in.h, in.w, map_shape_of(net).classes);
+        d->finder = true;
         return 0;
     }
     dataset_init(d, in.h, in.w, net->open ? 0 : net_outputs(net));
@@ -204,7 +205,7 @@ static int complete(const struct options *o, struct net *net, const struct datas
         return 0;
     if (net->open && net_set_labels(net, d->classes, e))
         return err_at(e, o->net, -1);
-    net_init(net, o->recipe.fit.train.seed);
+    net_init(net, o->fit.train.seed);
     return 0;
 }
 
@@ -261,7 +262,7 @@ static int read_frames(struct dataset *d, char **names, struct err *e)
 /* What is in the pipe or the files is read by rank 0 alone and sent to the others. */
 static int get_data(const struct options *o, struct dataset *d, char **names, struct err *e)
 {
-    struct ranks *ranks = o->recipe.fit.train.ranks;
+    struct ranks *ranks = o->fit.train.ranks;
     if (is_first(o) && read_frames(d, names, e))
         return -1;
     return ranks ? dataset_share(d, ranks, e) : 0;
@@ -297,7 +298,7 @@ static int train(struct options *o, struct net *net, struct dataset *d, const st
                  struct err *e)
 {
     char text[1024];
-    o->recipe.fit.command = recipe_command(&o->recipe, o->start ? o->start : o->net, o->start,
+    o->fit.command = recipe_command(&o->fit, o->start ? o->start : o->net, o->start,
                                            d->finder, s->validation, text, sizeof text);
     bool first = is_first(o);
     const char *checkpoint = first && o->checkpoint[0] ? o->checkpoint : NULL;
@@ -305,7 +306,7 @@ static int train(struct options *o, struct net *net, struct dataset *d, const st
     if (first)
         watch = (struct fit_watch){print_line, isatty(STDERR_FILENO) ? print_progress : NULL, tool_warn, &stop};
     catch_signals();
-    int status = fit_run(net, d, s, &o->recipe.fit, t, checkpoint, o->resume, &watch, e);
+    int status = fit_run(net, d, s, &o->fit, t, checkpoint, o->resume, &watch, e);
     if (!status && first && onnx_save(net, o->model, e))
         status = -1;
     if (!status && checkpoint)
@@ -359,20 +360,20 @@ static int drop_privileges(const struct options *o, char **names, struct err *e)
  * holds what was done. */
 static int teach(struct options *o, char **names, struct err *e)
 {
-    const struct ranks *ranks = o->recipe.fit.train.ranks;
+    const struct ranks *ranks = o->fit.train.ranks;
     struct dataset d = {0};
     struct split s = {0};
     struct threads *t = NULL;
     struct net *net = !is_rank() && drop_privileges(o, names, e) ? NULL : load(o, e);
     int status = -1;
-    recipe_complete(&o->recipe, o->start, net && net_is_finder(net));
+    recipe_complete(&o->fit, o->start, net && net_is_finder(net));
     if (net && (!is_first(o) || !check_output(o, names, e)))
         t = threads_new(o->threads, e);
     if (t) {
         if (!ranks || ranks->here == 1)
             threads_spin(t);
         if (!prepare_data(o, net, &d, e) && !get_data(o, &d, names, e) && !complete(o, net, &d, e) &&
-            !dataset_split(&d, recipe_validation(&o->recipe, d.images), &s, e))
+            !dataset_split(&d, recipe_validation(&o->fit, d.images), &s, e))
             status = o->quantize ? quantize(o, net, &d, &s, t, e) : train(o, net, &d, &s, t, e);
     }
     split_free(&s);
@@ -387,7 +388,7 @@ static int teach(struct options *o, char **names, struct err *e)
 /* What is said of a run that has ended before its end. */
 static int tell_end(const struct options *o, int ended, const struct err *e)
 {
-    const struct ranks *ranks = o->recipe.fit.train.ranks;
+    const struct ranks *ranks = o->fit.train.ranks;
     bool first = is_first(o);
     if (ended < 0 && !ferror(stdout)) /* what is wrong with that, tool_close says */
         tool_error(e);
@@ -413,7 +414,7 @@ static int run(struct options *o, char **names)
         return -1;
     }
     if (ranks.count > 1)
-        o->recipe.fit.train.ranks = &ranks;
+        o->fit.train.ranks = &ranks;
     if (!o->threads)
         o->threads = threads_available() > ranks.here ? threads_available() / ranks.here : 1;
     int ended = tell_end(o, teach(o, names, &e), &e);

@@ -57,24 +57,18 @@ static int read_box(const struct frame *f, const char *text, int classes, struct
     return 0;
 }
 
-/* A header's bytes bound the number of boxes. */
-static int read_text(const struct frame *f, const char *text, int classes, struct map_box **box,
-                     size_t *room, struct err *e)
+int boxes_read(const struct frame *f, int classes, long first, struct map_box **box, size_t *room, struct err *e)
 {
-    int boxes = 0;
-    for (const char *p = text; *p; p += strcspn(p, ";"), p += *p == ';', boxes++)
-        if (grow_to(box, (size_t)boxes + 1, room, sizeof **box, e) || read_box(f, p, classes, &(*box)[boxes], e))
-            return -1;
-    return boxes;
-}
-
-int boxes_read(const struct frame *f, int classes, struct map_box **box, size_t *room, struct err *e)
-{
+    int boxes = 0; /* a header's bytes bound their number */
     char *text = malloc(f->facts_len + 1);
     if (!text)
         return err_set(e, "out of memory");
-    bool there = frame_fact(f, "boxes", text, f->facts_len + 1);
-    int boxes = there ? read_text(f, text, classes, box, room, e) : 0;
+    const char *p = frame_fact(f, "boxes", text, f->facts_len + 1);
+    for (; boxes >= 0 && p && *p; p += strcspn(p, ";"), p += *p == ';') {
+        bool failed = grow_to(box, (size_t)(first + boxes) + 1, room, sizeof **box, e) ||
+                      read_box(f, p, classes, &(*box)[first + boxes], e);
+        boxes = failed ? -1 : boxes + 1;
+    }
     free(text);
     return boxes;
 }

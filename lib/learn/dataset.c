@@ -14,16 +14,8 @@
 
 void dataset_init(struct dataset *d, int height, int width, int classes)
 {
-    *d = (struct dataset){.height = height, .width = width, .classes = classes};
+    *d = (struct dataset){.height = height, .width = width, .classes = classes, .kinds = 1, .kind_name = {"-"}};
     sha256_init(&d->content);
-}
-
-void dataset_init_finder(struct dataset *d, int height, int width, int classes)
-{
-    dataset_init(d, height, width, classes);
-    d->finder = true;
-    d->kinds = 1;
-    strcpy(d->kind_name[0], "-");
 }
 
 void dataset_free(struct dataset *d)
@@ -142,24 +134,17 @@ static void add_image(struct dataset *d, const struct frame *f, int source, int 
 
 static int add_scene(struct dataset *d, const struct frame *f, int source, struct err *e)
 {
-    struct map_box *box = NULL;
-    size_t room = 0;
-    int boxes = boxes_read(f, d->classes, &box, &room, e), failed = boxes < 0;
-    if (!failed && grow_to(&d->box, (size_t)(d->boxes + boxes), &d->box_room, sizeof *d->box, e))
-        failed = err_set(e, "out of memory after %ld frames", d->images);
-    if (!failed && !(failed = make_room(d, d->images + 1, e))) {
-        if (boxes)
-            memcpy(d->box + d->boxes, box, (size_t)boxes * sizeof *box);
-        d->boxes += boxes;
-        d->box_end[d->images] = d->boxes;
-        d->kind[d->images] = (uint8_t)find_kind(d, f);
-        add_image(d, f, source, 0);
-        sha256_add(&d->content, f->gray, image_size(d));
-        if (boxes)
-            sha256_add(&d->content, box, (size_t)boxes * sizeof *box);
-    }
-    free(box);
-    return failed ? -1 : 0;
+    int boxes = boxes_read(f, d->classes, d->boxes, &d->box, &d->box_room, e);
+    if (boxes < 0 || make_room(d, d->images + 1, e))
+        return -1;
+    sha256_add(&d->content, f->gray, image_size(d));
+    if (boxes)
+        sha256_add(&d->content, d->box + d->boxes, (size_t)boxes * sizeof *d->box);
+    d->boxes += boxes;
+    d->box_end[d->images] = d->boxes;
+    d->kind[d->images] = (uint8_t)find_kind(d, f);
+    add_image(d, f, source, 0);
+    return 0;
 }
 
 static int add_frame(struct dataset *d, const struct frame *f, int source, struct err *e)

@@ -26,10 +26,10 @@
 extern const char *const boxes_class[BOXES_CLASSES];
 #define BOXES_DIGITS 10 /* The first so many classes are digits. */
 
-/* Read the boxes of a frame with classes among the first `classes`. *box, of *room, grows as needed
+/* Read the boxes of a frame with classes among the first `classes` to (*box)[first] and on. *box, of *room, grows as needed
  * and is the caller's (free). Returns how many there are, none where there is no such fact; -1 where it is
  * anything else. */
-int boxes_read(const struct frame *f, int classes, struct map_box **box, size_t *room, struct err *e);
+int boxes_read(const struct frame *f, int classes, long first, struct map_box **box, size_t *room, struct err *e);
 
 /* Add the labels of a file, a name a line, all of them new. Returns 0 or -1. */
 int classes_load(struct labels *l, const char *file, struct err *e);
@@ -90,8 +90,6 @@ void dataset_init(struct dataset *d, int height, int width, int classes);
  * they are not as many as the network's outputs. */
 int dataset_name(struct dataset *d, struct labels *named, struct err *e);
 
-/* The same for a finder of so many classes (boxes_class). */
-void dataset_init_finder(struct dataset *d, int height, int width, int classes);
 void dataset_free(struct dataset *d);
 
 /* Add all frames of r. A frame of another size, without a label or, where the classes were named, with one
@@ -382,6 +380,8 @@ char *scores_line(const struct scores *s, const struct dataset *d, int group, ch
 
 struct fit_options {
     struct train_options train; /* its seed is that of the whole run; its ema is set here */
+    int optimizer;              /* its place in RECIPE_OPTIMIZERS */
+    double validation;          /* images to set aside: a part when under 1, else a count */
     double average;             /* weights are averaged over this last part of the run, 0..0.2 */
     double rate;                /* the schedule's peak */
     enum schedule schedule;
@@ -440,28 +440,22 @@ char *progress_time(double seconds, char *text, size_t size);
 /* How a network is trained, in the words of cnn-train's options: names instead of enums, and what
  * was not said taken from what usually goes with the rest. */
 
-struct recipe {
-    int optimizer;          /* its place in RECIPE_OPTIMIZERS */
-    struct fit_options fit; /* rate, warmup, weight decay, batch and a finder's gain and noise are -1
-                               until recipe_complete */
-    double validation;      /* frames set aside: a part when under 1, else a count */
-};
-
-/* What cnn-train does without options. */
-extern const struct recipe recipe_default;
+/* What cnn-train does without options; rate, warmup, weight decay, batch and a finder's gain and noise are -1 until
+ * recipe_complete. */
+extern const struct fit_options recipe_default;
 
 #define RECIPE_OPTIMIZERS "adamw, adam or sgd" /* Adam is as Keras has it. */
 
 /* Fill in what is -1 by optimizer, schedule and kind of network; a run that starts from a model takes
  * a tenth of the usual rate. */
-void recipe_complete(struct recipe *r, bool from_model, bool finder);
+void recipe_complete(struct fit_options *o, bool from_model, bool finder);
 
 /* The frames to set aside of a number of images. */
-long recipe_validation(const struct recipe *r, long images);
+long recipe_validation(const struct fit_options *o, long images);
 
 /* The recipe as a command line with nothing left to a default: what goes into the model's metadata.
  * `net` is -n's or, when from_model, -i's file, of which the last part is named. Returns text. */
-char *recipe_command(const struct recipe *r, const char *net, bool from_model, bool finder,
+char *recipe_command(const struct fit_options *o, const char *net, bool from_model, bool finder,
                      long validation, char *text, size_t size);
 
 /* Whether frames can train net: gray pictures of at most AUGMENT_MAX_SIDE come in, 2 to

@@ -18,62 +18,60 @@ static const struct {
 };
 #define FINDER_CLIP 5 /* The norm of a finder's gradient is at most this: no tile full of writing dominates. */
 
-const struct recipe recipe_default = {
+const struct fit_options recipe_default = {
+    .train = {.batch = -1, .beta1 = 0.9, .beta2 = 0.999, .weight_decay = -1, .seed = 1},
     .validation = 1.0 / 12,
-    .fit = {.train = {.batch = -1, .beta1 = 0.9, .beta2 = 0.999, .weight_decay = -1, .seed = 1},
-            .rate = -1,
-            .schedule = SCHEDULE_ONECYCLE,
-            .warmup = -1,
-            .average = 0.05,
-            .epochs = 10,
-            .augment = AUGMENT_DEFAULT,
-            .tone = {.gain = -1, .noise = -1}}};
+    .rate = -1,
+    .schedule = SCHEDULE_ONECYCLE,
+    .warmup = -1,
+    .average = 0.05,
+    .epochs = 10,
+    .augment = AUGMENT_DEFAULT,
+    .tone = {.gain = -1, .noise = -1}};
 
-void recipe_complete(struct recipe *r, bool from_model, bool finder)
+void recipe_complete(struct fit_options *o, bool from_model, bool finder)
 {
-    struct fit_options *f = &r->fit;
-    if (f->train.batch < 0)
-        f->train.batch = finder ? 16 : 64;
-    if (f->tone.gain < 0)
-        f->tone.gain = 0.15;
-    if (f->tone.noise < 0)
-        f->tone.noise = 0.15;
-    f->train.clip = finder ? FINDER_CLIP : 0;
-    if (f->rate < 0)
-        f->rate = optimizers[r->optimizer].rate / (from_model ? 10 : 1);
-    if (f->warmup < 0)
-        f->warmup = schedule_warmup(f->schedule);
-    if (f->train.weight_decay < 0)
-        f->train.weight_decay = finder ? optimizers[r->optimizer].finder_decay
-                                       : optimizers[r->optimizer].decay;
-    f->train.optimizer = optimizers[r->optimizer].optimizer;
-    f->train.epsilon = optimizers[r->optimizer].epsilon;
+    if (o->train.batch < 0)
+        o->train.batch = finder ? 16 : 64;
+    if (o->tone.gain < 0)
+        o->tone.gain = 0.15;
+    if (o->tone.noise < 0)
+        o->tone.noise = 0.15;
+    o->train.clip = finder ? FINDER_CLIP : 0;
+    if (o->rate < 0)
+        o->rate = optimizers[o->optimizer].rate / (from_model ? 10 : 1);
+    if (o->warmup < 0)
+        o->warmup = schedule_warmup(o->schedule);
+    if (o->train.weight_decay < 0)
+        o->train.weight_decay = finder ? optimizers[o->optimizer].finder_decay
+                                       : optimizers[o->optimizer].decay;
+    o->train.optimizer = optimizers[o->optimizer].optimizer;
+    o->train.epsilon = optimizers[o->optimizer].epsilon;
 }
 
-long recipe_validation(const struct recipe *r, long images)
+long recipe_validation(const struct fit_options *o, long images)
 {
-    return lround(r->validation < 1 ? r->validation * (double)images : r->validation);
+    return lround(o->validation < 1 ? o->validation * (double)images : o->validation);
 }
 
-char *recipe_command(const struct recipe *r, const char *net, bool from_model, bool finder,
+char *recipe_command(const struct fit_options *o, const char *net, bool from_model, bool finder,
                      long validation, char *text, size_t size)
 {
-    const struct fit_options *f = &r->fit;
     const char *slash = strrchr(net, '/');
     char smoothing[32] = "", look[320], augment[256];
     if (finder)
-        snprintf(look, sizeof look, "-g %g -N %g", f->tone.gain, f->tone.noise);
+        snprintf(look, sizeof look, "-g %g -N %g", o->tone.gain, o->tone.noise);
     else
-        snprintf(look, sizeof look, "-a %s", augment_text(&f->augment, augment, sizeof augment));
+        snprintf(look, sizeof look, "-a %s", augment_text(&o->augment, augment, sizeof augment));
     if (!finder)
-        snprintf(smoothing, sizeof smoothing, "-L %g ", f->train.label_smoothing);
+        snprintf(smoothing, sizeof smoothing, "-L %g ", o->train.label_smoothing);
     snprintf(text, size,
              "cnn-train -%c %s -e %d -b %d -O %s -l %g -S %s -W %g -w %g %s-E %g %s -A %d "
              "-v %ld -s %llu%s",
-             from_model ? 'i' : 'n', slash ? slash + 1 : net, f->epochs, f->train.batch,
-             optimizers[r->optimizer].name, f->rate, schedule_name(f->schedule), f->warmup,
-             f->train.weight_decay, smoothing, f->average, look, f->plain_epochs, validation,
-             (unsigned long long)f->train.seed, f->train.bf16 ? " -p bf16" : "");
+             from_model ? 'i' : 'n', slash ? slash + 1 : net, o->epochs, o->train.batch,
+             optimizers[o->optimizer].name, o->rate, schedule_name(o->schedule), o->warmup,
+             o->train.weight_decay, smoothing, o->average, look, o->plain_epochs, validation,
+             (unsigned long long)o->train.seed, o->train.bf16 ? " -p bf16" : "");
     return text;
 }
 

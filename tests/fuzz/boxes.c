@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         text[i] = (char)(data[i] >= ' ' && data[i] <= '~' ? data[i] : '?');
     text[size] = '\0';
     if (!frame_set_fact(&f, "boxes", text, &e)) {
-        int boxes = boxes_read(&f, BOXES_CLASSES, &box, &room, &e);
+        int boxes = boxes_read(&f, BOXES_CLASSES, 0, &box, &room, &e);
         if (boxes < 0 && !e.what[0])
             abort();
         for (int i = 0; i < boxes; i++)

@@ -24,11 +24,11 @@ static void test_boxes(void)
     struct map_box *b = NULL;
     size_t size = 0;
     struct err e = ERR_NONE;
-    CHECK(boxes_read(&f, BOXES_CLASSES, &b, &size, &e) == 3, "three boxes%s", e.what);
+    CHECK(boxes_read(&f, BOXES_CLASSES, 0, &b, &size, &e) == 3, "three boxes%s", e.what);
     CHECK(b[0].x == 3 && b[0].y == 4 && b[0].w == 8 && b[0].h == 17 && b[0].class == 7, "a seven");
     CHECK(b[1].class == MAP_IGNORE && b[1].x == -5, "what counts for nothing may be cut");
     CHECK(b[2].class == 17, "other writing");
-    CHECK(boxes_read(&none, BOXES_CLASSES, &b, &size, &e) == 0, "no fact, no boxes");
+    CHECK(boxes_read(&none, BOXES_CLASSES, 0, &b, &size, &e) == 0, "no fact, no boxes");
     free(b);
     frame_free(&f);
     frame_free(&none);
@@ -57,7 +57,7 @@ static void test_hostile_boxes(void)
         struct map_box *b = NULL;
         size_t size = 0;
         struct err e = ERR_NONE;
-        CHECK(boxes_read(&f, BOXES_CLASSES, &b, &size, &e) == -1 && strstr(e.what, cases[i].message), "%s: %s",
+        CHECK(boxes_read(&f, BOXES_CLASSES, 0, &b, &size, &e) == -1 && strstr(e.what, cases[i].message), "%s: %s",
               cases[i].boxes, e.what);
         free(b);
         frame_free(&f);
@@ -66,7 +66,7 @@ static void test_hostile_boxes(void)
     struct map_box *b = NULL;
     size_t size = 0;
     struct err e = ERR_NONE;
-    CHECK(boxes_read(&f, 10, &b, &size, &e) == -1 && strstr(e.what, "is not 0 to 9 or ?"),
+    CHECK(boxes_read(&f, 10, 0, &b, &size, &e) == -1 && strstr(e.what, "is not 0 to 9 or ?"),
           "a class that the network does not have: %s", e.what);
     free(b);
     frame_free(&f);
