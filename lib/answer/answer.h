@@ -274,12 +274,6 @@ int evaluation_check(const struct evaluation *v, int there, const char *label, s
  * (without meaning where no digit was answered). */
 void evaluation_add(struct evaluation *v, int truth, int digit, double probability);
 
-long evaluation_frames(const struct evaluation *v);
-long evaluation_right(const struct evaluation *v);
-/* Frames with a digit that were rejected, and frames without one that were answered with a digit. */
-long evaluation_refused(const struct evaluation *v);
-long evaluation_false_digits(const struct evaluation *v);
-
 /* The expected calibration error (Naeini et al. 2015; Guo et al. 2017) over the answers given: the
  * mean over the bins, weighted by their answers, of |share right - mean probability|. 0 when no
  * answer was given. */

@@ -94,35 +94,6 @@ static long row_sum(const struct evaluation *v, int truth)
     return sum;
 }
 
-long evaluation_frames(const struct evaluation *v)
-{
-    long sum = 0;
-    for (int i = 0; i <= v->classes; i++)
-        sum += row_sum(v, i);
-    return sum;
-}
-
-long evaluation_right(const struct evaluation *v)
-{
-    long sum = 0;
-    for (int i = 0; i <= v->classes; i++)
-        sum += *cell(v, i, i);
-    return sum;
-}
-
-long evaluation_refused(const struct evaluation *v)
-{
-    long sum = 0;
-    for (int i = 0; i < v->classes; i++)
-        sum += *cell(v, i, v->classes);
-    return sum;
-}
-
-long evaluation_false_digits(const struct evaluation *v)
-{
-    return row_sum(v, v->classes) - *cell(v, v->classes, v->classes);
-}
-
 double evaluation_calibration_error(const struct evaluation *v)
 {
     double gap = 0;
@@ -202,14 +173,19 @@ static void put_classes(const struct evaluation *v, bool empty, FILE *to)
 
 static void put_report(const struct evaluation *v, FILE *to)
 {
-    long frames = evaluation_frames(v), right = evaluation_right(v);
-    long refused = evaluation_refused(v), empty = row_sum(v, v->classes);
+    long empty = row_sum(v, v->classes), false_digits = empty - *cell(v, v->classes, v->classes);
+    long frames = empty, right = empty - false_digits, refused = 0;
+    for (int i = 0; i < v->classes; i++) {
+        frames += row_sum(v, i);
+        right += *cell(v, i, i);
+        refused += *cell(v, i, v->classes);
+    }
     fprintf(to, "accuracy %.2f %%: %ld of %ld right, %ld wrong, %ld refused\n",
             percent(right, frames), right, frames, frames - right - refused, refused);
     fprintf(to, "expected calibration error %.2f %%\n", 100 * evaluation_calibration_error(v));
     if (empty)
         fprintf(to, "false digits %.2f %%: %ld of %ld frames without one\n",
-                percent(evaluation_false_digits(v), empty), evaluation_false_digits(v), empty);
+                percent(false_digits, empty), false_digits, empty);
     (v->digits ? put_confusion : put_classes)(v, empty, to);
     fprintf(to, "\nprobability  answers   mean %%  right %%\n");
     for (int i = 0; i < EVALUATE_BINS; i++)

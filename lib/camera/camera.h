@@ -122,12 +122,11 @@ struct v4l2_mode {
     char format[32]; /* FFmpeg's name: a pixel format or a codec */
 };
 
-/* Choose for device: the size nearest to width x height, then the raw format that gives `rate` at
+/* Choose for device what is nearest to the mode wanted: its size, then the raw format that gives its rate at
  * that size (the one whose luma is cheapest to take), else Motion JPEG, else whatever there is.
- * *mode is what to ask for; format "" where the driver says nothing of its formats. Returns 0, or
+ * *mode becomes what to ask for; format "" where the driver says nothing of its formats. Returns 0, or
  * -1 when device cannot be opened or is no camera, with advice in e. */
-int v4l2_choose(const char *device, int width, int height, double rate, struct v4l2_mode *mode,
-                struct err *e);
+int v4l2_choose(const char *device, struct v4l2_mode *mode, struct err *e);
 
 /* Put into e why using device failed with this errno, in words one can act on. Returns -1. */
 int v4l2_error(const char *device, int error, struct err *e);

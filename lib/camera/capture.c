@@ -265,8 +265,8 @@ static int device_options(struct capture *c, AVDictionary **dict, struct err *e)
     char text[64];
     struct v4l2_mode m = {.width = c->o.width, .height = c->o.height, .rate = c->o.rate};
     if (c->kind == CAPTURE_CAMERA) {
-        int width = m.width ? m.width : 640, height = m.height ? m.height : 480;
-        if (v4l2_choose(c->source, width, height, m.rate > 0 ? m.rate : 30, &m, e))
+        m = (struct v4l2_mode){m.width ? m.width : 640, m.height ? m.height : 480, m.rate > 0 ? m.rate : 30, ""};
+        if (v4l2_choose(c->source, &m, e))
             return -1;
     }
     if (m.width > 0) {

@@ -157,10 +157,9 @@ static void choose(int fd, struct v4l2_mode *mode)
     }
 }
 
-int v4l2_choose(const char *device, int width, int height, double rate, struct v4l2_mode *mode,
-                struct err *e)
+int v4l2_choose(const char *device, struct v4l2_mode *mode, struct err *e)
 {
-    *mode = (struct v4l2_mode){.width = width, .height = height, .rate = rate, .format = ""};
+    mode->format[0] = '\0';
     int fd = open(device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return v4l2_error(device, errno, e);
