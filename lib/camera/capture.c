@@ -315,7 +315,7 @@ static int find_stream(struct capture *c, AVDictionary **options, struct err *e)
     for (unsigned i = 0; i < c->format->nb_streams; i++)
         c->format->streams[i]->discard = (int)i == c->stream ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     const AVCodecParameters *par = c->format->streams[c->stream]->codecpar;
-    int threads = c->kind == CAPTURE_FILE ? 0 : 1; /* 0: the CPUs. A decoder is as many pictures late as it has threads */
+    int threads = c->kind != CAPTURE_FILE; /* 0: the CPUs. A decoder is as many pictures late as it has threads. */
     c->decoder = picture_decoder(par->codec_id, par, threads, options, e);
     return c->decoder ? 0 : -1;
 }

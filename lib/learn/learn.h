@@ -26,8 +26,8 @@
 extern const char *const boxes_class[BOXES_CLASSES];
 #define BOXES_DIGITS 10 /* The first so many classes are digits. */
 
-/* Read the boxes of a frame with classes among the first `classes` to (*box)[first] and on. *box, of *room, grows as needed
- * and is the caller's (free). Returns how many there are, none where there is no such fact; -1 where it is
+/* Read the boxes of a frame with classes among the first `classes` to (*box)[first] and on. *box, of *room, grows as
+ * needed and is the caller's (free). Returns how many there are, none where there is no such fact; -1 where it is
  * anything else. */
 int boxes_read(const struct frame *f, int classes, long first, struct map_box **box, size_t *room, struct err *e);
 
