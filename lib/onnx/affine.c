@@ -18,7 +18,7 @@ static float *spread(struct import *m, const struct value *x, bool flat, const s
     if (view_strides(m, v, like, stride))
         return NULL;
     long h = flat ? v->size[1] : 1, w = flat ? v->size[2] : 1, count = v->size[0] * h * w;
-    float *floats = import_weights(m, count);
+    float *floats = import_filled(m, count, 0);
     for (long i = 0; floats && i < count; i++)
         floats[i] = (float)tensor_at(t, i / w / h * stride[0] + i / w % h * stride[1] + i % w * stride[2]);
     return floats;
@@ -78,17 +78,13 @@ int add_affine(struct import *m, int from, float *scale, float *shift)
         return -1;
     }
     long count = import_shape(m, from).c;
-    l->scale = scale ? scale : import_weights(m, count);
-    l->shift = shift ? shift : import_weights(m, count);
-    l->mean = import_weights(m, count);
-    l->var = import_weights(m, count);
-    if (m->failed)
-        return -1;
-    for (long i = 0; i < count; i++) {
-        float a = scale ? scale[i] : 1, b = shift ? shift[i] : 0;
-        l->scale[i] = after ? a * before->scale[i] : a;
-        l->shift[i] = after ? a * before->shift[i] + b : b;
-        l->var[i] = 1;
+    l->scale = scale ? scale : import_filled(m, count, 1);
+    l->shift = shift ? shift : import_filled(m, count, 0);
+    l->mean = import_filled(m, count, 0);
+    l->var = import_filled(m, count, 1);
+    for (long i = 0; after && !m->failed && i < count; i++) {
+        l->shift[i] += l->scale[i] * before->shift[i];
+        l->scale[i] *= before->scale[i];
     }
     m->affine[m->net->layers - 1] = true;
     return import_finish(m);
@@ -97,12 +93,7 @@ int add_affine(struct import *m, int from, float *scale, float *shift)
 int add_scaled(struct import *m, int from, float scale, float shift)
 {
     long count = import_shape(m, from).c;
-    float *a = import_weights(m, count), *b = import_weights(m, count);
-    for (long i = 0; a && b && i < count; i++) {
-        a[i] = scale;
-        b[i] = shift;
-    }
-    return add_affine(m, from, a, b);
+    return add_affine(m, from, import_filled(m, count, scale), import_filled(m, count, shift));
 }
 
 int affine_with(struct import *m, const struct value *y, const struct tensor *t, bool is_scale, double (*f)(double))

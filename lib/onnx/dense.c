@@ -17,7 +17,7 @@ static struct layer *add_weights(struct import *m, enum op op, int from, const s
     flat.at[0] = flat.at[1] = flat.at[2] = 1;
     struct layer *l = import_new_layer(m, op, from);
     if (!l || view_strides(m, &flat, &(struct dims){2, {1, inputs}}, stride) ||
-        !(l->weight = import_weights(m, w->count)))
+        !(l->weight = import_filled(m, w->count, 0)))
         return NULL;
     l->out.c = (int)outputs;
     float *to = l->weight;

@@ -137,15 +137,24 @@ int import_add(struct import *m, enum op op, int from)
     return import_new_layer(m, op, from) ? import_finish(m) : -1;
 }
 
-float *import_weights(struct import *m, long count)
+float *import_filled(struct import *m, long count, float value)
 {
     float *floats = NULL;
     if (count > m->weights)
         node_fail(m, "more weights than a file of its size should need");
     else if (!(floats = calloc((size_t)count, sizeof *floats)))
         node_fail(m, "out of memory");
-    else
-        m->weights -= count;
+    m->weights -= floats ? count : 0;
+    for (long i = 0; floats && value != 0 && i < count; i++)
+        floats[i] = value;
+    return floats;
+}
+
+float *import_array(struct import *m, const struct tensor *t, long count, double factor)
+{
+    float *floats = import_filled(m, count, 0);
+    for (long i = 0; floats && i < count; i++)
+        floats[i] = (float)(factor * tensor_at(t, t->count == 1 ? 0 : i));
     return floats;
 }
 
@@ -153,11 +162,9 @@ int import_steps(struct import *m, struct layer *l, const struct tensor *w, int 
 {
     if (!w->step || (w->step_axis >= 0 && w->step_axis != axis))
         return 0;
-    if (!(l->step = import_weights(m, l->out.c)))
-        return -1;
-    for (long k = 0; k < l->out.c; k++)
-        l->step[k] = factor * (float)w->step[w->step_axis < 0 ? 0 : k];
-    return 0;
+    const struct tensor steps = {.data = w->step, .count = w->step_axis < 0 ? 1 : l->out.c};
+    l->step = import_array(m, &steps, l->out.c, factor);
+    return l->step ? 0 : -1;
 }
 
 int import_bias(struct import *m, struct layer *l, const struct tensor *b, double factor)
@@ -169,10 +176,8 @@ int import_bias(struct import *m, struct layer *l, const struct tensor *b, doubl
     for (int d = 0; d < b->dims.rank - 1; d++)
         if (b->dims.dim[d] != 1)
             return node_fail(m, "a bias that differs by image");
-    l->bias = import_weights(m, l->out.c);
-    for (long k = 0; l->bias && k < l->out.c; k++)
-        l->bias[k] = (float)(factor * tensor_at(b, b->count == 1 ? 0 : k));
-    return 0;
+    l->bias = import_array(m, b, l->out.c, factor);
+    return l->bias ? 0 : -1;
 }
 
 int import_function(struct import *m, int from, enum function function, float alpha)

@@ -140,6 +140,9 @@ bool attr_is(struct import *m, const char *name, const char *value, bool otherwi
 /* Read an attribute of up to max integers into values. Returns how many; -1 when it is absent. */
 int attr_ints(struct import *m, const char *name, int max, long *values);
 
+/* The same of exactly `count` integers of at least low; values stay as they are where it is absent. */
+int attr_list(struct import *m, const char *name, int count, long low, long *values);
+
 /* A temporary tensor of rank 1: an attribute that is a list of numbers; NULL when it is absent. */
 struct tensor *attr_tensor(struct import *m, const char *name);
 
@@ -235,8 +238,10 @@ struct layer *import_new_layer(struct import *m, enum op op, int from);
 int import_finish(struct import *m);
 int import_add(struct import *m, enum op op, int from);
 
-/* Zeroed floats for a layer, counted against m->weights. */
-float *import_weights(struct import *m, long count);
+/* Floats for a layer, counted against m->weights: all of one value; those of t times factor, a single one being
+ * repeated. */
+float *import_filled(struct import *m, long count, float value);
+float *import_array(struct import *m, const struct tensor *t, long count, double factor);
 
 /* Set l->step to w's steps times factor when w was dequantized and its steps are one, or along `axis`
  * (that of the outputs). */

@@ -11,10 +11,8 @@ static int mix_channels(struct import *m, int from, int outputs, float w)
 {
     struct layer *l = import_new_layer(m, OP_CONV, from);
     long count = (long)outputs * import_shape(m, from).c;
-    if (!l || !(l->weight = import_weights(m, count)))
+    if (!l || !(l->weight = import_filled(m, count, w)))
         return -1;
-    for (long i = 0; i < count; i++)
-        l->weight[i] = w;
     l->out.c = outputs;
     return import_finish(m);
 }

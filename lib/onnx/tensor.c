@@ -82,6 +82,20 @@ int attr_ints(struct import *m, const char *name, int max, long *values)
     return (int)a->n_ints;
 }
 
+int attr_list(struct import *m, const char *name, int count, long low, long *values)
+{
+    long list[ONNX_MAX_RANK];
+    int n = attr_ints(m, name, ONNX_MAX_RANK, list);
+    bool fits = n == count;
+    for (int i = 0; i < n; i++)
+        fits = fits && list[i] >= low && list[i] <= NET_MAX_DIM;
+    if (n >= 0 && !fits)
+        return node_fail(m, "%s must be %d numbers of %ld..%d", name, count, low, NET_MAX_DIM);
+    for (int i = 0; i < n; i++)
+        values[i] = list[i];
+    return m->failed ? -1 : 0;
+}
+
 int operand_ints(struct import *m, size_t index, const char *name, int max, long *values)
 {
     if (!import_given(m, index))

@@ -30,7 +30,7 @@ static int fold_affine(struct import *m, int i)
 {
     struct layer *affine = &m->net->layer[i], *l = &m->net->layer[affine->in[0]];
     long each = net_weight_count(m->net, affine->in[0]) / l->out.c;
-    if (!l->bias && !(l->bias = import_weights(m, l->out.c)))
+    if (!l->bias && !(l->bias = import_filled(m, l->out.c, 0)))
         return -1;
     for (long k = 0; k < l->out.c; k++) {
         for (long j = k * each; j < (k + 1) * each; j++)

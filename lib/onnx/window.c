@@ -5,68 +5,73 @@
 
 #include <math.h>
 
-/* Read an attribute of two integers, for rows and columns. */
-static int pair(struct import *m, const char *name, int *a, int *b)
+/* A kernel or window and the pads around the picture, along rows (0) and columns (1). */
+struct window {
+    long size[2], stride[2], dilation[2], begin[2], end[2];
+};
+
+/* How far the window reaches beyond its first pixel. */
+static long reach(const struct window *w, int i)
 {
-    long values[2];
-    int count = attr_ints(m, name, 2, values);
-    if (m->failed || count < 0)
-        return m->failed ? -1 : 0;
-    if (count != 2 || values[0] < 1 || values[1] < 1 || values[0] > NET_MAX_DIM ||
-        values[1] > NET_MAX_DIM)
-        return node_fail(m, "%s must be two numbers of 1..%d", name, NET_MAX_DIM);
-    *a = (int)values[0];
-    *b = (int)values[1];
-    return 0;
+    return (w->size[i] - 1) * w->dilation[i];
 }
 
-/* auto_pad along one side: pad so that the output is ceil(in / stride); an odd pixel goes to the end
- * (upper) or to the beginning. */
-static void same_pads(int in, int size, int stride, int dilation, bool upper, int *before,
-                      int *after)
+/* auto_pad: an odd pixel of `total` goes to the end (upper) or to the beginning. */
+static void share_pads(struct window *w, int i, long total, bool upper)
 {
-    long out = (in + stride - 1L) / stride;
-    long total = (out - 1) * stride + (size - 1L) * dilation + 1 - in;
-    if (total < 0)
-        total = 0;
-    *before = (int)(upper ? total / 2 : total - total / 2);
-    *after = (int)(total - *before);
+    w->begin[i] = total < 0 ? 0 : upper ? total / 2 : total - total / 2;
+    w->end[i] = total - w->begin[i];
 }
 
-static int read_pads(struct import *m, struct layer *l, struct shape in)
+/* Read the window as the attributes have it; its size stays as it is where they do not say it. */
+static int read_window(struct import *m, struct window *w)
 {
-    bool upper = attr_is(m, "auto_pad", "SAME_UPPER", false);
-    bool lower = attr_is(m, "auto_pad", "SAME_LOWER", false);
-    if (upper || lower) {
-        same_pads(in.h, l->r, l->stride_h, l->dilation_h, upper, &l->pad_top, &l->pad_bottom);
-        same_pads(in.w, l->s, l->stride_w, l->dilation_w, upper, &l->pad_left, &l->pad_right);
-        return 0;
-    }
-    if (attr_is(m, "auto_pad", "VALID", false))
-        return 0;
-    if (!attr_is(m, "auto_pad", "NOTSET", true))
-        return node_fail(m, "an unknown auto_pad");
     long pads[4] = {0};
-    int count = attr_ints(m, "pads", 4, pads);
-    if (m->failed || (count >= 0 && count != 4))
-        return node_fail(m, "pads must be four numbers");
-    for (int i = 0; i < 4; i++)
-        if (pads[i] < 0 || pads[i] > NET_MAX_DIM)
-            return node_fail(m, "a padding of %ld", pads[i]);
-    l->pad_top = (int)pads[0];
-    l->pad_left = (int)pads[1];
-    l->pad_bottom = (int)pads[2];
-    l->pad_right = (int)pads[3];
+    for (int i = 0; i < 2; i++)
+        w->stride[i] = w->dilation[i] = 1;
+    if (attr_list(m, "kernel_shape", 2, 1, w->size) || attr_list(m, "strides", 2, 1, w->stride) ||
+        attr_list(m, "dilations", 2, 1, w->dilation) || attr_list(m, "pads", 4, 0, pads))
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        w->begin[i] = pads[i];
+        w->end[i] = pads[i + 2];
+    }
     return 0;
 }
 
-static int read_window(struct import *m, struct layer *l, struct shape in)
+/* Read it with the pads that auto_pad makes; SAME_: so many that the output is ceil(in / stride). */
+static int read_padded(struct import *m, struct window *w, struct shape in)
 {
-    return pair(m, "kernel_shape", &l->r, &l->s) ||
-                   pair(m, "strides", &l->stride_h, &l->stride_w) ||
-                   pair(m, "dilations", &l->dilation_h, &l->dilation_w) || read_pads(m, l, in)
-               ? -1
-               : 0;
+    const long side[2] = {in.h, in.w};
+    bool upper = attr_is(m, "auto_pad", "SAME_UPPER", false), valid = attr_is(m, "auto_pad", "VALID", false);
+    bool same = upper || attr_is(m, "auto_pad", "SAME_LOWER", false);
+    if (!same && !valid && !attr_is(m, "auto_pad", "NOTSET", true))
+        return node_fail(m, "an unknown auto_pad");
+    if (read_window(m, w))
+        return -1;
+    for (int i = 0; i < 2 && (same || valid); i++) {
+        long total = (side[i] - 1) / w->stride[i] * w->stride[i] + reach(w, i) + 1 - side[i];
+        share_pads(w, i, valid || total < 0 ? 0 : total, upper);
+    }
+    return 0;
+}
+
+static int set_window(struct import *m, struct layer *l, const struct window *w)
+{
+    for (int i = 0; i < 2; i++)
+        if (w->begin[i] < 0 || w->end[i] < 0 || w->begin[i] > NET_MAX_DIM || w->end[i] > NET_MAX_DIM)
+            return node_fail(m, "pads of %ld and %ld", w->begin[i], w->end[i]);
+    l->r = (int)w->size[0];
+    l->s = (int)w->size[1];
+    l->stride_h = (int)w->stride[0];
+    l->stride_w = (int)w->stride[1];
+    l->dilation_h = (int)w->dilation[0];
+    l->dilation_w = (int)w->dilation[1];
+    l->pad_top = (int)w->begin[0];
+    l->pad_left = (int)w->begin[1];
+    l->pad_bottom = (int)w->end[0];
+    l->pad_right = (int)w->end[1];
+    return 0;
 }
 
 /* Merge a Pad of zeros before a convolution into the convolution's own padding. */
@@ -90,43 +95,37 @@ static int finish_picture(struct import *m, struct value *y)
     return layer;
 }
 
-/* Append a convolution of layer `from` with a kernel of dims [K][C/groups][R][S], to be filled in. */
-static struct layer *new_conv(struct import *m, int from, const long *dim)
+/* Append a convolution of layer `from` with weights [K][C/groups][R][S]. */
+static struct layer *new_conv(struct import *m, int from, const struct tensor *weights, const struct window *w)
 {
     struct layer *l = import_new_layer(m, OP_CONV, from);
-    long groups = attr_int(m, "group", 1);
+    const long *dim = weights->dims.dim;
+    long groups = attr_int(m, "group", 1), channels = import_shape(m, from).c;
     for (int d = 0; d < 4; d++)
-        if (dim[d] < 1 || dim[d] > NET_MAX_DIM) {
+        if (dim[d] < 1 || dim[d] > NET_MAX_DIM)
             node_fail(m, "a kernel with a side of %ld", dim[d]);
-            return NULL;
-        }
-    if (groups < 1 || groups > NET_MAX_DIM || dim[1] * groups != import_shape(m, from).c)
-        node_fail(m, "a kernel for %ld channels in %ld groups, not %d", dim[1], groups, import_shape(m, from).c);
-    if (m->failed)
+    if (groups < 1 || groups > NET_MAX_DIM || dim[1] * groups != channels)
+        node_fail(m, "a kernel for %ld channels in %ld groups, not %ld", dim[1], groups, channels);
+    if (w->size[0] != dim[2] || w->size[1] != dim[3])
+        node_fail(m, "kernel_shape is not that of the weights");
+    if (m->failed || set_window(m, l, w) || !(l->weight = import_array(m, weights, weights->count, 1)))
         return NULL;
     l->out.c = (int)dim[0];
-    l->r = (int)dim[2];
-    l->s = (int)dim[3];
     l->groups = (int)groups;
     return l;
 }
 
-int add_conv(struct import *m, struct value *y, const struct tensor *w, const struct tensor *b)
+int add_conv(struct import *m, struct value *y, const struct tensor *weights, const struct tensor *b)
 {
-    int from = w ? view_pictures(m, y) : -1;
-    if (from >= 0 && w->dims.rank != 4)
-        return node_fail(m, "a kernel of rank %d", w->dims.rank);
-    struct layer *l = from < 0 ? NULL : new_conv(m, from, w->dims.dim);
-    if (!l || read_window(m, l, import_shape(m, from)))
+    int from = weights ? view_pictures(m, y) : -1;
+    if (from >= 0 && weights->dims.rank != 4)
+        return node_fail(m, "a kernel of rank %d", weights->dims.rank);
+    struct window w = {.size = {weights ? weights->dims.dim[2] : 0, weights ? weights->dims.dim[3] : 0}};
+    struct layer *l = from < 0 || read_padded(m, &w, import_shape(m, from)) ? NULL : new_conv(m, from, weights, &w);
+    if (!l || import_steps(m, l, weights, 0, 1) || import_bias(m, l, b, 1))
         return -1;
-    if (l->r != w->dims.dim[2] || l->s != w->dims.dim[3])
-        return node_fail(m, "kernel_shape is not that of the weights");
     absorb_pad(m, l);
-    if (!(l->weight = import_weights(m, w->count)))
-        return -1;
-    for (long i = 0; i < w->count; i++)
-        l->weight[i] = (float)tensor_at(w, i);
-    return import_steps(m, l, w, 0, 1) || import_bias(m, l, b, 1) ? -1 : finish_picture(m, y);
+    return finish_picture(m, y);
 }
 
 int do_conv(struct import *m, struct value *y)
@@ -137,112 +136,86 @@ int do_conv(struct import *m, struct value *y)
 
 /* ---- Transposed convolution: zeros between the pixels, and a convolution with the kernel turned around ---- */
 
-/* The pads of the transposed convolution: top, left, bottom, right. Where the size of its output is given, or is
- * that of its input times the strides (auto_pad), they are what makes it so. */
-static int transposed_pads(struct import *m, const struct layer *l, const struct layer *window, struct shape in,
-                           long pads[4])
+/* Make w, as the node has it, the window of that convolution, whose pads are what is left of the kernel beyond its
+ * first pixel. Where the size of the output is given, or is that of the input times the strides (auto_pad), the
+ * pads are what makes it so. */
+static int turn_window(struct import *m, struct window *w, struct shape in)
 {
-    long more[2] = {0}, shape[2] = {(long)in.h * window->stride_h, (long)in.w * window->stride_w};
+    const long side[2] = {in.h, in.w};
+    long more[2] = {0}, out[2] = {side[0] * w->stride[0], side[1] * w->stride[1]};
     bool upper = attr_is(m, "auto_pad", "SAME_UPPER", false), lower = attr_is(m, "auto_pad", "SAME_LOWER", false);
-    int given = attr_ints(m, "pads", 4, pads), padded = attr_ints(m, "output_padding", 2, more);
-    int sized = attr_ints(m, "output_shape", 2, shape);
-    if (m->failed || (given >= 0 && given != 4) || (padded >= 0 && padded != 2) || (sized >= 0 && sized != 2))
-        return node_fail(m, "pads must be four numbers, output_padding and output_shape two");
-    const long sides[2] = {in.h, in.w}, strides[2] = {window->stride_h, window->stride_w};
-    const long widths[2] = {(l->r - 1L) * l->dilation_h, (l->s - 1L) * l->dilation_w};
-    for (int i = 0; i < 2; i++) {
-        if (more[i] < 0 || more[i] > NET_MAX_DIM || shape[i] < 1 || shape[i] > NET_MAX_DIM)
-            return node_fail(m, "an output padding of %ld, a side of %ld", more[i], shape[i]);
-        if (upper || lower || sized >= 0) {
-            long total = (sides[i] - 1) * strides[i] + more[i] + widths[i] + 1 - shape[i];
-            pads[i] = total < 0 ? 0 : upper ? total / 2 : total - total / 2;
-            pads[i + 2] = total - pads[i];
-        }
-        pads[i + 2] -= more[i];
-    }
-    return 0;
-}
-
-/* Set those of the convolution: what is left of the kernel beyond its first tap. */
-static int turned_pads(struct import *m, struct layer *l, const struct layer *window, struct shape in)
-{
-    long pads[4] = {0};
-    if (transposed_pads(m, l, window, in, pads))
+    if (attr_list(m, "output_padding", 2, 0, more) || attr_list(m, "output_shape", 2, 1, out))
         return -1;
-    long rows = (l->r - 1L) * l->dilation_h, columns = (l->s - 1L) * l->dilation_w;
-    for (int i = 0; i < 4; i++)
-        if (pads[i] > (i % 2 ? columns : rows) || pads[i] < -NET_MAX_DIM)
-            return node_fail(m, "a padding of %ld", pads[i]);
-    l->pad_top = (int)(rows - pads[0]);
-    l->pad_left = (int)(columns - pads[1]);
-    l->pad_bottom = (int)(rows - pads[2]);
-    l->pad_right = (int)(columns - pads[3]);
+    for (int i = 0; i < 2; i++) {
+        if (upper || lower || attr_find(m->node, "output_shape"))
+            share_pads(w, i, (side[i] - 1) * w->stride[i] + more[i] + reach(w, i) + 1 - out[i], upper);
+        w->begin[i] = reach(w, i) - w->begin[i];
+        w->end[i] = reach(w, i) - w->end[i] + more[i];
+        w->stride[i] = 1;
+    }
     return 0;
 }
 
 /* [C][K/groups][R][S] -> [K][C/groups][R][S], rows and columns turned around. */
-static int turn_kernel(struct import *m, struct layer *l, const struct tensor *w, long channels)
+static int turn_kernel(struct import *m, const struct tensor *w, long groups, struct tensor *out)
 {
-    long each_k = l->out.c / l->groups, each_c = channels / l->groups, places = (long)l->r * l->s;
-    if (!(l->weight = import_weights(m, w->count)))
+    long each_c = w->dims.dim[0] / groups, each_k = w->dims.dim[1], places = w->dims.dim[2] * w->dims.dim[3];
+    if (tensor_new(m, out, w->type, &(struct dims){4, {each_k * groups, each_c, w->dims.dim[2], w->dims.dim[3]}}))
         return -1;
-    for (long k = 0; k < l->out.c; k++)
-        for (long c = 0; c < each_c; c++)
-            for (long i = 0; i < places; i++) {
-                long from = (k / each_k * each_c + c) * each_k + k % each_k;
-                l->weight[(k * each_c + c) * places + i] = (float)tensor_at(w, from * places + places - 1 - i);
-            }
+    for (long i = 0; i < out->count; i++) {
+        long k = i / places / each_c, c = i / places % each_c;
+        long from = (k / each_k * each_c + c) * each_k + k % each_k;
+        out->data[i] = tensor_at(w, from * places + places - 1 - i % places);
+    }
     return 0;
+}
+
+/* Append zeros between the pixels of layer `from`. */
+static int add_zeros(struct import *m, int from, const long stride[2])
+{
+    struct layer *l = stride[0] * stride[1] == 1 ? NULL : import_new_layer(m, OP_ZEROSTUFF, from);
+    if (!l)
+        return from;
+    l->stride_h = (int)stride[0];
+    l->stride_w = (int)stride[1];
+    return import_finish(m);
 }
 
 int do_conv_transpose(struct import *m, struct value *y)
 {
-    const struct tensor *w = import_constant(m, 1), *b = import_optional(m, 2);
+    const struct tensor *given = import_constant(m, 1), *b = import_optional(m, 2);
     int from = m->failed ? -1 : view_pictures(m, y);
-    struct layer window = {.stride_h = 1, .stride_w = 1, .dilation_h = 1, .dilation_w = 1};
-    if (from < 0 || pair(m, "strides", &window.stride_h, &window.stride_w) ||
-        pair(m, "dilations", &window.dilation_h, &window.dilation_w))
+    if (from < 0)
         return -1;
-    long groups = attr_int(m, "group", 1);
+    long groups = attr_int(m, "group", 1), channels = given->dims.dim[0];
     struct shape in = import_shape(m, from);
-    if (w->dims.rank != 4)
-        return node_fail(m, "a kernel of rank %d", w->dims.rank);
-    if (w->dims.dim[0] != in.c || groups < 1 || groups > in.c || in.c % groups ||
-        w->dims.dim[1] > NET_MAX_DIM / groups)
-        return node_fail(m, "a kernel for %ld channels in %ld groups, not %d", w->dims.dim[0], groups, in.c);
-    const long dim[4] = {w->dims.dim[1] * groups, in.c / groups, w->dims.dim[2], w->dims.dim[3]};
-    if (window.stride_h > 1 || window.stride_w > 1) {
-        struct layer *zeros = import_new_layer(m, OP_ZEROSTUFF, from);
-        if (!zeros)
-            return -1;
-        zeros->stride_h = window.stride_h;
-        zeros->stride_w = window.stride_w;
-        from = import_finish(m);
-    }
-    struct layer *l = new_conv(m, from, dim);
-    if (!l)
+    if (given->dims.rank != 4 || channels != in.c || groups < 1 || groups > in.c || in.c % groups)
+        return node_fail(m, "a kernel for %ld channels in %ld groups, not %d", channels, groups, in.c);
+    struct window w = {.size = {given->dims.dim[2], given->dims.dim[3]}};
+    struct tensor *turned = tensor_temporary(m);
+    if (read_window(m, &w) || turn_kernel(m, given, groups, turned))
         return -1;
-    l->dilation_h = window.dilation_h;
-    l->dilation_w = window.dilation_w;
-    if (turned_pads(m, l, &window, in) || turn_kernel(m, l, w, in.c) || import_bias(m, l, b, 1))
-        return -1;
-    return finish_picture(m, y);
+    from = add_zeros(m, from, w.stride);
+    struct layer *l = turn_window(m, &w, in) ? NULL : new_conv(m, from, turned, &w);
+    return !l || import_bias(m, l, b, 1) ? -1 : finish_picture(m, y);
 }
 
 /* ---- Pools ---- */
 
-/* ceil_mode along one side: widen the padding after until the last window that begins inside the
- * input or the padding before it is whole. Returns how much. */
-static int ceil_pad(int in, int size, int stride, int dilation, int before, int after)
+/* ceil_mode along one side of `in` pixels: widen the pads at the end until the last window that begins inside the
+ * input or the pads before it is whole. Returns whether it had to. */
+static bool ceil_pads(struct window *w, int i, long in)
 {
-    long window = (size - 1L) * dilation + 1, room = (long)in + before + after - window;
+    long padded = in + w->begin[i] + w->end[i], room = padded - reach(w, i) - 1;
     if (room < 0)
-        return 0;
-    long count = (room + stride - 1) / stride + 1;
-    if ((count - 1) * stride >= (long)in + before)
-        count--;
-    long missing = (count - 1) * stride + window - ((long)in + before + after);
-    return missing > 0 && missing <= NET_MAX_DIM ? (int)missing : 0;
+        return false;
+    long last = (room + w->stride[i] - 1) / w->stride[i] * w->stride[i]; /* where the last window begins */
+    if (last >= in + w->begin[i])
+        last -= w->stride[i];
+    if (last <= room)
+        return false;
+    w->end[i] += last - room;
+    return true;
 }
 
 int do_pool(struct import *m, struct value *y)
@@ -253,42 +226,31 @@ int do_pool(struct import *m, struct value *y)
         return -1;
     int from = view_pictures(m, y);
     struct layer *l = import_new_layer(m, op, from);
-    if (!l)
-        return -1;
     struct shape in = import_shape(m, from);
-    l->r = 0;
+    struct window w = {.size = {0, 0}};
+    if (!l || read_padded(m, &w, in))
+        return -1;
     if (m->node->n_output > 1 && m->node->output[1][0])
         return node_fail(m, "the positions of the maxima are not given");
-    if (read_window(m, l, in))
-        return -1;
-    if (l->r == 0)
+    if (!w.size[0])
         return node_fail(m, "no kernel_shape");
-    bool padded = l->pad_top || l->pad_left || l->pad_bottom || l->pad_right, wider = false;
-    l->exclude_pad = op == OP_AVGPOOL && !attr_int(m, "count_include_pad", 0);
-    if (attr_int(m, "ceil_mode", 0)) {
-        int below = ceil_pad(in.h, l->r, l->stride_h, l->dilation_h, l->pad_top, l->pad_bottom);
-        int right = ceil_pad(in.w, l->s, l->stride_w, l->dilation_w, l->pad_left, l->pad_right);
-        wider = below || right;
-        l->pad_bottom += below;
-        l->pad_right += right;
-    }
-    if (wider && padded && op == OP_AVGPOOL && !l->exclude_pad)
+    bool padded = w.begin[0] || w.begin[1] || w.end[0] || w.end[1], counted = attr_int(m, "count_include_pad", 0);
+    bool ceil = attr_int(m, "ceil_mode", 0), below = ceil && ceil_pads(&w, 0, in.h), right = ceil && ceil_pads(&w, 1, in.w);
+    if (op == OP_AVGPOOL && counted && padded && (below || right))
         return node_fail(m, "ceil_mode with count_include_pad and pads is not run");
-    l->exclude_pad = op == OP_AVGPOOL && (wider || (l->exclude_pad && padded));
-    return finish_picture(m, y);
+    l->exclude_pad = op == OP_AVGPOOL && (below || right || (padded && !counted));
+    return set_window(m, l, &w) ? -1 : finish_picture(m, y);
 }
 
 int do_global(struct import *m, struct value *y)
 {
     int from = view_pictures(m, y);
     struct layer *l = import_new_layer(m, (enum op)m->operator->kind, from);
-    if (!l)
-        return -1;
-    if (l->op == OP_MAXPOOL) {
+    if (l && l->op == OP_MAXPOOL) {
         l->r = l->stride_h = import_shape(m, from).h;
         l->s = l->stride_w = import_shape(m, from).w;
     }
-    return finish_picture(m, y);
+    return l ? finish_picture(m, y) : -1;
 }
 
 /* Read the pads before and after each dimension from attribute or operand; since opset 18 `axes` names the
