@@ -8,66 +8,93 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The values of t for each channel of x's layer (flat: of that layer flattened), t being broadcast to x as an
- * ONNX tensor of `like` dims. */
-static float *spread(struct import *m, const struct value *x, bool flat, const struct tensor *t,
-                     const struct dims *like)
+static double same(double x)
 {
-    long stride[3];
-    const struct view *v = &x->view;
-    if (view_strides(m, v, like, stride))
+    return x;
+}
+
+static double negated(double x)
+{
+    return -x;
+}
+
+static double inverted(double x)
+{
+    return 1 / x;
+}
+
+/* Whether the values of a tensor of dims `like`, broadcast to y, are those of its layer's channels, or one for all. */
+static bool is_by_channel(struct import *m, struct value *y, const struct dims *like)
+{
+    struct order o;
+    int shift = y->at.dims.rank - like->rank;
+    if (dims_count(like) == 1)
+        return true;
+    if (view_order(m, y, NULL, &o) < 0)
+        return false;
+    for (int d = 0; d < like->rank; d++)
+        if (like->dim[d] > 1 && d + shift != o.dim[AXIS_C])
+            return false;
+    return true;
+}
+
+/* f of each value of t, of dims `like`, where y has it: one for each channel of y's layer, or of that flattened. */
+static float *spread(struct import *m, const struct value *y, bool flat, const struct tensor *t,
+                     const struct dims *like, double (*f)(double))
+{
+    struct tensor given = *t, wide = *t;
+    long count = flat ? y->at.count : import_shape(m, y->layer).c;
+    given.dims = *like;
+    if (flat && tensor_broadcast(m, &given, &y->at.dims, &wide))
         return NULL;
-    long h = flat ? v->size[1] : 1, w = flat ? v->size[2] : 1, count = v->size[0] * h * w;
     float *floats = import_filled(m, count, 0);
-    for (long i = 0; floats && i < count; i++)
-        floats[i] = (float)tensor_at(t, i / w / h * stride[0] + i / w % h * stride[1] + i % w * stride[2]);
+    for (long i = 0; floats && i < count; i++) {
+        long to = flat ? (long)tensor_at(&y->at, i) : i;
+        floats[to] = (float)f((float)tensor_at(&wide, wide.count == 1 ? 0 : i));
+    }
     return floats;
 }
 
-/* The layer that an affine operation is applied to: y's own where the constants differ by channel only,
- * otherwise y flattened, in which every element is a channel. */
-static int channels_layer(struct import *m, const struct value *y, const struct dims *like, bool *flat)
+/* Make y's layer one to whose channels values of dims `like` belong: its own, or that flattened (*flat). */
+static int channels_layer(struct import *m, struct value *y, const struct dims *like, bool *flat)
 {
-    long stride[3];
-    if (y->layer < 0 || view_strides(m, &y->view, like, stride))
+    if (y->layer < 0 || dims_fit(m, like, &y->at.dims))
         return -1;
-    struct shape s = import_shape(m, y->layer);
-    bool by_channel = stride[AXIS_H] == 0 && stride[AXIS_W] == 0;
-    *flat = is_flat(s) || !by_channel;
-    if (is_flat(s))
-        return y->layer;
-    return by_channel ? view_spatial(m, y) : add_reshape(m, y->layer, (struct shape){(int)view_count(&y->view), 1, 1});
+    *flat = !is_by_channel(m, y, like);
+    if (*flat)
+        y->layer = add_reshape(m, y->layer, (struct shape){(int)y->at.count, 1, 1});
+    return y->layer;
 }
 
 int do_batchnorm(struct import *m, struct value *y)
 {
     const struct tensor *t[4];
-    const struct view *v = &y->view;
-    struct dims like = {.rank = v->dims.rank == 1 ? 1 : v->dims.rank - 1, .dim = {1, 1, 1, 1, 1, 1, 1, 1}};
+    const struct dims *dims = &y->at.dims;
+    struct dims like = {.rank = dims->rank == 1 ? 1 : dims->rank - 1, .dim = {1, 1, 1, 1, 1, 1, 1, 1}};
     bool flat;
     for (int i = 0; i < 4; i++)
         if (!(t[i] = import_constant(m, (size_t)i + 1)))
             return -1;
     if (attr_int(m, "training_mode", 0) || !attr_int(m, "spatial", 1))
         return node_fail(m, "only inference, by channel, is run");
-    like.dim[0] = t[0]->count;
+    like.dim[0] = dims->rank ? dims->dim[dims->rank - like.rank] : 1;
     for (int i = 0; i < 4; i++)
-        if (t[i]->dims.rank != 1 || t[i]->count != v->dims.dim[v->dims.rank - like.rank])
-            return node_fail(m, "%ld values for %ld channels", t[i]->count, v->dims.dim[v->dims.rank - like.rank]);
+        if (t[i]->dims.rank != 1 || t[i]->count != like.dim[0])
+            return node_fail(m, "%ld values for %ld channels", t[i]->count, like.dim[0]);
     struct layer *l = import_new_layer(m, OP_BATCHNORM, channels_layer(m, y, &like, &flat));
     if (!l)
         return -1;
     l->epsilon = attr_float(m, "epsilon", 1e-5f);
     l->momentum = attr_float(m, "momentum", .9f);
-    l->scale = spread(m, y, flat, t[0], &like);
-    l->shift = spread(m, y, flat, t[1], &like);
-    l->mean = spread(m, y, flat, t[2], &like);
-    l->var = spread(m, y, flat, t[3], &like);
+    l->scale = spread(m, y, flat, t[0], &like, same);
+    l->shift = spread(m, y, flat, t[1], &like, same);
+    l->mean = spread(m, y, flat, t[2], &like, same);
+    l->var = spread(m, y, flat, t[3], &like, same);
     return import_finish(m);
 }
 
 /* After a batch norm made here no layer is appended: the two are composed. */
-int add_affine(struct import *m, int from, float *scale, float *shift)
+static int add_affine(struct import *m, int from, float *scale, float *shift)
 {
     bool after = from >= 0 && m->affine[from];
     const struct layer *before = &m->net->layer[from < 0 ? 0 : from];
@@ -96,83 +123,23 @@ int add_scaled(struct import *m, int from, float scale, float shift)
     return add_affine(m, from, import_filled(m, count, scale), import_filled(m, count, shift));
 }
 
-int affine_with(struct import *m, const struct value *y, const struct tensor *t, bool is_scale, double (*f)(double))
+/* Append y with f of each value of t, broadcast to it, added to or multiplied with it. */
+static int affine_of(struct import *m, struct value *y, const struct tensor *t, bool is_scale, double (*f)(double))
 {
     bool flat;
     int from = channels_layer(m, y, &t->dims, &flat);
-    float *numbers = from < 0 ? NULL : spread(m, y, flat, t, &t->dims);
+    float *numbers = from < 0 ? NULL : spread(m, y, flat, t, &t->dims, f);
     if (!numbers)
         return -1;
-    for (long i = 0; i < import_shape(m, from).c; i++)
-        numbers[i] = (float)f(numbers[i]);
     return add_affine(m, from, is_scale ? numbers : NULL, is_scale ? NULL : numbers);
 }
 
-double same(double x)
+int affine_with(struct import *m, struct value *y, const struct tensor *t, bool is_scale)
 {
-    return x;
-}
-
-static double negated(double x)
-{
-    return -x;
-}
-
-static double inverted(double x)
-{
-    return 1 / x;
+    return affine_of(m, y, t, is_scale, same);
 }
 
 /* ---- Two values that depend on the image ---- */
-
-static bool one_order(const struct view *a, const struct view *b)
-{
-    int sides = 0;
-    for (int i = 0; i < 3; i++)
-        sides += b->size[i] > 1;
-    return sides < 2 || !memcmp(a->order, b->order, sizeof a->order) ||
-           (view_is_linear(a) && view_is_linear(b));
-}
-
-/* Make `view` that of two values broadcast together: each axis is as long as the longer one. Returns false where
- * an axis of one lies in another dimension of the other. */
-static bool common_view(struct import *m, const struct view *a, const struct view *b, struct view *view)
-{
-    if (a->dims.rank < b->dims.rank) {
-        const struct view *shorter = a;
-        a = b;
-        b = shorter;
-    }
-    int shift = a->dims.rank - b->dims.rank;
-    *view = *a;
-    if (dims_common(m, &a->dims, &b->dims, &view->dims) || !one_order(a, b) ||
-        (b->batch >= 0 ? b->batch + shift : a->batch) != a->batch)
-        return false;
-    for (int i = 0; i < 3; i++) {
-        bool both = a->size[i] > 1 && b->size[i] > 1;
-        if (both && (a->size[i] != b->size[i] || a->at[i] != b->at[i] + shift))
-            return false;
-        if (a->size[i] == 1 && b->size[i] > 1) {
-            view->size[i] = b->size[i];
-            view->at[i] = b->at[i] + shift;
-        }
-    }
-    view_sort(view);
-    for (int d = 0; d < view->dims.rank; d++) {
-        long size = 1;
-        for (int i = 0; i < 3; i++)
-            size *= view->size[i] > 1 && view->at[i] == d ? view->size[i] : 1;
-        if (d != view->batch && size != view->dims.dim[d])
-            return false;
-    }
-    return true;
-}
-
-static bool same_dims(const struct view *a, const struct view *b)
-{
-    return a->dims.rank == b->dims.rank && a->batch == b->batch &&
-           !memcmp(a->dims.dim, b->dims.dim, (size_t)a->dims.rank * sizeof *a->dims.dim);
-}
 
 int add_pair(struct import *m, enum op op, int a, int b)
 {
@@ -183,37 +150,72 @@ int add_pair(struct import *m, enum op op, int a, int b)
     return import_finish(m);
 }
 
-/* Append what a sign makes of two values that depend on the image, broadcast together: y and b, whose view
- * becomes y's. */
+static bool same_positions(const struct tensor *a, const struct tensor *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (long i = 0; i < a->count; i++)
+        if (tensor_at(a, i) != tensor_at(b, i))
+            return false;
+    return true;
+}
+
+/* Put sides of 1 before the dimensions of y. */
+static void widen(struct value *y, int rank)
+{
+    struct dims dims = {rank, {1, 1, 1, 1, 1, 1, 1, 1}};
+    int shift = rank - y->at.dims.rank;
+    memcpy(dims.dim + shift, y->at.dims.dim, (size_t)y->at.dims.rank * sizeof *dims.dim);
+    y->at.dims = dims;
+    y->batch += y->batch < 0 ? 0 : shift;
+}
+
+/* Make a and b layers of one shape, broadcast together; a's positions become those of both. */
+static int broadcast_both(struct import *m, struct value *a, struct value *b)
+{
+    struct dims dims;
+    struct order oa, ob;
+    if (a->layer < 0 || dims_common(m, &a->at.dims, &b->at.dims, &dims))
+        return -1;
+    widen(a, dims.rank);
+    widen(b, dims.rank);
+    a->batch = a->batch < 0 ? b->batch : a->batch;
+    if (b->batch >= 0 && b->batch != a->batch)
+        return -1;
+    if (same_positions(&a->at, &b->at) && dims_count(&dims) == a->at.count) {
+        b->layer = add_reshape(m, b->layer, import_shape(m, a->layer));
+        return b->layer < 0 ? -1 : 0;
+    }
+    if (!view_common(a, b, &dims, import_shape(m, a->layer), &oa, &ob))
+        return -1;
+    struct shape sa = oa.shape, sb = ob.shape;
+    struct shape to = {sa.c == 1 ? sb.c : sa.c, sa.h == 1 ? sb.h : sa.h, sa.w == 1 ? sb.w : sa.w};
+    a->layer = add_copies(m, add_reshape(m, a->layer, sa), to);
+    b->layer = add_copies(m, add_reshape(m, b->layer, sb), to);
+    return a->layer < 0 || b->layer < 0 ? -1 : view_put(m, a, &oa, to);
+}
+
+/* Append what a sign makes of two values that depend on the image: y and b. */
 static int two_values(struct import *m, int sign, struct value *y, const struct value *b)
 {
-    struct value a = *y, other;
-    if (a.layer < 0 || !b || b->layer < 0)
+    if (!b)
         return -1;
-    other = *b;
+    struct value other = *b;
     if (sign != '+' && sign != '-' && sign != '*' && sign != '/')
         return node_fail(m, "one input must be a constant");
-    if (common_view(m, &a.view, &other.view, &y->view)) {
-        a.layer = add_copies(m, view_spatial(m, &a), view_shape(&y->view));
-        other.layer = add_copies(m, view_spatial(m, &other), view_shape(&y->view));
-    } else if (same_dims(&a.view, &other.view) && view_is_linear(&other.view) &&
-               view_by_dims(m, &a.view, &y->view)) { /* one list, but of other axes */
-        a.layer = add_reshape(m, a.layer, view_shape(&y->view));
-        other.layer = add_reshape(m, other.layer, view_shape(&y->view));
-    } else {
+    if (broadcast_both(m, y, &other))
         return node_fail(m, "the two inputs have different shapes");
-    }
     if (sign == '-')
         other.layer = add_scaled(m, other.layer, -1, 0);
     if (sign == '/')
         other.layer = import_function(m, other.layer, FUNCTION_RECIPROCAL, 0);
-    return add_pair(m, sign == '+' || sign == '-' ? OP_ADD : OP_MUL, a.layer, other.layer);
+    return add_pair(m, sign == '+' || sign == '-' ? OP_ADD : OP_MUL, y->layer, other.layer);
 }
 
 /* Append y added to or multiplied with input i, a constant or not. */
 static int with_input(struct import *m, int sign, struct value *y, size_t i)
 {
-    return m->in[i] ? affine_with(m, y, m->in[i], sign == '*', same) : two_values(m, sign, y, import_floats(m, i));
+    return m->in[i] ? affine_with(m, y, m->in[i], sign == '*') : two_values(m, sign, y, import_floats(m, i));
 }
 
 /* ---- A value and a constant ---- */
@@ -245,21 +247,21 @@ int do_arithmetic(struct import *m, struct value *y)
     switch (sign) {
     case '+':
     case '*':
-        return affine_with(m, y, t, sign == '*', same);
+        return affine_with(m, y, t, sign == '*');
     case '-':
         if (at)
-            return affine_with(m, y, t, false, negated);
-        y->layer = add_scaled(m, view_spatial(m, y), -1, 0);
-        return affine_with(m, y, t, false, same);
+            return affine_of(m, y, t, false, negated);
+        y->layer = add_scaled(m, y->layer, -1, 0);
+        return affine_with(m, y, t, false);
     case '/':
         if (at)
-            return affine_with(m, y, t, true, inverted);
+            return affine_of(m, y, t, true, inverted);
         y->layer = import_function(m, y->layer, FUNCTION_RECIPROCAL, 0);
-        return affine_with(m, y, t, true, same);
+        return affine_with(m, y, t, true);
     default:
         break;
     }
-    if (t->count != 1 || t->dims.rank > y->view.dims.rank || (sign == '^' && !at))
+    if (t->count != 1 || t->dims.rank > y->at.dims.rank || (sign == '^' && !at))
         return node_fail(m, "input %d must be one constant number", at);
     double number = tensor_at(t, 0);
     if (sign == '^')
@@ -286,9 +288,8 @@ int do_compare(struct import *m, struct value *y)
         return -1;
     *y = *x;
     bool equal = sign == 'g' || sign == 'l', below = (sign == '<' || sign == 'g') == (at == 1);
-    int layer = view_spatial(m, y);
-    layer = import_function(m, below ? add_scaled(m, layer, -1, 0) : layer, FUNCTION_GREATER,
-                            (float)(below ? -number : number));
+    int layer = import_function(m, below ? add_scaled(m, y->layer, -1, 0) : y->layer, FUNCTION_GREATER,
+                                (float)(below ? -number : number));
     y->integer = true;
     return equal ? add_scaled(m, layer, -1, 1) : layer;
 }
@@ -308,7 +309,7 @@ int do_where(struct import *m, struct value *y)
 
 int do_negative(struct import *m, struct value *y)
 {
-    return add_scaled(m, view_spatial(m, y), -1, 0);
+    return add_scaled(m, y->layer, -1, 0);
 }
 
 int do_clip(struct import *m, struct value *y)
@@ -321,8 +322,8 @@ int do_clip(struct import *m, struct value *y)
 /* Scaler of ai.onnx.ml, as scikit-learn's converter writes it: (x - offset) * scale. */
 int do_scaler(struct import *m, struct value *y)
 {
-    const struct tensor *offset = attr_tensor(m, "offset"), *scale = attr_tensor(m, "scale");
-    if (offset)
-        y->layer = affine_with(m, y, offset, false, negated);
-    return scale ? affine_with(m, y, scale, true, same) : y->layer;
+    struct tensor offset, scale;
+    if (attr_tensor(m, "offset", &offset))
+        y->layer = affine_of(m, y, &offset, false, negated);
+    return attr_tensor(m, "scale", &scale) ? affine_with(m, y, &scale, true) : y->layer;
 }

@@ -3,93 +3,73 @@
  *   out  a dense layer, or a 1x1 convolution for a product along the channels; softmax */
 #include "import.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 /* ---- Dense layers ---- */
 
-/* Append y[k] = factor * sum over f of x[f] * w[f][k], f being in the order of the ONNX tensor y; a convolution:
- * of the channels alone. It is to be finished. */
-static struct layer *add_weights(struct import *m, enum op op, int from, const struct view *v, const struct tensor *w,
-                                 bool transposed, float factor)
+/* Append y[k] = factor * sum over f of x[f] * w[f][k], f being the element that lies at at[f] in x; a convolution: of
+ * the channels alone. It is to be finished. */
+static struct layer *add_weights(struct import *m, enum op op, int from, const struct tensor *at,
+                                 const struct tensor *w, bool transposed, float factor)
 {
-    long inputs = view_count(v), outputs = w->dims.dim[!transposed], stride[3];
-    struct view flat = *v; /* the elements of an image as one dimension */
-    flat.dims = (struct dims){2, {m->batch, inputs}};
-    flat.batch = 0;
-    flat.at[0] = flat.at[1] = flat.at[2] = 1;
+    long inputs = at->count, outputs = w->dims.dim[!transposed];
+    if (w->dims.dim[transposed] != inputs || outputs < 1 || outputs > NET_MAX_DIM)
+        node_fail(m, "weights of %ldx%ld for %ld inputs", w->dims.dim[0], w->dims.dim[1], inputs);
     struct layer *l = import_new_layer(m, op, from);
-    if (!l || view_strides(m, &flat, &(struct dims){2, {1, inputs}}, stride) ||
-        !(l->weight = import_filled(m, w->count, 0)))
+    if (!l || !(l->weight = import_filled(m, w->count, 0)))
         return NULL;
     l->out.c = (int)outputs;
-    float *to = l->weight;
     for (long k = 0; k < outputs; k++)
-        for (long c = 0; c < v->size[0]; c++)
-            for (long y = 0; y < v->size[1]; y++)
-                for (long x = 0; x < v->size[2]; x++) {
-                    long f = c * stride[0] + y * stride[1] + x * stride[2];
-                    *to++ = factor * (float)tensor_at(w, transposed ? k * inputs + f : f * outputs + k);
-                }
+        for (long f = 0; f < inputs; f++)
+            l->weight[k * inputs + (long)tensor_at(at, f)] =
+                factor * (float)tensor_at(w, transposed ? k * inputs + f : f * outputs + k);
     return import_steps(m, l, w, !transposed, factor) ? NULL : l;
 }
 
-/* Append a dense layer, and make y's view that of its output: y's with one dimension replaced. */
-static struct layer *add_dense(struct import *m, struct value *y, const struct tensor *w, bool transposed,
-                               float factor)
-{
-    const struct view x = y->view;
-    long inputs = view_count(&x), outputs = w->dims.dim[!transposed];
-    if (w->dims.dim[transposed] != inputs || outputs < 1 || outputs > NET_MAX_DIM) {
-        node_fail(m, "weights of %ldx%ld for %ld inputs", w->dims.dim[0], w->dims.dim[1], inputs);
-        return NULL;
-    }
-    y->view = view_flat(m, (struct shape){(int)outputs, 1, 1});
-    if (x.batch < 0) {
-        y->view.batch = -1;
-        y->view.dims = x.dims;
-        y->view.dims.dim[x.dims.rank - 1] = outputs;
-        y->view.at[0] = x.dims.rank - 1;
-    }
-    return add_weights(m, OP_DENSE, y->layer, &x, w, transposed, factor);
-}
-
-/* Append the product along the channels at each pixel: a convolution with a 1x1 kernel. */
+/* Append the product along the channels at each pixel, which are the last dimension: a convolution with a 1x1
+ * kernel. */
 static struct layer *add_pointwise(struct import *m, struct value *y, const struct tensor *w, bool transposed,
                                    float factor)
 {
-    struct view *v = &y->view;
-    int last = v->dims.rank - 1, from = view_spatial(m, y);
-    long c = w->dims.dim[transposed], k = w->dims.dim[!transposed];
-    if (v->at[AXIS_C] != last || v->size[AXIS_C] != v->dims.dim[last] || v->size[AXIS_C] != c || k < 1 ||
-        k > NET_MAX_DIM) {
+    struct order o;
+    int from = view_order(m, y, &(struct wanted){.channels = y->at.dims.rank - 1}, &o);
+    if (from < 0 || w->dims.dim[transposed] != o.shape.c) {
         node_fail(m, "only a product along the channels is run");
         return NULL;
     }
-    const struct view channels = {.size = {c, 1, 1}, .order = {0, 1, 2}};
-    v->size[AXIS_C] = v->dims.dim[last] = k;
-    return add_weights(m, OP_CONV, from, &channels, w, transposed, factor);
+    const struct tensor channels = tensor_natural(&(struct dims){1, {o.shape.c}});
+    struct layer *l = add_weights(m, OP_CONV, from, &channels, w, transposed, factor);
+    return l && !view_put(m, y, &o, (struct shape){l->out.c, o.shape.h, o.shape.w}) ? l : NULL;
 }
 
 int add_product(struct import *m, struct value *y, const struct tensor *w, bool transposed, float factor,
                 const struct tensor *b, float b_factor)
 {
-    const struct dims *d = &y->view.dims;
-    if (!w || w->dims.rank != 2 || d->rank < 1)
+    struct dims *dims = &y->at.dims;
+    int last = dims->rank - 1;
+    if (!w || w->dims.rank != 2 || last < 0)
         return node_fail(m, "only a product with a matrix of weights is run");
-    bool whole = d->dim[d->rank - 1] == view_count(&y->view);
-    if (whole && (y->view.batch > 0 || (y->view.batch == 0 && d->rank != 2)))
+    bool whole = dims->dim[last] == y->at.count;
+    if (whole && (y->batch == last || (y->batch == 0 && last != 1)))
         return node_fail(m, "the images must be the rows");
-    struct layer *l = whole ? add_dense(m, y, w, transposed, factor) : add_pointwise(m, y, w, transposed, factor);
+    struct layer *l = whole ? add_weights(m, OP_DENSE, y->layer, &y->at, w, transposed, factor)
+                            : add_pointwise(m, y, w, transposed, factor);
+    if (whole) {
+        dims->dim[last] = w->dims.dim[!transposed];
+        y->at = tensor_natural(dims);
+    }
     return !l || import_bias(m, l, b, b_factor) ? -1 : import_finish(m);
 }
 
 int do_gemm(struct import *m, struct value *y)
 {
-    const struct view *v = &y->view;
     const struct tensor *w = import_constant(m, 1), *b = import_optional(m, 2);
     if (m->failed)
         return -1;
-    if (w->dims.rank != 2 || v->dims.rank != 2 || attr_int(m, "transA", 0))
+    if (w->dims.rank != 2 || y->at.dims.rank != 2 || attr_int(m, "transA", 0))
         return node_fail(m, "only rows of images times a matrix of weights is run");
-    if (v->batch != 0 && !(v->batch < 0 && v->dims.dim[0] == 1))
+    if (y->batch > 0 || y->at.dims.dim[0] != 1)
         return node_fail(m, "the images must be the rows");
     return add_product(m, y, w, attr_int(m, "transB", 0) != 0, attr_float(m, "alpha", 1), b, attr_float(m, "beta", 1));
 }
@@ -101,20 +81,49 @@ int do_matmul(struct import *m, struct value *y)
 
 int do_softmax(struct import *m, struct value *y)
 {
-    const struct view *v = &y->view;
     int axis;
-    if (node_axis(m, attr_int(m, "axis", m->opset < 13 ? 1 : -1), v->dims.rank, &axis))
+    if (node_axis(m, attr_int(m, "axis", m->opset < 13 ? 1 : -1), y->at.dims.rank, &axis))
         return -1;
-    for (int a = 0; a < 3; a++)
-        if (v->size[a] > 1 && (m->opset < 13 ? v->at[a] < axis : v->at[a] != axis))
+    for (int d = 0; d < y->at.dims.rank; d++)
+        if (y->at.dims.dim[d] > 1 && (m->opset < 13 ? d < axis : d != axis))
             return node_fail(m, "only softmax over all of an image's values is run");
-    if (axis == v->batch)
+    if (axis == y->batch)
         return node_fail(m, "softmax over the images is not run");
     int from = is_flat(import_shape(m, y->layer)) ? y->layer : import_add(m, OP_FLATTEN, y->layer);
     return import_add(m, OP_SOFTMAX, from);
 }
 
 /* ---- Classifiers of scikit-learn ---- */
+
+/* Labels are separated by spaces: a space in a name becomes a line below. */
+static int set_labels(struct import *m, const char *strings, const char *ints)
+{
+    const Onnx__AttributeProto *s = attr_find(m->node, strings), *n = attr_find(m->node, ints);
+    size_t size = 1, used = 0;
+    for (size_t i = 0; s && i < s->n_strings; i++)
+        size += s->strings[i].len + 1;
+    size += n ? n->n_ints * 24 : 0;
+    char *text = calloc(size, 1);
+    if (!text)
+        return node_fail(m, "out of memory");
+    for (size_t i = 0; s && i < s->n_strings; i++) {
+        text[used] = ' ';
+        used += used > 0;
+        for (size_t j = 0; j < s->strings[i].len; j++, used++)
+            text[used] = s->strings[i].data[j] == ' ' ? '_' : (char)s->strings[i].data[j];
+    }
+    for (size_t i = 0; size > 1 && !(s && s->n_strings) && n && i < n->n_ints; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? " " : "", (long long)n->ints[i]);
+    int status = used ? net_set_meta(m->net, "labels", text, m->e) : 0;
+    free(text);
+    return status ? node_fail(m, "out of memory") : 0;
+}
+
+/* ZipMap, a map from class to probability: its classes become the labels. */
+int do_zipmap(struct import *m, struct value *y)
+{
+    return set_labels(m, "classlabels_strings", "classlabels_int64s") ? -1 : y->layer;
+}
 
 /* Append softmax or a sigmoid as attribute post_transform has it. */
 static int transform(struct import *m, int layer)
@@ -131,13 +140,14 @@ static int transform(struct import *m, int layer)
 /* Output 0, the class itself, is left out; output 1 has a score a class. */
 int do_linear_classifier(struct import *m, struct value *y)
 {
-    struct tensor *w = attr_tensor(m, "coefficients"), *b = attr_tensor(m, "intercepts");
-    long inputs = view_count(&y->view), count = w ? w->count : 0, classes = count / inputs;
+    struct tensor w, b;
+    bool weighted = attr_tensor(m, "coefficients", &w), biased = attr_tensor(m, "intercepts", &b);
+    long inputs = y->at.count, count = weighted ? w.count : 0, classes = count / inputs;
     if (count != classes * inputs || classes < 2)
         return node_fail(m, "%ld coefficients for %ld inputs and at least 2 classes", count, inputs);
-    w->dims = (struct dims){2, {classes, inputs}};
-    int layer = transform(m, add_product(m, y, w, true, 1, b, 1));
-    return import_labels(m, "classlabels_strings", "classlabels_ints") ? -1 : layer;
+    w.dims = (struct dims){2, {classes, inputs}};
+    int layer = transform(m, add_product(m, y, &w, true, 1, biased ? &b : NULL, 1));
+    return set_labels(m, "classlabels_strings", "classlabels_ints") ? -1 : layer;
 }
 
 /* Normalizer of probabilities to a sum of 1. Those of a sigmoid: p / sum(p) = softmax(log(p)). */

@@ -10,7 +10,7 @@
 
 /* ---- Shapes ---- */
 
-static long dims_count(const struct dims *d)
+long dims_count(const struct dims *d)
 {
     long count = 1;
     for (int i = 0; i < d->rank; i++)
@@ -178,11 +178,10 @@ int dims_tensor(struct import *m, const struct dims *dims, struct tensor *out)
     long rank = dims->rank, first = attr_int(m, "start", 0), last = attr_int(m, "end", rank);
     first = clamp_bound(first, rank, 0, rank);
     last = clamp_bound(last, rank, first, rank);
-    if (tensor_new(m, out, TYPE(INT64), &(struct dims){1, {last - first}}))
-        return -1;
-    for (long i = first; i < last; i++)
-        out->data[i - first] = (double)dims->dim[i];
-    return 0;
+    double *data = tensor_new(m, out, TYPE(INT64), &(struct dims){1, {last - first}});
+    for (long i = first; data && i < last; i++)
+        data[i - first] = (double)dims->dim[i];
+    return data ? 0 : -1;
 }
 
 /* ---- Values ---- */
@@ -200,25 +199,21 @@ static double as_type(int type, double x)
     return (float)x;
 }
 
-/* Gather out[i0][i1]... = from[start + i0 * stride[0] + i1 * stride[1] ...], which transpose, slice and
- * broadcast all are. The caller makes sure that all indices are inside `from`. */
-static int strided(struct import *m, const struct tensor *from, long start, const struct dims *dims,
-                   const long *stride, struct tensor *out)
+/* Going through the elements of dims, in order, `at` is an index into another tensor. */
+struct walk {
+    const struct dims *dims;
+    long index[ONNX_MAX_RANK], stride[ONNX_MAX_RANK], at;
+};
+
+static void step(struct walk *w)
 {
-    long index[ONNX_MAX_RANK] = {0}, at = start;
-    if (tensor_new(m, out, from->type, dims))
-        return -1;
-    for (long i = 0; i < out->count; i++) {
-        out->data[i] = tensor_at(from, at);
-        for (int d = dims->rank - 1; d >= 0; d--) {
-            at += stride[d];
-            if (++index[d] < dims->dim[d])
-                break;
-            at -= index[d] * stride[d];
-            index[d] = 0;
-        }
+    for (int d = w->dims->rank - 1; d >= 0; d--) {
+        w->at += w->stride[d];
+        if (++w->index[d] < w->dims->dim[d])
+            break;
+        w->at -= w->index[d] * w->stride[d];
+        w->index[d] = 0;
     }
-    return 0;
 }
 
 static void strides_of(const struct dims *d, long *stride)
@@ -230,26 +225,41 @@ static void strides_of(const struct dims *d, long *stride)
     }
 }
 
-static int broadcast(struct import *m, const struct tensor *from, const struct dims *to, struct tensor *out)
+int dims_fit(struct import *m, const struct dims *from, const struct dims *to)
 {
-    long own[ONNX_MAX_RANK] = {0}, stride[ONNX_MAX_RANK];
-    int shift = to->rank - from->dims.rank;
-    strides_of(&from->dims, own);
-    for (int i = 0; i < to->rank; i++)
-        stride[i] = i < shift || from->dims.dim[i - shift] == 1 ? 0 : own[i - shift];
-    return strided(m, from, 0, to, stride, out);
+    int shift = to->rank - from->rank;
+    if (shift < 0)
+        return node_fail(m, "a constant of higher rank");
+    for (int d = 0; d < from->rank; d++)
+        if (from->dim[d] != 1 && from->dim[d] != to->dim[d + shift])
+            return node_fail(m, "a constant of %ld entries along dimension %d of %ld", from->dim[d], d + shift,
+                             to->dim[d + shift]);
+    return 0;
 }
 
-/* The values of x under other dims, which must be as many. */
-static int reshaped(struct import *m, const struct tensor *x, const struct dims *dims, struct tensor *out)
+/* Going through those elements of dims that are broadcast, which dims_fit lets. */
+static struct walk broadcast(const struct dims *from, const struct dims *to)
 {
-    if (m->failed || tensor_new(m, out, x->type, dims))
-        return -1;
-    if (out->count != x->count)
-        return node_fail(m, "%ld values cannot be made %ld", x->count, out->count);
-    for (long i = 0; i < x->count; i++)
-        out->data[i] = tensor_at(x, i);
-    return 0;
+    struct walk w = {.dims = to};
+    long *stride = w.stride + to->rank - from->rank;
+    strides_of(from, stride);
+    for (int d = 0; d < from->rank; d++)
+        stride[d] = from->dim[d] == 1 ? 0 : stride[d];
+    return w;
+}
+
+/* Make out the elements of x that the walk comes to, all of which x has. */
+static int gather(struct import *m, const struct tensor *x, struct walk w, struct tensor *out)
+{
+    double *data = tensor_new(m, out, x->type, w.dims);
+    for (long i = 0; data && i < out->count; i++, step(&w))
+        data[i] = tensor_at(x, w.at);
+    return data ? 0 : -1;
+}
+
+int tensor_broadcast(struct import *m, const struct tensor *x, const struct dims *dims, struct tensor *out)
+{
+    return dims_fit(m, &x->dims, dims) ? -1 : gather(m, x, broadcast(&x->dims, dims), out);
 }
 
 /* The number of blocks that lie along an axis, one behind another. */
@@ -269,49 +279,54 @@ long dims_inner(const struct dims *d, int axis)
     return count;
 }
 
-/* Constant input i; NULL, the node having failed, when it is missing. */
-static const struct tensor *operand(struct import *m, size_t i)
-{
-    if (i < m->node->n_input && m->in[i])
-        return m->in[i];
-    node_fail(m, "input %zu is missing", i);
-    return NULL;
-}
-
 /* ---- Operators ---- */
 
 int fold_identity(struct import *m, const struct tensor *x, struct tensor *out)
 {
-    return reshaped(m, x, &x->dims, out);
+    (void)m;
+    *out = *x;
+    return 0;
 }
 
 int fold_dims(struct import *m, const struct tensor *x, struct tensor *out)
 {
     struct dims dims = {0};
-    return m->operator->rule(m, &x->dims, &dims) ? -1 : reshaped(m, x, &dims, out);
+    if (m->operator->rule(m, &x->dims, &dims))
+        return -1;
+    if (dims_check(m, &dims) != x->count)
+        return node_fail(m, "%ld values cannot be made %ld", x->count, dims_count(&dims));
+    *out = (struct tensor){.type = x->type, .dims = dims, .count = x->count, .data = x->data, .floats = x->floats};
+    return 0;
+}
+
+/* Make out f of each value of x. */
+static int each(struct import *m, const struct tensor *x, int type, double (*f)(double), struct tensor *out)
+{
+    double *data = tensor_new(m, out, type, &x->dims);
+    for (long i = 0; data && i < x->count; i++)
+        data[i] = as_type(type, f ? f(tensor_at(x, i)) : tensor_at(x, i));
+    return data ? 0 : -1;
 }
 
 int fold_transpose(struct import *m, const struct tensor *x, struct tensor *out)
 {
-    int perm[ONNX_MAX_RANK];
-    long own[ONNX_MAX_RANK] = {0}, stride[ONNX_MAX_RANK];
+    int perm[ONNX_MAX_RANK], step_axis = -1;
+    long stride[ONNX_MAX_RANK] = {0};
     if (dims_perm(m, x->dims.rank, perm))
         return -1;
     struct dims dims = {.rank = x->dims.rank};
-    strides_of(&x->dims, own);
+    struct walk w = {.dims = &dims};
+    strides_of(&x->dims, stride);
     for (int i = 0; i < dims.rank; i++) {
         dims.dim[i] = x->dims.dim[perm[i]];
-        stride[i] = own[perm[i]];
+        w.stride[i] = stride[perm[i]];
+        step_axis = x->step_axis == perm[i] ? i : step_axis;
     }
-    if (strided(m, x, 0, &dims, stride, out))
+    if (gather(m, x, w, out))
         return -1;
-    if (!x->step)
-        return 0;
-    int axis = -1;
-    for (int i = 0; i < dims.rank; i++)
-        axis = x->step_axis == perm[i] ? i : axis;
-    const struct tensor steps = {.data = x->step, .count = axis < 0 ? 1 : dims.dim[axis]};
-    return tensor_set_steps(m, out, &steps, axis);
+    out->step = x->step;
+    out->step_axis = step_axis;
+    return 0;
 }
 
 int fold_cast(struct import *m, const struct tensor *x, struct tensor *out)
@@ -320,12 +335,7 @@ int fold_cast(struct import *m, const struct tensor *x, struct tensor *out)
     double low, high;
     if (!type_is_float((int)to) && !type_range((int)to, &low, &high))
         return node_fail(m, "a cast to type %ld", to);
-    if (fold_identity(m, x, out))
-        return -1;
-    out->type = (int)to;
-    for (long i = 0; i < out->count; i++)
-        out->data[i] = as_type((int)to, out->data[i]);
-    return 0;
+    return each(m, x, (int)to, NULL, out);
 }
 
 int fold_constant(struct import *m, const struct tensor *x, struct tensor *out)
@@ -338,13 +348,10 @@ int fold_constant(struct import *m, const struct tensor *x, struct tensor *out)
             return tensor_read(m, a->t, out);
         if (!strcmp(name, "value_ints") || !strcmp(name, "value_floats"))
             return tensor_list(m, a, !strcmp(name, "value_ints"), out);
-        bool whole = !strcmp(name, "value_int");
-        if (!whole && strcmp(name, "value_float") != 0)
-            continue;
-        if (tensor_new(m, out, whole ? TYPE(INT64) : TYPE(FLOAT), &(struct dims){0}))
-            return -1;
-        out->data[0] = whole ? (double)a->i : a->f;
-        return 0;
+        if (!strcmp(name, "value_int"))
+            return tensor_number(m, TYPE(INT64), (double)a->i, out);
+        if (!strcmp(name, "value_float"))
+            return tensor_number(m, TYPE(FLOAT), a->f, out);
     }
     return node_fail(m, "a constant without numbers");
 }
@@ -352,19 +359,16 @@ int fold_constant(struct import *m, const struct tensor *x, struct tensor *out)
 int fold_constant_of_shape(struct import *m, const struct tensor *x, struct tensor *out)
 {
     struct dims dims = {0};
-    struct tensor *value = tensor_temporary(m);
+    struct tensor value = {.type = TYPE(FLOAT), .count = 1, .data = (const double[]){0}};
     const Onnx__AttributeProto *a = attr_find(m->node, "value");
     (void)x;
     dims.rank = operand_ints(m, 0, "shape", ONNX_MAX_RANK, dims.dim);
     if (m->failed || dims.rank < 0)
         return node_fail(m, "no shape");
-    if (a && a->t && (tensor_read(m, a->t, value) || value->count != 1))
+    if (a && a->t && (tensor_read(m, a->t, &value) || value.count != 1))
         return node_fail(m, "value must be one number");
-    if (tensor_new(m, out, value->count ? value->type : TYPE(FLOAT), &dims))
-        return -1;
-    for (long i = 0; value->count && i < out->count; i++)
-        out->data[i] = tensor_at(value, 0);
-    return 0;
+    value.dims.rank = 0;
+    return tensor_broadcast(m, &value, &dims, out);
 }
 
 int fold_shape(struct import *m, const struct tensor *x, struct tensor *out)
@@ -372,45 +376,50 @@ int fold_shape(struct import *m, const struct tensor *x, struct tensor *out)
     return dims_tensor(m, &x->dims, out);
 }
 
+/* Copy `count` entries of x along an axis from `from` on to those of `to`, row-major too, which has `entries`. */
+static void copy_entries(const struct tensor *x, int axis, long from, long count, double *to, long entries)
+{
+    long inner = dims_inner(&x->dims, axis), outer = dims_outer(&x->dims, axis);
+    for (long o = 0; x->count && o < outer; o++)
+        for (long i = 0; i < count * inner; i++)
+            to[o * entries * inner + i] = tensor_at(x, (o * x->dims.dim[axis] + from) * inner + i);
+}
+
 int fold_gather(struct import *m, const struct tensor *x, struct tensor *out)
 {
-    const struct tensor *at = operand(m, 1);
+    const struct tensor *at = import_constant(m, 1);
     int axis;
     if (!at || node_axis(m, attr_int(m, "axis", 0), x->dims.rank, &axis))
         return -1;
     struct dims dims = {.rank = x->dims.rank - 1 + at->dims.rank};
     if (dims.rank > ONNX_MAX_RANK || type_is_float(at->type))
         return node_fail(m, "bad indices");
-    long outer = dims_outer(&x->dims, axis), inner = dims_inner(&x->dims, axis), n = x->dims.dim[axis];
     for (int i = 0; i < dims.rank; i++)
         dims.dim[i] = i < axis                    ? x->dims.dim[i]
                       : i < axis + at->dims.rank ? at->dims.dim[i - axis]
                                                  : x->dims.dim[i - at->dims.rank + 1];
-    if (tensor_new(m, out, x->type, &dims))
-        return -1;
-    for (long o = 0, to = 0; out->count && o < outer; o++)
-        for (long i = 0; i < at->count; i++) {
-            double index = tensor_at(at, i), from = index < 0 ? index + (double)n : index;
-            if (!(from >= 0 && from < n))
-                return node_fail(m, "index %g of %ld", index, n);
-            for (long j = 0; j < inner; j++)
-                out->data[to++] = tensor_at(x, (o * n + (long)from) * inner + j);
-        }
-    return 0;
+    double *data = tensor_new(m, out, x->type, &dims), n = (double)x->dims.dim[axis];
+    for (long i = 0; data && out->count && i < at->count; i++) {
+        double index = tensor_at(at, i), from = index < 0 ? index + n : index;
+        if (!(from >= 0 && from < n))
+            return node_fail(m, "index %g of %g", index, n);
+        copy_entries(x, axis, (long)from, 1, data + i * dims_inner(&x->dims, axis), at->count);
+    }
+    return data ? 0 : -1;
 }
 
 int fold_slice(struct import *m, const struct tensor *x, struct tensor *out)
 {
-    struct slice slice;
-    long stride[ONNX_MAX_RANK] = {0}, from = 0;
-    if (dims_slice(m, &x->dims, &slice))
+    struct slice s;
+    if (dims_slice(m, &x->dims, &s))
         return -1;
-    strides_of(&x->dims, stride);
+    struct walk w = {.dims = &s.dims};
+    strides_of(&x->dims, w.stride);
     for (int d = 0; d < x->dims.rank; d++) {
-        from += slice.from[d] * stride[d];
-        stride[d] *= slice.by[d];
+        w.at += s.from[d] * w.stride[d];
+        w.stride[d] *= s.by[d];
     }
-    return strided(m, x, from, &slice.dims, stride, out);
+    return gather(m, x, w, out);
 }
 
 int fold_concat(struct import *m, const struct tensor *x, struct tensor *out)
@@ -421,7 +430,7 @@ int fold_concat(struct import *m, const struct tensor *x, struct tensor *out)
     struct dims dims = x->dims;
     dims.dim[axis] = 0;
     for (size_t i = 0; i < m->node->n_input; i++) {
-        const struct tensor *part = operand(m, i);
+        const struct tensor *part = import_constant(m, i);
         if (!part)
             return -1;
         for (int d = 0; d < dims.rank; d++)
@@ -429,16 +438,13 @@ int fold_concat(struct import *m, const struct tensor *x, struct tensor *out)
                 return node_fail(m, "shapes that do not fit");
         dims.dim[axis] += part->dims.dim[axis];
     }
-    if (tensor_new(m, out, x->type, &dims))
-        return -1;
-    long outer = dims_outer(&dims, axis), inner = dims_inner(&dims, axis);
-    for (long o = 0, to = 0; out->count && o < outer; o++)
-        for (size_t i = 0; i < m->node->n_input; i++) {
-            long run = m->in[i]->dims.dim[axis] * inner;
-            for (long j = 0; j < run; j++)
-                out->data[to++] = tensor_at(m->in[i], o * run + j);
-        }
-    return 0;
+    double *data = tensor_new(m, out, x->type, &dims);
+    for (size_t i = 0; data && i < m->node->n_input; i++) {
+        const struct tensor *part = m->in[i];
+        copy_entries(part, axis, 0, part->dims.dim[axis], data, dims.dim[axis]);
+        data += part->count ? part->dims.dim[axis] * dims_inner(&dims, axis) : 0;
+    }
+    return data ? 0 : -1;
 }
 
 int fold_expand(struct import *m, const struct tensor *x, struct tensor *out)
@@ -447,7 +453,7 @@ int fold_expand(struct import *m, const struct tensor *x, struct tensor *out)
     shape.rank = operand_ints(m, 1, "shape", ONNX_MAX_RANK, shape.dim);
     if (m->failed || shape.rank < 0 || dims_common(m, &x->dims, &shape, &dims))
         return node_fail(m, "no shape");
-    return broadcast(m, x, &dims, out);
+    return tensor_broadcast(m, x, &dims, out);
 }
 
 static double arithmetic(int sign, double a, double b, bool integer)
@@ -472,25 +478,21 @@ static double arithmetic(int sign, double a, double b, bool integer)
 
 int fold_arithmetic(struct import *m, const struct tensor *a, struct tensor *out)
 {
-    const struct tensor *b = operand(m, 1);
+    const struct tensor *b = import_constant(m, 1);
     struct dims dims = {0};
-    struct tensor *wide = tensor_temporary(m);
-    if (!b || dims_common(m, &a->dims, &b->dims, &dims) || broadcast(m, a, &dims, out) ||
-        broadcast(m, b, &dims, wide))
+    if (!b || dims_common(m, &a->dims, &b->dims, &dims))
         return -1;
+    struct walk wa = broadcast(&a->dims, &dims), wb = broadcast(&b->dims, &dims);
     bool integer = !type_is_float(a->type);
-    for (long i = 0; i < out->count; i++)
-        out->data[i] = as_type(a->type, arithmetic(m->operator->kind, out->data[i], wide->data[i], integer));
-    return 0;
+    double *data = tensor_new(m, out, a->type, &dims);
+    for (long i = 0; data && i < out->count; i++, step(&wa), step(&wb))
+        data[i] = as_type(a->type, arithmetic(m->operator->kind, tensor_at(a, wa.at), tensor_at(b, wb.at), integer));
+    return data ? 0 : -1;
 }
 
 int fold_each(struct import *m, const struct tensor *x, struct tensor *out)
 {
-    if (fold_identity(m, x, out))
-        return -1;
-    for (long i = 0; i < out->count; i++)
-        out->data[i] = as_type(out->type, m->operator->each(out->data[i]));
-    return 0;
+    return each(m, x, x->type, m->operator->each, out);
 }
 
 /* ReduceProd over all axes, as chains behind Shape use it. */
@@ -501,11 +503,12 @@ int fold_reduce_prod(struct import *m, const struct tensor *x, struct tensor *ou
     bool keep = attr_int(m, "keepdims", 1) != 0;
     if (m->failed || x->dims.rank > 1 || count > 1)
         return node_fail(m, "only the product of a list is folded");
-    if (tensor_new(m, out, x->type, &(struct dims){keep ? x->dims.rank : 0, {1}}))
-        return -1;
-    out->data[0] = 1;
+    double product = 1;
     for (long i = 0; i < x->count; i++)
-        out->data[0] = as_type(x->type, out->data[0] * tensor_at(x, i));
+        product = as_type(x->type, product * tensor_at(x, i));
+    if (tensor_number(m, x->type, product, out))
+        return -1;
+    out->dims = (struct dims){keep ? x->dims.rank : 0, {1}};
     return 0;
 }
 
@@ -515,7 +518,7 @@ int fold_reduce_prod(struct import *m, const struct tensor *x, struct tensor *ou
  * one a slice of *axis, which is `given`. */
 static int check_quantization(struct import *m, const struct tensor *x, size_t at, long given, int *axis)
 {
-    const struct tensor *scale = operand(m, at), *zero = at + 1 < m->node->n_input ? m->in[at + 1] : NULL;
+    const struct tensor *scale = import_constant(m, at), *zero = at + 1 < m->node->n_input ? m->in[at + 1] : NULL;
     if (!scale || attr_int(m, "block_size", 0))
         return node_fail(m, "quantization in blocks");
     *axis = -1;
@@ -541,17 +544,23 @@ static long scale_at(const struct tensor *x, int axis, long i)
 int dequantize(struct import *m, const struct tensor *x, size_t at, long along, struct tensor *out)
 {
     int axis;
-    if (check_quantization(m, x, at, along, &axis) || tensor_new(m, out, TYPE(FLOAT), &x->dims))
+    double *data = check_quantization(m, x, at, along, &axis) ? NULL : tensor_new(m, out, TYPE(FLOAT), &x->dims);
+    if (!data)
         return -1;
     const struct tensor *scale = m->in[at], *zero = at + 1 < m->node->n_input ? m->in[at + 1] : NULL;
     bool eight = scale->count > 0; /* bits hold every number of steps */
     for (long i = 0; i < x->count; i++) {
         long k = scale_at(x, axis, i);
         float steps = (float)(tensor_at(x, i) - (zero ? tensor_at(zero, k) : 0));
-        out->data[i] = steps * (float)tensor_at(scale, k);
+        data[i] = steps * (float)tensor_at(scale, k);
         eight = eight && steps >= -128 && steps <= 127;
     }
-    return eight ? tensor_set_steps(m, out, scale, axis) : 0;
+    if (!eight)
+        return 0;
+    struct tensor steps;
+    out->step_axis = axis;
+    out->step = each(m, scale, TYPE(DOUBLE), NULL, &steps) ? NULL : steps.data;
+    return out->step ? 0 : -1;
 }
 
 int fold_dequantize(struct import *m, const struct tensor *x, struct tensor *out)
@@ -562,17 +571,20 @@ int fold_dequantize(struct import *m, const struct tensor *x, struct tensor *out
 int fold_quantize(struct import *m, const struct tensor *x, struct tensor *out)
 {
     int axis;
-    if (check_quantization(m, x, 1, attr_int(m, "axis", 1), &axis) || fold_identity(m, x, out))
+    if (check_quantization(m, x, 1, attr_int(m, "axis", 1), &axis))
         return -1;
     const struct tensor *scale = m->in[1], *zero = m->node->n_input > 2 ? m->in[2] : NULL;
-    out->type = zero ? zero->type : (int)attr_int(m, "output_dtype", TYPE(UINT8));
+    int type = zero ? zero->type : (int)attr_int(m, "output_dtype", TYPE(UINT8));
     double low, high;
-    if (!type_range(out->type, &low, &high))
-        return node_fail(m, "quantization to type %d", out->type);
+    if (!type_range(type, &low, &high))
+        return node_fail(m, "quantization to type %d", type);
+    double *data = tensor_new(m, out, type, &x->dims);
+    if (!data)
+        return -1;
     for (long i = 0; i < x->count; i++) {
         long at = scale_at(x, axis, i);
         double steps = rint((float)tensor_at(x, i) / (float)tensor_at(scale, at));
-        out->data[i] = fmin(fmax(steps + (zero ? tensor_at(zero, at) : 0), low), high);
+        data[i] = fmin(fmax(steps + (zero ? tensor_at(zero, at) : 0), low), high);
     }
     return 0;
 }

@@ -53,7 +53,7 @@ const struct tensor *import_constant(struct import *m, size_t i)
 {
     const struct tensor *t = i < m->node->n_input ? m->in[i] : NULL;
     if (!t)
-        node_fail(m, "input %zu must be a constant", i);
+        node_fail(m, import_given(m, i) ? "input %zu must be a constant" : "input %zu is missing", i);
     return t;
 }
 
@@ -94,12 +94,7 @@ int import_output(struct import *m, size_t i, const struct value *y)
 int import_number(struct import *m, size_t i, double number)
 {
     struct value y = {.kind = CONSTANT};
-    if (!output(m, i))
-        return 0;
-    if (tensor_new(m, &y.tensor, TYPE(FLOAT), &(struct dims){0}))
-        return -1;
-    y.tensor.data[0] = number;
-    return import_output(m, i, &y);
+    return tensor_number(m, TYPE(FLOAT), number, &y.tensor) ? -1 : import_output(m, i, &y);
 }
 
 /* ---- Layers ---- */
@@ -319,8 +314,6 @@ static int do_node(struct import *m, const Onnx__NodeProto *node)
         int count = gather_inputs(m);
         status = count < 0 ? -1 : count > 0 ? run_node(m) : fold_node(m);
     }
-    while (m->temporaries)
-        tensor_free(&m->temporary[--m->temporaries]);
     free(m->in);
     m->in = NULL;
     m->node = NULL;
@@ -399,36 +392,26 @@ static int read_dims(const Onnx__TypeProto__Tensor *type, int tile, struct dims 
     return 0;
 }
 
-/* The view of an input of these dims: [N][C][H][W], [N][H][W][C] where the sizes suggest it, [N][H][W], or
+/* Make v the pictures of an input of these dims: [N][C][H][W], [N][H][W][C] where the sizes suggest it, [N][H][W], or
  * [N][pixels], which is a square picture where that is possible. */
-static struct view input_view(const struct import *m, const struct dims *dims, struct shape *s)
+static int view_input(struct import *m, const struct dims *dims, struct value *v, struct shape *s)
 {
     const long *d = dims->dim;
-    if (dims->rank == 4) {
-        bool nhwc = d[3] <= 4 && d[1] > 4;
-        *s = nhwc ? (struct shape){(int)d[3], (int)d[1], (int)d[2]}
-                  : (struct shape){(int)d[1], (int)d[2], (int)d[3]};
-        struct view v = view_nchw(m, *s);
-        if (nhwc) {
-            v.dims = *dims;
-            const int order[] = {AXIS_H, AXIS_W, AXIS_C}, at[] = {3, 1, 2};
-            memcpy(v.order, order, sizeof order);
-            memcpy(v.at, at, sizeof at);
-        }
-        return v;
+    v->at = tensor_natural(dims);
+    v->batch = dims->rank == 1 ? -1 : 0;
+    if (dims->rank == 4 && d[3] <= 4 && d[1] > 4) {
+        *s = (struct shape){(int)d[3], (int)d[1], (int)d[2]};
+        return view_put(m, v, &(struct order){.dim = {3, 1, 2}, .turned = true}, *s);
     }
-    int first = dims->rank == 1 ? 0 : 1;
-    if (dims->rank == 3) {
+    if (dims->rank == 4) {
+        *s = (struct shape){(int)d[1], (int)d[2], (int)d[3]};
+    } else if (dims->rank == 3) {
         *s = (struct shape){1, (int)d[1], (int)d[2]};
     } else {
-        int side = (int)lround(sqrt((double)d[first]));
-        *s = (long)side * side == d[first] ? (struct shape){1, side, side}
-                                           : (struct shape){1, 1, (int)d[first]};
+        int pixels = (int)d[dims->rank - 1], side = (int)lround(sqrt(pixels));
+        *s = (long)side * side == pixels ? (struct shape){1, side, side} : (struct shape){1, 1, pixels};
     }
-    struct view v = {.dims = *dims, .batch = first ? 0 : -1};
-    view_natural(&v, *s);
-    view_place(&v, first);
-    return v;
+    return 0;
 }
 
 int import_input_layer(struct import *m)
@@ -463,8 +446,11 @@ int import_input_layer(struct import *m)
     m->one_image = dims.rank == 1 || (!open && dims.dim[0] == 1);
     v->kind = RUNTIME;
     v->integer = integer;
+    if (dims.rank > 1)
+        dims.dim[0] = 1;
     struct layer *l = import_new_layer(m, OP_INPUT, -1);
-    v->view = input_view(m, &dims, &l->out);
+    if (view_input(m, &dims, v, &l->out))
+        return -1;
     v->layer = import_finish(m);
     if (v->layer == 0 && type->elem_type == TYPE(UINT8))
         return net_set_meta(m->net, "input_scale", "1", e);
@@ -480,7 +466,7 @@ int import_output_layer(struct import *m, const struct value *y)
         return err_set(e, "the output '%.60s' does not depend on the image", y->name);
     if (y->integer || y->quantized)
         return err_set(e, "the output '%.60s' is whole numbers", y->name);
-    if (!view_is_linear(&y->view))
+    if (y->at.data || y->batch > 0)
         return err_set(e, "the output '%.60s' is not a list of values an image", y->name);
     int last = y->layer;
     if (last == 0)

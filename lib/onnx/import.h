@@ -1,9 +1,9 @@
 /* Making a net of an ONNX graph, for this room alone.
  *
- * Each value of the graph is either a constant, computed here, or the output of a layer of the net seen through a
- * view: how the dimensions of the ONNX tensor map to the layer's axes C, H and W. Transpose, Reshape, Squeeze and
- * their like change the view only; dense weights and constants are read through it. So a network in NHWC becomes
- * the same net as its twin in NCHW, and nothing is moved at run time.
+ * Each value of the graph is either a constant, computed here, or the output of a layer of the net with the positions
+ * in it of the ONNX tensor's elements. Transpose, Reshape, Squeeze and their like change positions only, as they change
+ * constants; dense weights and constants are put where the positions are. So a network in NHWC becomes the same net as
+ * its twin in NCHW, and nothing is moved at run time.
  *
  * Functions return -1 or NULL when they have failed the node at hand (node_fail), and do nothing for a layer
  * of -1, which has failed already. */
@@ -16,7 +16,6 @@
 
 #define ONNX_MAX_RANK 8 /* A tensor has at most so many dimensions. */
 #define MAX_LAYERS (4 * NET_MAX_LAYERS) /* A graph makes at most so many layers, before tidy.c drops some. */
-#define MAX_TEMPORARIES 2 /* A node makes at most so many tensors for its own use. */
 
 #define TYPE(name) ONNX__TENSOR_PROTO__DATA_TYPE__##name
 
@@ -25,30 +24,28 @@ struct dims {
     long dim[ONNX_MAX_RANK];
 };
 
-/* A constant. Its values are doubles, which are exact for every type but integers beyond 2^53; weights
- * that are not folded stay where protobuf-c unpacked the file's floats. */
+/* What an import allocates but the net: zeroed blocks, all of which memory_free frees. */
+struct memory {
+    struct block *last;
+    size_t left; /* how many bytes may still be allocated */
+};
+void *memory_new(struct memory *memory, size_t size); /* NULL: no memory, or not so much left */
+void memory_free(struct memory *memory);
+
+/* Numbers, row-major. They are doubles, which are exact for every type but integers beyond 2^53; weights that are not
+ * folded stay where protobuf-c unpacked the file's floats. */
 struct tensor {
     int type; /* a DataType of TensorProto */
     struct dims dims;
     long count;
-    double *data;        /* [count], row-major, owned */
-    const float *floats; /* instead of data: borrowed */
-    double *step;        /* owned; of a tensor that was dequantized, the steps (scales): values are whole
-                            multiples of them, -128..127. One a place along step_axis, or one (-1) */
+    const double *data;  /* [count]; NULL: floats */
+    const float *floats; /* [count]; NULL too: 0, 1, 2 ... */
+    const double *step;  /* of a tensor that was dequantized, the steps (scales): values are whole multiples of
+                            them, -128..127. One a place along step_axis, or one (-1) */
     int step_axis;
 };
 
 enum axis { AXIS_C, AXIS_H, AXIS_W };
-
-/* An ONNX tensor as a layer's output. Row-major, its elements run over the axes in `order`, and
- * each dimension is the product of the axes `at` it. Axes of size 1 may be anywhere. */
-struct view {
-    struct dims dims;
-    int batch; /* the dimension that is N; -1: none, it was 1 and has been squeezed */
-    long size[3]; /* the layer's shape; of a flattened layer, the one it had before */
-    int order[3];
-    int at[3];
-};
 
 enum kind { NOTHING, INITIALIZER, CONSTANT, RUNTIME };
 
@@ -60,7 +57,8 @@ struct value {
     const Onnx__TensorProto *initializer; /* INITIALIZER: not read yet */
     struct tensor tensor;                 /* CONSTANT */
     int layer;                            /* RUNTIME, as are those below */
-    struct view view;
+    struct tensor at; /* where in the layer's output, [C][H][W], the elements of an image are; N is 1 */
+    int batch;        /* the dimension that is N; -1: none, it was 1 and has been squeezed */
     bool integer;   /* pixels of an integer type, not cast to float yet */
     bool quantized; /* the ONNX value is the integer x; the layer has its meaning, (x - zero) * scale */
     double scale, zero;
@@ -76,15 +74,13 @@ struct import {
     long batch;     /* N as the shapes have it; 1 when it is symbolic */
     bool one_image; /* the file fixes N to 1 */
     int tile;       /* the side of a finder's pictures, whose size may be open; 0: no finder */
-    long constants; /* the budget of constants: values that may still be allocated */
-    long weights;   /* the budget of weights: floats that may still be allocated */
+    struct memory memory;
+    long numbers, weights; /* budgets: how many numbers, and floats of weights, may still be made */
     struct err *e;
 
     const Onnx__NodeProto *node; /* the node at hand, and of it: */
     const struct operator *operator;
     const struct tensor **in; /* [node->n_input]: constant inputs; NULL: left out, or not constant */
-    struct tensor temporary[MAX_TEMPORARIES];
-    int temporaries;
     bool failed; /* the import, by the first failure, which e says */
 };
 
@@ -93,7 +89,7 @@ struct import {
 /* Compute a constant: *out, empty before, of input 0, x (NULL: the operator has none), and the other inputs. */
 typedef int folder(struct import *m, const struct tensor *x, struct tensor *out);
 
-/* Make layers or a view: *y is a copy of input 0, and becomes the output. Returns the output's layer. */
+/* Make layers, or move positions: *y is a copy of input 0, and becomes the output. Returns the output's layer. */
 typedef int runner(struct import *m, struct value *y);
 
 /* The rule by which an operator makes one shape of another. */
@@ -143,8 +139,8 @@ int attr_ints(struct import *m, const char *name, int max, long *values);
 /* The same of exactly `count` integers of at least low; values stay as they are where it is absent. */
 int attr_list(struct import *m, const char *name, int count, long low, long *values);
 
-/* A temporary tensor of rank 1: an attribute that is a list of numbers; NULL when it is absent. */
-struct tensor *attr_tensor(struct import *m, const char *name);
+/* Make t an attribute that is a list of numbers, of rank 1; false when it is absent. */
+bool attr_tensor(struct import *m, const char *name, struct tensor *t);
 
 /* Read integers that newer opsets have as constant operand `index` and older ones as attribute `name`.
  * Returns as attr_ints does. */
@@ -158,24 +154,19 @@ int node_axis(struct import *m, long axis, int rank, int *result);
 
 static inline double tensor_at(const struct tensor *t, long i)
 {
-    return t->floats ? (double)t->floats[i] : t->data[i];
+    return t->data ? t->data[i] : t->floats ? (double)t->floats[i] : (double)i;
 }
 
-/* Make t a tensor of zeros, whose values are counted against the budget. */
-int tensor_new(struct import *m, struct tensor *t, int type, const struct dims *dims);
-void tensor_free(struct tensor *t);
-
-/* An empty tensor that is freed with the node. */
-struct tensor *tensor_temporary(struct import *m);
+/* Make t a tensor whose values are counted against the budget, and are returned, zero: NULL where there are too many;
+ * one of rank 0. */
+double *tensor_new(struct import *m, struct tensor *t, int type, const struct dims *dims);
+int tensor_number(struct import *m, int type, double number, struct tensor *t);
 
 /* Read the list of numbers of an attribute, integers or floats. */
 int tensor_list(struct import *m, const Onnx__AttributeProto *a, bool whole, struct tensor *t);
 
 /* Read an initializer or an attribute's tensor, which must outlive t. */
 int tensor_read(struct import *m, const Onnx__TensorProto *proto, struct tensor *t);
-
-/* Give t the steps along axis whose multiples its values are. */
-int tensor_set_steps(struct import *m, struct tensor *t, const struct tensor *steps, int axis);
 
 /* The lowest and highest value of an integer type; false for others. */
 bool type_range(int type, double *low, double *high);
@@ -186,8 +177,9 @@ bool type_is_float(int type);
 dims_rule dims_reshape, dims_flatten, dims_squeeze, dims_unsqueeze;
 int dims_perm(struct import *m, int rank, int *perm); /* of Transpose */
 
-/* The number of entries behind an axis, for each of its own. */
-long dims_inner(const struct dims *d, int axis);
+long dims_count(const struct dims *d);
+long dims_inner(const struct dims *d, int axis); /* how many elements each entry along an axis has */
+long dims_check(struct import *m, const struct dims *dims); /* dims_count of any dims; fails where they are too large */
 
 /* A slice along each dimension: begin and step in `in`, and the dims that come out. */
 struct slice {
@@ -201,6 +193,10 @@ int dims_common(struct import *m, const struct dims *a, const struct dims *b, st
 
 /* Make out the dims themselves, which Shape gives. */
 int dims_tensor(struct import *m, const struct dims *dims, struct tensor *out);
+
+/* Check that a constant can be broadcast to dims; make out x broadcast to them. */
+int dims_fit(struct import *m, const struct dims *from, const struct dims *to);
+int tensor_broadcast(struct import *m, const struct tensor *x, const struct dims *dims, struct tensor *out);
 
 /* Make out (x - zero) * scale, scale and zero being constant inputs `at` and at + 1 of the node: one number, or
  * one a place along dimension `along` of x. */
@@ -277,57 +273,52 @@ int import_tidy(struct import *m);
 /* Free the arrays that a layer owns. */
 void import_free_layer(struct layer *l);
 
-/* ---- Views (view.c) ---- */
+/* ---- Positions in layers (view.c) ---- */
 
-/* Views of a layer of shape s: [N][C][H][W] and [N][C*H*W]; axes in the order C H W. */
-struct view view_nchw(const struct import *m, struct shape s);
-struct view view_flat(const struct import *m, struct shape s);
-void view_natural(struct view *v, struct shape s);
+/* 0, 1, 2 ...: labels of the places of a tensor of these dims, or the positions of a value in the order C H W. */
+struct tensor tensor_natural(const struct dims *dims);
 
-/* The number of values of an image; the layer's shape as the view has it. */
-long view_count(const struct view *v);
-struct shape view_shape(const struct view *v);
+/* The dimensions that are C, H and W of a layer of that shape; -1: none, a side of 1. Turned: the last one is C, as in
+ * NHWC. */
+enum naming { NAME_CHW, NAME_HW, NAME_HWC, NAMINGS };
+struct order {
+    int dim[3];
+    bool turned;
+    struct shape shape;
+};
 
-/* True when the elements of an image run in the order C H W. */
-bool view_is_linear(const struct view *v);
+struct wanted {
+    int channels;              /* the dimension that must be C; -1: any */
+    bool sides[ONNX_MAX_RANK]; /* those that must be H or W */
+};
 
-/* Assign each axis to a dimension of dims[first..]. False when a dimension is no product of axes. */
-bool view_place(struct view *v, int first);
+/* Make y's layer one whose axes are dimensions of y, as wanted (NULL: any), by a reshape where its shape is another.
+ * Returns the layer; -1, which fails nothing, where y's elements have no such order. */
+int view_order(struct import *m, struct value *y, const struct wanted *wanted, struct order *o);
 
-/* Put the axes into the order of their dimensions, after an axis of size 1 has got a place. */
-void view_sort(struct view *v);
+/* Find such orders of two values that are broadcast to dims, in which the same dimension is the same axis of both. The
+ * layers are left as they are; own is the shape of a's. */
+bool view_common(const struct value *a, const struct value *b, const struct dims *dims, struct shape own,
+                 struct order *oa, struct order *ob);
 
-/* The stride of each axis in an ONNX tensor of `like` dims that is broadcast to the view. */
-int view_strides(struct import *m, const struct view *v, const struct dims *like, long *stride);
+/* Make y's elements those of a layer of shape s, in that order; [N][C][H][W]. */
+int view_put(struct import *m, struct value *y, const struct order *o, struct shape s);
+void view_picture(struct value *y, struct shape s);
 
-/* The view of the same list of values whose axes are its dimensions. False where there is none. */
-bool view_by_dims(const struct import *m, const struct view *v, struct view *out);
-
-/* The layer whose shape is the one that y's view says: y's own, or a reshape appended to it. What looks at
- * H and W needs it. view_pictures fails unless y is [N][C][H][W] as well, or can be seen so: its view is that
- * then. */
-int view_spatial(struct import *m, const struct value *y);
+/* Make y's layer pictures, [N][C][H][W], as y must be. */
 int view_pictures(struct import *m, struct value *y);
-
-/* Append a layer whose channels are dimension d of y, for what joins or cuts them; y's view becomes its. */
-int view_channels(struct import *m, struct value *y, int d);
 
 /* ---- What layers are made of ---- */
 
 /* Append x under another shape. */
 int add_reshape(struct import *m, int from, struct shape to);
 
-/* Append y = scale * x + shift, one number a channel, or the same for all (scaled, shifted). The layer takes
- * over both arrays; NULL is all 1, all 0. */
-int add_affine(struct import *m, int from, float *scale, float *shift);
+/* Append scale * x + shift; y with t, broadcast to it, added to or multiplied with it. */
 int add_scaled(struct import *m, int from, float scale, float shift);
-
-/* Append y with t, broadcast to it, added to or multiplied with it, or f of each value of t. */
-int affine_with(struct import *m, const struct value *y, const struct tensor *t, bool is_scale, double (*f)(double));
-double same(double x);
+int affine_with(struct import *m, struct value *y, const struct tensor *t, bool is_scale);
 
 /* Append the convolution that the node's attributes describe, with weights w and, unless NULL, biases b; the
- * product factor * y * w, or y * transpose(w), + b_factor * b with a matrix w. y's view becomes the output's. */
+ * product factor * y * w, or y * transpose(w), + b_factor * b with a matrix w. y's positions become the output's. */
 int add_conv(struct import *m, struct value *y, const struct tensor *w, const struct tensor *b);
 int add_product(struct import *m, struct value *y, const struct tensor *w, bool transposed, float factor,
                 const struct tensor *b, float b_factor);
@@ -340,9 +331,6 @@ int add_pair(struct import *m, enum op op, int a, int b);
 int add_mean(struct import *m, int from, const bool over[3]);
 int add_copies(struct import *m, int from, struct shape to);
 int add_normal(struct import *m, int from, const bool over[3], float epsilon);
-
-/* Set the labels to the names of classes in attribute `strings`, or `ints`. */
-int import_labels(struct import *m, const char *strings, const char *ints);
 
 /* ---- The operators ---- */
 
@@ -359,13 +347,8 @@ runner do_arithmetic, do_batchnorm, do_cast, do_clip, do_compare, do_concat, do_
 
 /* ---- Functions of the model (inline.c) ---- */
 
-/* Replace the calls of the model's own functions by their nodes. Returns the graph to be read, which is the
- * model's where it has no functions; NULL when it has failed. */
-struct inlined {
-    Onnx__GraphProto graph;
-    void *memory; /* a list of blocks */
-};
-const Onnx__GraphProto *inline_functions(const Onnx__ModelProto *model, struct inlined *in, struct err *e);
-void inline_free(struct inlined *in);
+/* Replace the calls of the model's own functions by their nodes. Returns the graph to be read, which lives as long as
+ * the memory and is the model's where it has no functions; NULL when it has failed. */
+const Onnx__GraphProto *inline_functions(const Onnx__ModelProto *model, struct memory *memory, struct err *e);
 
 #endif

@@ -4,7 +4,6 @@
  * Source: ONNX IR specification, Functions. */
 #include "import.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +12,10 @@
 #define MAX_BYTES (64L << 20) /* Nodes and names that are made for it take at most so many bytes. */
 #define MAX_CALLS 16        /* Functions call each other at most so deep. */
 
-struct block {
-    struct block *next;
-};
-
 struct inliner {
     const Onnx__ModelProto *model;
-    struct inlined *in;
-    size_t bytes; /* made so far */
+    struct memory *memory;
+    Onnx__GraphProto *graph; /* that is made */
     int calls;
     struct err *e;
 };
@@ -32,27 +27,13 @@ struct frame {
     int depth, number;
 };
 
-/* Zeroed memory that inline_free frees. */
+/* Zeroed memory that lives as long as the graph. */
 static void *make(struct inliner *w, size_t size)
 {
-    w->bytes += sizeof(max_align_t) + size;
-    struct block *b = w->bytes > MAX_BYTES ? NULL : calloc(1, sizeof(max_align_t) + size);
-    if (!b) {
-        err_set(w->e, w->bytes > MAX_BYTES ? "functions that make a graph too large" : "out of memory");
-        return NULL;
-    }
-    b->next = w->in->memory;
-    w->in->memory = b;
-    return (char *)b + sizeof(max_align_t);
-}
-
-void inline_free(struct inlined *in)
-{
-    for (struct block *b = in->memory, *next; b; b = next) {
-        next = b->next;
-        free(b);
-    }
-    free(in->graph.node);
+    void *p = memory_new(w->memory, size);
+    if (!p)
+        err_set(w->e, size > w->memory->left ? "functions that make a graph too large" : "out of memory");
+    return p;
 }
 
 static const Onnx__FunctionProto *find_function(const Onnx__ModelProto *model, const Onnx__NodeProto *node)
@@ -162,7 +143,7 @@ static int check_version(struct inliner *w, const Onnx__FunctionProto *f)
 /* Append nodes, each call replaced by the function's nodes. */
 static int append(struct inliner *w, const struct frame *f, Onnx__NodeProto **node, size_t count)
 {
-    Onnx__GraphProto *g = &w->in->graph;
+    Onnx__GraphProto *g = w->graph;
     for (size_t i = 0; i < count; i++) {
         Onnx__NodeProto *n = f ? copy_node(w, f, node[i]) : node[i];
         if (!n)
@@ -185,20 +166,17 @@ static int append(struct inliner *w, const struct frame *f, Onnx__NodeProto **no
     return 0;
 }
 
-const Onnx__GraphProto *inline_functions(const Onnx__ModelProto *model, struct inlined *in, struct err *e)
+const Onnx__GraphProto *inline_functions(const Onnx__ModelProto *model, struct memory *memory, struct err *e)
 {
-    struct inliner w = {.model = model, .in = in, .e = e};
-    *in = (struct inlined){.graph = *model->graph};
-    in->graph.node = NULL;
+    struct inliner w = {.model = model, .memory = memory, .e = e};
     if (!model->n_functions)
         return model->graph;
-    in->graph.n_node = 0;
-    in->graph.node = calloc(MAX_NODES, sizeof *in->graph.node);
-    if (!in->graph.node)
-        err_set(e, "out of memory");
-    else if (!append(&w, NULL, model->graph->node, model->graph->n_node))
-        return &in->graph;
-    inline_free(in);
-    *in = (struct inlined){.memory = NULL};
-    return NULL;
+    memory->left = MAX_BYTES;
+    if (!(w.graph = make(&w, sizeof *w.graph)))
+        return NULL;
+    *w.graph = *model->graph;
+    w.graph->n_node = 0;
+    if (!(w.graph->node = make(&w, MAX_NODES * sizeof *w.graph->node)))
+        return NULL;
+    return append(&w, NULL, model->graph->node, model->graph->n_node) ? NULL : w.graph;
 }

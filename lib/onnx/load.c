@@ -17,9 +17,9 @@
 #define MAX_METAS 1000 /* A file has at most so many entries of metadata. */
 
 /* Budgets, so that a small file cannot ask for much memory. */
-#define MAX_VALUES_A_BYTE 4       /* A file may have so many constants, and weights, for each of its bytes, */
-#define SPARE_CONSTANTS (1L << 20) /* and so many constants more, */
-#define SPARE_WEIGHTS (1L << 22)   /* and so many weights more. */
+#define MAX_VALUES_A_BYTE 4      /* A file may have so many numbers, and weights, for each of its bytes, */
+#define SPARE_NUMBERS (1L << 22) /* and so many numbers more, of constants and of positions, */
+#define SPARE_WEIGHTS (1L << 22) /* and so many weights more. */
 
 static int check_finite(const struct net *net, struct err *e)
 {
@@ -64,12 +64,12 @@ static struct net *import_one(const Onnx__GraphProto *graph, long opset, size_t 
     struct import m = {.graph = graph,
                        .opset = opset,
                        .tile = tile,
-                       .constants = MAX_VALUES_A_BYTE * (long)file_size + SPARE_CONSTANTS,
+                       .memory = {.left = SIZE_MAX},
+                       .numbers = MAX_VALUES_A_BYTE * (long)file_size + SPARE_NUMBERS,
                        .weights = MAX_VALUES_A_BYTE * (long)file_size + SPARE_WEIGHTS,
                        .e = e};
     int status = import_graph(&m, output);
-    for (size_t i = 0; i < m.values; i++)
-        tensor_free(&m.value[i].tensor);
+    memory_free(&m.memory);
     free(m.value);
     free(m.affine);
     if (!status)
@@ -211,16 +211,16 @@ static struct net *import_model(const Onnx__ModelProto *model, size_t file_size,
 {
     long opset;
     int tile;
-    struct inlined inlined;
+    struct memory memory = {.last = NULL};
     if (!model->graph || model->graph->n_output < 1) {
         err_set(e, "not an ONNX model: no graph with an output");
         return NULL;
     }
     if (read_opset(model, &opset, e) || read_tile(model, &tile, e))
         return NULL;
-    const Onnx__GraphProto *graph = inline_functions(model, &inlined, e);
+    const Onnx__GraphProto *graph = inline_functions(model, &memory, e);
     struct net *net = graph ? import_best(graph, opset, file_size, tile, output, e) : NULL;
-    inline_free(&inlined);
+    memory_free(&memory);
     if (!net || !read_metas(model, net, e))
         return net;
     net_free(net);

@@ -60,55 +60,65 @@ int add_normal(struct import *m, int from, const bool over[3], float epsilon)
     return add_pair(m, OP_MUL, centred, add_copies(m, deviation, s));
 }
 
-/* Take the dimensions that are gone out of a view, or make them 1. */
-static void reduce_view(struct view *v, const bool *gone, bool keep)
+/* Find which axes of y's layer the dimensions that are gone are: all, in any order, where no other is longer than 1. */
+static int find_axes(struct import *m, struct value *y, const bool *gone, bool over[3], struct order *o)
 {
-    struct dims kept = {0};
-    int moved[ONNX_MAX_RANK];
-    for (int d = 0; d < v->dims.rank; d++) {
-        moved[d] = gone[d] && !keep ? -1 : kept.rank;
-        if (moved[d] >= 0)
-            kept.dim[kept.rank++] = gone[d] ? 1 : v->dims.dim[d];
-    }
-    for (int a = 0; a < 3; a++) {
-        if (v->at[a] >= 0 && gone[v->at[a]])
-            v->size[a] = 1;
-        v->at[a] = v->at[a] < 0 ? -1 : moved[v->at[a]];
-    }
-    v->batch = v->batch < 0 ? -1 : moved[v->batch];
-    v->dims = kept;
+    bool all = true;
+    for (int d = 0; d < y->at.dims.rank; d++)
+        all = all && (gone[d] || y->at.dims.dim[d] == 1);
+    *o = (struct order){.dim = {-1, -1, -1}};
+    over[AXIS_C] = over[AXIS_H] = over[AXIS_W] = all;
+    if (all)
+        return y->layer;
+    if (view_order(m, y, NULL, o) < 0)
+        return node_fail(m, "only what is over channels, rows and columns is run");
+    for (int a = 0; a < 3; a++)
+        over[a] = o->dim[a] >= 0 && gone[o->dim[a]];
+    return y->layer;
 }
 
-/* Over any of channels, rows and columns, wherever the view has them. ReduceSum is the mean times their number,
- * ReduceL2 the root of that of the squares. */
+/* Take the dimensions that are gone, whose sides are 1, out of y's. */
+static void drop_dims(struct value *y, const bool *gone)
+{
+    struct dims kept = {0};
+    int batch = y->batch;
+    for (int d = 0; d < y->at.dims.rank; d++) {
+        y->batch = d == batch ? kept.rank : y->batch;
+        if (!gone[d])
+            kept.dim[kept.rank++] = y->at.dims.dim[d];
+    }
+    y->at.dims = kept;
+}
+
+/* Over any of channels, rows and columns, in whatever order. ReduceSum is the mean times their number, ReduceL2 the
+ * root of that of the squares. */
 int do_reduce(struct import *m, struct value *y)
 {
-    long axes[ONNX_MAX_RANK], number = 1;
+    long axes[ONNX_MAX_RANK];
     bool gone[ONNX_MAX_RANK] = {false}, over[3];
     int count = operand_ints(m, 1, "axes", ONNX_MAX_RANK, axes), kind = m->operator->kind;
-    bool keep = attr_int(m, "keepdims", 1) != 0;
-    struct view *v = &y->view;
+    struct order o;
     if (m->failed || count < 1)
         return node_fail(m, "only what is over named axes is run");
     for (int i = 0, d; i < count; i++) {
-        if (node_axis(m, axes[i], v->dims.rank, &d))
+        if (node_axis(m, axes[i], y->at.dims.rank, &d))
             return -1;
         gone[d] = true;
     }
-    if (v->batch >= 0 && gone[v->batch])
+    if (y->batch >= 0 && gone[y->batch])
         return node_fail(m, "only what is over channels, rows and columns is run");
-    for (int a = 0; a < 3; a++) {
-        over[a] = v->size[a] > 1 && gone[v->at[a]];
-        number *= over[a] ? v->size[a] : 1;
-    }
-    int layer = view_spatial(m, y);
+    int layer = find_axes(m, y, gone, over, &o);
     layer = add_mean(m, kind == 'L' ? add_pair(m, OP_MUL, layer, layer) : layer, over);
-    if (kind != 'M' && number > 1)
-        layer = add_scaled(m, layer, (float)number, 0);
-    if (kind == 'L')
-        layer = import_function(m, layer, FUNCTION_SQRT, 0);
-    reduce_view(v, gone, keep);
-    return layer;
+    long number = y->at.count;
+    for (int d = 0; d < y->at.dims.rank; d++)
+        y->at.dims.dim[d] = gone[d] ? 1 : y->at.dims.dim[d];
+    if (layer < 0 || view_put(m, y, &o, import_shape(m, layer)))
+        return -1;
+    if (kind != 'M' && number > y->at.count)
+        layer = add_scaled(m, layer, (float)(number / y->at.count), 0);
+    if (attr_int(m, "keepdims", 1) == 0)
+        drop_dims(y, gone);
+    return kind == 'L' ? import_function(m, layer, FUNCTION_SQRT, 0) : layer;
 }
 
 /* Append scale * x + shift, inputs 1 and 2: of the dims `like`, one number a channel or a group of them; NULL: of
@@ -117,15 +127,16 @@ static int scale_and_shift(struct import *m, struct value *y, const struct dims 
 {
     for (size_t i = 1; i <= 2 && import_given(m, i); i++) {
         const struct tensor *given = import_constant(m, i);
-        struct tensor *t = tensor_temporary(m);
-        if (!given || tensor_new(m, t, TYPE(FLOAT), like ? like : &given->dims))
+        struct tensor t;
+        double *data = given ? tensor_new(m, &t, TYPE(FLOAT), like ? like : &given->dims) : NULL;
+        if (!data)
             return -1;
-        long each = given->count ? t->count / given->count : 0;
-        if (each < 1 || each * given->count != t->count)
-            return node_fail(m, "%ld values for %ld channels", given->count, t->count);
-        for (long k = 0; k < t->count; k++)
-            t->data[k] = tensor_at(given, k / each);
-        y->layer = affine_with(m, y, t, i == 1, same);
+        long each = given->count ? t.count / given->count : 0;
+        if (each < 1 || each * given->count != t.count)
+            return node_fail(m, "%ld values for %ld channels", given->count, t.count);
+        for (long k = 0; k < t.count; k++)
+            data[k] = tensor_at(given, k / each);
+        y->layer = affine_with(m, y, &t, i == 1);
     }
     return y->layer;
 }
@@ -133,32 +144,34 @@ static int scale_and_shift(struct import *m, struct value *y, const struct dims 
 int do_layer_norm(struct import *m, struct value *y)
 {
     int axis;
-    bool over[3];
-    if (node_axis(m, attr_int(m, "axis", -1), y->view.dims.rank, &axis))
+    bool over[3], gone[ONNX_MAX_RANK];
+    struct order o;
+    if (node_axis(m, attr_int(m, "axis", -1), y->at.dims.rank, &axis))
         return -1;
-    if (axis <= y->view.batch)
+    if (axis <= y->batch)
         return node_fail(m, "images are not normalized together");
-    for (int a = 0; a < 3; a++)
-        over[a] = y->view.size[a] > 1 && y->view.at[a] >= axis;
-    y->layer = add_normal(m, view_spatial(m, y), over, attr_float(m, "epsilon", 1e-5f));
+    for (int d = 0; d < y->at.dims.rank; d++)
+        gone[d] = d >= axis;
+    y->layer = add_normal(m, find_axes(m, y, gone, over, &o), over, attr_float(m, "epsilon", 1e-5f));
     return scale_and_shift(m, y, NULL);
 }
 
 /* Groups of channels, or each channel, of [N][C][...]: each group is a channel of another shape meanwhile. */
 int do_group_norm(struct import *m, struct value *y)
 {
-    const struct view *v = &y->view;
-    if (v->batch != 0 || v->dims.rank < 3 || !view_is_linear(v))
+    const struct dims *dims = &y->at.dims;
+    if (y->batch != 0 || dims->rank < 3 || y->at.data)
         return node_fail(m, "only [N][C][H][W] is normalized");
-    long channels = v->dims.dim[1], all = view_count(v), groups = attr_int(m, "num_groups", channels);
+    long channels = dims->dim[1], all = y->at.count, groups = attr_int(m, "num_groups", channels);
     if (groups < 1 || channels % groups)
         return node_fail(m, "%ld groups of %ld channels", groups, channels);
-    long width = all / groups % v->size[2] ? 1 : v->size[2], height = all / groups / width;
+    struct shape whole = import_shape(m, y->layer);
+    long width = all / groups % whole.w ? 1 : whole.w, height = all / groups / width;
     if (groups > NET_MAX_DIM || height > NET_MAX_DIM)
         return node_fail(m, "a group of %ld values", all / groups);
-    struct shape whole = import_shape(m, y->layer), cut = {(int)groups, (int)height, (int)width};
+    struct shape cut = {(int)groups, (int)height, (int)width};
     const bool over[3] = {false, true, true};
     int normal = add_normal(m, add_reshape(m, y->layer, cut), over, attr_float(m, "epsilon", 1e-5f));
     y->layer = add_reshape(m, normal, whole);
-    return scale_and_shift(m, y, &(struct dims){v->dims.rank - 1, {channels, 1, 1, 1, 1, 1, 1}});
+    return scale_and_shift(m, y, &(struct dims){dims->rank - 1, {channels, 1, 1, 1, 1, 1, 1}});
 }

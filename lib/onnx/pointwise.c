@@ -31,8 +31,8 @@ int do_gelu(struct import *m, struct value *y)
 int do_swish(struct import *m, struct value *y)
 {
     float alpha = attr_float(m, "alpha", 1);
-    int from = view_spatial(m, y), gate = alpha == 1 ? from : add_scaled(m, from, alpha, 0);
-    return add_pair(m, OP_MUL, from, import_function(m, gate, FUNCTION_SIGMOID, 0));
+    int gate = alpha == 1 ? y->layer : add_scaled(m, y->layer, alpha, 0);
+    return add_pair(m, OP_MUL, y->layer, import_function(m, gate, FUNCTION_SIGMOID, 0));
 }
 
 /* PRelu: max(x, 0) + slope * min(x, 0), of one slope or one a channel. */
@@ -43,11 +43,11 @@ int do_prelu(struct import *m, struct value *y)
         return -1;
     if (slope->count == 1)
         return import_function(m, y->layer, FUNCTION_LEAKY_RELU, (float)tensor_at(slope, 0));
-    int from = view_spatial(m, y), above = import_add(m, OP_RELU, from);
-    y->layer = import_function(m, from, FUNCTION_CLIP, 0);
+    int above = import_add(m, OP_RELU, y->layer);
+    y->layer = import_function(m, y->layer, FUNCTION_CLIP, 0);
     if (y->layer < 0)
         return -1;
     m->net->layer[y->layer].low = -INFINITY;
-    int below = affine_with(m, y, slope, true, same);
+    int below = affine_with(m, y, slope, true);
     return add_pair(m, OP_ADD, add_reshape(m, above, import_shape(m, below)), below);
 }

@@ -65,7 +65,7 @@ int do_dequantize(struct import *m, struct value *y)
         return node_fail(m, "not the scale that the value was quantized with");
     if (!y->quantized && !y->integer)
         return node_fail(m, "the input was not quantized");
-    int layer = y->quantized ? y->layer : add_scaled(m, view_spatial(m, y), (float)scale, (float)(-zero * scale));
+    int layer = y->quantized ? y->layer : add_scaled(m, y->layer, (float)scale, (float)(-zero * scale));
     y->quantized = y->integer = false;
     return layer;
 }
@@ -82,46 +82,46 @@ int do_dynamic_quantize(struct import *m, struct value *y)
 
 /* ---- Products ---- */
 
-/* The weights, input 1, less their zero points, input 3, of which there is one, or one a place along `axis`. They
- * are of the product of y, an operator's on integers whose result is scaled by nodes behind it. */
-static const struct tensor *whole_weights(struct import *m, struct value *y, long axis)
+/* Make w the weights, input 1, less their zero points, input 3, of which there is one, or one a place along `axis`.
+ * They are of the product of y, an operator's on integers whose result is scaled by nodes behind it. */
+static const struct tensor *whole_weights(struct import *m, struct value *y, long axis, struct tensor *w)
 {
     if (!y->quantized || y->scale != 1 || y->zero != 0)
         node_fail(m, "only what DynamicQuantizeLinear made is multiplied in integers");
     y->quantized = false;
     const struct tensor *x = import_constant(m, 1), *zero = import_optional(m, 3);
-    struct tensor *w = tensor_temporary(m);
-    if (!x || m->failed || tensor_new(m, w, TYPE(FLOAT), &x->dims))
+    double *data = x && !m->failed ? tensor_new(m, w, TYPE(FLOAT), &x->dims) : NULL;
+    if (!data)
         return NULL;
     if (zero && zero->count != 1 && (axis >= x->dims.rank || zero->count != x->dims.dim[axis]))
         node_fail(m, "%ld zero points do not fit", zero->count);
     for (long i = 0; !m->failed && i < x->count; i++) {
         long k = zero && zero->count > 1 ? i / dims_inner(&x->dims, (int)axis) % zero->count : 0;
-        w->data[i] = tensor_at(x, i) - (zero ? tensor_at(zero, k) : 0);
+        data[i] = tensor_at(x, i) - (zero ? tensor_at(zero, k) : 0);
     }
     return m->failed ? NULL : w;
 }
 
 int do_conv_integer(struct import *m, struct value *y)
 {
-    return add_conv(m, y, whole_weights(m, y, 0), NULL);
+    struct tensor w;
+    return add_conv(m, y, whole_weights(m, y, 0, &w), NULL);
 }
 
 int do_matmul_integer(struct import *m, struct value *y)
 {
-    return add_product(m, y, whole_weights(m, y, 1), false, 1, NULL, 0);
+    struct tensor w;
+    return add_product(m, y, whole_weights(m, y, 1, &w), false, 1, NULL, 0);
 }
 
-/* The biases b, integers in steps of the products of input and weights. */
-static const struct tensor *real_bias(struct import *m, const struct tensor *b)
+/* Make real the biases b, integers in steps of the products of input and weights. */
+static const struct tensor *real_bias(struct import *m, const struct tensor *b, struct tensor *real)
 {
     const struct tensor *x = import_constant(m, 1), *step = import_constant(m, 4);
-    struct tensor *real = tensor_temporary(m);
-    if (!b || m->failed || tensor_new(m, real, TYPE(FLOAT), &b->dims))
-        return NULL;
-    for (long k = 0; k < b->count; k++)
-        real->data[k] = tensor_at(b, k) * tensor_at(x, 0) * tensor_at(step, step->count == b->count ? k : 0);
-    return real;
+    double *data = b && !m->failed ? tensor_new(m, real, TYPE(FLOAT), &b->dims) : NULL;
+    for (long k = 0; data && k < b->count; k++)
+        data[k] = tensor_at(b, k) * tensor_at(x, 0) * tensor_at(step, step->count == b->count ? k : 0);
+    return data ? real : NULL;
 }
 
 /* QLinearConv, QLinearMatMul and QGemm: x, w and their scales and zero points, inputs 0 to 5; biases, input
@@ -130,15 +130,15 @@ static int qlinear(struct import *m, struct value *y, bool conv, size_t bias, si
 {
     bool transposed = attr_int(m, "transB", 0) != 0;
     const struct tensor *whole = import_constant(m, 3), *b = bias ? import_optional(m, bias) : NULL;
-    struct tensor *w = tensor_temporary(m);
+    struct tensor w, real;
     if (attr_int(m, "transA", 0))
         return node_fail(m, "only rows of images times a matrix of weights is run");
     if (m->failed || (y->layer = do_dequantize(m, y)) < 0 ||
-        dequantize(m, whole, 4, conv || transposed ? 0 : 1, w))
+        dequantize(m, whole, 4, conv || transposed ? 0 : 1, &w))
         return -1;
     float alpha = attr_float(m, "alpha", 1);
-    b = real_bias(m, b);
-    y->layer = m->failed ? -1 : conv ? add_conv(m, y, w, b) : add_product(m, y, w, transposed, alpha, b, alpha);
+    b = real_bias(m, b, &real);
+    y->layer = m->failed ? -1 : conv ? add_conv(m, y, &w, b) : add_product(m, y, &w, transposed, alpha, b, alpha);
     return import_given(m, out) ? quantize(m, y, out) : y->layer;
 }
 

@@ -3,12 +3,36 @@
  *   out  struct tensor and numbers, every type, size and count checked */
 #include "import.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+struct block {
+    struct block *next;
+};
+
+void *memory_new(struct memory *memory, size_t size)
+{
+    struct block *b = size > memory->left ? NULL : calloc(1, sizeof(max_align_t) + size);
+    if (!b)
+        return NULL;
+    memory->left -= size;
+    b->next = memory->last;
+    memory->last = b;
+    return (char *)b + sizeof(max_align_t);
+}
+
+void memory_free(struct memory *memory)
+{
+    for (struct block *b = memory->last, *next; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    memory->last = NULL;
+}
 
 int node_fail(struct import *m, const char *format, ...)
 {
@@ -173,77 +197,56 @@ bool type_range(int type, double *low, double *high)
     return n.bytes && !n.is_float;
 }
 
-void tensor_free(struct tensor *t)
-{
-    free(t->data);
-    free(t->step);
-    *t = (struct tensor){0};
-}
-
-/* The number of values of a constant, or -1 when there are too many. The product of some of its sides is
- * no larger: a side of 0 counts as 1 there. */
-static long count_values(struct import *m, const struct dims *dims)
+/* The product of some of the sides is no larger than the result: a side of 0 counts as 1 there. */
+long dims_check(struct import *m, const struct dims *dims)
 {
     long count = 1;
     bool none = false;
     for (int i = 0; i < dims->rank; i++) {
         if (dims->dim[i] < 0 || dims->dim[i] > NET_MAX_TENSOR)
-            return node_fail(m, "a constant with a side of %ld", dims->dim[i]);
+            return node_fail(m, "a tensor with a side of %ld", dims->dim[i]);
         count *= dims->dim[i] ? dims->dim[i] : 1;
         none |= dims->dim[i] == 0;
         if (count > NET_MAX_TENSOR)
-            return node_fail(m, "a constant of more than %ld values", NET_MAX_TENSOR);
+            return node_fail(m, "a tensor of more than %ld values", NET_MAX_TENSOR);
     }
     return none ? 0 : count;
 }
 
-int tensor_new(struct import *m, struct tensor *t, int type, const struct dims *dims)
+double *tensor_new(struct import *m, struct tensor *t, int type, const struct dims *dims)
 {
-    long count = count_values(m, dims);
+    long count = dims_check(m, dims);
     if (count < 0)
-        return -1;
-    if (count > m->constants)
-        return node_fail(m, "more constant values than a file of its size should need");
-    m->constants -= count;
-    *t = (struct tensor){.type = type, .dims = *dims, .count = count};
-    t->data = calloc((size_t)count + 1, sizeof *t->data);
-    return t->data ? 0 : node_fail(m, "out of memory");
+        return NULL;
+    double *data = count > m->numbers ? NULL : memory_new(&m->memory, ((size_t)count + 1) * sizeof *data);
+    if (!data)
+        node_fail(m, count > m->numbers ? "more values than a file of its size should need" : "out of memory");
+    *t = (struct tensor){.type = type, .dims = *dims, .count = count, .data = data};
+    m->numbers -= data ? count : 0;
+    return data;
 }
 
-int tensor_set_steps(struct import *m, struct tensor *t, const struct tensor *steps, int axis)
+int tensor_number(struct import *m, int type, double number, struct tensor *t)
 {
-    t->step = malloc((size_t)steps->count * sizeof *t->step);
-    if (!t->step)
-        return node_fail(m, "out of memory");
-    for (long i = 0; i < steps->count; i++)
-        t->step[i] = tensor_at(steps, i);
-    t->step_axis = axis;
-    return 0;
+    double *data = tensor_new(m, t, type, &(struct dims){0});
+    if (data)
+        *data = number;
+    return data ? 0 : -1;
 }
 
-struct tensor *tensor_temporary(struct import *m)
-{
-    assert(m->temporaries < MAX_TEMPORARIES);
-    return &m->temporary[m->temporaries++];
-}
-
-struct tensor *attr_tensor(struct import *m, const char *name)
+bool attr_tensor(struct import *m, const char *name, struct tensor *t)
 {
     const Onnx__AttributeProto *a = attr_find(m->node, name);
-    if (!a)
-        return NULL;
-    struct tensor *t = tensor_temporary(m);
-    return tensor_list(m, a, a->n_ints > 0, t) ? NULL : t;
+    return a && !tensor_list(m, a, a->n_ints > 0, t);
 }
 
 int tensor_list(struct import *m, const Onnx__AttributeProto *a, bool whole, struct tensor *t)
 {
     struct dims dims = {1, {(long)(whole ? a->n_ints : a->n_floats)}};
-    if (tensor_new(m, t, whole ? TYPE(INT64) : TYPE(FLOAT), &dims))
-        return -1;
-    for (long i = 0; i < t->count; i++)
-        t->data[i] = whole ? (double)a->ints[i] : a->floats[i];
-    return 0;
+    double *data = tensor_new(m, t, whole ? TYPE(INT64) : TYPE(FLOAT), &dims);
+    for (long i = 0; data && i < t->count; i++)
+        data[i] = whole ? (double)a->ints[i] : a->floats[i];
+    return data ? 0 : -1;
 }
 
 static uint64_t little_endian(const uint8_t *bytes, int size)
@@ -298,36 +301,33 @@ static double from_bits(int type, uint64_t bits)
     }
 }
 
-/* Read the values from the list that the type has in TensorProto (float_data, int32_data, ...). */
-static int read_typed(struct import *m, const Onnx__TensorProto *p, struct tensor *t)
+/* Value i from the list that the type has in TensorProto (float_data, int32_data, ...). */
+static double typed_value(const Onnx__TensorProto *p, int type, long i)
 {
-    bool wide = t->type == TYPE(UINT32) || t->type == TYPE(UINT64);
-    size_t count = t->type == TYPE(FLOAT)    ? p->n_float_data
-                   : t->type == TYPE(DOUBLE) ? p->n_double_data
-                   : t->type == TYPE(INT64)  ? p->n_int64_data
-                   : wide                    ? p->n_uint64_data
-                                             : p->n_int32_data;
-    if (count != (size_t)t->count)
-        return node_fail(m, "tensor '%.60s' has %zu values, not %ld", p->name ? p->name : "", count,
-                         t->count);
-    for (size_t i = 0; i < count; i++)
-        t->data[i] = t->type == TYPE(FLOAT)    ? (double)p->float_data[i]
-                     : t->type == TYPE(DOUBLE) ? p->double_data[i]
-                     : t->type == TYPE(INT64)  ? (double)p->int64_data[i]
-                     : wide                    ? (double)p->uint64_data[i]
-                                               : from_bits(t->type, (uint32_t)p->int32_data[i]);
-    return 0;
+    switch (type) {
+    case TYPE(FLOAT):
+        return p->float_data[i];
+    case TYPE(DOUBLE):
+        return p->double_data[i];
+    case TYPE(INT64):
+        return (double)p->int64_data[i];
+    case TYPE(UINT32):
+    case TYPE(UINT64):
+        return (double)p->uint64_data[i];
+    default:
+        return from_bits(type, (uint32_t)p->int32_data[i]);
+    }
 }
 
-static int read_raw(struct import *m, const Onnx__TensorProto *p, struct tensor *t)
+/* How many values that list has. */
+static size_t typed_count(const Onnx__TensorProto *p, int type)
 {
-    int size = number_of(t->type).bytes;
-    if (p->raw_data.len != (size_t)t->count * (size_t)size)
-        return node_fail(m, "tensor '%.60s' has %zu bytes, not %ld of %d", p->name ? p->name : "",
-                         p->raw_data.len, t->count, size);
-    for (long i = 0; i < t->count; i++)
-        t->data[i] = from_bits(t->type, little_endian(p->raw_data.data + i * size, size));
-    return 0;
+    bool wide = type == TYPE(UINT32) || type == TYPE(UINT64);
+    return type == TYPE(FLOAT)    ? p->n_float_data
+           : type == TYPE(DOUBLE) ? p->n_double_data
+           : type == TYPE(INT64)  ? p->n_int64_data
+           : wide                 ? p->n_uint64_data
+                                  : p->n_int32_data;
 }
 
 /* The floats of a tensor in the unpacked message itself, or NULL where they must be converted. They are
@@ -360,7 +360,7 @@ int tensor_read(struct import *m, const Onnx__TensorProto *p, struct tensor *t)
             return node_fail(m, "tensor '%.60s' has a side of %lld", name, (long long)p->dims[i]);
         dims.dim[i] = (long)p->dims[i];
     }
-    long count = count_values(m, &dims);
+    long count = dims_check(m, &dims);
     if (count < 0)
         return -1;
     const float *floats = type == TYPE(FLOAT) && count ? plain_floats(p, count) : NULL;
@@ -368,7 +368,14 @@ int tensor_read(struct import *m, const Onnx__TensorProto *p, struct tensor *t)
         *t = (struct tensor){.type = type, .dims = dims, .count = count, .floats = floats};
         return 0;
     }
-    if (tensor_new(m, t, type, &dims))
-        return -1;
-    return p->has_raw_data && p->raw_data.len ? read_raw(m, p, t) : read_typed(m, p, t);
+    bool raw = p->has_raw_data && p->raw_data.len;
+    int size = number_of(type).bytes;
+    if (raw && p->raw_data.len != (size_t)count * (size_t)size)
+        return node_fail(m, "tensor '%.60s' has %zu bytes, not %ld of %d", name, p->raw_data.len, count, size);
+    if (!raw && typed_count(p, type) != (size_t)count)
+        return node_fail(m, "tensor '%.60s' has %zu values, not %ld", name, typed_count(p, type), count);
+    double *data = tensor_new(m, t, type, &dims);
+    for (long i = 0; data && i < count; i++)
+        data[i] = raw ? from_bits(type, little_endian(p->raw_data.data + i * size, size)) : typed_value(p, type, i);
+    return data ? 0 : -1;
 }

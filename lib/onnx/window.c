@@ -91,7 +91,7 @@ static void absorb_pad(struct import *m, struct layer *l)
 static int finish_picture(struct import *m, struct value *y)
 {
     int layer = import_finish(m);
-    y->view = view_nchw(m, import_shape(m, layer));
+    view_picture(y, import_shape(m, layer));
     return layer;
 }
 
@@ -160,14 +160,14 @@ static int turn_window(struct import *m, struct window *w, struct shape in)
 static int turn_kernel(struct import *m, const struct tensor *w, long groups, struct tensor *out)
 {
     long each_c = w->dims.dim[0] / groups, each_k = w->dims.dim[1], places = w->dims.dim[2] * w->dims.dim[3];
-    if (tensor_new(m, out, w->type, &(struct dims){4, {each_k * groups, each_c, w->dims.dim[2], w->dims.dim[3]}}))
-        return -1;
-    for (long i = 0; i < out->count; i++) {
+    const struct dims dims = {4, {each_k * groups, each_c, w->dims.dim[2], w->dims.dim[3]}};
+    double *data = tensor_new(m, out, w->type, &dims);
+    for (long i = 0; data && i < out->count; i++) {
         long k = i / places / each_c, c = i / places % each_c;
         long from = (k / each_k * each_c + c) * each_k + k % each_k;
-        out->data[i] = tensor_at(w, from * places + places - 1 - i % places);
+        data[i] = tensor_at(w, from * places + places - 1 - i % places);
     }
-    return 0;
+    return data ? 0 : -1;
 }
 
 /* Append zeros between the pixels of layer `from`. */
@@ -192,11 +192,11 @@ int do_conv_transpose(struct import *m, struct value *y)
     if (given->dims.rank != 4 || channels != in.c || groups < 1 || groups > in.c || in.c % groups)
         return node_fail(m, "a kernel for %ld channels in %ld groups, not %d", channels, groups, in.c);
     struct window w = {.size = {given->dims.dim[2], given->dims.dim[3]}};
-    struct tensor *turned = tensor_temporary(m);
-    if (read_window(m, &w) || turn_kernel(m, given, groups, turned))
+    struct tensor turned;
+    if (read_window(m, &w) || turn_kernel(m, given, groups, &turned))
         return -1;
     from = add_zeros(m, from, w.stride);
-    struct layer *l = turn_window(m, &w, in) ? NULL : new_conv(m, from, turned, &w);
+    struct layer *l = turn_window(m, &w, in) ? NULL : new_conv(m, from, &turned, &w);
     return !l || import_bias(m, l, b, 1) ? -1 : finish_picture(m, y);
 }
 
@@ -235,7 +235,8 @@ int do_pool(struct import *m, struct value *y)
     if (!w.size[0])
         return node_fail(m, "no kernel_shape");
     bool padded = w.begin[0] || w.begin[1] || w.end[0] || w.end[1], counted = attr_int(m, "count_include_pad", 0);
-    bool ceil = attr_int(m, "ceil_mode", 0), below = ceil && ceil_pads(&w, 0, in.h), right = ceil && ceil_pads(&w, 1, in.w);
+    bool ceil = attr_int(m, "ceil_mode", 0);
+    bool below = ceil && ceil_pads(&w, 0, in.h), right = ceil && ceil_pads(&w, 1, in.w);
     if (op == OP_AVGPOOL && counted && padded && (below || right))
         return node_fail(m, "ceil_mode with count_include_pad and pads is not run");
     l->exclude_pad = op == OP_AVGPOOL && (below || right || (padded && !counted));
@@ -280,29 +281,28 @@ static int dims_pads(struct import *m, int rank, long begin[], long end[])
 
 int do_pad(struct import *m, struct value *y)
 {
-    struct view *v = &y->view;
     long begin[ONNX_MAX_RANK], end[ONNX_MAX_RANK];
-    if (dims_pads(m, v->dims.rank, begin, end))
+    struct wanted wanted = {.channels = -1};
+    struct order o;
+    if (dims_pads(m, y->at.dims.rank, begin, end))
         return -1;
     if (!attr_is(m, "mode", "constant", true))
         return node_fail(m, "only padding with a constant is run");
-    struct layer *l = import_new_layer(m, OP_PAD, view_spatial(m, y));
+    for (int d = 0; d < y->at.dims.rank; d++)
+        wanted.sides[d] = begin[d] || end[d];
+    if ((y->batch >= 0 && wanted.sides[y->batch]) || view_order(m, y, &wanted, &o) < 0)
+        return node_fail(m, "only rows and columns are padded");
+    struct layer *l = import_new_layer(m, OP_PAD, y->layer);
     if (!l)
         return -1;
     l->alpha = (float)operand_number(m, 2, attr_float(m, "value", 0));
-    for (int d = 0; d < v->dims.rank; d++) {
-        if (!begin[d] && !end[d])
-            continue;
-        bool rows = v->at[AXIS_H] == d && v->size[AXIS_H] == v->dims.dim[d];
-        bool columns = v->at[AXIS_W] == d && v->size[AXIS_W] == v->dims.dim[d];
-        if (d == v->batch || rows == columns)
-            return node_fail(m, "only rows and columns are padded");
-        *(rows ? &l->pad_top : &l->pad_left) = (int)begin[d];
-        *(rows ? &l->pad_bottom : &l->pad_right) = (int)end[d];
-        v->dims.dim[d] += begin[d] + end[d];
-        v->size[rows ? AXIS_H : AXIS_W] = v->dims.dim[d];
-    }
-    return import_finish(m);
+    for (int a = AXIS_H; a <= AXIS_W; a++)
+        if (o.dim[a] >= 0) {
+            *(a == AXIS_H ? &l->pad_top : &l->pad_left) = (int)begin[o.dim[a]];
+            *(a == AXIS_H ? &l->pad_bottom : &l->pad_right) = (int)end[o.dim[a]];
+        }
+    int layer = import_finish(m);
+    return layer < 0 || view_put(m, y, &o, import_shape(m, layer)) ? -1 : layer;
 }
 
 /* ---- Upsampling ---- */
@@ -338,9 +338,10 @@ static int times(struct import *m, const struct tensor *scales, const struct ten
 int do_resize(struct import *m, struct value *y)
 {
     size_t at = m->opset < 11 ? 1 : 2;
+    struct tensor list;
     const struct tensor *sizes = import_optional(m, 3), *scales = NULL;
     if (!sizes)
-        scales = import_given(m, at) ? import_constant(m, at) : attr_tensor(m, "scales");
+        scales = import_given(m, at) ? import_constant(m, at) : attr_tensor(m, "scales", &list) ? &list : NULL;
     const struct tensor *t = sizes ? sizes : scales;
     int from = m->failed ? -1 : view_pictures(m, y), by[3];
     long axes[1];
@@ -356,6 +357,6 @@ int do_resize(struct import *m, struct value *y)
     if (in.h > NET_MAX_DIM / by[1] || in.w > NET_MAX_DIM / by[2])
         return node_fail(m, "a picture of %ldx%ld", (long)in.h * by[1], (long)in.w * by[2]);
     struct shape to = {in.c, in.h * by[1], in.w * by[2]};
-    y->view = view_nchw(m, to);
+    view_picture(y, to);
     return add_copies(m, from, to);
 }
