@@ -89,8 +89,10 @@ static int answer_frame(struct reader *r, long long number, struct err *e)
     if (got <= 0)
         return got;
     int n = inkpipe_read(r->inkpipe, f->gray, (size_t)f->width, f->width, f->height, 0, &digits);
+    if (n < 0)
+        return err_set(e, "%s", inkpipe_error(r->inkpipe));
     print_answer(r, digits, n, number);
-    return n < 0 ? err_set(e, "%s", inkpipe_error(r->inkpipe)) : 1;
+    return 1;
 }
 
 /* Print what is in the picture. A frame's number is counted here, not taken from what it says. */
