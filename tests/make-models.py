@@ -668,6 +668,8 @@ def hostile():
     shape = tensor("shape", [4], T.INT64, raw=np.array([8192, 1, 3, 3]).tobytes())
     costly("depthwise", [floats("k", 8192, 1, 1, 1), shape], node("Conv", ["x", "k"], ["a"]),
            node("ConstantOfShape", ["shape"], ["w"]), node("Conv", ["a", "w"], group=8192))
+    bad_graph("large-picture", [node("GlobalAveragePool", ["x"])],
+              inputs=[("x", T.FLOAT, ["N", 1, 8192, 8192])])
     bad_graph("large-input", [node("MaxPool", ["x"], kernel_shape=[5792] * 2)],
               inputs=[("x", T.FLOAT, ["N", 2, 5792, 5792])])
     none = tensor("none", [1 << 26, 0])

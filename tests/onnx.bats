@@ -126,7 +126,7 @@ compare() {
 
 @test "a small model that asks for much memory is not given it" {
     printf 'P5 8 8 255\n%064d' 0 >frame.pgm
-    for name in bomb huge-side overflow deep wide-border depthwise large-input much-of-nothing doubled resize-large expand-large function-bomb function-names; do
+    for name in bomb huge-side overflow deep wide-border depthwise large-input large-picture much-of-nothing doubled resize-large expand-large function-bomb function-names; do
         [ "$(peak cnn-predict -m "$MODELS/bad/$name.onnx" frame.pgm)" -lt 100 ]
     done
 }

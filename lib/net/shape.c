@@ -227,16 +227,31 @@ static int64_t in_blocks(int channels)
     return ((int64_t)channels + NET_BLOCK - 1) / NET_BLOCK * NET_BLOCK;
 }
 
-/* The floats that an activation takes up in memory, with the padding of the layer `border` around it
- * (NULL: none). A single channel is not padded to a block. */
-static int64_t kept(struct shape s, const struct layer *border)
+/* Whether layer i is a picture of a single channel that is not padded to a block: the network's input, read
+ * by one convolution alone. */
+static bool is_plain(const struct net *net, int i)
 {
+    int readers = 0;
+    if (i > 0 || net->layer[i].out.c > 1)
+        return false;
+    for (int k = 1; k < net->layers; k++)
+        for (int j = 0; j < 2; j++)
+            if (net->layer[k].in[j] == i)
+                readers += net->layer[k].op == OP_CONV ? 1 : 2;
+    return readers == 1;
+}
+
+/* The floats that layer i's output takes up in memory, with the padding of the layer `border` around it
+ * (NULL: none). */
+static int64_t kept(const struct net *net, int i, const struct layer *border)
+{
+    struct shape s = net->layer[i].out;
     int64_t h = s.h, w = s.w;
     if (border) {
         h += border->pad_top + border->pad_bottom;
         w += border->pad_left + border->pad_right;
     }
-    return (s.c == 1 ? 1 : in_blocks(s.c)) * h * w;
+    return (is_plain(net, i) ? 1 : in_blocks(s.c)) * h * w;
 }
 
 /* The floats of layer i's output and, when it pads, of a padded copy of its input; where values are moved,
@@ -244,13 +259,13 @@ static int64_t kept(struct shape s, const struct layer *border)
 static int64_t activation(const struct net *net, int i)
 {
     const struct layer *l = &net->layer[i];
-    int64_t n = kept(l->out, NULL);
+    int64_t n = kept(net, i, NULL);
     if (l->op == OP_RESHAPE || l->op == OP_CONCAT)
         n += shape_size(l->out);
     if (l->op == OP_SLICE)
         n += shape_size(net->layer[l->in[0]].out);
     bool padded = l->pad_top || l->pad_left || l->pad_bottom || l->pad_right;
-    return padded && l->in[0] >= 0 ? n + kept(net->layer[l->in[0]].out, l) : n;
+    return padded && l->in[0] >= 0 ? n + kept(net, l->in[0], l) : n;
 }
 
 /* The floats of layer i's weights packed for the kernels: blocks of channels, groups spread over all
@@ -274,7 +289,7 @@ static int64_t work(const struct net *net, int i)
     const struct layer *l = &net->layer[i];
     if (l->op == OP_CONV || l->op == OP_DENSE)
         return packed(net, i) * l->out.h * l->out.w;
-    return kept(l->out, NULL) * (l->op == OP_MAXPOOL || l->op == OP_AVGPOOL ? (int64_t)l->r * l->s : 1);
+    return kept(net, i, NULL) * (l->op == OP_MAXPOOL || l->op == OP_AVGPOOL ? (int64_t)l->r * l->s : 1);
 }
 
 /* Bound the sums over the net, once, before memory is allocated. Each term is below 2^63: work is computed
