@@ -141,6 +141,28 @@ says() {
     [ -z "$(find . -name '*.tmp*')" ]
 }
 
+@test "a full disk is said, takes nothing away, and is made up for once there is room" {
+    check 2> >(cat >talk) # which may grow
+    prlimit --pid "$CHECK" --fsize=0:unlimited
+    xdotool key 3 key Return
+    sleep 0.3
+    kill -0 "$CHECK" # it goes on
+    cmp marks.tsv before.tsv
+    prlimit --pid "$CHECK" --fsize=unlimited
+    xdotool key 7
+    wait_for says kg 2 37.1
+    says id 1 717
+    prlimit --pid "$CHECK" --fsize=0:unlimited
+    cp marks.tsv before.tsv
+    xdotool key 2 key q
+    status=0
+    wait "$CHECK" || status=$?
+    [ "$status" -eq 1 ]
+    cmp marks.tsv before.tsv
+    wait_for grep -qx "xcheck: marks.tsv: cannot write: File too large" talk
+    [ -z "$(find . -name '*.tmp*')" ]
+}
+
 @test "-l appends the corrected cells with their labels, and not what was undone" {
     cell id 0 9 box >more.pgm
     cp more.pgm old.pgm
