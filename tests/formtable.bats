@@ -258,3 +258,15 @@ assert rows[0]["id"] == "012" and rows[0]["name"] == "Ada, \"Countess\"", rows'
     [ "$(column id | cksum)" = "$(cut -f 1 ids.tsv | cksum)" ]
     [ "$(peak formtable f.form in)" -lt 64 ]
 }
+
+# bats test_tags=once
+@test "pages on which nothing can be told take bounded time and memory" {
+    printf 'page a4\nfield a digits 4\nfield b digits 4\nfield c digits 4\nfield v digits 12 = a * b * c\n' >f.form
+    for field in 'a 4' 'b 4' 'c 4' 'v 12'; do
+        for ((i = 0; i < ${field#* }; i++)); do
+            cell 1 "${field% *}" $i 0:0.1,1:0.1,2:0.1,3:0.1,4:0.1,5:0.1,6:0.1,7:0.1,8:0.1,9:0.1
+        done
+    done >in
+    (ulimit -v 400000 -t 20 && formtable f.form in >out)
+    [ "$(column v)" = "????????????" ]
+}

@@ -60,3 +60,38 @@ int bag_add(struct bag *b, int64_t key, double weight, enum semiring ring, struc
     *slot = (uint32_t)b->n;
     return !b->dense && 2 * b->n > b->slots ? enlarge(b, e) : 0;
 }
+
+static int compare_weights(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+int bag_keep(struct bag *b, size_t most, struct err *e)
+{
+    if (b->n <= most)
+        return 0;
+    double *sorted = malloc(b->n * sizeof *sorted);
+    if (!sorted)
+        return err_set(e, "out of memory");
+    memcpy(sorted, b->weight, b->n * sizeof *sorted);
+    qsort(sorted, b->n, sizeof *sorted, compare_weights);
+    double least = sorted[most - 1];
+    size_t heavier = 0, n = 0;
+    while (sorted[heavier] > least)
+        heavier++;
+    free(sorted);
+    size_t equal = most - heavier; /* of those that weigh `least`, so many */
+    memset(b->slot, 0, b->slots * sizeof *b->slot);
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->weight[i] < least || (b->weight[i] == least && equal == 0))
+            continue;
+        equal -= b->weight[i] == least;
+        b->key[n] = b->key[i];
+        b->weight[n] = b->weight[i];
+        *bag_slot(b, b->key[n]) = (uint32_t)n + 1;
+        n++;
+    }
+    b->n = n;
+    return 0;
+}

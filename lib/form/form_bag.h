@@ -31,6 +31,9 @@ void bag_free(struct bag *b);
 /* A key outside the range is a mistake. Returns 0 or -1. */
 int bag_add(struct bag *b, int64_t key, double weight, enum semiring ring, struct err *e);
 
+/* Keep the `most` heaviest keys; of those that weigh the same, which came first. Returns 0 or -1. */
+int bag_keep(struct bag *b, size_t most, struct err *e);
+
 /* The slot of key, or the free one where it belongs. (The mixer is that of splitmix64.) */
 static inline uint32_t *bag_slot(const struct bag *b, int64_t key)
 {

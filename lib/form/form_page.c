@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define MIN_INSIDE 1e-13 /* A value of a node that weighs less, beside the node's best, is left out. */
+#define MAX_SIDE 1024    /* Where an operator's sides make more pairs of values than the square of this, the */
+                         /* heaviest so many of each are looked at, or more of one where the other has fewer. */
 #define MIN_CHANGE 1e-14 /* A message has changed when a weight in it, of at most 1, did by more. */
 #define MAX_SWEEPS 40    /* So many times at most all factors speak; graphs without loops need fewer. */
 #define MAX_TIE 1e-9     /* Two weights are equal when they differ by no larger a part. */
@@ -162,11 +164,23 @@ static double heaviest(const struct bag *b)
     return most;
 }
 
+/* Leave out the least of both sides' values, so that they do not make too many pairs. */
+static int limit_pairs(struct bag *left, struct bag *right, struct err *e)
+{
+    struct bag *less = left->n < right->n ? left : right, *more = less == left ? right : left;
+    size_t pairs = MAX_SIDE * MAX_SIDE, most = less->n < MAX_SIDE ? less->n : MAX_SIDE;
+    if (more->n == 0 || less->n <= pairs / more->n)
+        return 0;
+    return bag_keep(less, most, e) || bag_keep(more, pairs / most, e) ? -1 : 0;
+}
+
 /* The convolution of both sides of an operator. */
 static int combine(struct work *w, int node)
 {
     const struct form_node *n = &w->x->node[node];
-    const struct bag *left = &w->p->inside[n->left], *right = &w->p->inside[n->right];
+    struct bag *left = &w->p->inside[n->left], *right = &w->p->inside[n->right];
+    if (limit_pairs(left, right, w->e))
+        return -1;
     double least = heaviest(left) * heaviest(right) * MIN_INSIDE;
     for (size_t i = 0; i < left->n; i++)
         for (size_t j = 0; j < right->n; j++) {
