@@ -361,7 +361,9 @@ static int predict_stream(struct predict *p, const char *name, struct err *e)
             p->limit = 1; /* a slow reader: more would be old when it comes to them */
     }
     answer(p);
-    end_word(p);
+    if (got >= 0)
+        end_word(p);
+    p->words.open = false; /* of a number that is cut off nothing is said: its part would be another */
     if (got == 0 && p->frames == before && !p->done)
         got = err_set(e, "no frames") | err_at(e, file_shown(frame_stream_name(r)), -1);
     frame_free(&f);

@@ -243,6 +243,15 @@ mark() {
     done
 }
 
+@test "-w: of a number that a damaged stream cuts off nothing is said" {
+    mark 1 2 ,, 3 4 5 >in
+    head -c -1 in >cut
+    run --separate-stderr cnn-predict -w cut in
+    [ "$status" -eq 1 ]
+    [ "$(cut -f 1,3 <<<"$output" | tr '\t\n' '  ')" = '12 cut 12 in 345 in ' ]
+    [[ $stderr == "cnn-predict: cut: "* ]]
+}
+
 @test "-w writes the signs of a number where they stand" {
     mark 3 . 1 4 ,, 1 2 , 5 0 ,, - 5 ,, 1 2 / 0 3 / 2 4 '|' 1 7 : 4 5 ,, 1 + 2 = 3 >in
     run -0 pipe 'cnn-predict -w in | cut -f1'
