@@ -1,7 +1,7 @@
 /* Running a network.
  *   in   a plan (infer_plan.c), images
  *   out  logits
- * Each step calls a kernel on the values in the arena of its thread. */
+ * Each operation calls a kernel on the values in the arena of its thread. */
 #include "infer_plan.h"
 
 #include <math.h>
@@ -14,112 +14,33 @@
 /* The address of value v of image i of a group. */
 static float *value_at(const struct infer *p, float *arena, int v, int i)
 {
-    return arena + p->value[v].place + i * p->value[v].image;
+    return arena + p->program.value[v].place + i * p->program.value[v].image;
 }
 
 /* The pixels of a value whose memory is x: of an image inside its border, or of n images of a matrix. */
 static struct view view_of(const struct infer *p, int value, float *x, int n)
 {
-    const struct value *v = &p->value[value];
-    const struct layout *l = &v->layout;
+    const struct value *v = &p->program.value[value];
     if (v->matrix)
         return (struct view){x, matrix_blocks(v->shape), 1, n, 0, (long)p->chunk * BLOCK};
-    return (struct view){x + l->origin, l->blocks, l->shape.h, l->shape.w, l->row, l->block};
+    return layout_view(&v->act, x);
 }
 
-/* The same of a pool's input, from the first window on. */
-static struct view windows_of(const struct infer *p, const struct step *s, float *x)
-{
-    struct view v = view_of(p, s->x, x, 1);
-    v.p = x + s->start;
-    return v;
-}
-
-static void run_pad(const struct infer *p, const struct step *s, const float *x, float *y)
-{
-    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
-    size_t bytes = (size_t)(from->shape.w * from->pixel) * sizeof(float);
-    for (int b = 0; b < from->blocks; b++)
-        for (int r = 0; r < from->shape.h; r++)
-            memcpy(y + s->start + b * to->block + r * to->row,
-                   x + from->origin + b * from->block + r * from->row, bytes);
-}
-
-int lanes_of(const struct value *v, int b)
-{
-    struct shape s = v->shape;
-    long first = (long)b * BLOCK, all = s.c;
-    if (v->matrix && s.c < BLOCK)
-        all = (long)s.c * s.h * s.w;
-    else if (v->matrix)
-        first = (long)b / (s.h * s.w) * BLOCK;
-    return all - first < BLOCK ? (int)(all - first) : BLOCK;
-}
-
-static void run_each(const struct infer *p, const struct step *s, struct view x, struct view y)
-{
-    pointwise_function *f = pointwise_of(&s->layer);
-    for (int b = 0; b < y.blocks; b++) {
-        int lanes = lanes_of(&p->value[s->y], b);
-        for (int r = 0; r < y.rows; r++) {
-            const float *xr = x.p + b * x.block + r * x.row;
-            float *yr = y.p + b * y.block + r * y.row;
-            for (long i = 0; i < (long)y.pixels * BLOCK; i++)
-                yr[i] = i % BLOCK < lanes ? f(&s->layer, xr[i]) : 0;
-        }
-    }
-}
-
-/* One output pixel of a pool over block `x` of an image; the window is clipped to the image. */
-static void pool_pixel(const struct layer *l, const struct layout *from, const float *x, int p,
-                       int q, float *y)
-{
-    bool most = l->op == OP_MAXPOOL;
-    int count = 0;
-    for (int c = 0; c < BLOCK; c++)
-        y[c] = most ? -INFINITY : 0;
-    for (int r = 0; r < l->r; r++)
-        for (int s = 0; s < l->s; s++) {
-            long h = (long)p * l->stride_h - l->pad_top + (long)r * l->dilation_h;
-            long w = (long)q * l->stride_w - l->pad_left + (long)s * l->dilation_w;
-            if (h < 0 || h >= from->shape.h || w < 0 || w >= from->shape.w)
-                continue;
-            const float *cell = x + from->origin + h * from->row + w * BLOCK;
-            count++;
-            for (int c = 0; c < BLOCK; c++)
-                y[c] = most ? fmaxf(y[c], cell[c]) : y[c] + cell[c];
-        }
-    if (!l->exclude_pad)
-        count = l->r * l->s;
-    for (int c = 0; c < BLOCK && !most && count; c++)
-        y[c] /= (float)count;
-}
-
-static void run_anypool(const struct infer *p, const struct step *s, const float *x, float *y)
-{
-    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
-    for (int b = 0; b < to->blocks; b++)
-        for (int r = 0; r < to->shape.h; r++)
-            for (int q = 0; q < to->shape.w; q++)
-                pool_pixel(&s->layer, from, x + b * from->block, r, q,
-                           y + to->origin + b * to->block + r * to->row + q * BLOCK);
-}
-
-/* What a step is run on. */
+/* What operations are run on. */
 struct run {
     float *arena, *scratch;
     float *logits;  /* of the chunk's images */
     int image, row; /* the image of its group, and of its chunk */
-    int n;          /* images at once: of STEP_WINOGRAD, and where the output is a matrix */
+    int n;          /* images at once: of Winograd's convolution, and where the output is a matrix */
 };
 
 /* A dense layer goes through its blocks of output channels two by two, in every other run backward: of
  * weights that do not fit the cache, the last ones read are still there. */
-static void run_dense(const struct infer *p, const struct step *s, int n, const float *x, float *y)
+static void run_dense(const struct infer *p, const struct operation *op, int n, const float *x, float *y)
 {
-    int pairs = (s->conv.blocks + 1) / 2;
+    int pairs = (op->forward.v.conv.blocks + 1) / 2;
     for (int i = 0; i < pairs; i++) {
-        struct conv v = s->conv;
+        struct conv v = op->forward.v.conv;
         int b = 2 * (p->backward ? pairs - 1 - i : i);
         v.blocks = v.blocks - b < 2 ? 1 : 2;
         v.pixels = n;
@@ -131,129 +52,143 @@ static void run_dense(const struct infer *p, const struct step *s, int n, const 
     }
 }
 
-static void run_winograd(const struct infer *p, const struct step *s, const struct run *r,
-                         const float *x, const float *x2, float *y)
+static void run_conv(const struct infer *p, const struct operation *op, const struct run *r, const float *x,
+                     const float *x2, float *y)
 {
-    struct winograd v = s->winograd;
-    v.count = r->n * winograd_tiles(v.conv.rows, v.conv.pixels, v.dilation);
+    struct winograd v = op->forward.v;
+    v.count *= r->n;
     v.scratch = r->scratch;
-    v.add = x2 ? x2 + p->value[s->x2].layout.origin : NULL;
-    p->k->winograd(&v, x + s->start, y + p->value[s->y].layout.origin);
+    v.add = x2 ? x2 + p->program.value[op->x2].act.origin : NULL;
+    product_run(p->k, &op->forward, &v, x + op->start, y + p->program.value[op->y].act.origin);
 }
 
-static void run_step(const struct infer *p, const struct step *s, const struct run *r)
+static void run_pool(const struct infer *p, const struct operation *op, struct view x, struct view y)
 {
-    const struct layout *from = &p->value[s->x].layout, *to = &p->value[s->y].layout;
-    float *x = value_at(p, r->arena, s->x, r->image), *y = value_at(p, r->arena, s->y, r->image);
-    float *x2 = s->x2 < 0 ? NULL : value_at(p, r->arena, s->x2, r->image);
-    struct view xv = view_of(p, s->x, x, r->n), yv = view_of(p, s->y, y, r->n);
-    switch (s->kind) {
-    case STEP_CONV:
-        if (p->value[s->y].matrix)
-            run_dense(p, s, r->n, x, y);
-        else
-            p->k->conv(&s->conv, x + s->start, y + to->origin);
+    if (pool_is_plain(&op->layer))
+        plain_pool(&op->layer, x, y);
+    else if (op->op == OP_MAXPOOL)
+        p->k->maxpool(&op->pool, x, y);
+    else
+        p->k->sumpool(&op->pool, op->factor, x, y);
+}
+
+/* Run OP_RESHAPE, OP_CONCAT or OP_SLICE: out of the blocks of each input into a list in the order C H W, and from
+ * there into those of the output. */
+static void run_moved(const struct infer *p, const struct operation *op, const float *x, const float *x2,
+                      float *list, float *y)
+{
+    const struct value *value = p->program.value;
+    struct shape s = value[op->x].shape;
+    layout_get(&value[op->x].act, x, list);
+    if (x2)
+        layout_get(&value[op->x2].act, x2, list + (long)s.c * s.h * s.w);
+    memset(y, 0, (size_t)value[op->y].act.size * sizeof *y);
+    layout_put(&value[op->y].act, list + (op->op == OP_SLICE ? (long)op->layer.first * s.h * s.w : 0), y);
+}
+
+static void run_operation(const struct infer *p, const struct operation *op, const struct run *r)
+{
+    const struct value *from = &p->program.value[op->x], *to = &p->program.value[op->y];
+    float *x = value_at(p, r->arena, op->x, r->image), *y = value_at(p, r->arena, op->y, r->image);
+    float *x2 = op->x2 < 0 ? NULL : value_at(p, r->arena, op->x2, r->image);
+    struct view xv = view_of(p, op->x, x, r->n), yv = view_of(p, op->y, y, r->n);
+    switch (op->op) {
+    case OP_CONV:
+        run_conv(p, op, r, x, x2, y);
         break;
-    case STEP_WINOGRAD:
-        run_winograd(p, s, r, x, x2, y);
+    case OP_DENSE:
+        run_dense(p, op, r->n, x, y);
         break;
-    case STEP_AFFINE:
-        p->k->affine(xv, s->memory, s->memory + yv.blocks * BLOCK, s->relu, yv);
+    case OP_BATCHNORM:
+        p->k->affine(xv, op->memory, op->memory + yv.blocks * BLOCK, op->relu, yv);
         break;
-    case STEP_RELU:
+    case OP_RELU:
         p->k->relu(xv, yv);
         break;
-    case STEP_ADD:
-        p->k->add(xv, view_of(p, s->x2, x2, r->n), s->relu, yv);
+    case OP_ADD:
+        p->k->add(xv, view_of(p, op->x2, x2, r->n), op->relu, yv);
         break;
-    case STEP_MAXPOOL:
-        p->k->maxpool(&s->pool, windows_of(p, s, x), yv);
+    case OP_MAXPOOL:
+    case OP_AVGPOOL:
+    case OP_GLOBALPOOL:
+        run_pool(p, op, xv, yv);
         break;
-    case STEP_SUMPOOL:
-        p->k->sumpool(&s->pool, s->factor, windows_of(p, s, x), yv);
+    case OP_INPUT:
+        pad_image(op, &from->act, x, &to->act, y);
         break;
-    case STEP_PAD:
-        run_pad(p, s, x, y);
+    case OP_FLATTEN:
+        matrix_put(&from->act, x, y, p->chunk, r->row);
         break;
-    case STEP_MATRIX:
-        matrix_put(from, x, y, p->chunk, r->row);
+    case OP_SOFTMAX:
+        layout_get(&from->act, x, r->logits + (long)r->row * p->outputs);
         break;
-    case STEP_LOGITS:
-        layout_get(from, x, r->logits + (long)r->row * p->outputs);
+    case OP_RESHAPE:
+    case OP_CONCAT:
+    case OP_SLICE:
+        run_moved(p, op, x, x2, r->scratch, y);
         break;
-    case STEP_EACH:
-        run_each(p, s, xv, yv);
+    case OP_MUL:
+        plain_mul(xv, view_of(p, op->x2, x2, r->n), yv);
         break;
-    case STEP_ANYPOOL:
-        run_anypool(p, s, x, y);
+    case OP_DYNAMIC:
+        plain_dynamic(from, xv, yv);
         break;
-    case STEP_UNBLOCK:
-        layout_get(from, x, y + s->start);
+    case OP_UPSAMPLE:
+    case OP_ZEROSTUFF:
+        plain_upsample(&op->layer, xv, yv);
         break;
-    case STEP_BLOCK:
-        memset(y, 0, (size_t)to->size * sizeof *y);
-        layout_put(to, x + s->start, y);
-        break;
-    case STEP_MUL:
-        plain_mul(xv, view_of(p, s->x2, x2, r->n), yv);
-        break;
-    case STEP_UPSAMPLE:
-        plain_upsample(&s->layer, xv, yv);
-        break;
-    case STEP_DYNAMIC:
-        plain_dynamic(&p->value[s->x], xv, yv);
-        break;
+    default:
+        plain_each(&op->layer, to, xv, yv);
     }
 }
 
-static void measure_step(const struct infer *p, int s, const struct run *r)
+static void measure(const struct infer *p, int i, const struct run *r)
 {
     double start = p->profile ? clock_now() : 0;
-    run_step(p, &p->step[s], r);
+    run_operation(p, &p->program.operation[i], r);
     if (p->profile)
-        p->profile[s].seconds += clock_now() - start;
+        p->profile[i].seconds += clock_now() - start;
 }
 
-/* Run on r the steps of a phase from order[i] on. Returns the index behind them. */
-static int run_phase(const struct infer *p, enum phase phase, int i, const struct run *r)
+/* Run on r the operations of a phase from order[i] on. Returns the index behind them. */
+static int run_phase(const struct infer *p, enum phase_of phase, int i, const struct run *r)
 {
-    for (; i < p->steps && p->step[p->order[i]].phase == phase; i++)
-        measure_step(p, p->order[i], r);
+    for (; i < p->program.operations && p->program.operation[p->order[i]].phase == phase; i++)
+        measure(p, p->order[i], r);
     return i;
 }
 
-/* Run the first two phases on a group of n images of the chunk, from `first` on. Returns how many steps
+/* Run the first two phases on a group of n images of the chunk, from `first` on. Returns how many operations
  * that were. */
 static int run_group(const struct infer *p, const float *x, struct run *r, int first, int n)
 {
+    const struct program *g = &p->program;
     int done = 0;
     for (int i = 0; i < n; i++) {
         r->image = i;
         r->row = first + i;
         r->n = 1;
-        layout_put(&p->value[p->input].layout, x + (first + i) * p->input_size,
-                   value_at(p, r->arena, p->input, i));
+        layout_put(&g->value[g->input].act, x + (first + i) * p->input_size,
+                   value_at(p, r->arena, g->input, i));
         done = run_phase(p, OF_IMAGE, 0, r);
     }
-    for (; done < p->steps && p->step[p->order[done]].phase == OF_GROUP; done++) {
-        bool at_once = p->step[p->order[done]].kind == STEP_WINOGRAD;
+    for (; done < g->operations && g->operation[p->order[done]].phase == OF_GROUP; done++) {
+        bool at_once = g->operation[p->order[done]].forward.fast;
         r->n = at_once ? n : 1;
         for (r->image = 0; r->image < (at_once ? 1 : n); r->image++) {
             r->row = first + r->image;
-            measure_step(p, p->order[done], r);
+            measure(p, p->order[done], r);
         }
     }
     r->image = 0;
     return done;
 }
 
-/* Copy the logits of the n images of a chunk out, unless STEP_LOGITS has. */
+/* Copy the logits of the n images of a chunk out of a matrix. */
 static void take_logits(const struct infer *p, const float *arena, int n, float *logits)
 {
-    if (p->output < 0)
-        return;
-    const struct value *out = &p->value[p->output];
-    for (int i = 0; i < n; i++)
+    const struct value *out = &p->program.value[p->program.output];
+    for (int i = 0; i < n && !p->copied; i++)
         for (long k = 0; k < p->outputs; k++) {
             long at = matrix_at(out->shape, k);
             *logits++ = arena[out->place + (at / BLOCK * p->chunk + i) * BLOCK + at % BLOCK];
@@ -281,21 +216,35 @@ static void run_chunk(void *arg, int item, int thread)
     take_logits(p, arena, n, logits);
 }
 
+/* How an operation is done. */
+static const char *how(const struct operation *op)
+{
+    switch (op->op) {
+    case OP_CONV:
+    case OP_DENSE:
+        return op->forward.fast ? "Winograd" : "direct";
+    case OP_INPUT:
+        return "padding";
+    case OP_FLATTEN:
+        return "gathering";
+    case OP_SOFTMAX:
+        return "copying";
+    default:
+        return op->op > OP_BOXES ? "plain" : "by itself";
+    }
+}
+
 const struct infer_step *infer_profile(struct infer *p, int *count)
 {
-    static const char *const how[] = {
-        [STEP_CONV] = "direct", [STEP_WINOGRAD] = "Winograd", [STEP_AFFINE] = "by itself",
-        [STEP_RELU] = "by itself", [STEP_ADD] = "by itself", [STEP_MAXPOOL] = "by itself",
-        [STEP_SUMPOOL] = "by itself", [STEP_PAD] = "padding", [STEP_MATRIX] = "gathering",
-        [STEP_LOGITS] = "copying",        [STEP_EACH] = "plain", [STEP_ANYPOOL] = "plain",
-        [STEP_UNBLOCK] = "reshaping", [STEP_BLOCK] = "reshaping", [STEP_MUL] = "plain",
-        [STEP_UPSAMPLE] = "plain", [STEP_DYNAMIC] = "plain"};
-    *count = p->steps;
-    if (!p->profile && p->steps)
-        p->profile = pages_take(p->pages, (size_t)p->steps, sizeof *p->profile);
-    for (int i = 0; p->profile && i < p->steps; i++) {
-        const struct step *s = &p->step[i];
-        p->profile[i] = (struct infer_step){s->first, s->last, how[s->kind], s->multiplies, 0};
+    *count = p->program.operations;
+    if (!p->profile && *count)
+        p->profile = pages_take(p->pages, (size_t)*count, sizeof *p->profile);
+    for (int i = 0; p->profile && i < *count; i++) {
+        const struct operation *op = &p->program.operation[i];
+        const struct packing *pk = &op->forward.pack;
+        double multiplies = pk->size ? (double)pk->k * pk->c / pk->groups * pk->r * pk->s : 0;
+        p->profile[i] = (struct infer_step){op->first, op->last, how(op),
+                                            multiplies * op->layer.out.h * op->layer.out.w, 0};
     }
     return p->profile;
 }

@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan.h"
+#include "program.h"
 
 #define MAX_BYTES (1L << 30) /* A value or weight has at most so many bytes. */
 
 /* Bytes that mean (byte - zero) * scale: [top + h + bottom][left + w + right][channels], one behind
  * another for the images of the chunk where a dense layer reads them (matrix); or, real, floats. */
-struct value {
+struct tensor {
     struct shape shape;
     int channels; /* shape.c rounded up to a multiple of BLOCK; 1 of a gray input */
     struct border border;
@@ -42,7 +42,7 @@ struct int8 {
     const struct kernels8 *k;
     struct pages *pages; /* all memory, this too */
     int chunk, threads, values, steps, outputs;
-    struct value *value;
+    struct tensor *value;
     struct step *step;
     long arena_size;
     uint8_t **arena; /* [threads] */
@@ -105,12 +105,12 @@ static bool read_quantize(const struct layer *l, float *scale, int *zero)
  * index, or -1 when it is too large. */
 static int new_value(struct planner *b, struct shape shape, int channels, int next)
 {
-    struct value *v = &b->p->value[b->p->values];
+    struct tensor *v = &b->p->value[b->p->values];
     struct border border = {0};
     int reader = reader_of(b, next);
     if (is_op(b, reader, OP_CONV))
         border = layer_border(&b->net->layer[reader]);
-    *v = (struct value){.shape = shape, .channels = channels, .border = border};
+    *v = (struct tensor){.shape = shape, .channels = channels, .border = border};
     v->matrix = (ends(b, reader) && shape.h * shape.w == 1) || is_op(b, reader, OP_DENSE) ||
                 is_op(b, reader, OP_FLATTEN) || is_op(b, reader, OP_RESHAPE);
     v->row = (long)(border.left + shape.w + border.right) * channels;
@@ -140,7 +140,7 @@ struct window {
     int r, s, span, runs;
 };
 
-static struct window window_of(const struct layer *l, const struct value *x)
+static struct window window_of(const struct layer *l, const struct tensor *x)
 {
     struct window w = {l->r, l->s, l->dilation_w == 1 ? l->s : 1, 0};
     if (l->op == OP_DENSE)
@@ -149,7 +149,7 @@ static struct window window_of(const struct layer *l, const struct value *x)
     return w;
 }
 
-static void fill_offsets(const struct window *w, const struct layer *l, const struct value *x,
+static void fill_offsets(const struct window *w, const struct layer *l, const struct tensor *x,
                          int *offset)
 {
     for (int i = 0; i < w->runs; i++) {
@@ -180,7 +180,7 @@ static bool whole_weight(const struct layer *l, int k, long i, int *whole)
 
 /* Pack weights and bias of output k. Returns false when a sum could exceed 32 bits, or 30 after the
  * factor, or a weight is no multiple of the step. */
-static bool pack_output(const struct layer *l, const struct value *x, const struct window *w, int k,
+static bool pack_output(const struct layer *l, const struct tensor *x, const struct window *w, int k,
                         const struct conv8 *v, int8_t *packed, float factor, int32_t *bias)
 {
     int pixels = w->r * w->s;
@@ -217,7 +217,7 @@ static bool is_narrow(const int8_t *w, long size)
 
 /* Set weights, factors and bias of layer l, whose output is y. */
 static int fill_conv(struct pages *pages, struct step *s, const struct layer *l, const struct window *w,
-                     const struct value *x, const struct value *y)
+                     const struct tensor *x, const struct tensor *y)
 {
     struct conv8 *v = &s->conv;
     long channels = (long)v->blocks * BLOCK, quad = BLOCK * QUAD;
@@ -262,9 +262,9 @@ static int added_by(const struct planner *b, int i, struct shape shape)
 }
 
 /* Fuse into s the sum with value `other`, which has y's shape. */
-static void fuse_sum(struct planner *b, struct step *s, int other, const struct value *y)
+static void fuse_sum(struct planner *b, struct step *s, int other, const struct tensor *y)
 {
-    const struct value *v = &b->p->value[other];
+    const struct tensor *v = &b->p->value[other];
     s->x2 = other;
     s->conv.add_row = v->row;
     s->conv.add_zero = v->zero;
@@ -275,7 +275,7 @@ static void fuse_sum(struct planner *b, struct step *s, int other, const struct 
 static int plan_conv(struct planner *b)
 {
     const struct layer *l = &b->net->layer[b->i];
-    struct value x = b->p->value[b->value];
+    struct tensor x = b->p->value[b->value];
     bool dense = l->op == OP_DENSE;
     struct border need = dense ? (struct border){0} : layer_border(l);
     if (!l->step || l->groups != 1 || (!dense && (b->dense || b->flat)) ||
@@ -288,7 +288,7 @@ static int plan_conv(struct planner *b)
     int other = dense ? -1 : added_by(b, next, l->out);
     next = skip_idle(b, next + (other >= 0));
     bool real = ends(b, next);
-    struct value made = {0};
+    struct tensor made = {0};
     if (!real && (next == b->net->layers ||
                   !read_quantize(&b->net->layer[next], &made.scale, &made.zero)))
         return -1;
@@ -296,7 +296,7 @@ static int plan_conv(struct planner *b)
     int y = new_value(b, l->out, padded(l->out.c), next);
     if (y < 0)
         return -1;
-    struct value *to = &b->p->value[y];
+    struct tensor *to = &b->p->value[y];
     to->real = real;
     if (real && !to->matrix)
         to->size = to->row; /* of a map there is room for a row (run_map) */
@@ -328,7 +328,7 @@ static int plan_conv(struct planner *b)
 static int plan_pool(struct planner *b)
 {
     const struct layer *l = &b->net->layer[b->i];
-    struct value x = b->p->value[b->value], made = x;
+    struct tensor x = b->p->value[b->value], made = x;
     bool mean = l->op != OP_MAXPOOL;
     int next = mean ? skip_idle(b, b->i + 1) : b->i;
     if (l->dilation_h != 1 || l->dilation_w != 1 || has_border(layer_border(l)) || b->flat || b->dense ||
@@ -350,7 +350,7 @@ static int plan_pool(struct planner *b)
 static int plan_layer(struct planner *b)
 {
     const struct layer *l = &b->net->layer[b->i];
-    const struct value *v = &b->p->value[b->value];
+    const struct tensor *v = &b->p->value[b->value];
     float scale;
     int zero;
     switch (l->op) {
@@ -407,11 +407,11 @@ static int plan_layers(struct planner *b)
     for (b->i = 2; !ends(b, b->i); b->value_of[b->i - 1] = b->value)
         if (p->value[b->value].real || plan_layer(b))
             return -1;
-    const struct value *last = &p->value[b->value];
+    const struct tensor *last = &p->value[b->value];
     return p->steps && (last->matrix || last->real) ? 0 : -1;
 }
 
-static long bytes_of(const struct int8 *p, const struct value *v)
+static long bytes_of(const struct int8 *p, const struct tensor *v)
 {
     long bytes = v->size * (v->real ? (long)sizeof(float) : 1) * (v->matrix ? p->chunk : 1);
     return (bytes + INT8_SLACK + 63) / 64 * 64;
@@ -467,14 +467,14 @@ void int8_set_kernels(struct int8 *p, const struct kernels8 *k)
 /* ---- Running it ---- */
 
 /* The address of image i of a value. */
-static uint8_t *image_of(const struct value *v, uint8_t *arena, int i)
+static uint8_t *image_of(const struct tensor *v, uint8_t *arena, int i)
 {
     return arena + v->place + (v->matrix ? i * v->size : 0);
 }
 
 static void read_input(const struct int8 *p, const float *x, uint8_t *to)
 {
-    const struct value *v = &p->value[0];
+    const struct tensor *v = &p->value[0];
     struct shape s = v->shape;
     if (v->channels == 1 && v->row == s.w) {
         p->k->quantize((long)s.h * s.w, x, v->scale, v->zero, to + v->origin);
@@ -491,8 +491,8 @@ static void read_input(const struct int8 *p, const float *x, uint8_t *to)
         }
 }
 
-static void mean_pixel(const struct int8 *p, const struct step *s, const struct value *x,
-                       const struct value *y, const uint8_t *window, uint8_t *to)
+static void mean_pixel(const struct int8 *p, const struct step *s, const struct tensor *x,
+                       const struct tensor *y, const uint8_t *window, uint8_t *to)
 {
     int32_t zeros = s->pool.r * s->pool.s * x->zero;
     for (int c = 0; c < x->channels; c += BLOCK) {
@@ -513,7 +513,7 @@ static void mean_pixel(const struct int8 *p, const struct step *s, const struct 
 
 static void run_mean(const struct int8 *p, const struct step *s, const uint8_t *x, uint8_t *y)
 {
-    const struct value *from = &p->value[s->x], *to = &p->value[s->y];
+    const struct tensor *from = &p->value[s->x], *to = &p->value[s->y];
     for (int r = 0; r < to->shape.h; r++)
         for (int q = 0; q < to->shape.w; q++)
             mean_pixel(p, s, from, to,
@@ -536,7 +536,7 @@ static struct conv8 conv_of(const struct int8 *p, const struct step *s, uint8_t 
 /* Run a step on image i, or, of a dense layer, on n images. */
 static void run_step(const struct int8 *p, const struct step *s, uint8_t *arena, int i, int n)
 {
-    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    const struct tensor *x = &p->value[s->x], *y = &p->value[s->y];
     uint8_t *from = image_of(x, arena, i), *to = image_of(y, arena, i) + y->origin;
     struct conv8 conv;
     switch (s->kind) {
@@ -558,7 +558,7 @@ static void run_step(const struct int8 *p, const struct step *s, uint8_t *arena,
 static void run_map(const struct int8 *p, uint8_t *arena, float *map)
 {
     const struct step *s = &p->step[p->steps - 1];
-    const struct value *x = &p->value[s->x], *y = &p->value[s->y];
+    const struct tensor *x = &p->value[s->x], *y = &p->value[s->y];
     const float *row = (const float *)(const void *)(arena + y->place);
     long channels = y->channels;
     struct conv8 conv = conv_of(p, s, arena, 0, 1);
@@ -576,7 +576,7 @@ static void run_map(const struct int8 *p, uint8_t *arena, float *map)
 /* Copy the last value out as floats. */
 static void write_logits(const struct int8 *p, const uint8_t *arena, int n, float *logits)
 {
-    const struct value *v = &p->value[p->values - 1];
+    const struct tensor *v = &p->value[p->values - 1];
     for (int i = 0; i < n; i++)
         for (int k = 0; k < p->outputs; k++, logits++) {
             const uint8_t *at = arena + v->place;

@@ -8,6 +8,8 @@
 
 /* ---- Functions of one value ---- */
 
+typedef float pointwise_function(const struct layer *l, float x);
+
 static float elu(float alpha, float x)
 {
     return x < 0 ? alpha * expm1f(x) : x;
@@ -60,7 +62,8 @@ FUNCTION(sqrt, sqrtf(x))
 FUNCTION(tanh, tanhf(x))
 FUNCTION(thresholded_relu, x > l->alpha ? x : 0)
 
-pointwise_function *pointwise_of(const struct layer *l)
+/* The function of OP_POINTWISE or OP_QUANTIZE. */
+static pointwise_function *pointwise_of(const struct layer *l)
 {
     static pointwise_function *const functions[FUNCTION_COUNT] = {
         [FUNCTION_ABS] = f_abs,
@@ -92,9 +95,67 @@ pointwise_function *pointwise_of(const struct layer *l)
 
 /* ---- Steps ---- */
 
+/* How many channels of block b are the shape's. */
+static int lanes_of(const struct value *v, int b)
+{
+    struct shape s = v->shape;
+    long first = (long)b * BLOCK, all = s.c;
+    if (v->matrix && s.c < BLOCK)
+        all = (long)s.c * s.h * s.w;
+    else if (v->matrix)
+        first = (long)b / (s.h * s.w) * BLOCK;
+    return all - first < BLOCK ? (int)(all - first) : BLOCK;
+}
+
 static float *row_of(struct view v, int b, int r)
 {
     return v.p + b * v.block + r * v.row;
+}
+
+void plain_each(const struct layer *l, const struct value *v, struct view x, struct view y)
+{
+    pointwise_function *f = pointwise_of(l);
+    for (int b = 0; b < y.blocks; b++) {
+        int lanes = lanes_of(v, b);
+        for (int r = 0; r < y.rows; r++) {
+            const float *xr = row_of(x, b, r);
+            float *yr = row_of(y, b, r);
+            for (long i = 0; i < (long)y.pixels * BLOCK; i++)
+                yr[i] = i % BLOCK < lanes ? f(l, xr[i]) : 0;
+        }
+    }
+}
+
+/* One output pixel of a pool over block b of an image; the window is clipped to the image. */
+static void pool_pixel(const struct layer *l, struct view x, int b, int p, int q, float *y)
+{
+    bool most = l->op == OP_MAXPOOL;
+    int count = 0;
+    for (int c = 0; c < BLOCK; c++)
+        y[c] = most ? -INFINITY : 0;
+    for (int r = 0; r < l->r; r++)
+        for (int s = 0; s < l->s; s++) {
+            long h = (long)p * l->stride_h - l->pad_top + (long)r * l->dilation_h;
+            long w = (long)q * l->stride_w - l->pad_left + (long)s * l->dilation_w;
+            if (h < 0 || h >= x.rows || w < 0 || w >= x.pixels)
+                continue;
+            const float *cell = row_of(x, b, (int)h) + w * BLOCK;
+            count++;
+            for (int c = 0; c < BLOCK; c++)
+                y[c] = most ? fmaxf(y[c], cell[c]) : y[c] + cell[c];
+        }
+    if (!l->exclude_pad)
+        count = l->r * l->s;
+    for (int c = 0; c < BLOCK && !most && count; c++)
+        y[c] /= (float)count;
+}
+
+void plain_pool(const struct layer *l, struct view x, struct view y)
+{
+    for (int b = 0; b < y.blocks; b++)
+        for (int p = 0; p < y.rows; p++)
+            for (int q = 0; q < y.pixels; q++)
+                pool_pixel(l, x, b, p, q, row_of(y, b, p) + q * (long)BLOCK);
 }
 
 void plain_mul(struct view x, struct view x2, struct view y)

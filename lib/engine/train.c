@@ -20,9 +20,9 @@ enum direction { FROM_NET, TO_NET };
 static void move_channels(const struct trainer *t, const struct operation *op, enum direction to,
                           float *net, float *all)
 {
-    const struct value *x = &t->value[op->x];
+    const struct value *x = &t->program.value[op->x];
     bool matrix = op->op == OP_BATCHNORM && x->matrix;
-    for (long i = 0; net && i < op->l->out.c; i++) {
+    for (long i = 0; net && i < op->layer.out.c; i++) {
         float *p = &all[matrix ? matrix_at(x->shape, i) : i];
         if (to == FROM_NET)
             *p = net[i];
@@ -34,14 +34,14 @@ static void move_channels(const struct trainer *t, const struct operation *op, e
 static void move_params(const struct trainer *t, enum direction to, struct net *net, float *w,
                         float *mean, float *var)
 {
-    for (int i = 0; i < t->operations; i++) {
-        const struct operation *op = &t->operation[i];
-        struct layer *l = &net->layer[op->layer];
+    for (int i = 0; i < t->program.operations; i++) {
+        const struct operation *op = &t->program.operation[i];
+        struct layer *l = &net->layer[op->first];
         if (op->op == OP_CONV || op->op == OP_DENSE) {
             if (to == FROM_NET)
-                pack(&op->pack, l->weight, w + op->weight);
+                pack(&op->forward.pack, l->weight, w + op->weight);
             else
-                unpack(&op->pack, w + op->weight, l->weight);
+                unpack(&op->forward.pack, w + op->weight, l->weight);
             move_channels(t, op, to, l->bias, w + op->bias);
         } else if (op->op == OP_BATCHNORM) {
             move_channels(t, op, to, l->scale, w + op->scale);
@@ -136,7 +136,7 @@ static int own_items(struct trainer *t, const struct phase *p)
 static void share_rows(struct trainer *t, const struct phase *p)
 {
     for (int i = p->first; t->o.ranks && i < p->first + p->count; i++) {
-        const struct operation *op = &t->operation[t->instruction[i].op];
+        const struct operation *op = &t->program.operation[t->instruction[i].op];
         if (t->instruction[i].action == FORWARD && op->op == OP_FLATTEN)
             train_share_matrix(t, op);
     }
@@ -149,14 +149,14 @@ static void run_phases(struct trainer *t, int first, int end)
         threads_run(t->threads, own_items(t, p), run_item, t);
         share_rows(t, p);
         if (p->finish >= 0)
-            train_finish(t, &t->operation[p->finish], i >= t->forward_phases);
+            train_finish(t, &t->program.operation[p->finish], i >= t->forward_phases);
     }
 }
 
 /* Pack block `b` of an operation's weights as the gradient of its input reads them. */
 static void turn_block(const struct trainer *t, const struct operation *op, int b)
 {
-    const struct packing *p = &op->pack, *q = &op->pack_back;
+    const struct packing *p = &op->forward.pack, *q = &op->back.pack;
     int window = q->runs / p->blocks;
     for (int k = 0; k < p->blocks; k++)
         for (int i = 0; i < window; i++) {
@@ -171,6 +171,17 @@ static void turn_block(const struct trainer *t, const struct operation *op, int 
         }
 }
 
+/* Transform block b of an operation's outputs, or, back, of its inputs, as Winograd's algorithm reads them. */
+static void transform_weights(const struct trainer *t, const struct operation *op, int b, bool back)
+{
+    const struct product *p = back ? &op->back : &op->forward;
+    long each = p->v.conv.runs, pairs = each * p->pack.blocks;
+    const float *from = back ? t->back + op->weight_back : t->active + op->weight;
+    float *to = t->transformed + (back ? op->transformed_back : op->transformed);
+    if (p->fast)
+        t->k->winograd_weights(each, pairs, from + b * each * 9 * TILE, to + b * each * TILE);
+}
+
 /* The weights as a pass reads them: in bf16 or transformed, and, on the way back, turned. */
 struct weights_job {
     const struct trainer *t;
@@ -181,15 +192,15 @@ struct weights_job {
 static int weight_blocks(const struct weights_job *job, const struct operation *op)
 {
     if (job->back)
-        return job->t->value[op->x].needs_grad && !op->bf16.on ? op->pack_back.blocks : 0;
-    return op->bf16.on || op->winograd.on ? op->pack.blocks : 0;
+        return job->t->program.value[op->x].needs_grad && !op->bf16.on ? op->back.pack.blocks : 0;
+    return op->bf16.on || op->forward.fast ? op->forward.pack.blocks : 0;
 }
 
 /* Item: one block of one operation, counted through all of them. */
 static void weights_item(void *arg, int item, int thread)
 {
     const struct weights_job *job = arg;
-    const struct operation *op = job->t->operation;
+    const struct operation *op = job->t->program.operation;
     (void)thread;
     for (; item >= weight_blocks(job, op); op++)
         item -= weight_blocks(job, op);
@@ -197,24 +208,24 @@ static void weights_item(void *arg, int item, int thread)
         turn_block(job->t, op, item);
     if (op->bf16.on)
         bf16_weights(job->t, op, item);
-    else if (job->back ? op->winograd.back : op->winograd.on)
-        winograd_weights(job->t, op, item, job->back);
+    else
+        transform_weights(job->t, op, item, job->back);
 }
 
 static void make_weights(struct trainer *t, bool back)
 {
     struct weights_job job = {t, back};
     int items = 0;
-    for (int i = 0; i < t->operations; i++)
-        items += weight_blocks(&job, &t->operation[i]);
+    for (int i = 0; i < t->program.operations; i++)
+        items += weight_blocks(&job, &t->program.operation[i]);
     threads_run(t->threads, items, weights_item, &job);
 }
 
 /* Compute the loss of image i and the gradient of its logits. */
 static void softmax_loss(struct trainer *t, int i, struct train_result *r)
 {
-    const struct value *y = &t->value[t->output];
-    const float *logits = t->memory + y->act_place;
+    const struct value *y = &t->program.value[t->program.output];
+    const float *logits = t->memory + y->place;
     float *grad = t->memory + y->grad_place;
     long *at = t->logit_at;
     int best = 0;
@@ -241,11 +252,11 @@ static void mark_item(void *arg, int item, int thread)
 static void map_item(void *arg, int item, int thread)
 {
     struct trainer *t = arg;
-    const struct value *y = &t->value[t->output];
+    const struct value *y = &t->program.value[t->program.output];
     long size = (long)y->shape.c * y->shape.h * y->shape.w;
     float *map = t->scratch[thread] + t->map_place, *grad = map + size;
     t->map_loss[item] = (struct map_loss){0};
-    layout_get(&y->act, t->memory + y->act_place + item * y->act.size, map);
+    layout_get(&y->act, t->memory + y->place + item * y->act.size, map);
     map_loss(&t->map, map, &t->truth[item], t->marks + (long)item * t->map.rows * t->map.columns,
              t->map_total, grad, &t->map_loss[item]);
     layout_put(&y->grad, grad, t->memory + y->grad_place + item * y->grad.size);

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define TILE (BLOCK * BLOCK)   /* Weights of a block of inputs by a block of outputs. */
 #define PAIR_BLOCK (2 * BLOCK) /* Numbers of a block of channels for a pair of pixels. */
 
 /* ---- Planning ---- */
@@ -17,18 +16,6 @@ static long take(long *total, long count)
     long place = *total;
     *total += (count + 31) / 32 * 32;
     return place;
-}
-
-/* The offsets in [H][W][C] of a kernel's runs: its rows, or, where it is dilated across, single taps.
- * *runs becomes their number. Returns NULL when memory is short. */
-static int *tap_offsets(struct trainer *t, const struct layer *l, long row, long pixel, int *runs)
-{
-    int across = l->dilation_w == 1 ? 1 : l->s;
-    *runs = l->r * across;
-    int *offset = train_offsets(t, *runs);
-    for (int i = 0; offset && i < *runs; i++)
-        offset[i] = (int)(i / across * l->dilation_h * row + i % across * l->dilation_w * pixel);
-    return offset;
 }
 
 /* The pixels of a row, and the rows, of a layout with its border. */
@@ -42,60 +29,79 @@ static int high_of(const struct layout *l)
     return (int)(l->block / l->row);
 }
 
-static void plan_conv(struct trainer *t, struct operation *op)
+/* Plan the convolution of l from an image of layout `from` to one of l->out, in so many blocks. Its runs are a
+ * kernel's rows, or, where it is dilated across, single taps. */
+static void plan_conv(struct trainer *t, struct product16 *p, const struct layer *l, const struct layout *from,
+                      int blocks)
 {
-    struct bf16_plan *h = &op->bf16;
-    const struct layout *x = &t->value[op->x].act, *y = &op->spread;
-    long c = x->blocks * BLOCK, k = op->pack.blocks * BLOCK;
-    int out_h = op->l->out.h, out_w = op->l->out.w;
-    h->offset = tap_offsets(t, op->l, wide_of(x) * c, c, &h->runs);
-    h->back_offset = tap_offsets(t, op->l, wide_of(y) * k, k, &h->back_runs);
-    h->wide = (wide_of(x) + 1) / 2 * 2;
-    int used = ((out_h - 1) * h->wide + out_w + 1) / 2, all = high_of(x) * h->wide / 2;
-    h->pairs = bf16_pairs(used);
-    int blocks_of_pairs = (all + h->pairs - used + 1 + BLOCK - 1) / BLOCK;
-    h->pitch = (long)blocks_of_pairs * PAIR_BLOCK;
-    h->x = take(&t->scratch16_size, x->blocks * x->block);
-    h->dy = take(&t->scratch16_size, y->blocks * y->block);
-    h->dy_pairs = take(&t->scratch16_size, (long)op->pack.blocks * h->pairs * PAIR_BLOCK);
-    h->x_pairs = take(&t->scratch16_size, h->pitch * BLOCK);
-    h->x_turned = take(&t->scratch16_size, c * h->pitch);
+    int across = l->dilation_w == 1 ? 1 : l->s, runs = l->r * across;
+    long c = from->blocks * (long)BLOCK, row = wide_of(from) * c;
+    int *offset = train_offsets(t, runs);
+    for (int i = 0; offset && i < runs; i++)
+        offset[i] = (int)(i / across * l->dilation_h * row + i % across * l->dilation_w * c);
+    p->v = (struct conv16){.blocks = blocks, .rows = l->out.h, .pixels = l->out.w, .runs = runs,
+                           .pairs = (int)(l->r * l->s * c / 2 / runs), .offset = offset, .x_row = row, .x_pixel = c};
+    p->x = take(&t->scratch16_size, from->blocks * from->block);
+    p->weight = take(&t->weights16_size, l->r * l->s * c * blocks * BLOCK);
 }
 
-static void plan_dense(struct trainer *t, struct operation *op)
+/* The same of a dense layer from so many blocks. */
+static void plan_dense(struct trainer *t, struct product16 *p, int from, int blocks)
+{
+    long c = from * (long)BLOCK, pitch = c + 32; /* a cache line more: images lie in different sets of the cache */
+    p->v = (struct conv16){.blocks = blocks, .rows = 1, .runs = 1, .pairs = (int)(c / 2),
+                           .offset = train_offsets(t, 1), .x_pixel = pitch};
+    p->x = take(&t->memory16_size, t->o.batch * pitch);
+    p->weight = take(&t->weights16_size, c * blocks * BLOCK);
+}
+
+/* Plan the copies for the gradient of the weights of a convolution. */
+static void plan_conv_pairs(struct trainer *t, struct operation *op)
 {
     struct bf16_plan *h = &op->bf16;
-    long c = op->pack.runs * BLOCK, k = op->pack.blocks * BLOCK;
+    const struct layout *x = &t->program.value[op->x].act;
+    h->wide = (wide_of(x) + 1) / 2 * 2;
+    int used = ((op->layer.out.h - 1) * h->wide + op->layer.out.w + 1) / 2, all = high_of(x) * h->wide / 2;
+    h->pairs = bf16_pairs(used);
+    h->pitch = (all + h->pairs - used + 1 + BLOCK - 1) / BLOCK * (long)PAIR_BLOCK;
+    h->dy_pairs = take(&t->scratch16_size, (long)op->forward.pack.blocks * h->pairs * PAIR_BLOCK);
+    h->x_turned = take(&t->scratch16_size, x->blocks * BLOCK * h->pitch);
+}
+
+static void plan_dense_pairs(struct trainer *t, struct operation *op)
+{
+    struct bf16_plan *h = &op->bf16;
     int batch = t->o.batch;
-    h->offset = h->back_offset = train_offsets(t, 1);
-    h->runs = h->back_runs = 1;
-    h->x_pitch = c + 32; /* a cache line more: images then lie in different sets of the cache */
-    h->dy_pitch = k + 32;
     h->pairs = (batch + 1) / 2 + batch / 2 / STEP_PAIRS + 2; /* an upper bound: one more a step */
     h->pitch = (long)(h->pairs + BLOCK) / BLOCK * PAIR_BLOCK;
-    h->x = take(&t->memory16_size, batch * h->x_pitch);
-    h->dy = take(&t->memory16_size, batch * h->dy_pitch);
-    h->dy_pairs = take(&t->memory16_size, (long)op->pack.blocks * h->pairs * PAIR_BLOCK);
-    h->x_pairs = take(&t->scratch16_size, h->pitch * BLOCK);
+    h->dy_pairs = take(&t->memory16_size, (long)op->forward.pack.blocks * h->pairs * PAIR_BLOCK);
     h->x_turned = take(&t->scratch16_size, 2 * BLOCK * h->pitch);
 }
 
-int bf16_plan(struct trainer *t, struct operation *op, struct err *e)
+int bf16_plan(struct trainer *t, struct operation *op)
 {
-    bool conv = op->op == OP_CONV;
-    bool strided = conv && (op->l->stride_h != 1 || op->l->stride_w != 1);
-    bool fast = conv && suits_winograd(op->l, op->pack.c, op->pack.k, op->l->out.h, op->l->out.w);
-    op->bf16.on = t->o.bf16 && op->pack.run == BLOCK && !strided && !op->start &&
-                  (!fast || t->o.bf16->beats_winograd);
-    if (!op->bf16.on)
+    struct bf16_plan *h = &op->bf16;
+    const struct packing *p = &op->forward.pack;
+    const struct value *x = &t->program.value[op->x], *y = &t->program.value[op->y];
+    bool strided = op->layer.stride_h != 1 || op->layer.stride_w != 1;
+    struct layer turned = op->layer;
+    turned.out = x->shape;
+    h->on = t->o.bf16 && p->run == BLOCK && !strided && !op->start &&
+            (!op->forward.fast || t->o.bf16->beats_winograd);
+    if (!h->on)
         return 0;
-    op->bf16.weight = take(&t->weights16_size, op->pack.size);
-    op->bf16.weight_back = take(&t->weights16_size, op->pack.size);
-    if (conv)
-        plan_conv(t, op);
-    else
-        plan_dense(t, op);
-    return op->bf16.offset && op->bf16.back_offset ? 0 : err_set(e, "out of memory");
+    if (op->op == OP_CONV) {
+        plan_conv(t, &h->forward, &op->layer, &x->act, p->blocks);
+        if (x->needs_grad)
+            plan_conv(t, &h->back, &turned, &y->grad, op->back.pack.blocks);
+        plan_conv_pairs(t, op);
+    } else {
+        plan_dense(t, &h->forward, p->runs, p->blocks);
+        plan_dense(t, &h->back, p->blocks, p->runs);
+        plan_dense_pairs(t, op);
+    }
+    h->x_pairs = take(&t->scratch16_size, h->pitch * BLOCK);
+    return h->forward.v.offset && (h->back.v.offset || !x->needs_grad) ? 0 : -1;
 }
 
 /* ---- Weights ---- */
@@ -103,12 +109,12 @@ int bf16_plan(struct trainer *t, struct operation *op, struct err *e)
 /* Blocks of inputs go in the order of [H][W][C], tap by tap. */
 void bf16_weights(const struct trainer *t, const struct operation *op, int block)
 {
-    const struct packing *p = &op->pack;
+    const struct packing *p = &op->forward.pack;
     int window = op->op == OP_CONV ? p->r * p->s : 1, inputs = p->runs / window;
-    bool back = !t->frozen && t->value[op->x].needs_grad;
+    bool back = !t->frozen && t->program.value[op->x].needs_grad;
     const float *from = t->active + op->weight + (long)block * p->runs * TILE;
-    bf16 *to = t->weights16 + op->bf16.weight + (long)block * p->runs * TILE;
-    bf16 *turned = t->weights16 + op->bf16.weight_back + (long)block * TILE;
+    bf16 *to = t->weights16 + op->bf16.forward.weight + (long)block * p->runs * TILE;
+    bf16 *turned = t->weights16 + op->bf16.back.weight + (long)block * TILE;
     for (int c = 0; c < inputs; c++)
         for (int i = 0; i < window; i++, from += TILE) {
             t->o.bf16->pairs(1, BLOCK, from, 0, to + (long)(i * inputs + c) * TILE, 0);
@@ -120,22 +126,33 @@ void bf16_weights(const struct trainer *t, const struct operation *op, int block
 
 /* ---- Convolution ---- */
 
-void bf16_conv_forward(struct trainer *t, const struct operation *op, const float *x, struct view y,
-                       int thread)
+/* What a product needs at hand; `block` is the first one of what is made. */
+static struct conv16 conv_of(const struct trainer *t, const struct operation *op, bool back, struct view to,
+                             int block)
 {
-    const struct bf16_plan *h = &op->bf16;
-    const struct layout *l = &t->value[op->x].act;
-    int wide = wide_of(l);
-    long c = l->blocks * BLOCK;
-    bf16 *x16 = t->scratch16[thread] + h->x;
-    for (int b = 0; b < l->blocks; b++)
-        t->o.bf16->narrow(high_of(l), wide, x + b * l->block, l->row, x16 + b * BLOCK, wide * c, c);
-    struct conv16 v = {.blocks = y.blocks, .rows = y.rows, .pixels = y.pixels, .runs = h->runs,
-                       .pairs = (int)(op->l->r * op->l->s * c / 2 / h->runs), .offset = h->offset,
-                       .x_row = wide * c, .x_pixel = c, .y_block = y.block, .y_row = y.row,
-                       .w = t->weights16 + h->weight, .bias = t->active + op->bias,
-                       .relu = op->relu};
-    t->o.bf16->conv(&v, x16, y.p);
+    const struct product16 *p = back ? &op->bf16.back : &op->bf16.forward;
+    struct conv16 v = p->v;
+    v.blocks = to.blocks;
+    v.pixels = to.pixels;
+    v.y_block = to.block;
+    v.y_row = to.row;
+    v.w = t->weights16 + p->weight + (long)block * v.runs * v.pairs * PAIR_BLOCK;
+    v.bias = back ? NULL : t->active + op->bias + block * BLOCK;
+    v.relu = !back && op->relu;
+    return v;
+}
+
+void bf16_conv(struct trainer *t, const struct operation *op, bool back, struct view from, struct view to,
+               int thread)
+{
+    const struct value *value = t->program.value;
+    const struct layout *l = back ? &value[op->y].grad : &value[op->x].act;
+    struct conv16 v = conv_of(t, op, back, to, 0);
+    bf16 *copy = t->scratch16[thread] + (back ? op->bf16.back.x : op->bf16.forward.x);
+    for (int b = 0; b < from.blocks; b++)
+        t->o.bf16->narrow(from.rows, from.pixels, from.p + b * from.block, from.row,
+                          copy + l->origin * l->blocks + b * BLOCK, v.x_row, v.x_pixel);
+    t->o.bf16->conv(&v, copy, to.p);
 }
 
 /* dw: for each tap channels of x by pixels, times pixels by channels of dy. Rows of both are as wide
@@ -144,8 +161,8 @@ void bf16_conv_weight_grad(struct trainer *t, const struct operation *op, const 
                            struct view dy, float *dw, bool first, int thread)
 {
     const struct bf16_plan *h = &op->bf16;
-    const struct packing *p = &op->pack;
-    const struct layout *l = &t->value[op->x].act;
+    const struct packing *p = &op->forward.pack;
+    const struct layout *l = &t->program.value[op->x].act;
     bf16 *base = t->scratch16[thread], *turned = base + h->x_turned, *pairs = base + h->dy_pairs;
     for (int b = 0; b < l->blocks; b++) {
         t->o.bf16->pairs(high_of(l), wide_of(l), x + b * l->block, l->row, base + h->x_pairs,
@@ -161,69 +178,38 @@ void bf16_conv_weight_grad(struct trainer *t, const struct operation *op, const 
                        .y_block = (long)p->runs * TILE, .y_row = (long)p->r * p->s * TILE,
                        .w = pairs, .add = !first};
     for (int tap = 0; tap < p->r * p->s; tap++) {
-        int offset = tap / p->s * op->l->dilation_h * h->wide + tap % p->s * op->l->dilation_w;
+        int offset = tap / p->s * op->layer.dilation_h * h->wide + tap % p->s * op->layer.dilation_w;
         v.offset = &offset;
         t->o.bf16->conv(&v, turned, dw + (long)tap * TILE);
     }
 }
 
-void bf16_conv_input_grad(struct trainer *t, const struct operation *op, struct view dy, struct view dx,
-                          int thread)
-{
-    const struct bf16_plan *h = &op->bf16;
-    const struct layout *l = &op->spread;
-    int wide = wide_of(l);
-    long k = dy.blocks * (long)BLOCK;
-    bf16 *dy16 = t->scratch16[thread] + h->dy, *inside = dy16 + l->origin * dy.blocks;
-    for (int b = 0; b < dy.blocks; b++)
-        t->o.bf16->narrow(dy.rows, dy.pixels, dy.p + b * dy.block, dy.row, inside + b * BLOCK,
-                          wide * k, k);
-    struct conv16 v = {.blocks = dx.blocks, .rows = dx.rows, .pixels = dx.pixels,
-                       .runs = h->back_runs,
-                       .pairs = (int)(op->l->r * op->l->s * k / 2 / h->back_runs),
-                       .offset = h->back_offset, .x_row = wide * k, .x_pixel = k,
-                       .y_block = dx.block, .y_row = dx.row, .w = t->weights16 + h->weight_back};
-    t->o.bf16->conv(&v, dy16, dx.p);
-}
-
 /* ---- Dense ---- */
-
-void bf16_dense_round(struct trainer *t, const struct operation *op, struct view x, int block)
-{
-    const struct bf16_plan *h = &op->bf16;
-    bf16 *to = t->memory16 + h->x + block * (long)BLOCK;
-    for (int b = 0; b < x.blocks; b++)
-        t->o.bf16->narrow(1, x.pixels, x.p + b * x.block, 0, to + b * BLOCK, 0, h->x_pitch);
-}
 
 static int image_pairs(const struct trainer *t)
 {
     return bf16_pairs((t->n + 1) / 2);
 }
 
-void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct view dy, int block)
+void bf16_dense_round(struct trainer *t, const struct operation *op, bool back, struct view from, int block)
 {
-    const struct bf16_plan *h = &op->bf16;
-    bf16 *to = t->memory16 + h->dy + block * (long)BLOCK;
+    const struct product16 *p = back ? &op->bf16.back : &op->bf16.forward;
     int used = (t->n + 1) / 2, all = image_pairs(t);
-    for (int b = 0; b < dy.blocks; b++) {
-        bf16 *pairs = t->memory16 + h->dy_pairs + (long)(block + b) * all * PAIR_BLOCK;
-        const float *from = dy.p + b * dy.block;
-        t->o.bf16->narrow(1, dy.pixels, from, 0, to + b * BLOCK, 0, h->dy_pitch);
-        t->o.bf16->pairs(1, dy.pixels, from, 0, pairs, 0);
+    for (int b = 0; b < from.blocks; b++, from.p += from.block) {
+        bf16 *pairs = t->memory16 + op->bf16.dy_pairs + (long)(block + b) * all * PAIR_BLOCK;
+        t->o.bf16->narrow(1, from.pixels, from.p, 0, t->memory16 + p->x + (block + b) * (long)BLOCK, 0,
+                          p->v.x_pixel);
+        if (!back)
+            continue;
+        t->o.bf16->pairs(1, from.pixels, from.p, 0, pairs, 0);
         memset(pairs + used * PAIR_BLOCK, 0, (size_t)(all - used) * PAIR_BLOCK * sizeof *pairs);
     }
 }
 
-void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y, int block)
+void bf16_dense(struct trainer *t, const struct operation *op, bool back, struct view to, int block)
 {
-    const struct bf16_plan *h = &op->bf16;
-    struct conv16 v = {.blocks = y.blocks, .rows = 1, .pixels = y.pixels, .runs = 1,
-                       .pairs = op->pack.runs * BLOCK / 2, .offset = h->offset,
-                       .x_pixel = h->x_pitch, .y_block = y.block,
-                       .w = t->weights16 + h->weight + (long)block * op->pack.runs * TILE,
-                       .bias = t->active + op->bias + block * BLOCK, .relu = op->relu};
-    t->o.bf16->conv(&v, t->memory16 + h->x, y.p);
+    struct conv16 v = conv_of(t, op, back, to, block);
+    t->o.bf16->conv(&v, t->memory16 + (back ? op->bf16.back.x : op->bf16.forward.x), to.p);
 }
 
 /* dw of some blocks of inputs and all outputs: channels of x by images, times images by channels of
@@ -238,20 +224,9 @@ void bf16_dense_weight_grad(struct trainer *t, const struct operation *op, struc
         t->o.bf16->pairs(1, x.pixels, x.p + b * x.block, 0, pairs, 0);
         t->o.bf16->turn(whole, pairs, turned + b * BLOCK * h->pitch, h->pitch);
     }
-    struct conv16 v = {.blocks = op->pack.blocks, .rows = x.blocks, .pixels = BLOCK, .runs = 1,
-                       .pairs = all, .offset = h->offset, .x_row = BLOCK * h->pitch,
-                       .x_pixel = h->pitch, .y_block = (long)op->pack.runs * TILE, .y_row = TILE,
+    struct conv16 v = {.blocks = op->forward.pack.blocks, .rows = x.blocks, .pixels = BLOCK, .runs = 1,
+                       .pairs = all, .offset = h->forward.v.offset, .x_row = BLOCK * h->pitch,
+                       .x_pixel = h->pitch, .y_block = (long)op->forward.pack.runs * TILE, .y_row = TILE,
                        .w = t->memory16 + h->dy_pairs};
     t->o.bf16->conv(&v, turned, t->g + op->weight + (long)block * TILE);
-}
-
-void bf16_dense_input_grad(struct trainer *t, const struct operation *op, struct view dx, int block)
-{
-    const struct bf16_plan *h = &op->bf16;
-    struct conv16 v = {.blocks = dx.blocks, .rows = 1, .pixels = dx.pixels, .runs = 1,
-                       .pairs = op->pack.blocks * BLOCK / 2, .offset = h->back_offset,
-                       .x_pixel = h->dy_pitch, .y_block = dx.block,
-                       .w = t->weights16 + h->weight_back +
-                            (long)block * op->pack.blocks * TILE};
-    t->o.bf16->conv(&v, t->memory16 + h->dy, dx.p);
 }

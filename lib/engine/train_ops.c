@@ -24,20 +24,15 @@ static struct view view_rows(const struct trainer *t, const struct value *v, flo
     return (struct view){base + 2 * item * block, left < 2 ? left : 2, 1, t->n, 0, block};
 }
 
-static struct view view_layout(const struct layout *l, float *base)
-{
-    return (struct view){base + l->origin, l->blocks, l->shape.h, l->shape.w, l->row, l->block};
-}
-
 /* The number, in the value, of the first block that an item's views have. */
 static int first_block(const struct trainer *t, int value, int item)
 {
-    return t->value[value].matrix ? 2 * item : 0;
+    return t->program.value[value].matrix ? 2 * item : 0;
 }
 
 static float *act_of(const struct trainer *t, const struct value *v, int item)
 {
-    return t->memory + v->act_place + (v->matrix ? 0 : item * v->act.size);
+    return t->memory + v->place + (v->matrix ? 0 : item * v->act.size);
 }
 
 static float *grad_of(const struct trainer *t, const struct value *v, int item, int thread)
@@ -49,16 +44,16 @@ static float *grad_of(const struct trainer *t, const struct value *v, int item, 
 
 static struct view act_view(const struct trainer *t, int value, int item)
 {
-    const struct value *v = &t->value[value];
+    const struct value *v = &t->program.value[value];
     float *base = act_of(t, v, item);
-    return v->matrix ? view_rows(t, v, base, item) : view_layout(&v->act, base);
+    return v->matrix ? view_rows(t, v, base, item) : layout_view(&v->act, base);
 }
 
 static struct view grad_view(const struct trainer *t, int value, int item, int thread)
 {
-    const struct value *v = &t->value[value];
+    const struct value *v = &t->program.value[value];
     float *base = grad_of(t, v, item, thread);
-    return v->matrix ? view_rows(t, v, base, item) : view_layout(&v->grad, base);
+    return v->matrix ? view_rows(t, v, base, item) : layout_view(&v->grad, base);
 }
 
 /* The images of a shard, in a view of a matrix. */
@@ -89,21 +84,17 @@ static void copy_view(struct view from, struct view to)
 
 static void conv_forward(struct trainer *t, const struct operation *op, int item, int thread)
 {
-    const struct value *x = &t->value[op->x], *y = &t->value[op->y];
+    const struct value *x = &t->program.value[op->x], *y = &t->program.value[op->y];
     if (op->bf16.on) {
-        bf16_conv_forward(t, op, act_of(t, x, item), act_view(t, op->y, item), thread);
+        bf16_conv(t, op, false, act_view(t, op->x, item), act_view(t, op->y, item), thread);
         return;
     }
-    struct conv v = op->conv;
-    v.w = t->active + op->weight;
-    v.bias = t->active + op->bias;
-    v.relu = op->relu;
-    const float *from = act_of(t, x, item) + op->start;
-    float *to = act_of(t, y, item) + y->act.origin;
-    if (op->winograd.on)
-        winograd_forward(t, op, &v, from, to, thread);
-    else
-        t->k->conv(&v, from, to);
+    struct winograd v = op->forward.v;
+    v.scratch = t->scratch[thread] + t->winograd;
+    v.conv.w = op->forward.fast ? t->transformed + op->transformed : t->active + op->weight;
+    v.conv.bias = t->active + op->bias;
+    v.conv.relu = op->relu;
+    product_run(t->k, &op->forward, &v, act_of(t, x, item) + op->start, act_of(t, y, item) + y->act.origin);
 }
 
 /* Sums over the image's pixels, added to those of the shard. */
@@ -123,18 +114,21 @@ static void bias_grad(struct trainer *t, struct view dy, float *bias, bool first
 static void conv_weight_grad(struct trainer *t, const struct operation *op, struct view dy,
                              float *dw, int item, int thread)
 {
-    const float *x = act_of(t, &t->value[op->x], item) + op->start;
+    const float *x = act_of(t, &t->program.value[op->x], item) + op->start;
     int shard = item * TRAIN_SHARDS / t->n, first = train_shard_first(t->n, shard);
     if (op->bf16.on) {
         bf16_conv_weight_grad(t, op, x, dy, dw, item == first, thread);
         return;
     }
-    if (op->winograd.on) {
-        bool last = item + 1 == train_shard_first(t->n, shard + 1);
-        winograd_weight_grad(t, op, x, dy, dw, item - first, last, thread);
+    struct winograd w = op->forward.v;
+    const struct conv *v = &w.conv;
+    if (op->forward.fast) {
+        w.conv.y_block = dy.block;
+        w.conv.y_row = dy.row;
+        w.scratch = t->scratch[thread] + op->sums;
+        t->k->winograd_grad(&w, item - first, item + 1 == train_shard_first(t->n, shard + 1), x, dy.p, dw);
         return;
     }
-    const struct conv *v = &op->conv;
     struct conv_grad g = {.blocks = v->blocks, .rows = v->rows, .pixels = v->pixels, .runs = v->runs,
                           .run = v->run, .offset = v->offset, .x_row = v->x_row, .x_pixel = v->x_pixel,
                           .dy_block = dy.block, .dy_row = dy.row, .first = item == first};
@@ -144,23 +138,21 @@ static void conv_weight_grad(struct trainer *t, const struct operation *op, stru
 static void conv_input_grad(struct trainer *t, const struct operation *op, struct view dx, int item,
                             int thread)
 {
-    const float *wide = grad_of(t, &t->value[op->y], item, thread);
+    const float *dy = grad_of(t, &t->program.value[op->y], item, thread);
     if (op->bf16.on) {
-        bf16_conv_input_grad(t, op, grad_view(t, op->y, item, thread), dx, thread);
+        bf16_conv(t, op, true, grad_view(t, op->y, item, thread), dx, thread);
         return;
     }
     if (op->part) {
-        stride_backward(t, op, wide, dx, thread);
+        stride_backward(t, op, dy, dx, thread);
         return;
     }
-    struct conv v = op->back;
-    v.y_block = dx.block;
-    v.y_row = dx.row;
-    v.w = t->back + op->weight_back;
-    if (op->winograd.back)
-        winograd_backward(t, op, &v, wide, dx.p, thread);
-    else
-        t->k->conv(&v, wide, dx.p);
+    struct winograd v = op->back.v;
+    v.scratch = t->scratch[thread] + t->winograd;
+    v.conv.y_block = dx.block;
+    v.conv.y_row = dx.row;
+    v.conv.w = op->back.fast ? t->transformed + op->transformed_back : t->back + op->weight_back;
+    product_run(t->k, &op->back, &v, dy, dx.p);
 }
 
 static void conv_param_grads(struct trainer *t, const struct operation *op, int item, int thread)
@@ -170,7 +162,7 @@ static void conv_param_grads(struct trainer *t, const struct operation *op, int 
     float *grad = t->shard_grad + shard * t->sharded;
     if (op->relu && !op->rectified) /* else the batch norm behind has masked dy */
         t->k->relu_grad(dy, act_view(t, op->y, item), dy);
-    if (op->l->bias)
+    if (op->layer.bias)
         bias_grad(t, dy, grad + op->bias, item == train_shard_first(t->n, shard));
     conv_weight_grad(t, op, dy, grad + op->weight, item, thread);
 }
@@ -182,17 +174,17 @@ static void dense_forward(struct trainer *t, const struct operation *op, int ite
     struct view y = act_view(t, op->y, item);
     int first = first_block(t, op->y, item);
     if (op->bf16.on) {
-        bf16_dense_forward(t, op, y, first);
+        bf16_dense(t, op, false, y, first);
         return;
     }
-    long per_block = (long)op->pack.runs * op->pack.run * BLOCK;
-    struct conv v = op->conv;
+    long per_block = (long)op->forward.pack.runs * op->forward.pack.run * BLOCK;
+    struct conv v = op->forward.v.conv;
     v.blocks = y.blocks;
     v.pixels = t->n;
     v.w = t->active + op->weight + first * per_block;
     v.bias = t->active + op->bias + first * BLOCK;
     v.relu = op->relu;
-    t->k->conv(&v, act_of(t, &t->value[op->x], 0), y.p);
+    t->k->conv(&v, act_of(t, &t->program.value[op->x], 0), y.p);
 }
 
 /* The weights' gradient between one block of inputs, of number `run`, and all outputs: a shard at a time into
@@ -200,10 +192,10 @@ static void dense_forward(struct trainer *t, const struct operation *op, int ite
 static void dense_weight_grad(struct trainer *t, const struct operation *op, struct view x, int run,
                               struct view dy, float *tile)
 {
-    int inputs = op->pack.run, zero = 0;
-    long per_block = (long)op->pack.runs * inputs * BLOCK;
-    for (int b = 0; b < op->pack.blocks; b += 2, dy.p += 2 * dy.block) {
-        int blocks = op->pack.blocks - b < 2 ? 1 : 2;
+    int inputs = op->forward.pack.run, zero = 0;
+    long per_block = (long)op->forward.pack.runs * inputs * BLOCK;
+    for (int b = 0; b < op->forward.pack.blocks; b += 2, dy.p += 2 * dy.block) {
+        int blocks = op->forward.pack.blocks - b < 2 ? 1 : 2;
         long size = (long)blocks * inputs * BLOCK;
         struct view sum = {tile, 1, 1, (int)(size / BLOCK), 0, 0}, more = sum;
         for (int s = 0; s < TRAIN_SHARDS; s++) {
@@ -230,7 +222,7 @@ static void dense_bias_grad(struct trainer *t, const struct operation *op, struc
 {
     float *bias = t->g + op->bias;
     dy.blocks = 1;
-    for (int b = 0; b < op->pack.blocks; b++, dy.p += dy.block, bias += BLOCK) {
+    for (int b = 0; b < op->forward.pack.blocks; b++, dy.p += dy.block, bias += BLOCK) {
         float sum[TRAIN_SHARDS][BLOCK], square[BLOCK];
         double part[TRAIN_SHARDS];
         for (int s = 0; s < TRAIN_SHARDS; s++)
@@ -262,16 +254,16 @@ static void dense_input_grad(struct trainer *t, const struct operation *op, stru
 {
     int first = first_block(t, op->x, item);
     if (op->bf16.on) {
-        bf16_dense_input_grad(t, op, dx, first);
+        bf16_dense(t, op, true, dx, first);
         return;
     }
-    long per_block = (long)op->pack_back.runs * op->pack_back.run * BLOCK;
-    struct conv v = op->back;
+    long per_block = (long)op->back.pack.runs * op->back.pack.run * BLOCK;
+    struct conv v = op->back.v.conv;
     v.blocks = dx.blocks;
     v.pixels = t->n;
     v.y_block = dx.block;
     v.w = t->back + op->weight_back + first * per_block;
-    t->k->conv(&v, grad_of(t, &t->value[op->y], 0, thread), dx.p);
+    t->k->conv(&v, grad_of(t, &t->program.value[op->y], 0, thread), dx.p);
 }
 
 /* ---- Batch norm ---- */
@@ -325,7 +317,7 @@ static void set_moments(struct trainer *t, const struct operation *op, long i, d
                         double square, double count)
 {
     long s = op->stats + i;
-    float epsilon = op->l->epsilon, momentum = op->l->momentum;
+    float epsilon = op->layer.epsilon, momentum = op->layer.momentum;
     double mean = sum / count, var = fmax(square / count - mean * mean, 0);
     t->mean[s] = (float)mean;
     t->inverse[s] = (float)(1 / sqrt(var + epsilon));
@@ -359,7 +351,7 @@ static void set_sums(struct trainer *t, const struct operation *op, long i, doub
 /* From the shards' sums to the batch's numbers, of channels first..end - 1. */
 static void finish_channels(struct trainer *t, const struct operation *op, bool back, long first, long end)
 {
-    const struct value *x = &t->value[op->x];
+    const struct value *x = &t->program.value[op->x];
     double count = x->matrix ? t->n : (double)t->n * x->shape.h * x->shape.w;
     for (long i = first; i < end; i++) {
         double sum[TRAIN_SHARDS], dot[TRAIN_SHARDS];
@@ -409,7 +401,7 @@ static void matrix_sums(struct trainer *t, const struct operation *op, int item,
 static uint32_t dropout_key(const struct trainer *t, const struct operation *op, int image)
 {
     uint64_t x = t->o.seed;
-    const uint64_t part[3] = {(uint64_t)t->steps, (uint64_t)op->layer, (uint64_t)image};
+    const uint64_t part[3] = {(uint64_t)t->steps, (uint64_t)op->first, (uint64_t)image};
     for (int i = 0; i < 3; i++) {
         x = (x ^ part[i]) + 0x9e3779b97f4a7c15u;
         x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -423,10 +415,10 @@ static uint32_t dropout_key(const struct trainer *t, const struct operation *op,
 static void dropout(struct trainer *t, const struct operation *op, struct view from, struct view to,
                     int item)
 {
-    bool matrix = t->value[op->x].matrix;
+    bool matrix = t->program.value[op->x].matrix;
     uint32_t key = dropout_key(t, op, matrix ? 0 : item);
     uint32_t per_block = (uint32_t)((matrix ? t->o.batch : to.rows * to.pixels) * BLOCK);
-    double rate = t->frozen ? 0 : op->l->rate;
+    double rate = t->frozen ? 0 : op->layer.rate;
     t->k->dropout(from, key, (uint32_t)first_block(t, op->x, item) * per_block, per_block,
                   (uint32_t)(rate * 0x1p32), (float)(1 / (1 - rate)), to);
 }
@@ -447,7 +439,7 @@ static void move_rows(const struct trainer *t, const struct value *v, int first,
 {
     size_t size = (size_t)(end - first) * BLOCK;
     for (int b = 0; b < matrix_blocks(v->shape); b++) {
-        float *matrix = t->memory + v->act_place + ((long)b * t->o.batch + first) * BLOCK;
+        float *matrix = t->memory + v->place + ((long)b * t->o.batch + first) * BLOCK;
         float *there = packed + (size_t)b * size;
         memcpy(out ? there : matrix, out ? matrix : there, size * sizeof *matrix);
     }
@@ -455,7 +447,7 @@ static void move_rows(const struct trainer *t, const struct value *v, int first,
 
 void train_share_matrix(struct trainer *t, const struct operation *op)
 {
-    const struct value *v = &t->value[op->y];
+    const struct value *v = &t->program.value[op->y];
     int ranks = t->o.ranks->count, most = 0, first[TRAIN_SHARDS + 1];
     for (int r = 0; r <= ranks; r++) {
         first[r] = train_shard_first(t->n, train_rank_first(t, r));
@@ -474,13 +466,13 @@ void train_share_matrix(struct trainer *t, const struct operation *op)
 /* Gather an image's gradient out of that of a matrix. */
 static void flatten_grad(struct trainer *t, const struct operation *op, struct view dx, int item)
 {
-    struct layout l = t->value[op->x].grad;
+    struct layout l = t->program.value[op->x].grad;
     l.row = dx.row;
     l.block = dx.block;
     l.origin = 0;
     if (l.shape.c % BLOCK)
         zero_view(dx);
-    matrix_get(&l, dx.p, t->memory + t->value[op->y].grad_place, t->o.batch, item);
+    matrix_get(&l, dx.p, t->memory + t->program.value[op->y].grad_place, t->o.batch, item);
 }
 
 /* What of y, which is x in a border, is x. */
@@ -492,19 +484,9 @@ static struct view inside(const struct operation *op, struct view y, struct view
     return x;
 }
 
-/* Pad x by a border of `factor`, which is part of y's shape. */
-static void pad_forward(const struct operation *op, struct view x, struct view y)
-{
-    for (int b = 0; b < y.blocks; b++)
-        for (int r = 0; r < y.rows; r++)
-            for (long i = 0; i < (long)y.pixels * BLOCK; i++)
-                y.p[b * y.block + r * y.row + i] = op->factor;
-    copy_view(x, inside(op, y, x));
-}
-
 static void fill(struct trainer *t, int item, int thread)
 {
-    const struct value *x = &t->value[t->input];
+    const struct value *x = &t->program.value[t->program.input];
     float *chw = t->scratch[thread] + t->spare;
     t->fill(t->fill_arg, item, thread, chw);
     layout_put(&x->act, chw, act_of(t, x, item));
@@ -513,11 +495,12 @@ static void fill(struct trainer *t, int item, int thread)
 /* What reads and writes values of one kind, images or matrices. */
 static void pointwise_forward(struct trainer *t, const struct operation *op, int item, int thread)
 {
+    const struct value *value = t->program.value;
     struct view x = act_view(t, op->x, item), y = act_view(t, op->y, item);
     long s = op->stats + first_block(t, op->x, item) * BLOCK;
     switch (op->op) {
     case OP_BATCHNORM:
-        if (t->value[op->x].matrix)
+        if (t->program.value[op->x].matrix)
             matrix_sums(t, op, item, thread, false);
         t->k->affine(x, t->a + s, t->b + s, op->relu, y);
         break;
@@ -531,7 +514,8 @@ static void pointwise_forward(struct trainer *t, const struct operation *op, int
         t->k->add(x, act_view(t, op->x2, item), false, y);
         break;
     case OP_INPUT:
-        pad_forward(op, x, y);
+        pad_image(op, &value[op->x].act, act_of(t, &value[op->x], item), &value[op->y].act,
+                  act_of(t, &value[op->y], item));
         break;
     case OP_MAXPOOL:
         t->k->maxpool(&op->pool, x, y);
@@ -570,13 +554,13 @@ static void pointwise_grad(struct trainer *t, const struct operation *op, struct
 
 static void forward(struct trainer *t, const struct operation *op, int item, int thread)
 {
-    const struct value *x = &t->value[op->x];
+    const struct value *x = &t->program.value[op->x];
     if (op->op == OP_CONV)
         conv_forward(t, op, item, thread);
     else if (op->op == OP_DENSE)
         dense_forward(t, op, item);
     else if (op->op == OP_FLATTEN)
-        matrix_put(&x->act, act_of(t, x, item), t->memory + t->value[op->y].act_place, t->o.batch, item);
+        matrix_put(&x->act, act_of(t, x, item), t->memory + t->program.value[op->y].place, t->o.batch, item);
     else
         pointwise_forward(t, op, item, thread);
 }
@@ -586,7 +570,7 @@ static void forward(struct trainer *t, const struct operation *op, int item, int
 static void input_grad(struct trainer *t, const struct operation *op, int value, bool adding, int item,
                        int thread)
 {
-    if (value < 0 || !t->value[value].needs_grad)
+    if (value < 0 || !t->program.value[value].needs_grad)
         return;
     struct view to = grad_view(t, value, item, thread), dx = to;
     if (adding) {
@@ -612,7 +596,7 @@ static void backward(struct trainer *t, const struct operation *op, int item, in
         conv_param_grads(t, op, item, thread);
     else if (op->op == OP_DENSE)
         dense_param_grads(t, op, item, thread);
-    else if (op->op == OP_BATCHNORM && t->value[op->x].matrix)
+    else if (op->op == OP_BATCHNORM && t->program.value[op->x].matrix)
         matrix_sums(t, op, item, thread, true);
     input_grad(t, op, op->x, op->add_x, item, thread);
     input_grad(t, op, op->x2, op->add_x2, item, thread);
@@ -620,7 +604,7 @@ static void backward(struct trainer *t, const struct operation *op, int item, in
 
 void train_run(struct trainer *t, const struct instruction *in, int item, int thread)
 {
-    const struct operation *op = &t->operation[in->op];
+    const struct operation *op = &t->program.operation[in->op];
     switch (in->action) {
     case FILL:
         fill(t, item, thread);
@@ -638,10 +622,10 @@ void train_run(struct trainer *t, const struct instruction *in, int item, int th
         batchnorm_sums(t, op, item, thread);
         break;
     case ROUND:
-        bf16_dense_round(t, op, act_view(t, op->x, item), first_block(t, op->x, item));
+        bf16_dense_round(t, op, false, act_view(t, op->x, item), first_block(t, op->x, item));
         break;
     case ROUND_GRAD:
-        bf16_dense_round_grad(t, op, grad_view(t, op->y, item, thread), first_block(t, op->y, item));
+        bf16_dense_round(t, op, true, grad_view(t, op->y, item, thread), first_block(t, op->y, item));
         break;
     }
 }

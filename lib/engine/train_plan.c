@@ -1,70 +1,12 @@
 /* The plan of a training step.
  *   in   struct net, options
- *   out  operations, places of values, gradients and parameters, and the phases in which instructions run */
+ *   out  the net's program with places of values, gradients and parameters, and the phases in which instructions
+ *        run */
 #include "train_plan.h"
 
-#include <math.h>
 #include <string.h>
 
-/* ---- Planning: operations and values ---- */
-
-struct planner {
-    struct graph graph;
-    struct trainer *t;
-    struct err *e;
-};
-
-static int new_value(struct trainer *t, bool matrix, struct shape shape, struct border border, bool flat)
-{
-    struct value *v = &t->value[t->values];
-    if (matrix)
-        border = (struct border){0};
-    *v = (struct value){.matrix = matrix, .shape = shape, .border = border, .grad_first = -1, .grad_last = -1};
-    v->act = layout_of(shape, border, flat);
-    v->grad = layout_of(shape, (struct border){0}, false);
-    return t->values++;
-}
-
-static struct operation *new_operation(struct planner *b, enum op op, int layer, int x, int y)
-{
-    struct operation *o = &b->t->operation[b->t->operations++];
-    *o = (struct operation){.op = op, .layer = layer, .l = &b->t->net->layer[layer], .x = x,
-                            .x2 = -1, .y = y};
-    struct value *v = &b->t->value[y];
-    v->needs_grad = b->t->value[x].needs_grad || op == OP_CONV || op == OP_DENSE ||
-                    op == OP_BATCHNORM;
-    return o;
-}
-
-/* The value that a layer reads, copied into a border where the value has none. */
-static int padded(struct planner *b, int layer, float fill)
-{
-    const struct layer *l = &b->t->net->layer[layer];
-    int x = b->graph.value_of[l->in[0]];
-    struct border p = layer_border(l);
-    struct shape s = b->t->value[x].shape;
-    if (!has_border(p))
-        return x;
-    s.h += p.top + p.bottom;
-    s.w += p.left + p.right;
-    int y = new_value(b->t, false, s, (struct border){0}, false);
-    struct operation *op = new_operation(b, OP_INPUT, layer, x, y);
-    op->pad = p;
-    op->factor = fill;
-    return y;
-}
-
-static int gathered(struct planner *b, int layer)
-{
-    int x = b->graph.value_of[layer];
-    if (b->t->value[x].matrix)
-        return x;
-    int y = new_value(b->t, true, b->t->value[x].shape, (struct border){0}, false);
-    new_operation(b, OP_FLATTEN, layer, x, y);
-    return y;
-}
-
-/* Reserve `count` parameters or channels, rounded up to whole blocks. Returns their place. */
+/* Reserve `count` floats, rounded up to whole blocks. Returns their place. */
 static long take(long *total, long count)
 {
     long place = *total;
@@ -72,172 +14,36 @@ static long take(long *total, long count)
     return place;
 }
 
-/* The relu behind layer i that is fused into it, or -1: behind a convolution always; behind a dense layer
- * only where a batch norm follows, which masks the gradient. */
-static int fused_relu(const struct planner *b, int i, bool *rectified)
+static int plan_output(struct trainer *t, struct err *e)
 {
-    int relu = graph_reader(&b->graph, i, OP_RELU);
-    *rectified = relu >= 0 && graph_reader(&b->graph, relu, OP_BATCHNORM) >= 0;
-    return relu >= 0 && (*rectified || b->t->net->layer[i].op == OP_CONV) ? relu : -1;
-}
-
-/* Whether a convolution can be trained whose padding, which is not part of x's shape, is p. */
-static int check_conv(struct planner *b, int i, struct border p)
-{
-    const struct layer *l = &b->t->net->layer[i];
-    int reach_h = (l->r - 1) * l->dilation_h, reach_w = (l->s - 1) * l->dilation_w;
-    if (p.top > reach_h || p.bottom > reach_h || p.left > reach_w || p.right > reach_w)
-        return err_set(b->e, "layer %d: padding as large as the kernel cannot be trained", i);
-    return l->groups == 1 ? 0 : err_set(b->e, "layer %d: convolutions in groups cannot be trained", i);
-}
-
-/* Plan a conv or dense layer with the relu fused into it. */
-static int plan_product(struct planner *b, int i)
-{
-    struct trainer *t = b->t;
-    const struct layer *l = &t->net->layer[i];
-    bool conv = l->op == OP_CONV, rectified;
-    int x = conv ? b->graph.value_of[l->in[0]] : gathered(b, l->in[0]);
-    struct border pad = conv ? layer_border(l) : (struct border){0};
-    if (has_border(pad) && memcmp(&t->value[x].border, &pad, sizeof pad)) {
-        x = padded(b, i, 0);
-        pad = (struct border){0};
+    struct program *g = &t->program;
+    if (net_is_finder(t->net)) { /* its output stays a picture */
+        t->map = map_shape_of(t->net);
+        if (g->value[g->output].matrix)
+            return err_set(e, "boxes after a dense layer cannot be trained");
+        if (t->o.ranks)
+            return err_set(e, "a finder is trained by one process, not by several ranks");
+    } else {
+        g->output = program_gather(g, t->net->layers - 1);
+        t->classes = net_outputs(t->net);
     }
-    if (conv && check_conv(b, i, pad))
-        return -1;
-    int relu = fused_relu(b, i, &rectified), last = relu < 0 ? i : relu;
-    int y = new_value(t, !conv, l->out, graph_border(&b->graph, last), false);
-    struct operation *op = new_operation(b, l->op, i, x, y);
-    op->relu = relu >= 0;
-    op->rectified = rectified;
-    op->pad = pad;
-    op->start = has_border(pad) ? 0 : t->value[x].act.origin;
-    op->pack = packing_of(l, t->value[x].shape);
-    b->graph.value_of[last] = y;
-    return last;
+    return g->value[g->output].needs_grad ? 0 : err_set(e, "the network has nothing to train");
 }
 
-/* Plan batch norm, relu, dropout or a sum, whose output has the shape of the input. */
-static int plan_pointwise(struct planner *b, int i)
-{
-    struct trainer *t = b->t;
-    const struct layer *l = &t->net->layer[i];
-    int x = b->graph.value_of[l->in[0]], x2 = l->in[1] < 0 ? -1 : b->graph.value_of[l->in[1]];
-    bool flattened = l->op == OP_BATCHNORM && l->out.c != t->value[x].shape.c;
-    bool matrix = t->value[x].matrix || (x2 >= 0 && t->value[x2].matrix) || flattened;
-    if (matrix) {
-        x = gathered(b, l->in[0]);
-        x2 = x2 < 0 ? -1 : gathered(b, l->in[1]);
-    }
-    struct shape s = t->value[x].shape;
-    if (x2 >= 0 && memcmp(&s, &t->value[x2].shape, sizeof s))
-        return err_set(b->e, "layer %d: a sum of differently flattened inputs cannot be trained", i);
-    int relu = l->op == OP_BATCHNORM ? graph_reader(&b->graph, i, OP_RELU) : -1, last = relu < 0 ? i : relu;
-    int y = new_value(t, matrix, s, graph_border(&b->graph, last), false);
-    struct operation *op = new_operation(b, l->op, i, x, y);
-    op->x2 = x2;
-    op->relu = relu >= 0;
-    for (int j = 0; j < t->operations; j++)
-        if (t->operation[j].y == x && l->op == OP_BATCHNORM && t->operation[j].op != OP_BATCHNORM)
-            op->rectified = t->operation[j].rectified;
-    t->value[y].needs_grad |= x2 >= 0 && t->value[x2].needs_grad;
-    b->graph.value_of[last] = y;
-    return last;
-}
-
-static int plan_pool(struct planner *b, int i)
-{
-    struct trainer *t = b->t;
-    const struct layer *l = &t->net->layer[i];
-    bool most = l->op == OP_MAXPOOL;
-    if (l->op == OP_AVGPOOL && l->exclude_pad && has_border(layer_border(l)))
-        return err_set(b->e, "layer %d: average pooling that leaves out the padding cannot be trained",
-                       i);
-    int x = padded(b, i, most ? -INFINITY : 0);
-    int y = new_value(t, false, l->out, graph_border(&b->graph, i), false);
-    struct operation *op = new_operation(b, l->op, i, x, y);
-    op->pool = pool_geometry(l, t->value[x].shape);
-    op->factor = 1.0f / ((float)op->pool.r * op->pool.s);
-    b->graph.value_of[i] = y;
-    return i;
-}
-
-static int plan_layer(struct planner *b, int i)
-{
-    const struct layer *l = &b->t->net->layer[i];
-    switch (l->op) {
-    case OP_CONV:
-    case OP_DENSE:
-        return plan_product(b, i);
-    case OP_BATCHNORM:
-    case OP_RELU:
-    case OP_DROPOUT:
-    case OP_ADD:
-        return plan_pointwise(b, i);
-    case OP_MAXPOOL:
-    case OP_AVGPOOL:
-    case OP_GLOBALPOOL:
-        return plan_pool(b, i);
-    case OP_FLATTEN:
-    case OP_SOFTMAX:
-    case OP_BOXES:
-        b->graph.value_of[i] = b->graph.value_of[l->in[0]];
-        return l->op == OP_FLATTEN || i == b->t->net->layers - 1
-                   ? i
-                   : err_set(b->e, "layer %d: %s before the end cannot be trained", i,
-                             op_name(l->op));
-    default:
-        return err_set(b->e, "layer %d: %s cannot be trained", i, op_name(l->op));
-    }
-}
-
-/* A finder's output stays a picture. */
-static int plan_map(struct planner *b)
-{
-    struct trainer *t = b->t;
-    t->output = b->graph.value_of[t->net->layers - 1];
-    t->map = map_shape_of(t->net);
-    if (t->value[t->output].matrix)
-        return err_set(b->e, "boxes after a dense layer cannot be trained");
-    if (t->o.ranks)
-        return err_set(b->e, "a finder is trained by one process, not by several ranks");
-    return 0;
-}
-
-static int plan_operations(struct planner *b)
-{
-    struct trainer *t = b->t;
-    const struct net *net = t->net;
-    t->input = new_value(t, false, net_input(net), graph_border(&b->graph, 0), graph_flat_input(&b->graph));
-    b->graph.value_of[0] = t->input;
-    for (int i = 1; i < net->layers; i++)
-        if (b->graph.value_of[i] < 0) {
-            if (!b->graph.uses[i] && i != net->layers - 1)
-                return err_set(b->e, "layer %d: its output is not used", i);
-            if (plan_layer(b, i) < 0)
-                return -1;
-        }
-    if (net_is_finder(net))
-        return plan_map(b);
-    t->output = gathered(b, net->layers - 1);
-    t->classes = net_outputs(net);
-    return 0;
-}
-
-/* ---- Planning: parameters ---- */
+/* ---- Parameters ---- */
 
 static void place_params(struct trainer *t, struct operation *op, bool sharded)
 {
     bool weights = op->op == OP_CONV || op->op == OP_DENSE, norm = op->op == OP_BATCHNORM;
     if ((!weights && !norm) || (op->op == OP_CONV) != sharded)
         return;
-    const struct value *x = &t->value[op->x];
+    const struct value *x = &t->program.value[op->x];
     struct segment s = {.decay = weights, .sharded = sharded};
-    op->channels = (weights ? op->pack.blocks : x->matrix ? matrix_blocks(x->shape) : x->act.blocks) *
+    op->channels = (weights ? op->forward.pack.blocks : x->matrix ? matrix_blocks(x->shape) : x->act.blocks) *
                    (long)BLOCK;
     if (weights) {
-        s.count = op->pack.size;
-        s.place = op->weight = take(&t->params, op->pack.size);
+        s.count = op->forward.pack.size;
+        s.place = op->weight = take(&t->params, op->forward.pack.size);
         t->segment[t->segments++] = s;
         s.place = op->bias = take(&t->params, op->channels);
     } else {
@@ -247,49 +53,59 @@ static void place_params(struct trainer *t, struct operation *op, bool sharded)
     }
     s.count = norm ? 2 * op->channels : op->channels;
     s.decay = false;
-    if (norm || op->l->bias)
+    if (norm || op->layer.bias)
         t->segment[t->segments++] = s;
 }
 
-/* Plan the weights that the gradient of x needs: input and output channels exchanged, a kernel turned by 180
- * degrees. */
-static int place_back(struct trainer *t, struct operation *op, struct err *e)
+/* Plan the gradient of x: input and output channels exchanged, a kernel turned by 180 degrees. */
+static int plan_back(struct trainer *t, struct operation *op)
 {
-    struct value *x = &t->value[op->x], *y = &t->value[op->y];
-    struct packing p = op->pack;
-    bool conv = op->op == OP_CONV;
-    int window = conv ? p.r * p.s : 1;
-    op->pack_back = (struct packing){.k = p.c, .c = p.k, .r = p.r, .s = p.s, .groups = 1};
-    struct packing *q = &op->pack_back;
-    q->run = p.k < BLOCK ? p.k : BLOCK;
-    q->runs = p.blocks * window;
-    q->blocks = p.runs / window;
-    q->size = (long)q->blocks * q->runs * q->run * BLOCK;
-    op->weight_back = take(&t->back_size, q->size);
-    int *offset = train_offsets(t, p.runs), *offset_back = train_offsets(t, q->runs);
-    if (!offset || !offset_back)
-        return err_set(e, "out of memory");
-    if (!conv) {
-        op->conv = dense_geometry(&p, t->o.batch, offset);
-        op->back = dense_geometry(q, t->o.batch, offset_back);
-        return 0;
+    struct value *x = &t->program.value[op->x], *y = &t->program.value[op->y];
+    const struct packing *p = &op->forward.pack;
+    struct layer turned = op->layer;
+    int window = op->op == OP_CONV ? p->r * p->s : 1;
+    int reach_h = (turned.r - 1) * turned.dilation_h, reach_w = (turned.s - 1) * turned.dilation_w;
+    struct packing q = {.k = p->c, .c = p->k, .r = p->r, .s = p->s, .groups = 1, .runs = p->blocks * window,
+                        .run = p->k < BLOCK ? p->k : BLOCK, .blocks = p->runs / window};
+    q.size = (long)q.blocks * q.runs * q.run * BLOCK;
+    op->back.pack = q;
+    op->weight_back = take(&t->back_size, q.size);
+    turned.out = x->shape;
+    if (op->op == OP_CONV && (turned.stride_h != 1 || turned.stride_w != 1))
+        return stride_plan(t, op);
+    if (op->op == OP_CONV) {
+        struct border b = {.top = reach_h - op->pad.top, .left = reach_w - op->pad.left};
+        b.bottom = x->shape.h + reach_h - b.top - y->shape.h;
+        b.right = x->shape.w + reach_w - b.left - y->shape.w;
+        y->grad = layout_of(y->shape, b, false);
     }
-    const struct layer *l = op->l;
-    struct shape s = l->out;
-    int reach_h = (l->r - 1) * l->dilation_h, reach_w = (l->s - 1) * l->dilation_w;
-    struct border around = {.top = reach_h - op->pad.top, .left = reach_w - op->pad.left};
-    around.bottom = x->shape.h + reach_h - around.top - s.h;
-    around.right = x->shape.w + reach_w - around.left - s.w;
-    op->conv = conv_geometry(l, &p, &x->act, &y->act, offset);
-    if (l->stride_h != 1 || l->stride_w != 1)
-        return x->needs_grad ? stride_plan(t, op, e) : 0;
-    op->spread = layout_of(s, around, false);
-    if (x->needs_grad)
-        y->grad = op->spread;
-    conv_offsets(q, l, &op->spread, offset_back);
-    op->back = (struct conv){.blocks = q->blocks, .rows = x->shape.h, .pixels = x->shape.w,
-                             .runs = q->runs, .run = q->run, .offset = offset_back,
-                             .x_row = op->spread.row, .x_pixel = BLOCK};
+    return product_plan(&op->back, &turned, &y->grad, &x->grad, t->o.batch, WINOGRAD_TILES, t->pages);
+}
+
+/* Plan the memory of Winograd's algorithm for one of an operation's products. Returns the place of its weights. */
+static long plan_winograd(struct trainer *t, struct product *p, struct operation *op)
+{
+    long pairs = (long)p->v.conv.blocks * p->v.conv.runs;
+    long scratch = winograd_scratch(p->v.conv.runs, p->v.tiles);
+    if (t->winograd_size < scratch)
+        t->winograd_size = scratch;
+    if (p == &op->forward)
+        op->sums = take(&t->scratch_size, winograd_grad_scratch(p->v.conv.blocks, p->v.conv.runs, p->v.tiles));
+    return take(&t->transformed_size, 36 * pairs * TILE);
+}
+
+static int plan_products(struct trainer *t, struct operation *op)
+{
+    if (op->op != OP_CONV && op->op != OP_DENSE)
+        return 0;
+    if ((t->program.value[op->x].needs_grad && plan_back(t, op)) || bf16_plan(t, op))
+        return -1;
+    if (op->bf16.on)
+        op->forward.fast = op->back.fast = false;
+    if (op->forward.fast)
+        op->transformed = plan_winograd(t, &op->forward, op);
+    if (op->back.fast)
+        op->transformed_back = plan_winograd(t, &op->back, op);
     return 0;
 }
 
@@ -297,20 +113,18 @@ static int place_back(struct trainer *t, struct operation *op, struct err *e)
 static int plan_params(struct trainer *t, struct err *e)
 {
     for (int pass = 0; pass < 2; pass++) {
-        for (int i = 0; i < t->operations; i++)
-            place_params(t, &t->operation[i], pass == 0);
+        for (int i = 0; i < t->program.operations; i++)
+            place_params(t, &t->program.operation[i], pass == 0);
         if (pass == 0)
             t->sharded = t->params;
     }
-    for (int i = 0; i < t->operations; i++)
-        if (t->operation[i].op == OP_CONV || t->operation[i].op == OP_DENSE)
-            if (place_back(t, &t->operation[i], e) || bf16_plan(t, &t->operation[i], e) ||
-                winograd_plan(t, &t->operation[i], e))
-                return -1;
+    for (int i = 0; i < t->program.operations; i++)
+        if (plan_products(t, &t->program.operation[i]))
+            return err_set(e, "out of memory");
     return 0;
 }
 
-/* ---- Planning: phases ---- */
+/* ---- Phases ---- */
 
 /* The last phase if it is of this kind, otherwise a new one. */
 static struct phase *in_phase(struct trainer *t, enum unit unit, int blocks, bool fresh)
@@ -338,9 +152,9 @@ static int blocks_of(const struct value *v)
 static void plan_forward(struct trainer *t)
 {
     instruct(t, in_phase(t, BY_IMAGE, 0, true), FILL, 0);
-    for (int i = 0; i < t->operations; i++) {
-        const struct operation *op = &t->operation[i];
-        const struct value *y = &t->value[op->y];
+    for (int i = 0; i < t->program.operations; i++) {
+        const struct operation *op = &t->program.operation[i];
+        const struct value *y = &t->program.value[op->y];
         if (op->op == OP_FLATTEN || !y->matrix) {
             if (op->op == OP_BATCHNORM) {
                 struct phase *p = in_phase(t, BY_IMAGE, 0, false);
@@ -350,7 +164,7 @@ static void plan_forward(struct trainer *t)
             instruct(t, in_phase(t, BY_IMAGE, 0, false), FORWARD, i);
         } else {
             if (op->bf16.on)
-                instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->value[op->x]), false), ROUND, i);
+                instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->program.value[op->x]), false), ROUND, i);
             instruct(t, in_phase(t, BY_BLOCKS, blocks_of(y), op->op == OP_DENSE), FORWARD, i);
         }
     }
@@ -361,9 +175,9 @@ static void plan_forward(struct trainer *t)
  * so that this one has to add. */
 static bool writes_grad(struct trainer *t, int value)
 {
-    if (value < 0 || !t->value[value].needs_grad)
+    if (value < 0 || !t->program.value[value].needs_grad)
         return false;
-    struct value *v = &t->value[value];
+    struct value *v = &t->program.value[value];
     bool again = v->grad_first >= 0;
     if (!again)
         v->grad_first = t->phases - 1;
@@ -373,12 +187,12 @@ static bool writes_grad(struct trainer *t, int value)
 
 static void plan_backward(struct trainer *t)
 {
-    t->value[t->output].grad_first = t->forward_phases - 1;
-    for (int i = t->operations - 1; i >= 0; i--) {
-        struct operation *op = &t->operation[i];
-        const struct value *x = &t->value[op->x];
+    t->program.value[t->program.output].grad_first = t->forward_phases - 1;
+    for (int i = t->program.operations - 1; i >= 0; i--) {
+        struct operation *op = &t->program.operation[i];
+        const struct value *x = &t->program.value[op->x];
         bool gather = op->op == OP_FLATTEN, matrix = x->matrix, dense = op->op == OP_DENSE;
-        if (!t->value[op->y].needs_grad || (!x->needs_grad && gather))
+        if (!t->program.value[op->y].needs_grad || (!x->needs_grad && gather))
             continue;
         if (op->op == OP_BATCHNORM && !matrix) {
             struct phase *p = in_phase(t, BY_SHARD, 0, false);
@@ -386,11 +200,11 @@ static void plan_backward(struct trainer *t)
             p->finish = i;
         }
         if (dense && op->bf16.on)
-            instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->value[op->y]), false), ROUND_GRAD, i);
+            instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->program.value[op->y]), false), ROUND_GRAD, i);
         struct phase *p = matrix ? in_phase(t, BY_BLOCKS, blocks_of(x), dense)
                                : in_phase(t, BY_SHARD, 0, false);
         instruct(t, p, BACKWARD, i);
-        t->value[op->y].grad_last = t->phases - 1;
+        t->program.value[op->y].grad_last = t->phases - 1;
         op->add_x = writes_grad(t, op->x);
         op->add_x2 = writes_grad(t, op->x2);
     }
@@ -400,10 +214,10 @@ static void plan_backward(struct trainer *t)
 
 static void place_values(struct trainer *t)
 {
-    for (int i = 0; i < t->values; i++) {
-        struct value *v = &t->value[i];
+    for (int i = 0; i < t->program.values; i++) {
+        struct value *v = &t->program.value[i];
         long matrix = (long)blocks_of(v) * t->o.batch * BLOCK;
-        v->act_place = take(&t->memory_size, v->matrix ? matrix : v->act.size * t->o.batch);
+        v->place = take(&t->memory_size, v->matrix ? matrix : v->act.size * t->o.batch);
         v->grad_local = !v->matrix && v->grad_first == v->grad_last;
         if (!v->needs_grad)
             continue;
@@ -412,24 +226,35 @@ static void place_values(struct trainer *t)
         else
             v->grad_place = take(&t->memory_size, v->matrix ? matrix : v->grad.size * t->o.batch);
     }
-    for (int i = 0; t->o.ranks && i < t->operations; i++) {
-        const struct value *y = &t->value[t->operation[i].y];
+    for (int i = 0; t->o.ranks && i < t->program.operations; i++) {
+        const struct value *y = &t->program.value[t->program.operation[i].y];
         long size = (long)blocks_of(y) * (t->o.batch + TRAIN_SHARDS) * BLOCK;
-        if (t->operation[i].op == OP_FLATTEN && size > t->exchange_size)
+        if (t->program.operation[i].op == OP_FLATTEN && size > t->exchange_size)
             t->exchange_size = size;
     }
     long spare = 2L * t->o.batch * BLOCK;
-    for (int i = 0; i < t->values; i++) {
-        struct shape s = t->value[i].shape;
+    for (int i = 0; i < t->program.values; i++) {
+        struct shape s = t->program.value[i].shape;
         long size = layout_of(s, (struct border){0}, false).size;
-        if (!t->value[i].matrix && size > spare)
+        if (!t->program.value[i].matrix && size > spare)
             spare = size;
     }
-    struct shape map = t->value[t->output].shape;
+    struct shape map = t->program.value[t->program.output].shape;
     t->map_place = take(&t->scratch_size, t->map.rows ? 2L * map.c * map.h * map.w : 0);
     t->spare = take(&t->scratch_size, spare);
     t->winograd = take(&t->scratch_size, t->winograd_size);
     t->tile = take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
+}
+
+/* Fill what is around the pixels of padded values. */
+static void fill_pads(struct trainer *t)
+{
+    for (int i = 0; i < t->program.operations; i++) {
+        const struct operation *op = &t->program.operation[i];
+        const struct value *y = &t->program.value[op->y];
+        for (long at = 0; op->op == OP_INPUT && at < y->act.size * t->o.batch; at += y->act.size)
+            pad_fill(op, &y->act, t->memory + y->place + at);
+    }
 }
 
 /* n zeroed things of that size; *ok becomes false when memory is short. */
@@ -492,20 +317,21 @@ int train_plan(struct trainer *t, struct err *e)
 {
     long n = t->net->layers;
     bool ok = true;
-    struct planner b = {.t = t, .e = e};
-    t->value = things(t, 3 * n + 2, sizeof *t->value, &ok);
-    t->operation = things(t, 3 * n + 2, sizeof *t->operation, &ok);
+    struct program *g = &t->program;
+    *g = (struct program){.net = t->net, .training = true, .images = t->o.batch, .group = WINOGRAD_TILES,
+                          .pages = t->pages, .e = e};
     t->segment = things(t, 6 * n, sizeof *t->segment, &ok);
     t->instruction = things(t, 12 * n + 12, sizeof *t->instruction, &ok);
     t->phase = things(t, 12 * n + 12, sizeof *t->phase, &ok);
-    if (!ok || graph_init(&b.graph, t->net, false, t->pages))
+    if (!ok)
         return err_set(e, "out of memory");
-    if (plan_operations(&b) || plan_params(t, e))
+    if (program_make(g) || plan_output(t, e) || plan_params(t, e))
         return -1;
-    if (!t->value[t->output].needs_grad)
-        return err_set(e, "the network has nothing to train");
     plan_forward(t);
     plan_backward(t);
     place_values(t);
-    return alloc_memory(t, e);
+    if (alloc_memory(t, e))
+        return -1;
+    fill_pads(t);
+    return 0;
 }

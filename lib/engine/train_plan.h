@@ -12,85 +12,8 @@
 #ifndef INKPIPE_TRAIN_PLAN_H
 #define INKPIPE_TRAIN_PLAN_H
 
-#include "kernel/bf16.h"
 #include "engine.h"
-#include "plan.h"
-
-/* The output of an operation, for every image of the batch, and its gradient. */
-struct value {
-    bool matrix; /* [matrix_blocks(shape)][batch][BLOCK], gradient too; else image after image */
-    struct shape shape;
-    struct border border;    /* of act */
-    struct layout act, grad; /* of images, not of a matrix; the gradient may have a border of zeros */
-    long act_place, grad_place; /* floats from the start of t->memory, or of the thread's memory */
-    bool needs_grad, grad_local; /* local: in the thread's memory, one image */
-    int grad_first, grad_last;   /* the phases that write it first and use it last; -1: none yet */
-};
-
-/* The bf16 side of a convolution or dense layer; sizes and steps in bf16. C, K: channels in and out
- * in whole blocks; of a dense layer all inputs are channels. `wide` pixels are a row of x with its
- * border, one more where they would be odd. */
-struct bf16_plan {
-    bool on;                 /* else the operation is done in fp32 */
-    int runs, *offset;       /* forward, for x as [H][W][C]; all runs are of one length */
-    int back_runs, *back_offset; /* for the gradient of x, dy as [H][W][K] with a border */
-    int wide, pairs;         /* conv's weights: dy's pixel pairs in rows of `wide`, all of an image */
-    long weight, weight_back; /* places in t->weights16 */
-    long x, dy;              /* places: x, then, for conv, dy with its border */
-    long dy_pairs, x_pairs, x_turned; /* dy and x in pairs of pixels (images), and x turned */
-    long x_pitch, dy_pitch;  /* dense: from image to image */
-    long pitch;              /* from channel to channel of x turned */
-};
-
-/* How a convolution goes by Winograd's algorithm: forward and the gradient of its weights, and the
- * gradient of its input, each with so many tiles at once. */
-struct winograd_plan {
-    bool on, back;
-    int tiles, back_tiles;
-    int *offset, *back_offset; /* of the blocks among the tiles */
-    long weight, weight_back;  /* places in t->transformed */
-    long sums;                 /* of the weights' gradient: place in the thread's memory */
-};
-
-/* A part of x that meets the same taps of a convolution with strides (train_stride.c). */
-struct stride_part {
-    int row, column;  /* its first pixel; those after it are a stride apart */
-    int rows, pixels; /* how many there are */
-    int taps, *offset; /* the taps, and where in dy they read: [blocks of dy][taps] */
-    long weight;      /* place in t->back: [blocks of x][blocks of dy][taps][run][BLOCK] */
-};
-
-/* The part that a tap is of, and which of its taps. */
-struct stride_tap {
-    int part, place;
-};
-
-struct operation {
-    enum op op; /* OP_FLATTEN: gather images into a matrix; OP_INPUT: pad x with `factor` */
-    int layer;  /* its number, and itself: in t->net */
-    const struct layer *l;
-    int x, x2, y;   /* values; -1: none */
-    bool relu;      /* conv, dense, batch norm: relu follows in the same pass */
-    bool rectified; /* batch norm: x is such a relu's output, and only this reads it */
-    bool add_x, add_x2; /* backward: add to the gradient of x (x2), which another operation wrote before */
-    struct packing pack, pack_back; /* of the weights, and as the gradient of x needs them */
-    struct conv conv, back; /* the product forward, and for the gradient of x */
-    struct layout spread;   /* conv of stride 1: dy with a border */
-    struct stride_part *part; /* conv with strides: of the gradient of x */
-    struct stride_tap *tap;   /* [r][s] */
-    int parts;
-    long part_place;      /* of one, in the thread's memory */
-    struct pool pool;
-    float factor;     /* average pools; padding */
-    struct border pad;   /* conv: its padding, unless x has it in its shape */
-    long start;          /* conv: of the first window in x */
-    long weight, bias, scale, shift; /* places in the parameter arrays */
-    long weight_back;                /* place in t->back */
-    long stats; /* batch norm: place in the stats arrays; [channels] each */
-    long channels; /* floats in bias, scale, ...: whole blocks */
-    struct bf16_plan bf16;
-    struct winograd_plan winograd;
-};
+#include "program.h"
 
 /* ROUND, ROUND_GRAD: copies in bf16 of what a dense layer reads. */
 enum action { FILL, FORWARD, MOMENTS, BACKWARD, SUMS, ROUND, ROUND_GRAD };
@@ -123,13 +46,11 @@ struct trainer {
     struct threads *threads;
     struct pages *pages; /* the memory of all that follows */
 
-    int values, operations, instructions, phases, forward_phases, segments;
-    struct value *value;
-    struct operation *operation;
+    struct program program; /* of net */
+    int instructions, phases, forward_phases, segments;
     struct instruction *instruction;
     struct phase *phase;
     struct segment *segment;
-    int input, output; /* values */
     int classes;
 
     long params, sharded; /* floats; the sharded ones come first */
@@ -182,6 +103,7 @@ struct trainer {
     int base; /* the first item of the phase that is this rank's */
 };
 
+#define TILE (BLOCK * BLOCK) /* Weights of a block of inputs by a block of outputs. */
 #define UPDATE_CHUNK 16384 /* An item of the update takes so many floats. */
 
 /* Make the plan for t->net and t->o, and all its memory. Returns 0 or -1. */
@@ -200,32 +122,29 @@ void train_run(struct trainer *t, const struct instruction *in, int item, int th
 
 /* Decide whether a convolution's or dense layer's products are done in bf16, and plan its copies if
  * so. Returns 0 or -1. */
-int bf16_plan(struct trainer *t, struct operation *op, struct err *e);
+int bf16_plan(struct trainer *t, struct operation *op);
 
 /* Copy block `block` of the outputs' weights from t->active, also as the gradient passes read them. */
 void bf16_weights(const struct trainer *t, const struct operation *op, int block);
 
-/* One image; x is its memory with the border. dw is set if `first`, else added to. */
-void bf16_conv_forward(struct trainer *t, const struct operation *op, const float *x, struct view y,
-                       int thread);
+/* One image: the product forward from x, or, back, from the gradient of y to that of x. dw is set if `first`, else
+ * added to; x is there its memory with the border. */
+void bf16_conv(struct trainer *t, const struct operation *op, bool back, struct view from, struct view to,
+               int thread);
 void bf16_conv_weight_grad(struct trainer *t, const struct operation *op, const float *x,
                            struct view dy, float *dw, bool first, int thread);
-void bf16_conv_input_grad(struct trainer *t, const struct operation *op, struct view dy, struct view dx,
-                          int thread);
 
-/* Some blocks, from number `block` on, of a dense layer's inputs or of its outputs' gradient are copied (ROUND,
- * ROUND_GRAD); and what all such copies are needed for. */
-void bf16_dense_round(struct trainer *t, const struct operation *op, struct view x, int block);
-void bf16_dense_round_grad(struct trainer *t, const struct operation *op, struct view dy, int block);
-void bf16_dense_forward(struct trainer *t, const struct operation *op, struct view y, int block);
+/* The same of a dense layer. Some blocks, from number `block` on, of what is read are copied (ROUND, ROUND_GRAD);
+ * then come some blocks of what all such copies are needed for. */
+void bf16_dense_round(struct trainer *t, const struct operation *op, bool back, struct view from, int block);
+void bf16_dense(struct trainer *t, const struct operation *op, bool back, struct view to, int block);
 void bf16_dense_weight_grad(struct trainer *t, const struct operation *op, struct view x, int block,
                             int thread);
-void bf16_dense_input_grad(struct trainer *t, const struct operation *op, struct view dx, int block);
 
 /* ---- train_stride.c: the gradient of x of a convolution with strides ---- */
 
 /* Plan it, and dy's border. Returns 0 or -1. */
-int stride_plan(struct trainer *t, struct operation *op, struct err *e);
+int stride_plan(struct trainer *t, struct operation *op);
 
 /* The place in t->back of the weights between block `block` of x, block k of y, and a tap. */
 long stride_weight(const struct operation *op, int block, int k, int tap);
@@ -233,24 +152,6 @@ long stride_weight(const struct operation *op, int block, int k, int tap);
 /* One image; dy is its memory with the border. */
 void stride_backward(struct trainer *t, const struct operation *op, const float *dy, struct view dx,
                      int thread);
-
-/* ---- train_winograd.c: the products of a convolution by Winograd's algorithm ---- */
-
-/* Decide whether (op->winograd), and plan memory. Returns 0 or -1. */
-int winograd_plan(struct trainer *t, struct operation *op, struct err *e);
-
-/* Transform block `block` of an operation's outputs from t->active, or of its inputs from t->back. */
-void winograd_weights(const struct trainer *t, const struct operation *op, int block, bool back);
-
-/* One image: what v, a direct convolution, says, where op->winograd.on (.back). */
-void winograd_forward(struct trainer *t, const struct operation *op, const struct conv *v,
-                      const float *x, float *y, int thread);
-void winograd_backward(struct trainer *t, const struct operation *op, const struct conv *v,
-                       const float *dy, float *dx, int thread);
-
-/* Image `image` of a shard; with its last one dw is set. */
-void winograd_weight_grad(struct trainer *t, const struct operation *op, const float *x,
-                          struct view dy, float *dw, int image, bool last, int thread);
 
 /* Batch norm, between phases: from all images' sums, forward or back, to the batch's numbers. */
 void train_finish(struct trainer *t, const struct operation *op, bool back);

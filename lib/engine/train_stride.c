@@ -39,8 +39,8 @@ static void widen(int side, int dy_side, int pad, int taps, int dilation, int st
 static int plan_part(struct trainer *t, struct operation *op, struct stride_part *p, const struct layout *dy,
                      struct border b)
 {
-    const struct layer *l = op->l;
-    int window = l->r * l->s, number = (int)(p - op->part), blocks = op->pack.blocks, shift[2];
+    const struct layer *l = &op->layer;
+    int window = l->r * l->s, number = (int)(p - op->part), blocks = op->forward.pack.blocks, shift[2];
     p->offset = train_offsets(t, (long)blocks * window);
     for (int i = 0; p->offset && i < window; i++)
         if (tap_shift(p->row, op->pad.top, i / l->s, l->dilation_h, l->stride_h, &shift[0]) &&
@@ -54,11 +54,11 @@ static int plan_part(struct trainer *t, struct operation *op, struct stride_part
     return p->offset ? 0 : -1;
 }
 
-int stride_plan(struct trainer *t, struct operation *op, struct err *e)
+int stride_plan(struct trainer *t, struct operation *op)
 {
-    const struct layer *l = op->l;
-    struct shape x = t->value[op->x].shape;
-    struct value *y = &t->value[op->y];
+    const struct layer *l = &op->layer;
+    struct shape x = t->program.value[op->x].shape;
+    struct value *y = &t->program.value[op->y];
     struct border b = {0};
     widen(x.h, l->out.h, op->pad.top, l->r, l->dilation_h, l->stride_h, &b.top, &b.bottom);
     widen(x.w, l->out.w, op->pad.left, l->s, l->dilation_w, l->stride_w, &b.left, &b.right);
@@ -66,7 +66,7 @@ int stride_plan(struct trainer *t, struct operation *op, struct err *e)
     op->part = pages_take(t->pages, (size_t)l->stride_h * (size_t)l->stride_w, sizeof *op->part);
     op->tap = pages_take(t->pages, (size_t)l->r * (size_t)l->s, sizeof *op->tap);
     if (!op->part || !op->tap)
-        return err_set(e, "out of memory");
+        return -1;
     long place = op->weight_back, most = 0;
     for (int i = 0; i < l->stride_h * l->stride_w; i++) {
         struct stride_part *p = &op->part[op->parts];
@@ -77,10 +77,10 @@ int stride_plan(struct trainer *t, struct operation *op, struct err *e)
         p->rows = part_size(x.h, p->row, l->stride_h);
         p->pixels = part_size(x.w, p->column, l->stride_w);
         if (plan_part(t, op, p, &y->grad, b))
-            return err_set(e, "out of memory");
-        long size = (long)op->pack_back.blocks * p->rows * p->pixels * BLOCK;
+            return -1;
+        long size = (long)op->back.pack.blocks * p->rows * p->pixels * BLOCK;
         most = size > most ? size : most;
-        place += (long)op->pack_back.blocks * op->pack.blocks * p->taps * op->pack_back.run * BLOCK;
+        place += (long)op->back.pack.blocks * op->forward.pack.blocks * p->taps * op->back.pack.run * BLOCK;
     }
     op->part_place = t->scratch_size;
     t->scratch_size += most;
@@ -90,8 +90,8 @@ int stride_plan(struct trainer *t, struct operation *op, struct err *e)
 long stride_weight(const struct operation *op, int block, int k, int tap)
 {
     const struct stride_part *p = &op->part[op->tap[tap].part];
-    long run = (long)block * op->pack.blocks * p->taps + (long)k * p->taps + op->tap[tap].place;
-    return p->weight + run * op->pack_back.run * BLOCK;
+    long run = (long)block * op->forward.pack.blocks * p->taps + (long)k * p->taps + op->tap[tap].place;
+    return p->weight + run * op->back.pack.run * BLOCK;
 }
 
 /* A part of dx to where it belongs. */
@@ -100,9 +100,9 @@ static void scatter(const struct operation *op, const struct stride_part *p, con
 {
     for (int b = 0; b < dx.blocks; b++)
         for (int r = 0; r < p->rows; r++) {
-            float *to = dx.p + b * dx.block + (p->row + (long)r * op->l->stride_h) * dx.row +
+            float *to = dx.p + b * dx.block + (p->row + (long)r * op->layer.stride_h) * dx.row +
                         p->column * (long)BLOCK;
-            for (int q = 0; q < p->pixels; q++, part += BLOCK, to += op->l->stride_w * (long)BLOCK)
+            for (int q = 0; q < p->pixels; q++, part += BLOCK, to += op->layer.stride_w * (long)BLOCK)
                 memcpy(to, part, BLOCK * sizeof *to);
         }
 }
@@ -114,9 +114,9 @@ void stride_backward(struct trainer *t, const struct operation *op, const float 
     for (int i = 0; i < op->parts; i++) {
         const struct stride_part *p = &op->part[i];
         long row = (long)p->pixels * BLOCK;
-        struct conv v = {.blocks = op->pack_back.blocks, .rows = p->rows, .pixels = p->pixels,
-                         .runs = op->pack.blocks * p->taps, .run = op->pack_back.run,
-                         .offset = p->offset, .x_row = t->value[op->y].grad.row, .x_pixel = BLOCK,
+        struct conv v = {.blocks = op->back.pack.blocks, .rows = p->rows, .pixels = p->pixels,
+                         .runs = op->forward.pack.blocks * p->taps, .run = op->back.pack.run,
+                         .offset = p->offset, .x_row = t->program.value[op->y].grad.row, .x_pixel = BLOCK,
                          .y_block = p->rows * row, .y_row = row, .w = t->back + p->weight};
         if (p->taps)
             t->k->conv(&v, dy, part);

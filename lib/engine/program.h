@@ -1,0 +1,153 @@
+/* A network as a program, made once and run three ways: inference (infer_plan.c), training (train_plan.c)
+ * and 8 bits (int8.c). It is values (tensors with shape, border and layout) and, over them, operations with
+ * what is fused into each and the product chosen for it. For this room alone. */
+#ifndef INKPIPE_PROGRAM_H
+#define INKPIPE_PROGRAM_H
+
+#include "kernel/bf16.h"
+#include "layout.h"
+#include "net/net.h"
+#include "pages.h"
+
+/* The output of an operation. */
+struct value {
+    bool matrix;          /* of all images at once: [matrix_blocks(shape)][images][BLOCK]; else image after image */
+    struct shape shape;   /* before flattening */
+    struct border border; /* of act; of images, not of a matrix */
+    struct layout act;    /* the same */
+    bool filled;          /* what is around its pixels, a part of its shape, is filled once */
+    long place;           /* of act: floats from the start of the arena, or of t->memory */
+    /* Inference: */
+    long size;      /* floats, of all images that there is room for */
+    long image;     /* floats between images; 0: there is room for one, or it is a matrix */
+    int born, last; /* the operation that writes it and the last one that reads it */
+    /* Training: */
+    struct layout grad; /* of the gradient, which may have a border of its own */
+    long grad_place;    /* floats from the start of t->memory, or of the thread's memory */
+    bool needs_grad, grad_local; /* local: in the thread's memory, one image */
+    int grad_first, grad_last;   /* the phases that write it first and use it last; -1: none yet */
+};
+
+/* A product: a convolution, a dense layer, or the gradient of the input of one, which is the same with the
+ * weights turned round. */
+struct product {
+    struct packing pack;
+    bool fast;         /* by Winograd's algorithm; else v.conv alone counts */
+    struct winograd v; /* all but weights, bias, scratch and what follows */
+};
+
+/* The bf16 side of a product: a convolution of a copy of what it reads. Sizes and places in bf16. */
+struct product16 {
+    struct conv16 v; /* all but weights, bias and where y lies */
+    long x;          /* place of the copy: of a convolution in t->scratch16, of a dense layer in t->memory16 */
+    long weight;     /* place in t->weights16 */
+};
+
+struct bf16_plan {
+    bool on;                /* else the operation is done in fp32 */
+    struct product16 forward, back;
+    int wide, pairs;        /* conv's weights: dy's pixel pairs in rows of `wide`, all of an image */
+    long dy_pairs, x_pairs, x_turned; /* dy and x in pairs of pixels (images), and x turned */
+    long pitch;             /* from channel to channel of x turned */
+};
+
+/* A part of x that meets the same taps of a convolution with strides (train_stride.c). */
+struct stride_part {
+    int row, column;  /* its first pixel; those after it are a stride apart */
+    int rows, pixels; /* how many there are */
+    int taps, *offset; /* the taps, and where in dy they read: [blocks of dy][taps] */
+    long weight;      /* place in t->back: [blocks of x][blocks of dy][taps][run][BLOCK] */
+};
+
+/* The part that a tap is of, and which of its taps. */
+struct stride_tap {
+    int part, place;
+};
+
+/* Steps of an earlier phase of inference run first: on each image of a group, then those of the second phase on
+ * the group, and once all groups are through, those of the third on all images of the chunk. */
+enum phase_of { OF_IMAGE, OF_GROUP, OF_MATRIX };
+
+struct operation {
+    enum op op; /* OP_INPUT: x inside a border of `fill`, which is part of y's shape; OP_FLATTEN: images gathered
+                   into a matrix; OP_SOFTMAX: the logits copied out */
+    int first, last;    /* the layers it covers; last < first: it prepares the input of `first` */
+    struct layer layer; /* `first`; its weights are the net's */
+    int x, x2, y;       /* values; -1: none. x2: what is added or multiplied */
+    int fold, post;     /* the batch norms folded into the weights, and behind the relu; -1: none */
+    bool relu;          /* follows in the same pass */
+    bool halved;        /* a 2x2 max pool follows */
+    bool relu_sum;      /* of a product to which x2 is added: relu behind that */
+    struct border pad;  /* OP_INPUT; conv: its padding, unless x has it in its shape */
+    float fill;
+    long start;         /* conv: of the first window in x; OP_INPUT: of x in y */
+    struct pool pool;
+    float factor;       /* average pools */
+    struct product forward;
+    /* Inference: */
+    enum phase_of phase;
+    float *memory; /* weights, bias, scale and shift */
+    /* Training: */
+    bool rectified; /* conv, dense: the batch norm behind the relu masks dy; batch norm: its x is such a relu's */
+    bool add_x, add_x2; /* backward: add to the gradient of x (x2), which another operation wrote before */
+    struct product back; /* the gradient of x */
+    struct stride_part *part; /* conv with strides: of the gradient of x */
+    struct stride_tap *tap;   /* [r][s] */
+    int parts;
+    long part_place;      /* of one, in the thread's memory */
+    long weight, bias, scale, shift; /* places in the parameter arrays */
+    long weight_back;                /* place in t->back */
+    long transformed, transformed_back; /* places in t->transformed */
+    long sums;  /* of the weights' gradient by Winograd's algorithm: place in the thread's memory */
+    long stats; /* batch norm: place in the stats arrays; [channels] each */
+    long channels; /* floats in bias, scale, ...: whole blocks */
+    struct bf16_plan bf16;
+};
+
+struct program {
+    const struct net *net;
+    bool training; /* else dropout is the identity, and more is fused */
+    int images;    /* of a matrix */
+    int group;     /* images that go through Winograd's algorithm together, at most */
+    struct pages *pages; /* all its memory */
+    struct err *e;
+    int *uses;     /* [layers] how many layers read the layer */
+    int *reader;   /* [layers] the last one that reads it */
+    int *value_of; /* [layers] the value that holds its output; -1: none does */
+    int values, operations, input, output;
+    struct value *value;
+    struct operation *operation;
+};
+
+/* Make the program of a net; net, training, images, group, pages and e are set. Returns 0 or -1. */
+int program_make(struct program *p);
+
+/* The value of layer `layer` as a matrix: a value of images is gathered into one first. */
+int program_gather(struct program *p, int layer);
+
+/* Plan a product whose pack is set, of layer l from x to y, or, dense, over a matrix of so many images. At most
+ * `group` images go through Winograd's algorithm together. Returns 0, or -1 when memory is short. */
+int product_plan(struct product *p, const struct layer *l, const struct layout *x, const struct layout *y,
+                 int images, int group, struct pages *pages);
+
+/* Run v, p's geometry with the rest filled in. */
+void product_run(const struct kernels *k, const struct product *p, const struct winograd *v, const float *x,
+                 float *y);
+
+bool has_border(struct border b);
+
+/* A pool over an input of shape `in`. */
+struct pool pool_geometry(const struct layer *l, struct shape in);
+
+/* Whether a pool counts what is inside the picture only, or has gaps: kernels do not do it. */
+bool pool_is_plain(const struct layer *l);
+
+/* The pixels of one image inside its border. */
+struct view layout_view(const struct layout *l, float *base);
+
+/* Copy what is inside x's border into y, an OP_INPUT's output; fill what is around it. */
+void pad_image(const struct operation *op, const struct layout *x, const float *from, const struct layout *y,
+               float *to);
+void pad_fill(const struct operation *op, const struct layout *y, float *to);
+
+#endif
