@@ -72,8 +72,8 @@ static void run_pool(const struct infer *p, const struct operation *op, struct v
         p->k->sumpool(&op->pool, op->factor, x, y);
 }
 
-/* Run OP_RESHAPE, OP_CONCAT or OP_SLICE: out of the blocks of each input into a list in the order C H W, and from
- * there into those of the output. */
+/* Run OP_RESHAPE, OP_CONCAT or OP_SLICE: out of the blocks of each input into a list in the order C H W, and
+ * from there into those of the output. */
 static void run_moved(const struct infer *p, const struct operation *op, const float *x, const float *x2,
                       float *list, float *y)
 {

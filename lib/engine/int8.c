@@ -1,8 +1,8 @@
 /* Running a quantized network in integers.
- *   in   a chain of layers between OP_QUANTIZE (int8.h), images
+ *   in   a network of layers between OP_QUANTIZE (int8.h), images
  *   out  logits, or maps
  * Values are written with the border that their reader needs, filled with the zero point. From the first
- * dense layer on a step runs over all images of the chunk at once. */
+ * dense layer on an operation runs over all images of the chunk at once. */
 #include "int8.h"
 
 #include <limits.h>
@@ -14,80 +14,37 @@
 
 #define MAX_BYTES (1L << 30) /* A value or weight has at most so many bytes. */
 
-/* Bytes that mean (byte - zero) * scale: [top + h + bottom][left + w + right][channels], one behind
- * another for the images of the chunk where a dense layer reads them (matrix); or, real, floats. */
+/* A value of the program as bytes that mean (byte - zero) * scale: [top + h + bottom][left + w +
+ * right][channels], one behind another for the images of the chunk where a dense layer reads them (matrix);
+ * or, real, floats. */
 struct tensor {
     struct shape shape;
     int channels; /* shape.c rounded up to a multiple of BLOCK; 1 of a gray input */
-    struct border border;
     long row, size, origin;
     bool matrix, real;
     float scale;
     int zero;
-    long place; /* in the arena */
-};
-
-enum kind { STEP_CONV, STEP_MAXPOOL, STEP_MEAN };
-
-struct step {
-    enum kind kind;
-    int x, y; /* values */
-    int x2;   /* STEP_CONV: what is added, or -1 */
-    struct conv8 conv;
-    struct pool pool;
-    float factor;   /* STEP_MEAN: of the sum of bytes less their zeros */
+    int place_of; /* the value in whose place it lies, its own or another */
+    long place;   /* in the arena */
 };
 
 struct int8 {
     const struct kernels8 *k;
     struct pages *pages; /* all memory, this too */
-    int chunk, threads, values, steps, outputs;
-    struct tensor *value;
-    struct step *step;
+    int chunk, threads, outputs;
+    struct program program;
+    struct tensor *tensor; /* [program.values] */
+    struct conv8 *conv;    /* [program.operations] of conv and dense layers */
     long arena_size;
     uint8_t **arena; /* [threads] */
 };
 
+static struct tensor *tensor_of(const struct int8 *p, int value)
+{
+    return &p->tensor[p->tensor[value].place_of];
+}
+
 /* ---- Making the plan ---- */
-
-/* The state of planning: layer i is the next one. */
-struct planner {
-    const struct net *net;
-    struct int8 *p;
-    int *value_of; /* [layers] the value that holds the layer's output; -1: none does */
-    int i;
-    int value;
-    bool flat;  /* the value was flattened: only dense layers may read it */
-    bool dense; /* a dense layer has been planned: only such may follow */
-};
-
-static bool is_op(const struct planner *b, int i, enum op op)
-{
-    return i < b->net->layers && b->net->layer[i].op == op;
-}
-
-/* The first layer from i on that is no dropout, which is the identity here. */
-static int skip_idle(const struct planner *b, int i)
-{
-    while (is_op(b, i, OP_DROPOUT))
-        i++;
-    return i;
-}
-
-/* The reader of the value before layer i: the first layer from i on that is neither dropout nor
- * OP_QUANTIZE. */
-static int reader_of(const struct planner *b, int i)
-{
-    while (is_op(b, i, OP_DROPOUT) || is_op(b, i, OP_QUANTIZE))
-        i++;
-    return i;
-}
-
-static bool ends(const struct planner *b, int i)
-{
-    return i == b->net->layers ||
-           (i == b->net->layers - 1 && (is_op(b, i, OP_SOFTMAX) || is_op(b, i, OP_BOXES)));
-}
 
 /* Read scale and zero point of OP_QUANTIZE. Returns false unless its levels are a byte: -zero to 255 -
  * zero steps. */
@@ -101,37 +58,33 @@ static bool read_quantize(const struct layer *l, float *scale, int *zero)
     return l->low == -*zero && l->high == 255 - *zero;
 }
 
-/* Append a value of that shape with the border that its reader, from layer `next` on, needs. Returns its
- * index, or -1 when it is too large. */
-static int new_value(struct planner *b, struct shape shape, int channels, int next)
-{
-    struct tensor *v = &b->p->value[b->p->values];
-    struct border border = {0};
-    int reader = reader_of(b, next);
-    if (is_op(b, reader, OP_CONV))
-        border = layer_border(&b->net->layer[reader]);
-    *v = (struct tensor){.shape = shape, .channels = channels, .border = border};
-    v->matrix = (ends(b, reader) && shape.h * shape.w == 1) || is_op(b, reader, OP_DENSE) ||
-                is_op(b, reader, OP_FLATTEN) || is_op(b, reader, OP_RESHAPE);
-    v->row = (long)(border.left + shape.w + border.right) * channels;
-    v->origin = border.top * v->row + (long)border.left * channels;
-    if (v->row > MAX_BYTES || (border.top + shape.h + border.bottom) > MAX_BYTES / v->row)
-        return -1;
-    v->size = (border.top + shape.h + border.bottom) * v->row;
-    return b->p->values++;
-}
-
 static int padded(int channels)
 {
     return (channels + BLOCK - 1) / BLOCK * BLOCK;
 }
 
-static struct step *new_step(struct planner *b, enum kind kind, int y)
+/* Make the tensor of an operation's output, whose numbers are those of the OP_QUANTIZE that is its last
+ * layer, or of x. Returns NULL when it is too large or there is no such layer. */
+static struct tensor *new_tensor(struct int8 *p, const struct operation *op, int channels)
 {
-    struct step *s = &b->p->step[b->p->steps++];
-    *s = (struct step){.kind = kind, .x = b->value, .y = y, .x2 = -1};
-    b->value = y;
-    return s;
+    const struct value *v = &p->program.value[op->y];
+    struct tensor *t = &p->tensor[op->y];
+    struct border b = v->border;
+    long rows = b.top + v->shape.h + b.bottom;
+    bool last = op->y == p->program.output, product = op->op == OP_CONV || op->op == OP_DENSE;
+    t->shape = v->shape;
+    t->channels = channels;
+    t->matrix = v->matrix || (last && v->shape.h * v->shape.w == 1);
+    t->real = product && last && p->program.net->layer[op->last].op != OP_QUANTIZE;
+    t->row = (long)(b.left + v->shape.w + b.right) * channels;
+    t->origin = b.top * t->row + (long)b.left * channels;
+    t->scale = tensor_of(p, op->x)->scale;
+    t->zero = t->real ? 0 : tensor_of(p, op->x)->zero;
+    if (t->row > MAX_BYTES || rows > MAX_BYTES / t->row)
+        return NULL;
+    t->size = t->real && !t->matrix ? t->row : rows * t->row; /* of a map there is room for a row (run_map) */
+    bool stays = t->real || op->op == OP_MAXPOOL;
+    return stays || read_quantize(&p->program.net->layer[op->last], &t->scale, &t->zero) ? t : NULL;
 }
 
 /* A layer's window in x, r x s pixels, as runs of `span` pixels that lie side by side: a kernel's row, of a
@@ -216,10 +169,9 @@ static bool is_narrow(const int8_t *w, long size)
 }
 
 /* Set weights, factors and bias of layer l, whose output is y. */
-static int fill_conv(struct pages *pages, struct step *s, const struct layer *l, const struct window *w,
+static int fill_conv(struct pages *pages, struct conv8 *v, const struct layer *l, const struct window *w,
                      const struct tensor *x, const struct tensor *y)
 {
-    struct conv8 *v = &s->conv;
     long channels = (long)v->blocks * BLOCK, quad = BLOCK * QUAD;
     if (w->runs > MAX_BYTES / v->quads / quad ||
         v->blocks > MAX_BYTES / ((long)w->runs * v->quads * quad))
@@ -247,168 +199,92 @@ static int fill_conv(struct pages *pages, struct step *s, const struct layer *l,
     return 0;
 }
 
-/* The value that layer i, a sum, adds to what layer i - 1 makes, which has that shape; -1 when i is none, or
- * adds what is no value. */
-static int added_by(const struct planner *b, int i, struct shape shape)
+/* Plan the sum with tensor `other` that is fused into a convolution to y. */
+static int plan_sum(struct conv8 *v, const struct tensor *other, const struct tensor *y)
 {
-    if (!is_op(b, i, OP_ADD))
+    if (!other->size || other->matrix || other->channels != y->channels ||
+        memcmp(&other->shape, &y->shape, sizeof y->shape))
         return -1;
-    const int *in = b->net->layer[i].in;
-    int other = b->value_of[in[0] == i - 1 ? in[1] : in[0]];
-    return other >= 0 && !memcmp(&b->p->value[other].shape, &shape, sizeof shape) &&
-                   b->p->value[other].channels == padded(shape.c) && !b->p->value[other].matrix
-               ? other
-               : -1;
-}
-
-/* Fuse into s the sum with value `other`, which has y's shape. */
-static void fuse_sum(struct planner *b, struct step *s, int other, const struct tensor *y)
-{
-    const struct tensor *v = &b->p->value[other];
-    s->x2 = other;
-    s->conv.add_row = v->row;
-    s->conv.add_zero = v->zero;
-    s->conv.add_factor = y->real ? v->scale : v->scale / y->scale;
+    v->add_row = other->row;
+    v->add_zero = other->zero;
+    v->add_factor = y->real ? other->scale : other->scale / y->scale;
+    return 0;
 }
 
 /* Plan a conv or dense layer with the relu, the sum and OP_QUANTIZE behind it. */
-static int plan_conv(struct planner *b)
+static int plan_conv(struct int8 *p, struct operation *op, struct conv8 *v)
 {
-    const struct layer *l = &b->net->layer[b->i];
-    struct tensor x = b->p->value[b->value];
+    const struct layer *l = &op->layer;
+    const struct tensor *x = tensor_of(p, op->x), *y = new_tensor(p, op, padded(l->out.c));
     bool dense = l->op == OP_DENSE;
-    struct border need = dense ? (struct border){0} : layer_border(l);
-    if (!l->step || l->groups != 1 || (!dense && (b->dense || b->flat)) ||
-        memcmp(&x.border, &need, sizeof need))
+    struct shape in = p->program.net->layer[l->in[0]].out;
+    bool fits = dense ? !has_border(p->program.value[p->tensor[op->x].place_of].border)
+                      : !memcmp(&in, &x->shape, sizeof in); /* it was not flattened */
+    if (!y || !fits || !l->step || l->groups != 1)
         return -1;
-    b->dense = dense;
-    int next = skip_idle(b, b->i + 1);
-    bool relu = is_op(b, next, OP_RELU);
-    next = skip_idle(b, next + relu);
-    int other = dense ? -1 : added_by(b, next, l->out);
-    next = skip_idle(b, next + (other >= 0));
-    bool real = ends(b, next);
-    struct tensor made = {0};
-    if (!real && (next == b->net->layers ||
-                  !read_quantize(&b->net->layer[next], &made.scale, &made.zero)))
-        return -1;
-    next += !real;
-    int y = new_value(b, l->out, padded(l->out.c), next);
-    if (y < 0)
-        return -1;
-    struct tensor *to = &b->p->value[y];
-    to->real = real;
-    if (real && !to->matrix)
-        to->size = to->row; /* of a map there is room for a row (run_map) */
-    to->scale = made.scale;
-    to->zero = made.zero;
-    struct step *s = new_step(b, STEP_CONV, y);
-    struct window w = window_of(l, &x);
-    s->conv = (struct conv8){.blocks = to->channels / BLOCK, .rows = 1, .runs = w.runs,
-                             .quads = int8_quads((long)w.span * x.channels), .x_pixel = x.size,
-                             .y_pixel = to->size, .zero = to->zero,
-                             .low = relu && other < 0 ? to->zero : 0, .real = real,
-                             .rectify = relu && (real || other >= 0)};
+    struct window w = window_of(l, x);
+    *v = (struct conv8){.blocks = y->channels / BLOCK, .rows = 1, .runs = w.runs,
+                        .quads = int8_quads((long)w.span * x->channels), .x_pixel = x->size, .y_pixel = y->size,
+                        .zero = y->zero, .low = op->relu && op->x2 < 0 ? y->zero : 0, .real = y->real,
+                        .rectify = op->relu && (y->real || op->x2 >= 0)};
     if (!dense) {
-        s->conv.rows = l->out.h;
-        s->conv.pixels = l->out.w;
-        s->conv.x_row = l->stride_h * x.row;
-        s->conv.x_pixel = (long)l->stride_w * x.channels;
-        s->conv.y_row = to->row;
-        s->conv.y_pixel = to->channels;
+        v->rows = l->out.h;
+        v->pixels = l->out.w;
+        v->x_row = l->stride_h * x->row;
+        v->x_pixel = (long)l->stride_w * x->channels;
+        v->y_row = y->row;
+        v->y_pixel = y->channels;
     }
-    if (other >= 0)
-        fuse_sum(b, s, other, to);
-    b->i = next;
-    b->flat = false;
-    return fill_conv(b->p->pages, s, l, &w, &x, to);
+    if (op->x2 >= 0 && plan_sum(v, tensor_of(p, op->x2), y))
+        return -1;
+    return fill_conv(p->pages, v, l, &w, x, y);
 }
 
 /* Plan a max pool, of which scale and zero point stay, or a mean pool with the OP_QUANTIZE behind it. */
-static int plan_pool(struct planner *b)
+static int plan_pool(struct int8 *p, struct operation *op)
 {
-    const struct layer *l = &b->net->layer[b->i];
-    struct tensor x = b->p->value[b->value], made = x;
-    bool mean = l->op != OP_MAXPOOL;
-    int next = mean ? skip_idle(b, b->i + 1) : b->i;
-    if (l->dilation_h != 1 || l->dilation_w != 1 || has_border(layer_border(l)) || b->flat || b->dense ||
-        has_border(x.border) || next == b->net->layers ||
-        (mean && !read_quantize(&b->net->layer[next], &made.scale, &made.zero)))
-        return -1;
-    int y = new_value(b, l->out, x.channels, next + 1);
-    if (y < 0)
-        return -1;
-    b->p->value[y].scale = made.scale;
-    b->p->value[y].zero = made.zero;
-    struct step *s = new_step(b, mean ? STEP_MEAN : STEP_MAXPOOL, y);
-    s->pool = pool_geometry(l, x.shape);
-    s->factor = x.scale / ((float)s->pool.r * (float)s->pool.s);
-    b->i = next + 1;
-    return mean && (long)s->pool.r * s->pool.s > INT32_MAX / 512 ? -1 : 0;
+    const struct tensor *x = tensor_of(p, op->x);
+    long window = (long)op->pool.r * op->pool.s;
+    op->factor = x->scale / ((float)op->pool.r * (float)op->pool.s);
+    return pool_is_plain(&op->layer) || window > INT32_MAX / 512 || !new_tensor(p, op, x->channels) ? -1 : 0;
 }
 
-static int plan_layer(struct planner *b)
+/* Let an operation's output lie where its input does. */
+static int keep_place(struct int8 *p, const struct operation *op)
 {
-    const struct layer *l = &b->net->layer[b->i];
-    const struct tensor *v = &b->p->value[b->value];
+    struct border x = p->program.value[op->x].border, y = p->program.value[op->y].border;
+    p->tensor[op->y].place_of = p->tensor[op->x].place_of;
+    return has_border(y) && memcmp(&x, &y, sizeof x) ? -1 : 0;
+}
+
+static int plan_operation(struct int8 *p, struct operation *op, struct conv8 *conv)
+{
+    struct tensor *x = tensor_of(p, op->x);
+    int c = p->program.value[op->x].shape.c, zero;
     float scale;
-    int zero;
-    switch (l->op) {
+    if (op->op == OP_QUANTIZE && op->x == p->program.input)
+        return new_tensor(p, op, c == 1 ? 1 : padded(c)) ? 0 : -1;
+    if (!x->size || x->real)
+        return -1;
+    op->start = has_border(op->pad) ? 0 : x->origin;
+    switch (op->op) {
     case OP_CONV:
     case OP_DENSE:
-        return plan_conv(b);
+        return plan_conv(p, op, conv);
     case OP_MAXPOOL:
     case OP_AVGPOOL:
     case OP_GLOBALPOOL:
-        return plan_pool(b);
+        return plan_pool(p, op);
     case OP_QUANTIZE: /* a second one of the same numbers */
-        b->i++;
-        return read_quantize(l, &scale, &zero) && scale == v->scale && zero == v->zero ? 0 : -1;
-    case OP_RESHAPE:
+        return read_quantize(&op->layer, &scale, &zero) && scale == x->scale && zero == x->zero
+                   ? keep_place(p, op)
+                   : -1;
     case OP_FLATTEN:
-        b->i++;
-        b->flat = true;
-        return l->out.h == 1 && l->out.w == 1 && v->matrix ? 0 : -1;
-    case OP_DROPOUT:
-        b->i++;
-        return 0;
+        x->matrix = true;
+        return keep_place(p, op);
     default:
         return -1;
     }
-}
-
-/* Does each layer read the one before it? A sum reads an earlier one, too. */
-static bool is_chain(const struct net *net)
-{
-    for (int i = 1; i < net->layers; i++) {
-        const int *in = net->layer[i].in;
-        if (in[0] != i - 1 && !(net->layer[i].op == OP_ADD && in[1] == i - 1))
-            return false;
-    }
-    return true;
-}
-
-static int plan_layers(struct planner *b)
-{
-    struct int8 *p = b->p;
-    struct shape in = net_input(b->net);
-    float scale;
-    int zero;
-    if (!is_chain(b->net) || b->net->layers < 3 ||
-        !read_quantize(&b->net->layer[1], &scale, &zero))
-        return -1;
-    b->value = new_value(b, in, in.c == 1 ? 1 : padded(in.c), 2);
-    if (b->value < 0)
-        return -1;
-    p->value[0].scale = scale;
-    p->value[0].zero = zero;
-    for (int i = 0; i < b->net->layers; i++)
-        b->value_of[i] = -1;
-    for (b->i = 2; !ends(b, b->i); b->value_of[b->i - 1] = b->value)
-        if (p->value[b->value].real || plan_layer(b))
-            return -1;
-    const struct tensor *last = &p->value[b->value];
-    return p->steps && (last->matrix || last->real) ? 0 : -1;
 }
 
 static long bytes_of(const struct int8 *p, const struct tensor *v)
@@ -417,12 +293,12 @@ static long bytes_of(const struct int8 *p, const struct tensor *v)
     return (bytes + INT8_SLACK + 63) / 64 * 64;
 }
 
-/* Place every value; none share memory, so that borders are filled once. */
+/* Place every value; none share memory, so that borders are filled once, with the zero point. */
 static int alloc_arenas(struct int8 *p)
 {
-    for (int i = 0; i < p->values; i++) {
-        p->value[i].place = p->arena_size;
-        p->arena_size += bytes_of(p, &p->value[i]);
+    for (int i = 0; i < p->program.values; i++) {
+        p->tensor[i].place = p->arena_size;
+        p->arena_size += bytes_of(p, &p->tensor[i]);
     }
     if (p->arena_size > MAX_BYTES)
         return -1;
@@ -431,27 +307,41 @@ static int alloc_arenas(struct int8 *p)
         p->arena[t] = pages_take(p->pages, (size_t)p->arena_size, 1);
         if (!p->arena[t])
             return -1;
-        for (int i = 0; i < p->values; i++)
-            memset(p->arena[t] + p->value[i].place, p->value[i].zero,
-                   (size_t)bytes_of(p, &p->value[i]));
+        for (int i = 0; i < p->program.values; i++)
+            memset(p->arena[t] + p->tensor[i].place, p->tensor[i].zero, (size_t)bytes_of(p, &p->tensor[i]));
     }
     return p->arena ? 0 : -1;
+}
+
+static int make_plan(struct int8 *p)
+{
+    struct program *g = &p->program;
+    if (program_make(g) || !(p->tensor = pages_take(p->pages, (size_t)g->values, sizeof *p->tensor)) ||
+        !(p->conv = pages_take(p->pages, (size_t)g->operations, sizeof *p->conv)))
+        return -1;
+    for (int i = 0; i < g->values; i++)
+        p->tensor[i].place_of = i;
+    for (int i = 0; i < g->operations; i++)
+        if (plan_operation(p, &g->operation[i], &p->conv[i]))
+            return -1;
+    const struct tensor *last = tensor_of(p, g->output);
+    bool product = false;
+    for (int i = 0; i < g->operations; i++)
+        product |= g->operation[i].op != OP_QUANTIZE;
+    return product && (last->matrix || last->real) ? alloc_arenas(p) : -1;
 }
 
 struct int8 *int8_new(const struct net *net, int chunk, int threads, const struct kernels8 *k,
                       struct pages *pages)
 {
-    size_t n = (size_t)net->layers + 1;
+    struct err ignored;
     struct int8 *p = pages_take(pages, 1, sizeof *p);
-    struct planner b = {.net = net, .p = p};
     if (!p)
         return NULL;
-    *p = (struct int8){.k = k, .pages = pages, .chunk = chunk, .threads = threads,
-                       .outputs = net_outputs(net)};
-    p->value = pages_take(pages, n, sizeof *p->value);
-    p->step = pages_take(pages, n, sizeof *p->step);
-    b.value_of = pages_take(pages, n, sizeof *b.value_of);
-    return p->value && p->step && b.value_of && !plan_layers(&b) && !alloc_arenas(p) ? p : NULL;
+    *p = (struct int8){.k = k, .pages = pages, .chunk = chunk, .threads = threads, .outputs = net_outputs(net),
+                       .program = {.net = net, .bytes = true, .images = 1, .group = 1, .pages = pages,
+                                   .e = &ignored}};
+    return net->layers > 2 && net->layer[1].op == OP_QUANTIZE && !make_plan(p) ? p : NULL;
 }
 
 const struct kernels8 *int8_kernels(const struct int8 *p)
@@ -472,9 +362,8 @@ static uint8_t *image_of(const struct tensor *v, uint8_t *arena, int i)
     return arena + v->place + (v->matrix ? i * v->size : 0);
 }
 
-static void read_input(const struct int8 *p, const float *x, uint8_t *to)
+static void read_input(const struct int8 *p, const struct tensor *v, const float *x, uint8_t *to)
 {
-    const struct tensor *v = &p->value[0];
     struct shape s = v->shape;
     if (v->channels == 1 && v->row == s.w) {
         p->k->quantize((long)s.h * s.w, x, v->scale, v->zero, to + v->origin);
@@ -491,7 +380,7 @@ static void read_input(const struct int8 *p, const float *x, uint8_t *to)
         }
 }
 
-static void mean_pixel(const struct int8 *p, const struct step *s, const struct tensor *x,
+static void mean_pixel(const struct int8 *p, const struct operation *s, const struct tensor *x,
                        const struct tensor *y, const uint8_t *window, uint8_t *to)
 {
     int32_t zeros = s->pool.r * s->pool.s * x->zero;
@@ -511,9 +400,9 @@ static void mean_pixel(const struct int8 *p, const struct step *s, const struct 
     }
 }
 
-static void run_mean(const struct int8 *p, const struct step *s, const uint8_t *x, uint8_t *y)
+static void run_mean(const struct int8 *p, const struct operation *s, const struct tensor *from,
+                     const struct tensor *to, const uint8_t *x, uint8_t *y)
 {
-    const struct tensor *from = &p->value[s->x], *to = &p->value[s->y];
     for (int r = 0; r < to->shape.h; r++)
         for (int q = 0; q < to->shape.w; q++)
             mean_pixel(p, s, from, to,
@@ -522,49 +411,57 @@ static void run_mean(const struct int8 *p, const struct step *s, const uint8_t *
                        y + r * to->row + (long)q * to->channels);
 }
 
-/* The convolution of a step on image i, or, of a dense layer, on n images. */
-static struct conv8 conv_of(const struct int8 *p, const struct step *s, uint8_t *arena, int i, int n)
+/* The convolution of operation s on image i, or, of a dense layer, on n images. */
+static struct conv8 conv_of(const struct int8 *p, int s, uint8_t *arena, int i, int n)
 {
-    struct conv8 conv = s->conv;
+    struct conv8 conv = p->conv[s];
+    int x2 = p->program.operation[s].x2;
     if (!conv.pixels)
         conv.pixels = n;
-    if (s->x2 >= 0)
-        conv.add = image_of(&p->value[s->x2], arena, i) + p->value[s->x2].origin;
+    if (x2 >= 0)
+        conv.add = image_of(tensor_of(p, x2), arena, i) + tensor_of(p, x2)->origin;
     return conv;
 }
 
-/* Run a step on image i, or, of a dense layer, on n images. */
-static void run_step(const struct int8 *p, const struct step *s, uint8_t *arena, int i, int n)
+/* Run operation s on image i, whose pixels are at `image`, or, of a dense layer, on n images. */
+static void run_operation(const struct int8 *p, int s, uint8_t *arena, const float *image, int i, int n)
 {
-    const struct tensor *x = &p->value[s->x], *y = &p->value[s->y];
-    uint8_t *from = image_of(x, arena, i), *to = image_of(y, arena, i) + y->origin;
+    const struct operation *op = &p->program.operation[s];
+    const struct tensor *x = tensor_of(p, op->x), *y = tensor_of(p, op->y);
+    uint8_t *from = image_of(x, arena, i) + op->start, *to = image_of(y, arena, i) + y->origin;
     struct conv8 conv;
-    switch (s->kind) {
-    case STEP_CONV:
+    switch (op->op) {
+    case OP_CONV:
+    case OP_DENSE:
         conv = conv_of(p, s, arena, i, n);
         p->k->conv(&conv, from, to);
         break;
-    case STEP_MAXPOOL:
-        p->k->maxpool(&s->pool, y->shape.h, y->shape.w, from, x->row, to, y->row, x->channels);
+    case OP_MAXPOOL:
+        p->k->maxpool(&op->pool, y->shape.h, y->shape.w, from, x->row, to, y->row, x->channels);
         break;
-    case STEP_MEAN:
-        run_mean(p, s, from, to);
+    case OP_AVGPOOL:
+    case OP_GLOBALPOOL:
+        run_mean(p, op, x, y, from, to);
         break;
+    default:
+        if (op->x == p->program.input)
+            read_input(p, y, image, image_of(y, arena, i));
     }
 }
 
-/* Run the last step on an image, row by row, and copy each row out while it is in the first-level cache: real
- * numbers, [C][H][W]. */
-static void run_map(const struct int8 *p, uint8_t *arena, float *map)
+/* Run the last operation on an image, row by row, and copy each row out while it is in the first-level
+ * cache: real numbers, [C][H][W]. */
+static void run_map(const struct int8 *p, uint8_t *arena, int i, float *map)
 {
-    const struct step *s = &p->step[p->steps - 1];
-    const struct tensor *x = &p->value[s->x], *y = &p->value[s->y];
+    int s = p->program.operations - 1;
+    const struct operation *op = &p->program.operation[s];
+    const struct tensor *x = tensor_of(p, op->x), *y = tensor_of(p, op->y);
     const float *row = (const float *)(const void *)(arena + y->place);
     long channels = y->channels;
-    struct conv8 conv = conv_of(p, s, arena, 0, 1);
+    struct conv8 conv = conv_of(p, s, arena, i, 1);
     conv.rows = 1;
     for (int r = 0; r < y->shape.h; r++, map += y->shape.w) {
-        p->k->conv(&conv, arena + x->place + r * conv.x_row, arena + y->place);
+        p->k->conv(&conv, image_of(x, arena, i) + op->start + r * conv.x_row, arena + y->place);
         if (conv.add)
             conv.add += conv.add_row;
         for (long c = 0; c < y->shape.c; c++)
@@ -576,7 +473,7 @@ static void run_map(const struct int8 *p, uint8_t *arena, float *map)
 /* Copy the last value out as floats. */
 static void write_logits(const struct int8 *p, const uint8_t *arena, int n, float *logits)
 {
-    const struct tensor *v = &p->value[p->values - 1];
+    const struct tensor *v = tensor_of(p, p->program.output);
     for (int i = 0; i < n; i++)
         for (int k = 0; k < p->outputs; k++, logits++) {
             const uint8_t *at = arena + v->place;
@@ -589,21 +486,20 @@ static void write_logits(const struct int8 *p, const uint8_t *arena, int n, floa
 
 void int8_run(const struct int8 *p, int thread, const float *x, int n, float *logits)
 {
+    const struct program *g = &p->program;
     uint8_t *arena = p->arena[thread];
-    struct shape in = p->value[0].shape;
-    bool map = !p->value[p->values - 1].matrix;
-    int dense = 0; /* the first step that runs over the whole chunk */
-    while (dense < p->steps && !(p->step[dense].kind == STEP_CONV && !p->step[dense].conv.pixels))
-        dense++;
+    struct shape in = g->value[g->input].shape;
+    bool map = !tensor_of(p, g->output)->matrix;
     for (int i = 0; i < n; i++) {
-        read_input(p, x + (long)i * in.c * in.h * in.w, image_of(&p->value[0], arena, i));
-        for (int s = 0; s < dense - map; s++)
-            run_step(p, &p->step[s], arena, i, n);
+        for (int s = 0; s < g->operations - map; s++)
+            if (g->operation[s].op != OP_DENSE)
+                run_operation(p, s, arena, x + (long)i * in.c * in.h * in.w, i, n);
         if (map)
-            run_map(p, arena, logits + (long)i * p->outputs);
+            run_map(p, arena, i, logits + (long)i * p->outputs);
     }
-    for (int s = dense; s < p->steps; s++)
-        run_step(p, &p->step[s], arena, 0, n);
+    for (int s = 0; s < g->operations; s++)
+        if (g->operation[s].op == OP_DENSE)
+            run_operation(p, s, arena, x, 0, n);
     p->k->release();
     if (!map)
         write_logits(p, arena, n, logits);

@@ -1,6 +1,7 @@
-/* A quantised network run in integers, for infer.c: a chain of conv or dense layers with 8-bit
- * weights (struct layer, step), each between two OP_QUANTIZE, with relu, sums with an earlier one's result, max
- * and mean pooling among them. The same numbers as OP_QUANTIZE in floats gives, but for the rounding of those. */
+/* A quantised network run in integers, for infer.c: its program (program.h), where that is of conv and dense
+ * layers with 8-bit weights (struct layer, step), each between two OP_QUANTIZE, with relu, sums with earlier
+ * results, max and mean pooling among them. The same numbers as OP_QUANTIZE in floats gives, but for the
+ * rounding of those. */
 #ifndef INKPIPE_INT8_H
 #define INKPIPE_INT8_H
 
@@ -11,7 +12,7 @@
 struct int8;
 
 /* Plan net for chunks of up to `chunk` images on each of `threads` threads, with memory of `pages`, which it
- * lives as long as. Returns NULL when the net is no such chain, its sums could leave 32 bits, or memory is
+ * lives as long as. Returns NULL when the program has anything else, its sums could leave 32 bits, or memory is
  * short: it is run in floats then. The net is not needed afterwards. */
 struct int8 *int8_new(const struct net *net, int chunk, int threads, const struct kernels8 *k,
                       struct pages *pages);

@@ -36,12 +36,14 @@ static int read_graph(struct program *p)
 /* The only reader of layer i, if it is of this op; -1 otherwise. */
 static int reader_of(const struct program *p, int i, enum op op)
 {
+    enum op skipped = p->bytes && op == OP_CONV ? OP_QUANTIZE : OP_DROPOUT, next;
     do {
         if (p->uses[i] != 1)
             return -1;
         i = p->reader[i];
-    } while (!p->training && p->net->layer[i].op == OP_DROPOUT);
-    return p->net->layer[i].op == op ? i : -1;
+        next = p->net->layer[i].op;
+    } while (!p->training && (next == OP_DROPOUT || next == skipped));
+    return next == op ? i : -1;
 }
 
 bool has_border(struct border b)
@@ -166,10 +168,14 @@ static int fuse(const struct program *p, struct operation *o, enum op op)
     return next;
 }
 
-/* What is behind a product: running, batch norm, relu and batch norm; training, a relu: of a dense layer only
- * where a batch norm follows, which masks the gradient. */
+/* What is behind a product: running, batch norm, relu and batch norm, or, in bytes, relu alone; training, a
+ * relu: of a dense layer only where a batch norm follows, which masks the gradient. */
 static void fuse_norms(const struct program *p, struct operation *o)
 {
+    if (p->bytes) {
+        o->relu = fuse(p, o, OP_RELU) >= 0;
+        return;
+    }
     if (!p->training) {
         o->fold = fuse(p, o, OP_BATCHNORM);
         o->relu = fuse(p, o, OP_RELU) >= 0;
@@ -208,7 +214,7 @@ static void fuse_sum(const struct program *p, struct operation *o)
         return;
     o->x2 = other;
     o->last = next;
-    o->relu_sum = fuse(p, o, OP_RELU) >= 0;
+    o->relu_sum = !p->bytes && fuse(p, o, OP_RELU) >= 0;
 }
 
 /* ---- Products ---- */
@@ -237,8 +243,8 @@ static struct conv dense_geometry(const struct packing *p, int images, int *offs
                          .offset = offset, .x_pixel = BLOCK, .y_block = (long)images * BLOCK};
 }
 
-/* How many tiles go through Winograd's algorithm at once: those of several images of `tiles` each where they are
- * few, or an equal part of an image. */
+/* How many tiles go through Winograd's algorithm at once: those of several images of `tiles` each where they
+ * are few, or an equal part of an image. */
 static int tiles_at_once(int tiles, int group)
 {
     int parts = (tiles + WINOGRAD_TILES - 1) / WINOGRAD_TILES, images = WINOGRAD_TILES / tiles;
@@ -310,7 +316,11 @@ static int plan_product(struct program *p, int i)
     o->start = has_border(pad) ? 0 : p->value[x].act.origin;
     o->forward.pack = packing_of(l, p->value[x].shape);
     fuse_norms(p, o);
-    if (!p->training && suits_winograd(l, p->value[x].shape.c, l->out.c, l->out.h, l->out.w)) {
+    if (p->bytes && conv)
+        fuse_sum(p, o);
+    if (p->bytes)
+        fuse(p, o, OP_QUANTIZE);
+    else if (!p->training && suits_winograd(l, p->value[x].shape.c, l->out.c, l->out.h, l->out.w)) {
         fuse_pool(p, o);
         fuse_sum(p, o);
     }
@@ -347,6 +357,8 @@ static int plan_pool(struct program *p, int i)
     struct operation *o = new_operation(p, l->op, i, x);
     o->pool = pool_geometry(l, p->value[x].shape);
     o->factor = 1.0f / ((float)o->pool.r * o->pool.s);
+    if (p->bytes && l->op != OP_MAXPOOL)
+        fuse(p, o, OP_QUANTIZE);
     return cover(p, o, false, l->out);
 }
 
@@ -417,9 +429,12 @@ static int plan_layer(struct program *p, int i)
             return -1;
         p->value_of[i] = padded(p, i, p->value_of[l->in[0]], l->alpha, border_of(p, i));
         return i;
+    case OP_RESHAPE:
+        if (p->bytes && l->out.h * l->out.w == 1)
+            break;
+        return plan_image(p, i);
     case OP_UPSAMPLE:
     case OP_ZEROSTUFF:
-    case OP_RESHAPE:
     case OP_CONCAT:
     case OP_SLICE:
         return plan_image(p, i);

@@ -11,7 +11,7 @@
 
 /* The output of an operation. */
 struct value {
-    bool matrix;          /* of all images at once: [matrix_blocks(shape)][images][BLOCK]; else image after image */
+    bool matrix; /* of all images at once: [matrix_blocks(shape)][images][BLOCK]; else image after image */
     struct shape shape;   /* before flattening */
     struct border border; /* of act; of images, not of a matrix */
     struct layout act;    /* the same */
@@ -64,8 +64,8 @@ struct stride_tap {
     int part, place;
 };
 
-/* Steps of an earlier phase of inference run first: on each image of a group, then those of the second phase on
- * the group, and once all groups are through, those of the third on all images of the chunk. */
+/* Operations of an earlier phase of inference run first: on each image of a group, then those of the second
+ * phase on the group, and once all groups are through, those of the third on all images of the chunk. */
 enum phase_of { OF_IMAGE, OF_GROUP, OF_MATRIX };
 
 struct operation {
@@ -88,7 +88,7 @@ struct operation {
     enum phase_of phase;
     float *memory; /* weights, bias, scale and shift */
     /* Training: */
-    bool rectified; /* conv, dense: the batch norm behind the relu masks dy; batch norm: its x is such a relu's */
+    bool rectified; /* product: the batch norm behind the relu masks dy; batch norm: x is such a relu's */
     bool add_x, add_x2; /* backward: add to the gradient of x (x2), which another operation wrote before */
     struct product back; /* the gradient of x */
     struct stride_part *part; /* conv with strides: of the gradient of x */
@@ -107,6 +107,7 @@ struct operation {
 struct program {
     const struct net *net;
     bool training; /* else dropout is the identity, and more is fused */
+    bool bytes;    /* OP_QUANTIZE is fused into what is before it, batch norm is not */
     int images;    /* of a matrix */
     int group;     /* images that go through Winograd's algorithm together, at most */
     struct pages *pages; /* all its memory */
@@ -119,7 +120,7 @@ struct program {
     struct operation *operation;
 };
 
-/* Make the program of a net; net, training, images, group, pages and e are set. Returns 0 or -1. */
+/* Make the program of a net; net, training, bytes, images, group, pages and e are set. Returns 0 or -1. */
 int program_make(struct program *p);
 
 /* The value of layer `layer` as a matrix: a value of images is gathered into one first. */

@@ -31,8 +31,8 @@ static int high_of(const struct layout *l)
 
 /* Plan the convolution of l from an image of layout `from` to one of l->out, in so many blocks. Its runs are a
  * kernel's rows, or, where it is dilated across, single taps. */
-static void plan_conv(struct trainer *t, struct product16 *p, const struct layer *l, const struct layout *from,
-                      int blocks)
+static void plan_conv(struct trainer *t, struct product16 *p, const struct layer *l,
+                      const struct layout *from, int blocks)
 {
     int across = l->dilation_w == 1 ? 1 : l->s, runs = l->r * across;
     long c = from->blocks * (long)BLOCK, row = wide_of(from) * c;
@@ -40,7 +40,8 @@ static void plan_conv(struct trainer *t, struct product16 *p, const struct layer
     for (int i = 0; offset && i < runs; i++)
         offset[i] = (int)(i / across * l->dilation_h * row + i % across * l->dilation_w * c);
     p->v = (struct conv16){.blocks = blocks, .rows = l->out.h, .pixels = l->out.w, .runs = runs,
-                           .pairs = (int)(l->r * l->s * c / 2 / runs), .offset = offset, .x_row = row, .x_pixel = c};
+                           .pairs = (int)(l->r * l->s * c / 2 / runs), .offset = offset, .x_row = row,
+                           .x_pixel = c};
     p->x = take(&t->scratch16_size, from->blocks * from->block);
     p->weight = take(&t->weights16_size, l->r * l->s * c * blocks * BLOCK);
 }

@@ -1,7 +1,7 @@
 /* The plan of a training step.
  *   in   struct net, options
- *   out  the net's program with places of values, gradients and parameters, and the phases in which instructions
- *        run */
+ *   out  the net's program with places of values, gradients and parameters, and the phases in which
+ *        instructions run */
 #include "train_plan.h"
 
 #include <string.h>
@@ -82,7 +82,7 @@ static int plan_back(struct trainer *t, struct operation *op)
     return product_plan(&op->back, &turned, &y->grad, &x->grad, t->o.batch, WINOGRAD_TILES, t->pages);
 }
 
-/* Plan the memory of Winograd's algorithm for one of an operation's products. Returns the place of its weights. */
+/* Plan the memory of Winograd's algorithm for one of an operation's products. Returns its weights' place. */
 static long plan_winograd(struct trainer *t, struct product *p, struct operation *op)
 {
     long pairs = (long)p->v.conv.blocks * p->v.conv.runs;

@@ -127,15 +127,15 @@ int bf16_plan(struct trainer *t, struct operation *op);
 /* Copy block `block` of the outputs' weights from t->active, also as the gradient passes read them. */
 void bf16_weights(const struct trainer *t, const struct operation *op, int block);
 
-/* One image: the product forward from x, or, back, from the gradient of y to that of x. dw is set if `first`, else
- * added to; x is there its memory with the border. */
+/* One image: the product forward from x, or, back, from the gradient of y to that of x. dw is set if `first`,
+ * else added to; x is there its memory with the border. */
 void bf16_conv(struct trainer *t, const struct operation *op, bool back, struct view from, struct view to,
                int thread);
 void bf16_conv_weight_grad(struct trainer *t, const struct operation *op, const float *x,
                            struct view dy, float *dw, bool first, int thread);
 
-/* The same of a dense layer. Some blocks, from number `block` on, of what is read are copied (ROUND, ROUND_GRAD);
- * then come some blocks of what all such copies are needed for. */
+/* The same of a dense layer. Some blocks, from number `block` on, of what is read are copied (ROUND,
+ * ROUND_GRAD); then come some blocks of what all such copies are needed for. */
 void bf16_dense_round(struct trainer *t, const struct operation *op, bool back, struct view from, int block);
 void bf16_dense(struct trainer *t, const struct operation *op, bool back, struct view to, int block);
 void bf16_dense_weight_grad(struct trainer *t, const struct operation *op, struct view x, int block,
