@@ -62,16 +62,6 @@ static void run_conv(const struct infer *p, const struct operation *op, const st
     product_run(p->k, &op->forward, &v, x + op->start, y + p->program.value[op->y].act.origin);
 }
 
-static void run_pool(const struct infer *p, const struct operation *op, struct view x, struct view y)
-{
-    if (pool_is_plain(&op->layer))
-        plain_pool(&op->layer, x, y);
-    else if (op->op == OP_MAXPOOL)
-        p->k->maxpool(&op->pool, x, y);
-    else
-        p->k->sumpool(&op->pool, op->factor, x, y);
-}
-
 /* Run OP_RESHAPE, OP_CONCAT or OP_SLICE: out of the blocks of each input into a list in the order C H W, and
  * from there into those of the output. */
 static void run_moved(const struct infer *p, const struct operation *op, const float *x, const float *x2,
@@ -92,6 +82,7 @@ static void run_operation(const struct infer *p, const struct operation *op, con
     float *x = value_at(p, r->arena, op->x, r->image), *y = value_at(p, r->arena, op->y, r->image);
     float *x2 = op->x2 < 0 ? NULL : value_at(p, r->arena, op->x2, r->image);
     struct view xv = view_of(p, op->x, x, r->n), yv = view_of(p, op->y, y, r->n);
+    struct view x2v = x2 ? view_of(p, op->x2, x2, r->n) : xv;
     switch (op->op) {
     case OP_CONV:
         run_conv(p, op, r, x, x2, y);
@@ -103,21 +94,20 @@ static void run_operation(const struct infer *p, const struct operation *op, con
         p->k->affine(xv, op->memory, op->memory + yv.blocks * BLOCK, op->relu, yv);
         break;
     case OP_RELU:
-        p->k->relu(xv, yv);
-        break;
     case OP_ADD:
-        p->k->add(xv, view_of(p, op->x2, x2, r->n), op->relu, yv);
-        break;
     case OP_MAXPOOL:
     case OP_AVGPOOL:
     case OP_GLOBALPOOL:
-        run_pool(p, op, xv, yv);
+        if (pool_is_plain(&op->layer))
+            plain_pool(&op->layer, xv, yv);
+        else
+            operation_run(p->k, op, xv, x2v, yv);
         break;
     case OP_INPUT:
         pad_image(op, &from->act, x, &to->act, y);
         break;
     case OP_FLATTEN:
-        matrix_put(&from->act, x, y, p->chunk, r->row);
+        matrix_copy(&from->act, x, y, p->chunk, r->row, true);
         break;
     case OP_SOFTMAX:
         layout_get(&from->act, x, r->logits + (long)r->row * p->outputs);
@@ -128,7 +118,7 @@ static void run_operation(const struct infer *p, const struct operation *op, con
         run_moved(p, op, x, x2, r->scratch, y);
         break;
     case OP_MUL:
-        plain_mul(xv, view_of(p, op->x2, x2, r->n), yv);
+        plain_mul(xv, x2v, yv);
         break;
     case OP_DYNAMIC:
         plain_dynamic(from, xv, yv);

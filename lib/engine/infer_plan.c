@@ -194,19 +194,13 @@ static void place_values(struct infer *p)
 
 static int alloc_arenas(struct infer *p)
 {
-    const struct program *g = &p->program;
     int n = threads_count(p->threads);
     p->arena = pages_take(p->pages, (size_t)n, sizeof *p->arena);
     for (int t = 0; p->arena && t < n; t++) {
         p->arena[t] = pages_take(p->pages, (size_t)p->arena_size, sizeof *p->arena[t]);
         if (!p->arena[t])
             return -1;
-        for (int i = 0; i < g->operations; i++) {
-            const struct operation *op = &g->operation[i];
-            const struct value *y = &g->value[op->y];
-            for (long at = 0; op->op == OP_INPUT && at < y->size; at += y->act.size)
-                pad_fill(op, &y->act, p->arena[t] + y->place + at);
-        }
+        program_fill(&p->program, p->arena[t]);
     }
     return p->arena ? 0 : -1;
 }

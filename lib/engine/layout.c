@@ -65,42 +65,26 @@ static long value_at(const struct layout *l, int c, int y, int x)
     return l->origin + channel_at(l, c) + y * l->row + x * l->pixel;
 }
 
-void matrix_put(const struct layout *l, const float *x, float *matrix, int images, int image)
+static void copy_block(float *x, float *matrix, bool gather)
 {
-    struct shape s = l->shape;
-    long step = (long)images * BLOCK;
-    matrix += (long)image * BLOCK;
-    if (by_value(s)) {
-        long i = 0;
-        for (int c = 0; c < s.c; c++)
-            for (int y = 0; y < s.h; y++)
-                for (int q = 0; q < s.w; q++, i++)
-                    matrix[i / BLOCK * step + i % BLOCK] = x[value_at(l, c, y, q)];
-        return;
-    }
-    for (int b = 0; b < l->blocks; b++)
-        for (int y = 0; y < s.h; y++)
-            for (int q = 0; q < s.w; q++, matrix += step)
-                memcpy(matrix, x + value_at(l, b * BLOCK, y, q), BLOCK * sizeof *matrix);
+    memcpy(gather ? matrix : x, gather ? x : matrix, BLOCK * sizeof *x);
 }
 
-void matrix_get(const struct layout *l, float *x, const float *matrix, int images, int image)
+void matrix_copy(const struct layout *l, float *x, float *matrix, int images, int image, bool gather)
 {
     struct shape s = l->shape;
-    long step = (long)images * BLOCK;
+    long step = (long)images * BLOCK, i = 0;
     matrix += (long)image * BLOCK;
-    if (by_value(s)) {
-        long i = 0;
-        for (int c = 0; c < s.c; c++)
-            for (int y = 0; y < s.h; y++)
-                for (int q = 0; q < s.w; q++, i++)
-                    x[value_at(l, c, y, q)] = matrix[i / BLOCK * step + i % BLOCK];
-        return;
-    }
-    for (int b = 0; b < l->blocks; b++)
+    for (int b = 0; b < l->blocks && !by_value(s); b++)
         for (int y = 0; y < s.h; y++)
             for (int q = 0; q < s.w; q++, matrix += step)
-                memcpy(x + value_at(l, b * BLOCK, y, q), matrix, BLOCK * sizeof *matrix);
+                copy_block(x + value_at(l, b * BLOCK, y, q), matrix, gather);
+    for (int c = 0; c < s.c && by_value(s); c++)
+        for (int y = 0; y < s.h; y++)
+            for (int q = 0; q < s.w; q++, i++) {
+                float *value = x + value_at(l, c, y, q), *there = matrix + i / BLOCK * step + i % BLOCK;
+                *(gather ? there : value) = gather ? *value : *there;
+            }
 }
 
 void layout_put(const struct layout *l, const float *chw, float *x)

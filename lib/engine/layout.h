@@ -37,10 +37,9 @@ int matrix_blocks(struct shape shape);
 /* The index in [matrix_blocks][BLOCK] of value i (in the order C H W) of a shape. */
 long matrix_at(struct shape shape, long i);
 
-/* Copy one image to column `image` of a matrix of `images` images, and back. Lanes beyond the image's
+/* Copy one image to column `image` of a matrix of `images` images (gather), or back. Lanes beyond the image's
  * channels are not written. */
-void matrix_put(const struct layout *l, const float *x, float *matrix, int images, int image);
-void matrix_get(const struct layout *l, float *x, const float *matrix, int images, int image);
+void matrix_copy(const struct layout *l, float *x, float *matrix, int images, int image, bool gather);
 
 /* Copy [C][H][W] floats into a layout's inside, and back. */
 void layout_put(const struct layout *l, const float *chw, float *x);

@@ -30,66 +30,46 @@ static float hard_sigmoid(float alpha, float beta, float x)
     return fminf(fmaxf(alpha * x + beta, 0), 1);
 }
 
-#define FUNCTION(name, value)                                                                      \
+#define FUNCTIONS(F)                                                                               \
+    F(ABS, fabsf(x))                                                                               \
+    F(CELU, x < 0 ? l->alpha * expm1f(x / l->alpha) : x)                                           \
+    F(CLIP, fminf(fmaxf(x, l->low), l->high))                                                      \
+    F(ELU, elu(l->alpha, x))                                                                       \
+    F(ERF, erff(x))                                                                                \
+    F(EXP, expf(x))                                                                                \
+    F(GELU, .5f * x * (1 + erff(x * .70710678f)))                                                  \
+    F(GELU_TANH, .5f * x * (1 + tanhf(.79788456f * (x + .044715f * x * x * x))))                   \
+    F(GREATER, x > l->alpha ? 1 : 0)                                                               \
+    F(HARD_SIGMOID, hard_sigmoid(l->alpha, l->beta, x))                                            \
+    F(HARD_SWISH, x * hard_sigmoid(1 / 6.f, .5f, x))                                               \
+    F(LEAKY_RELU, x < 0 ? l->alpha * x : x)                                                        \
+    F(LOG, logf(x))                                                                                \
+    F(MISH, x * tanhf(softplus(x)))                                                                \
+    F(POW, powf(x, l->alpha))                                                                      \
+    F(RECIPROCAL, 1 / x)                                                                           \
+    F(SELU, l->beta * elu(l->alpha, x))                                                            \
+    F(SIGMOID, sigmoid(x))                                                                         \
+    F(SOFTPLUS, softplus(x))                                                                       \
+    F(SOFTSIGN, x / (1 + fabsf(x)))                                                                \
+    F(SQRT, sqrtf(x))                                                                              \
+    F(TANH, tanhf(x))                                                                              \
+    F(THRESHOLDED_RELU, x > l->alpha ? x : 0)
+
+#define DEFINE(name, value)                                                                        \
     static float f_##name(const struct layer *l, float x)                                          \
     {                                                                                              \
         (void)l;                                                                                   \
         return value;                                                                              \
     }
+#define ENTRY(name, value) [FUNCTION_##name] = f_##name,
 
-FUNCTION(abs, fabsf(x))
-FUNCTION(celu, x < 0 ? l->alpha * expm1f(x / l->alpha) : x)
-FUNCTION(clip, fminf(fmaxf(x, l->low), l->high))
-FUNCTION(elu, elu(l->alpha, x))
-FUNCTION(erf, erff(x))
-FUNCTION(exp, expf(x))
-FUNCTION(gelu, .5f * x * (1 + erff(x * .70710678f)))
-FUNCTION(gelu_tanh, .5f * x * (1 + tanhf(.79788456f * (x + .044715f * x * x * x))))
-FUNCTION(greater, x > l->alpha ? 1 : 0)
-FUNCTION(hard_sigmoid, hard_sigmoid(l->alpha, l->beta, x))
-FUNCTION(hard_swish, x * hard_sigmoid(1 / 6.f, .5f, x))
-FUNCTION(leaky_relu, x < 0 ? l->alpha * x : x)
-FUNCTION(log, logf(x))
-FUNCTION(mish, x * tanhf(softplus(x)))
-FUNCTION(pow, powf(x, l->alpha))
-FUNCTION(quantize, l->alpha * fminf(fmaxf(rintf(x / l->alpha), l->low), l->high))
-FUNCTION(reciprocal, 1 / x)
-FUNCTION(selu, l->beta * elu(l->alpha, x))
-FUNCTION(sigmoid, sigmoid(x))
-FUNCTION(softplus, softplus(x))
-FUNCTION(softsign, x / (1 + fabsf(x)))
-FUNCTION(sqrt, sqrtf(x))
-FUNCTION(tanh, tanhf(x))
-FUNCTION(thresholded_relu, x > l->alpha ? x : 0)
+FUNCTIONS(DEFINE)
+DEFINE(quantize, l->alpha * fminf(fmaxf(rintf(x / l->alpha), l->low), l->high))
 
 /* The function of OP_POINTWISE or OP_QUANTIZE. */
 static pointwise_function *pointwise_of(const struct layer *l)
 {
-    static pointwise_function *const functions[FUNCTION_COUNT] = {
-        [FUNCTION_ABS] = f_abs,
-        [FUNCTION_CELU] = f_celu,
-        [FUNCTION_CLIP] = f_clip,
-        [FUNCTION_ELU] = f_elu,
-        [FUNCTION_ERF] = f_erf,
-        [FUNCTION_EXP] = f_exp,
-        [FUNCTION_GELU] = f_gelu,
-        [FUNCTION_GELU_TANH] = f_gelu_tanh,
-        [FUNCTION_GREATER] = f_greater,
-        [FUNCTION_HARD_SIGMOID] = f_hard_sigmoid,
-        [FUNCTION_HARD_SWISH] = f_hard_swish,
-        [FUNCTION_LEAKY_RELU] = f_leaky_relu,
-        [FUNCTION_LOG] = f_log,
-        [FUNCTION_MISH] = f_mish,
-        [FUNCTION_POW] = f_pow,
-        [FUNCTION_RECIPROCAL] = f_reciprocal,
-        [FUNCTION_SELU] = f_selu,
-        [FUNCTION_SIGMOID] = f_sigmoid,
-        [FUNCTION_SOFTPLUS] = f_softplus,
-        [FUNCTION_SOFTSIGN] = f_softsign,
-        [FUNCTION_SQRT] = f_sqrt,
-        [FUNCTION_TANH] = f_tanh,
-        [FUNCTION_THRESHOLDED_RELU] = f_thresholded_relu,
-    };
+    static pointwise_function *const functions[FUNCTION_COUNT] = {FUNCTIONS(ENTRY)};
     return l->op == OP_QUANTIZE ? f_quantize : functions[l->function];
 }
 

@@ -476,7 +476,20 @@ int program_make(struct program *p)
     return 0;
 }
 
-/* ---- Images ---- */
+/* ---- Running ---- */
+
+void operation_run(const struct kernels *k, const struct operation *op, struct view x, struct view x2,
+                   struct view y)
+{
+    if (op->op == OP_RELU)
+        k->relu(x, y);
+    else if (op->op == OP_ADD)
+        k->add(x, x2, op->relu, y);
+    else if (op->op == OP_MAXPOOL)
+        k->maxpool(&op->pool, x, y);
+    else
+        k->sumpool(&op->pool, op->factor, x, y);
+}
 
 struct view layout_view(const struct layout *l, float *base)
 {
@@ -493,10 +506,16 @@ void pad_image(const struct operation *op, const struct layout *x, const float *
                    bytes);
 }
 
-void pad_fill(const struct operation *op, const struct layout *y, float *to)
+void program_fill(const struct program *p, float *memory)
 {
-    for (int b = 0; b < y->blocks; b++)
-        for (int r = 0; r < y->shape.h; r++)
-            for (long i = 0; i < y->shape.w * y->pixel; i++)
-                to[y->origin + b * y->block + r * y->row + i] = op->fill;
+    for (int i = 0; i < p->operations; i++) {
+        const struct operation *o = &p->operation[i];
+        const struct value *v = &p->value[o->y];
+        const struct layout *l = &v->act;
+        for (long b = 0; o->op == OP_INPUT && b < v->size / l->size * l->blocks; b++)
+            for (int r = 0; r < l->shape.h; r++)
+                for (long j = 0; j < l->shape.w * l->pixel; j++)
+                    memory[v->place + b / l->blocks * l->size + b % l->blocks * l->block + l->origin +
+                           r * l->row + j] = o->fill;
+    }
 }

@@ -17,8 +17,8 @@ struct value {
     struct layout act;    /* the same */
     bool filled;          /* what is around its pixels, a part of its shape, is filled once */
     long place;           /* of act: floats from the start of the arena, or of t->memory */
+    long size;            /* floats, of all images that there is room for */
     /* Inference: */
-    long size;      /* floats, of all images that there is room for */
     long image;     /* floats between images; 0: there is room for one, or it is a matrix */
     int born, last; /* the operation that writes it and the last one that reads it */
     /* Training: */
@@ -135,6 +135,10 @@ int product_plan(struct product *p, const struct layer *l, const struct layout *
 void product_run(const struct kernels *k, const struct product *p, const struct winograd *v, const float *x,
                  float *y);
 
+/* Run a relu, a sum or a pool. */
+void operation_run(const struct kernels *k, const struct operation *op, struct view x, struct view x2,
+                   struct view y);
+
 bool has_border(struct border b);
 
 /* A pool over an input of shape `in`. */
@@ -146,9 +150,11 @@ bool pool_is_plain(const struct layer *l);
 /* The pixels of one image inside its border. */
 struct view layout_view(const struct layout *l, float *base);
 
-/* Copy what is inside x's border into y, an OP_INPUT's output; fill what is around it. */
+/* Copy what is inside x's border into y, an OP_INPUT's output. */
 void pad_image(const struct operation *op, const struct layout *x, const float *from, const struct layout *y,
                float *to);
-void pad_fill(const struct operation *op, const struct layout *y, float *to);
+
+/* Fill what is around the pixels of such outputs, once for all images. */
+void program_fill(const struct program *p, float *memory);
 
 #endif

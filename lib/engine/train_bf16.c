@@ -49,7 +49,8 @@ static void plan_conv(struct trainer *t, struct product16 *p, const struct layer
 /* The same of a dense layer from so many blocks. */
 static void plan_dense(struct trainer *t, struct product16 *p, int from, int blocks)
 {
-    long c = from * (long)BLOCK, pitch = c + 32; /* a cache line more: images lie in different sets of the cache */
+    long c = from * (long)BLOCK;
+    long pitch = c + 32; /* a cache line more: images lie in different sets of the cache */
     p->v = (struct conv16){.blocks = blocks, .rows = 1, .runs = 1, .pairs = (int)(c / 2),
                            .offset = train_offsets(t, 1), .x_pixel = pitch};
     p->x = take(&t->memory16_size, t->o.batch * pitch);

@@ -80,21 +80,45 @@ static void copy_view(struct view from, struct view to)
                    (size_t)to.pixels * BLOCK * sizeof *to.p);
 }
 
-/* ---- Convolution ---- */
+/* ---- Products ---- */
 
-static void conv_forward(struct trainer *t, const struct operation *op, int item, int thread)
+/* The product of an operation forward, or, back, for the gradient of its input, to a view: of an image, or of
+ * an item's blocks of a matrix, of all images. */
+static void run_product(struct trainer *t, const struct operation *op, bool back, struct view to, int item,
+                        int thread)
 {
-    const struct value *x = &t->program.value[op->x], *y = &t->program.value[op->y];
-    if (op->bf16.on) {
-        bf16_conv(t, op, false, act_view(t, op->x, item), act_view(t, op->y, item), thread);
+    const struct product *p = back ? &op->back : &op->forward;
+    const struct value *value = t->program.value;
+    bool dense = op->op == OP_DENSE;
+    int first = dense ? 2 * item : 0;
+    if (op->bf16.on && dense) {
+        bf16_dense(t, op, back, to, first);
         return;
     }
-    struct winograd v = op->forward.v;
+    if (op->bf16.on) {
+        bf16_conv(t, op, back, back ? grad_view(t, op->y, item, thread) : act_view(t, op->x, item), to, thread);
+        return;
+    }
+    const float *from = back ? grad_of(t, &value[op->y], dense ? 0 : item, thread)
+                             : act_of(t, &value[op->x], dense ? 0 : item) + op->start;
+    if (back && op->part) {
+        stride_backward(t, op, from, to, thread);
+        return;
+    }
+    struct winograd v = p->v;
+    const float *w = back ? t->back + op->weight_back : t->active + op->weight;
+    v.conv.blocks = to.blocks;
+    v.conv.pixels = to.pixels;
+    v.conv.y_block = to.block;
+    v.conv.y_row = to.row;
+    v.conv.w = w + (long)first * p->pack.runs * p->pack.run * BLOCK;
+    if (p->fast)
+        v.conv.w = t->transformed + (back ? op->transformed_back : op->transformed);
+    if (!back)
+        v.conv.bias = t->active + op->bias + first * BLOCK;
+    v.conv.relu = !back && op->relu;
     v.scratch = t->scratch[thread] + t->winograd;
-    v.conv.w = op->forward.fast ? t->transformed + op->transformed : t->active + op->weight;
-    v.conv.bias = t->active + op->bias;
-    v.conv.relu = op->relu;
-    product_run(t->k, &op->forward, &v, act_of(t, x, item) + op->start, act_of(t, y, item) + y->act.origin);
+    product_run(t->k, p, &v, from, to.p);
 }
 
 /* Sums over the image's pixels, added to those of the shard. */
@@ -121,38 +145,18 @@ static void conv_weight_grad(struct trainer *t, const struct operation *op, stru
         return;
     }
     struct winograd w = op->forward.v;
-    const struct conv *v = &w.conv;
+    w.conv.y_block = dy.block;
+    w.conv.y_row = dy.row;
     if (op->forward.fast) {
-        w.conv.y_block = dy.block;
-        w.conv.y_row = dy.row;
         w.scratch = t->scratch[thread] + op->sums;
         t->k->winograd_grad(&w, item - first, item + 1 == train_shard_first(t->n, shard + 1), x, dy.p, dw);
         return;
     }
+    const struct conv *v = &w.conv;
     struct conv_grad g = {.blocks = v->blocks, .rows = v->rows, .pixels = v->pixels, .runs = v->runs,
                           .run = v->run, .offset = v->offset, .x_row = v->x_row, .x_pixel = v->x_pixel,
                           .dy_block = dy.block, .dy_row = dy.row, .first = item == first};
     t->k->conv_grad(&g, x, dy.p, dw);
-}
-
-static void conv_input_grad(struct trainer *t, const struct operation *op, struct view dx, int item,
-                            int thread)
-{
-    const float *dy = grad_of(t, &t->program.value[op->y], item, thread);
-    if (op->bf16.on) {
-        bf16_conv(t, op, true, grad_view(t, op->y, item, thread), dx, thread);
-        return;
-    }
-    if (op->part) {
-        stride_backward(t, op, dy, dx, thread);
-        return;
-    }
-    struct winograd v = op->back.v;
-    v.scratch = t->scratch[thread] + t->winograd;
-    v.conv.y_block = dx.block;
-    v.conv.y_row = dx.row;
-    v.conv.w = op->back.fast ? t->transformed + op->transformed_back : t->back + op->weight_back;
-    product_run(t->k, &op->back, &v, dy, dx.p);
 }
 
 static void conv_param_grads(struct trainer *t, const struct operation *op, int item, int thread)
@@ -165,26 +169,6 @@ static void conv_param_grads(struct trainer *t, const struct operation *op, int 
     if (op->layer.bias)
         bias_grad(t, dy, grad + op->bias, item == train_shard_first(t->n, shard));
     conv_weight_grad(t, op, dy, grad + op->weight, item, thread);
-}
-
-/* ---- Dense, over a pair of blocks of outputs (forward) or of inputs (backward) ---- */
-
-static void dense_forward(struct trainer *t, const struct operation *op, int item)
-{
-    struct view y = act_view(t, op->y, item);
-    int first = first_block(t, op->y, item);
-    if (op->bf16.on) {
-        bf16_dense(t, op, false, y, first);
-        return;
-    }
-    long per_block = (long)op->forward.pack.runs * op->forward.pack.run * BLOCK;
-    struct conv v = op->forward.v.conv;
-    v.blocks = y.blocks;
-    v.pixels = t->n;
-    v.w = t->active + op->weight + first * per_block;
-    v.bias = t->active + op->bias + first * BLOCK;
-    v.relu = op->relu;
-    t->k->conv(&v, act_of(t, &t->program.value[op->x], 0), y.p);
 }
 
 /* The weights' gradient between one block of inputs, of number `run`, and all outputs: a shard at a time into
@@ -247,23 +231,6 @@ static void dense_param_grads(struct trainer *t, const struct operation *op, int
     }
     for (int b = 0; b < x.blocks; b++, x.p += x.block)
         dense_weight_grad(t, op, x, first + b, dy, t->scratch[thread] + t->tile);
-}
-
-static void dense_input_grad(struct trainer *t, const struct operation *op, struct view dx, int item,
-                             int thread)
-{
-    int first = first_block(t, op->x, item);
-    if (op->bf16.on) {
-        bf16_dense(t, op, true, dx, first);
-        return;
-    }
-    long per_block = (long)op->back.pack.runs * op->back.pack.run * BLOCK;
-    struct conv v = op->back.v.conv;
-    v.blocks = dx.blocks;
-    v.pixels = t->n;
-    v.y_block = dx.block;
-    v.w = t->back + op->weight_back + first * per_block;
-    t->k->conv(&v, grad_of(t, &t->program.value[op->y], 0, thread), dx.p);
 }
 
 /* ---- Batch norm ---- */
@@ -472,16 +439,7 @@ static void flatten_grad(struct trainer *t, const struct operation *op, struct v
     l.origin = 0;
     if (l.shape.c % BLOCK)
         zero_view(dx);
-    matrix_get(&l, dx.p, t->memory + t->program.value[op->y].grad_place, t->o.batch, item);
-}
-
-/* What of y, which is x in a border, is x. */
-static struct view inside(const struct operation *op, struct view y, struct view x)
-{
-    x.p = y.p + op->pad.top * y.row + op->pad.left * BLOCK;
-    x.row = y.row;
-    x.block = y.block;
-    return x;
+    matrix_copy(&l, dx.p, t->memory + t->program.value[op->y].grad_place, t->o.batch, item, false);
 }
 
 static void fill(struct trainer *t, int item, int thread)
@@ -504,24 +462,15 @@ static void pointwise_forward(struct trainer *t, const struct operation *op, int
             matrix_sums(t, op, item, thread, false);
         t->k->affine(x, t->a + s, t->b + s, op->relu, y);
         break;
-    case OP_RELU:
-        t->k->relu(x, y);
-        break;
     case OP_DROPOUT:
         dropout(t, op, x, y, item);
-        break;
-    case OP_ADD:
-        t->k->add(x, act_view(t, op->x2, item), false, y);
         break;
     case OP_INPUT:
         pad_image(op, &value[op->x].act, act_of(t, &value[op->x], item), &value[op->y].act,
                   act_of(t, &value[op->y], item));
         break;
-    case OP_MAXPOOL:
-        t->k->maxpool(&op->pool, x, y);
-        break;
     default:
-        t->k->sumpool(&op->pool, op->factor, x, y);
+        operation_run(t->k, op, x, op->x2 < 0 ? x : act_view(t, op->x2, item), y);
     }
 }
 
@@ -545,7 +494,8 @@ static void pointwise_grad(struct trainer *t, const struct operation *op, struct
         copy_view(dy, dx);
         break;
     case OP_INPUT:
-        copy_view(inside(op, dy, dx), dx);
+        dy.p += op->pad.top * dy.row + op->pad.left * (long)BLOCK; /* what of y is x */
+        copy_view(dy, dx);
         break;
     default:
         pool_grad(t, op, x, y, dy, dx);
@@ -555,12 +505,11 @@ static void pointwise_grad(struct trainer *t, const struct operation *op, struct
 static void forward(struct trainer *t, const struct operation *op, int item, int thread)
 {
     const struct value *x = &t->program.value[op->x];
-    if (op->op == OP_CONV)
-        conv_forward(t, op, item, thread);
-    else if (op->op == OP_DENSE)
-        dense_forward(t, op, item);
+    if (op->op == OP_CONV || op->op == OP_DENSE)
+        run_product(t, op, false, act_view(t, op->y, item), item, thread);
     else if (op->op == OP_FLATTEN)
-        matrix_put(&x->act, act_of(t, x, item), t->memory + t->program.value[op->y].place, t->o.batch, item);
+        matrix_copy(&x->act, act_of(t, x, item), t->memory + t->program.value[op->y].place, t->o.batch, item,
+                    true);
     else
         pointwise_forward(t, op, item, thread);
 }
@@ -578,10 +527,8 @@ static void input_grad(struct trainer *t, const struct operation *op, int value,
         dx.row = (long)dx.pixels * BLOCK;
         dx.block = dx.rows * dx.row;
     }
-    if (op->op == OP_CONV)
-        conv_input_grad(t, op, dx, item, thread);
-    else if (op->op == OP_DENSE)
-        dense_input_grad(t, op, dx, item, thread);
+    if (op->op == OP_CONV || op->op == OP_DENSE)
+        run_product(t, op, true, dx, item, thread);
     else if (op->op == OP_FLATTEN)
         flatten_grad(t, op, dx, item);
     else

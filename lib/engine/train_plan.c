@@ -216,15 +216,15 @@ static void place_values(struct trainer *t)
 {
     for (int i = 0; i < t->program.values; i++) {
         struct value *v = &t->program.value[i];
-        long matrix = (long)blocks_of(v) * t->o.batch * BLOCK;
-        v->place = take(&t->memory_size, v->matrix ? matrix : v->act.size * t->o.batch);
+        v->size *= v->matrix ? 1 : t->o.batch;
+        v->place = take(&t->memory_size, v->size);
         v->grad_local = !v->matrix && v->grad_first == v->grad_last;
         if (!v->needs_grad)
             continue;
         if (v->grad_local)
             v->grad_place = take(&t->scratch_size, v->grad.size);
         else
-            v->grad_place = take(&t->memory_size, v->matrix ? matrix : v->grad.size * t->o.batch);
+            v->grad_place = take(&t->memory_size, v->matrix ? v->size : v->grad.size * t->o.batch);
     }
     for (int i = 0; t->o.ranks && i < t->program.operations; i++) {
         const struct value *y = &t->program.value[t->program.operation[i].y];
@@ -244,17 +244,6 @@ static void place_values(struct trainer *t)
     t->spare = take(&t->scratch_size, spare);
     t->winograd = take(&t->scratch_size, t->winograd_size);
     t->tile = take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
-}
-
-/* Fill what is around the pixels of padded values. */
-static void fill_pads(struct trainer *t)
-{
-    for (int i = 0; i < t->program.operations; i++) {
-        const struct operation *op = &t->program.operation[i];
-        const struct value *y = &t->program.value[op->y];
-        for (long at = 0; op->op == OP_INPUT && at < y->act.size * t->o.batch; at += y->act.size)
-            pad_fill(op, &y->act, t->memory + y->place + at);
-    }
 }
 
 /* n zeroed things of that size; *ok becomes false when memory is short. */
@@ -332,6 +321,6 @@ int train_plan(struct trainer *t, struct err *e)
     place_values(t);
     if (alloc_memory(t, e))
         return -1;
-    fill_pads(t);
+    program_fill(g, t->memory);
     return 0;
 }
