@@ -21,21 +21,6 @@ static int part_size(int side, int first, int stride)
     return (side - first + stride - 1) / stride;
 }
 
-/* Widen the border of dy so that all taps of all parts of a side read inside it. */
-static void widen(int side, int dy_side, int pad, int taps, int dilation, int stride, int *before,
-                  int *after)
-{
-    int shift;
-    for (int first = 0; first < stride && first < side; first++)
-        for (int tap = 0; tap < taps; tap++) {
-            if (!tap_shift(first, pad, tap, dilation, stride, &shift))
-                continue;
-            int past = part_size(side, first, stride) - 1 + shift - (dy_side - 1);
-            *before = -shift > *before ? -shift : *before;
-            *after = past > *after ? past : *after;
-        }
-}
-
 static int plan_part(struct trainer *t, struct operation *op, struct stride_part *p, const struct layout *dy,
                      struct border b)
 {
@@ -59,9 +44,11 @@ int stride_plan(struct trainer *t, struct operation *op)
     const struct layer *l = &op->layer;
     struct shape x = t->program.value[op->x].shape;
     struct value *y = &t->program.value[op->y];
-    struct border b = {0};
-    widen(x.h, l->out.h, op->pad.top, l->r, l->dilation_h, l->stride_h, &b.top, &b.bottom);
-    widen(x.w, l->out.w, op->pad.left, l->s, l->dilation_w, l->stride_w, &b.left, &b.right);
+    /* As far as the first pixel's last tap reaches, and the last pixel's first one. */
+    struct border b = {.top = ((l->r - 1) * l->dilation_h - op->pad.top) / l->stride_h,
+                       .left = ((l->s - 1) * l->dilation_w - op->pad.left) / l->stride_w,
+                       .bottom = (x.h - 1 + op->pad.top) / l->stride_h - (l->out.h - 1),
+                       .right = (x.w - 1 + op->pad.left) / l->stride_w - (l->out.w - 1)};
     y->grad = layout_of(y->shape, b, false);
     op->part = pages_take(t->pages, (size_t)l->stride_h * (size_t)l->stride_w, sizeof *op->part);
     op->tap = pages_take(t->pages, (size_t)l->r * (size_t)l->s, sizeof *op->tap);
