@@ -150,70 +150,76 @@ def desk(digit):
     return b"P5\n%d %d\n255\n" % (width, height) + b"".join(rows)
 
 
+def make(name, content):
+    """A file in the scratch folder."""
+    path = os.path.join(scratch, name)
+    with open(path, "wb") as f:
+        f.write(content)
+    return path
+
+
+def output(command, **how):
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, **how).stdout
+
+
+def make_scenes(digits):
+    """What a finder learns from: one digit on gray paper each."""
+    scenes = b""
+    for i, digit in enumerate(digits):
+        rows = [bytes([200]) * 64] * 64
+        rows[20:48] = [bytes([200]) * 18 + bytes(200 - v // 2 for v in row) + bytes([200]) * 18
+                       for row in zip(*[iter(digit[-28 * 28:])] * 28)]
+        scenes += b"P5\n# boxes=22,24,20,20,%d\n64 64\n255\n" % (i % 10) + b"".join(rows)
+    return scenes
+
+
+def inputs(frames):
+    """What the programs read, by name."""
+    digits = [DATA + "/digits-images.gz", DATA + "/digits-labels.gz"]
+    few = make("few.pgm", output([B + "/mnist2pgm", "-r", f"0:{frames}"] + digits))
+    tiles = "".join(f" {scratch}/{i}.pgm" for i in range(8))
+    page = make("page.pgm", output(f"pamsplit -quiet '{few}' '{scratch}/%d.pgm'; "
+                                   f"pnmcat -lr {tiles} | pamscale 2", shell=True))
+    sheet = make("sheet.pgm", desk(read(scratch + "/0.pgm")))
+    photo = make("photo.png", output(["pnmtopng", "-quiet", sheet]))
+    make("list.tsv", b"a\tname\n12\tAda\n34\tEmmy\n")
+    return {
+        "digits": digits, "few": few, "page": page, "sheet": sheet, "photo": photo,
+        "filled": make("filled.pgm", output(f"'{B}/formprint' '{DATA}/sum.form' | "
+                                            "pdftoppm -gray -r 100", shell=True)),
+        "form": make("list.form", b"page a4\nfield a digits 2 in list.tsv unique\n"
+                                  b"field b digits 2 rising\nfield sum digits 3\n"),
+        "sent": make("sent", b"".join(b"%d %s\n" % (os.path.getsize(name), os.path.basename(name).encode())
+                                      + read(name) for name in (photo, few))),
+        "mapping": make("mapping.txt", b"".join(b"%d %d\n" % (i, ord("A") + i) for i in range(10))),
+        "found": make("found.pgm", output([B + "/preproc", "-m", page])),
+        "finder": make("finder.net", b"input 1 64 64\nconv 8 3x3 stride 2 pad same\nbatchnorm\nrelu\n"
+                                     b"conv 8 3x3 stride 2 pad same\nrelu\nconv 23 1x1\nboxes\n"),
+        "scenes": make("scenes.pgm", make_scenes(read(f"{scratch}/{i}.pgm") for i in range(min(frames, 12)))),
+        "model": DATA + "/models/mean-image.onnx", "chain": DATA + "/models/zoo-mnist-12.onnx"}
+
+
 def programs(frames=120):
     """Each program at a small piece of its work."""
-    digits = [DATA + "/digits-images.gz", DATA + "/digits-labels.gz"]
-    few = os.path.join(scratch, "few.pgm")
-    page = os.path.join(scratch, "page.pgm")
-    with open(few, "wb") as f:
-        subprocess.run([B + "/mnist2pgm", "-r", f"0:{frames}"] + digits, stdout=f, check=True)
-    with open(page, "wb") as f:
-        tiles = "".join(f" {scratch}/{i}.pgm" for i in range(8))
-        subprocess.run(f"pamsplit -quiet '{few}' '{scratch}/%d.pgm'; "
-                       f"pnmcat -lr {tiles} | pamscale 2", shell=True, stdout=f, check=True)
-    sheet = os.path.join(scratch, "sheet.pgm")
-    with open(sheet, "wb") as f:
-        f.write(desk(read(scratch + "/0.pgm")))
-    filled = os.path.join(scratch, "filled.pgm")
-    with open(filled, "wb") as f:
-        subprocess.run(f"'{B}/formprint' '{DATA}/sum.form' | pdftoppm -gray -r 100", shell=True, stdout=f,
-                       check=True)
-    photo = os.path.join(scratch, "photo.png")
-    with open(photo, "wb") as f:
-        subprocess.run(["pnmtopng", "-quiet", sheet], stdout=f, check=True)
-    form = os.path.join(scratch, "list.form")
-    with open(form, "w", encoding="ascii") as f:
-        f.write("page a4\nfield a digits 2 in list.tsv unique\nfield b digits 2 rising\nfield sum digits 3\n")
-    with open(scratch + "/list.tsv", "w", encoding="ascii") as f:
-        f.write("a\tname\n12\tAda\n34\tEmmy\n")
-    sent = os.path.join(scratch, "sent")
-    with open(sent, "wb") as f:
-        for name in (photo, few):
-            f.write(b"%d %s\n" % (os.path.getsize(name), os.path.basename(name).encode()) + read(name))
-    mapping = os.path.join(scratch, "mapping.txt")
-    with open(mapping, "w", encoding="ascii") as f:
-        f.writelines(f"{i} {ord('A') + i}\n" for i in range(10))
-    found = os.path.join(scratch, "found.pgm")
-    with open(found, "wb") as f:
-        subprocess.run([B + "/preproc", "-m", page], stdout=f, check=True)
-    finder, scene = os.path.join(scratch, "finder.net"), os.path.join(scratch, "scene.pgm")
-    with open(finder, "w", encoding="ascii") as f:
-        f.write("input 1 64 64\nconv 8 3x3 stride 2 pad same\nbatchnorm\nrelu\n"
-                "conv 8 3x3 stride 2 pad same\nrelu\nconv 23 1x1\nboxes\n")
-    with open(scene, "wb") as f:
-        for i in range(12):
-            rows = [bytes([200]) * 64] * 64
-            rows[20:48] = [bytes([200]) * 18 + bytes(200 - v // 2 for v in row) + bytes([200]) * 18
-                           for row in zip(*[iter(read(f"{scratch}/{i}.pgm")[-28 * 28:])] * 28)]
-            f.write(b"P5\n# boxes=22,24,20,20,%d\n64 64\n255\n" % (i % 10) + b"".join(rows))
-    model = DATA + "/models/mean-image.onnx"
+    of = inputs(frames)
+    digits, few, model = of["digits"], of["few"], of["model"]
     return [Program("mnist2pgm", ["-r", "0:40"] + digits),
             Program("mnist2pgm", ["-T", "-d", "digits", "-r", "0:3"] + digits),
-            Program("mnist2pgm", ["-M", mapping, "-r", ":40"] + digits),
-            Program("preproc", ["-m", page]),
+            Program("mnist2pgm", ["-M", of["mapping"], "-r", ":40"] + digits),
+            Program("preproc", ["-m", of["page"]]),
             Program("preproc", ["-j", "2", few]),
-            Program("preproc", [sheet]),
-            Program("preproc", ["-f", DATA + "/sum.form", "-j", "2", filled]),
-            Program("camgrab", [photo]),
+            Program("preproc", [of["sheet"]]),
+            Program("preproc", ["-f", DATA + "/sum.form", "-j", "2", of["filled"]]),
+            Program("camgrab", [of["photo"]]),
             Program("formprint", ["-n", "2", DATA + "/sum.form"]),
             Program("formtable", ["-k", "3", DATA + "/sum.form", DATA + "/sum.json"]),
-            Program("formtable", ["-o", "csv", form, DATA + "/sum.json"]),
-            Program("inkpipe-read", ["-m", model], sent),
-            Program("cnn-predict", ["-m", model, "-w", "-o", "json", found]),
+            Program("formtable", ["-o", "csv", of["form"], DATA + "/sum.json"]),
+            Program("inkpipe-read", ["-m", model], of["sent"]),
+            Program("cnn-predict", ["-m", model, "-w", "-o", "json", of["found"]]),
             Program("cnn-predict", ["-m", model, "-k", "2", few]),
             Program("cnn-predict", ["-m", TREE + "/models/default.onnx", "-j", "2", "-e", few]),
-            Program("cnn-train", ["-q", "-i", DATA + "/models/zoo-mnist-12.onnx", "-o", "m.onnx", "-v", "20", few]),
-            Program("cnn-train", ["-n", finder, "-o", "m.onnx", "-e", "2", "-v", "3", scene]),
+            Program("cnn-train", ["-q", "-i", of["chain"], "-o", "m.onnx", "-v", "20", few]),
+            Program("cnn-train", ["-n", of["finder"], "-o", "m.onnx", "-e", "2", "-v", "3", of["scenes"]]),
             Program("cnn-train", ["-n", DATA + "/tiny.net", "-o", "m.onnx", "-e", "2", "-j", "2",
                                   few])]
 
@@ -382,16 +388,18 @@ def valgrind():
 
 
 def races():
-    data = os.path.join(scratch, "digits.pgm")
-    with open(data, "wb") as f:
-        subprocess.run([B + "/mnist2pgm", "-r", "0:300", DATA + "/digits-images.gz",
-                        DATA + "/digits-labels.gz"], stdout=f, check=True)
-    for command in (["preproc", "-j", "4"], ["cnn-predict", "-j", "4", "-e"],
-                    ["cnn-train", "-j", "4", "-e", "2", "-n", DATA + "/tiny.net", "-o",
-                     scratch + "/m.onnx"]):
-        r = subprocess.run(["setarch", "-R", os.path.join(B, command[0])] + command[1:] + [data],
+    of = inputs(300)
+    pages, scans = make("pages.pgm", 6 * read(of["page"])), make("scans.pgm", 4 * read(of["filled"]))
+    train = ["cnn-train", "-j", "4", "-o", scratch + "/m.onnx"]
+    for command in (["preproc", "-j", "4", of["few"]], ["preproc", "-m", "-j", "4", pages],
+                    ["preproc", "-f", DATA + "/sum.form", "-j", "4", scans],
+                    ["cnn-predict", "-j", "4", "-e", of["few"]],
+                    train + ["-e", "2", "-n", DATA + "/tiny.net", of["few"]],
+                    train + ["-e", "2", "-v", "3", "-n", of["finder"], of["scenes"]],
+                    train + ["-q", "-v", "20", "-i", of["chain"], of["few"]]):
+        r = subprocess.run(["setarch", "-R", os.path.join(B, command[0])] + command[1:],
                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=600)
-        yield command[0], "" if r.returncode == 0 else f"{r.returncode}: {r.stderr.decode()}"
+        yield " ".join(command[:3]), "" if r.returncode == 0 else f"{r.returncode}: {r.stderr.decode()}"
     r = subprocess.run(["setarch", "-R", B + "/unit/inkpipe_threads"], cwd=TREE, timeout=600,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     yield "libinkpipe", "" if r.returncode == 0 else f"{r.returncode}: {r.stdout.decode()}"

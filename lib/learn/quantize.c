@@ -583,9 +583,12 @@ static struct net *quantize_best(const struct net *net, const float *x, int imag
         long right = exam_right(m);
         r->after = ranges == LEAST_ERROR || right > r->after ? right : r->after;
         double loss = (double)(r->before - right) / (double)r->images;
-        if (loss <= max_loss && !describe(made, m, r, e))
+        bool good = loss <= max_loss, told = good && !describe(made, m, r, e);
+        if (told)
             return made;
         net_free(made);
+        if (good)
+            return NULL;
     }
     err_set(e, "in 8 bits %ld of %ld %s set aside are right, instead of %ld: it would lose more than %g points",
             r->after, r->images, m->d->finder ? "digits in frames" : "frames", r->before, 100 * max_loss);
