@@ -268,6 +268,26 @@ begin() {
     [ -z "$(ls -A tmp)" ]
 }
 
+@test "ended while it copies a picture, it leaves no half of a copy" {
+    photos 1
+    mkdir -p slow/File
+    cat >slow/File/Copy.pm <<'END'
+package File::Copy; # which begins a copy, and takes its time
+use Exporter 'import';
+our @EXPORT = ('copy');
+sub copy { open my $to, '>', $_[1]; print $to 'half'; close $to; sleep 60 }
+1;
+END
+    for signal in TERM INT HUP; do
+        PERL5LIB=$PWD/slow background "$TREE/scripts/classify-folder" -s sorted photos >got
+        half() { grep -qs half sorted/*/.part.*; }
+        wait_for half
+        kill -s $signal "${BACKGROUND[-1]}"
+        wait "${BACKGROUND[-1]}" || true
+        [ -z "$(find sorted -type f)" ]
+    done
+}
+
 @test "the state is tied to the model and to each picture's size and time" {
     photos 3
     classify-folder -d state photos >first
