@@ -255,7 +255,8 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
     p->outputs = net_outputs(net);
     p->input_size = (long)net_input(net).c * net_input(net).h * net_input(net).w;
     p->int8 = int8_new(net, p->chunk, threads_count(t), kernel8_best(k), p->pages);
-    if (!p->int8 && make_plan(p, net, e)) {
+    /* (In floats answers are others, if only a little.) */
+    if (!p->int8 && (pages_short(p->pages) ? err_set(e, "out of memory") : make_plan(p, net, e))) {
         infer_free(p);
         return NULL;
     }

@@ -19,6 +19,7 @@ struct pages {
     struct chunk *chunk;
     char *free; /* in the newest chunk, `left` bytes */
     size_t left;
+    bool lacking; /* something was not given */
 };
 
 struct pages *pages_new(void)
@@ -62,13 +63,20 @@ static int add_chunk(struct pages *p, size_t bytes)
 void *pages_take(struct pages *p, size_t n, size_t size)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2)
+    p->lacking |= __builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2;
+    if (p->lacking)
         return NULL;
     bytes = (bytes / LINE + 1) * LINE;
-    if (bytes > p->left && add_chunk(p, bytes))
+    p->lacking = bytes > p->left && add_chunk(p, bytes);
+    if (p->lacking)
         return NULL;
     void *taken = p->free;
     p->free += bytes;
     p->left -= bytes;
     return taken;
+}
+
+bool pages_short(const struct pages *p)
+{
+    return p->lacking;
 }

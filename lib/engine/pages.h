@@ -5,6 +5,7 @@
 #ifndef INKPIPE_PAGES_H
 #define INKPIPE_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct pages;
@@ -15,5 +16,8 @@ void pages_free(struct pages *p);
 
 /* n zeroed things of that size, the first at the start of a cache line; NULL when out of memory. */
 void *pages_take(struct pages *p, size_t n, size_t size);
+
+/* Whether there was too little memory for something that was asked for. */
+bool pages_short(const struct pages *p);
 
 #endif
