@@ -62,7 +62,7 @@ class Program:
         if self.whole.status:
             sys.exit(f"{name}: status {self.whole.status}: {self.whole.talk}")
 
-    def run(self, fault="", limits=(), out_limit=None):
+    def run(self, fault="", limits=(), out_limit=None, seconds=300):
         """Run it in a folder of its own, with the shim or with limits ((what, value), ...)."""
         with tempfile.TemporaryDirectory() as folder:
             env = dict(os.environ, FAULT=fault, FAULT_LOG=folder + "/log", LC_ALL="C.UTF-8")
@@ -82,7 +82,7 @@ class Program:
             with open(folder + "/out", "wb") as out, open(self.stdin, "rb") as stdin:
                 p = subprocess.run(self.command, cwd=work, env=env, stdin=stdin,
                                    stdout=out, stderr=subprocess.PIPE, preexec_fn=prepare,
-                                   restore_signals=False, timeout=300)
+                                   restore_signals=False, timeout=seconds)
             files = {}
             for path, _, names in os.walk(work):
                 for name in names:
@@ -383,7 +383,7 @@ def valgrind():
         if not every and "-e" in p.command and p.name == "cnn-predict":
             continue # the largest network
         p.command[:0] = ["valgrind", "-q", "--leak-check=full", "--error-exitcode=9"]
-        r = p.run(limits=[(resource.RLIMIT_CORE, 0)])
+        r = p.run(limits=[(resource.RLIMIT_CORE, 0)], seconds=3600)
         yield p.name, "" if r.status == 0 and "==" not in r.talk else f"{r.status}: {r.talk}"
 
 
