@@ -198,6 +198,21 @@ expect() {
     [ ! -e precious ]
 }
 
+@test "two runs at once into the same folder lose no copy" {
+    photos 8
+    mkdir other
+    for file in photos/*; do
+        cp "$file" other
+        echo another >>"other/${file##*/}" # the same digit, other bytes
+    done
+    background "$TREE/scripts/classify-folder" -j 1 -s sorted photos >one
+    classify-folder -j 1 -s sorted other >two
+    wait "${BACKGROUND[0]}"
+    [ "$(cut -f 1 one)" = "$(cut -f 1 two)" ]
+    [ "$(find sorted -type f | wc -l)" -eq 16 ]
+    [ "$(cat sorted/*/* | wc -c)" -eq "$(cat photos/* other/* | wc -c)" ]
+}
+
 @test "a picture that its reader dies of three times is not readable; the rest is read" {
     photos 5
     mkdir bin

@@ -400,6 +400,18 @@ finder_net() {
     cnn-predict -m d.onnx -e digits.pgm | head -1 | grep 'accuracy 99\.'
 }
 
+@test "-q writes no model whose labels no program would read" {
+    digits 0:200 >digits.pgm
+    cnn-train -n "$NET" -o m.onnx -e 1 digits.pgm >log
+    for labels in '0 0 2 3 4 5 6 7 8 9' '- 1 2 3 4 5 6 7 8 9' $'\e 1 2 3 4 5 6 7 8 9' '0 1 2 3 4 5 6 7_8_9'; do
+        LC_ALL=C sed "s/0 1 2 3 4 5 6 7 8 9/$labels/" m.onnx >bad.onnx
+        run cnn-train -q -i bad.onnx -o q.onnx digits.pgm
+        [ "$status" -eq 1 ]
+        [[ $output == "cnn-train: bad.onnx: "* && $output != *$'\e'* ]]
+        [ ! -e q.onnx ]
+    done
+}
+
 @test "-q takes no model in 8 bits, and none with residual sums" {
     digits 0:200 >digits.pgm
     cnn-train -q -i "$TREE/models/seed.onnx" -o q.onnx digits.pgm
