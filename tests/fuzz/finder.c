@@ -11,6 +11,8 @@
 #include "net/net.h"
 #include "onnx/onnx.h"
 
+#include "../netsize.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { WIDTH = 96, HEIGHT = 64, SLOW = 4000, LARGE = 1 << 20 };
