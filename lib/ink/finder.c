@@ -30,13 +30,15 @@
 #define MAX_SIZE 44
 /* on the last level this is the most that the network has learnt. */
 #define MAX_LAST_SIZE 64
-/* Where all boxes of a level are at least so large, in pixels, the finer ones are left out. */
+/* Where all boxes of a level are at least so large, in pixels, and one is a digit so probably, its score times how
+ * sure it is, finer ones are left out: several small digits may look like a large one, but not a plain one. */
 #define MIN_ENOUGH 20
+#define MIN_PLAIN 0.5f
 /* No tile is wider or higher than this, in pixels, which bounds the memory of the network's maps. */
 #define MAX_TILE 512
 /* A box is left to the reader when digits in it are at least so probable, times its score: it refuses what is
  * none. */
-#define MIN_DIGIT 0.25f
+#define MIN_DIGIT 0.15f
 /* A picture has at most so many candidates, more than any page has, the surest: what follows takes time by
  * their square. */
 #define MAX_CANDIDATES 5000
@@ -477,13 +479,13 @@ static int search_level(struct search *s, float least, struct err *e)
 static bool is_enough(const struct search *s, int first)
 {
     float least = INFINITY;
-    bool digits = false;
+    bool plain = false;
     for (int i = first; i < s->founds; i++)
         if (s->found[i].score >= MIN_SCORE && !ink_sign(s->found[i].class)) {
             least = fminf(least, fmaxf(s->found[i].w, s->found[i].h) / (float)s->level->scale);
-            digits |= s->found[i].class < INK_SIGN;
+            plain |= s->found[i].class < INK_SIGN && s->found[i].score * s->found[i].sure >= MIN_PLAIN;
         }
-    return digits && least >= MIN_ENOUGH;
+    return plain && least >= MIN_ENOUGH;
 }
 
 static int compare_scores(const void *a, const void *b)
