@@ -18,6 +18,8 @@
 #define MARGIN 0.25f
 /* Half the window of the closing, as a part of the box's longer side: a stroke is no wider than the window. */
 #define CLOSING 0.24f
+/* The same for a sign: a point fills its box. */
+#define SIGN_CLOSING 0.6f
 /* A component is the digit's, also where it leaves the box, when at least this part of its pixels lies in it. */
 #define MIN_OWN 0.55f
 /* Of another what is inside is the digit's, unless it is less than this part of the ink in the box: a wall. */
@@ -133,9 +135,9 @@ static void blur(const uint8_t *in, int w, int h, uint8_t *out)
 }
 
 /* The contrast of each pixel to the paper. */
-static void compare(struct cutter *c, bool light)
+static void compare(struct cutter *c, bool light, float closing)
 {
-    int n = c->w * c->h, reach = min_int(max_int(2, (int)lrintf(CLOSING * (float)c->longer)), SIDE - 1);
+    int n = c->w * c->h, reach = min_int(max_int(2, (int)lrintf(closing * (float)c->longer)), SIDE - 1);
     if (light)
         complement(c->gray, n);
     blur(c->gray, c->w, c->h, c->paper);
@@ -408,7 +410,7 @@ static int put_own_first(struct cutter *c, const struct box *other, int others, 
 
 /* Of the components leave those that are the digit's; of those that go on beyond it what is in its box and not
  * another's. Returns whether there is any ink. */
-static bool keep_components(struct cutter *c, const struct box *other, int others, bool whole)
+static bool keep_components(struct cutter *c, const struct box *other, int others, bool sign)
 {
     bool kept = false;
     int all = 0;
@@ -418,7 +420,7 @@ static bool keep_components(struct cutter *c, const struct box *other, int other
     for (int at = 0; at < c->w * c->h; at++) {
         int n = c->mask[at] == 1 ? take_component(c, at) : 0;
         int own = (float)count_inside(c, n) >= MIN_OWN * (float)n ? n : put_own_first(c, other, others, n);
-        if (own < n && (whole || (float)own < MIN_MAIN * (float)all))
+        if (own < n && (sign || (float)own < MIN_MAIN * (float)all))
             own = 0;
         for (int i = 0; i < own; i++)
             c->mask[c->list[i]] = KEPT;
@@ -464,14 +466,14 @@ static int draw(struct cutter *c, const struct source *s, struct box *box, uint8
     return full;
 }
 
-int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, bool whole,
+int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, bool sign,
               struct box *box, uint8_t *pixels)
 {
     load(c, s, *box);
-    compare(c, light);
+    compare(c, light, sign ? SIGN_CLOSING : CLOSING);
     mark(c);
     c->ruled = erase_rulings(c);
     if (c->ruled) /* ink paler than the lines is told from paper without them */
         mark(c);
-    return keep_components(c, other, n, whole) ? draw(c, s, box, pixels) : 0;
+    return keep_components(c, other, n, sign) ? draw(c, s, box, pixels) : 0;
 }

@@ -142,9 +142,9 @@ void cutter_free(struct cutter *c);
 float cut_polarity(struct cutter *c, const struct source *s, struct box box);
 
 /* Cut the digit in `box` out of the picture, dark ink or light. other: the boxes of n other digits, whose ink
- * is not this one's. Fills pixels [28][28] and makes *box that of the ink. Returns the ink's contrast to the
- * paper, 1..255; 0 when there is no ink. */
-int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, bool whole,
+ * is not this one's. sign: it is none but a sign, which stands by itself and may fill its box. Fills pixels [28][28]
+ * and makes *box that of the ink. Returns the ink's contrast to the paper, 1..255; 0 when there is no ink. */
+int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, bool sign,
               struct box *box, uint8_t *pixels);
 
 /* Whether lines crossed the surroundings of the last digit. */
