@@ -16,12 +16,16 @@
 #define SIDE 128
 /* So much is looked at around a box, as a part of its longer side. */
 #define MARGIN 0.25f
+/* The same for a sign, which else would seem to cross it. */
+#define SIGN_MARGIN 0.75f
 /* Half the window of the closing, as a part of the box's longer side: a stroke is no wider than the window. */
 #define CLOSING 0.24f
 /* The same for a sign: a point fills its box. */
 #define SIGN_CLOSING 0.6f
 /* A component is the digit's, also where it leaves the box, when at least this part of its pixels lies in it. */
 #define MIN_OWN 0.55f
+/* The same for a sign, whose box is less exact. */
+#define SIGN_OWN 0.45f
 /* Of another what is inside is the digit's, unless it is less than this part of the ink in the box: a wall. */
 #define MIN_MAIN 0.3f
 /* A line is a ruling or a wall when ink covers at least this part of its way through the surroundings; */
@@ -66,9 +70,9 @@ bool cut_was_ruled(const struct cutter *c)
 
 /* ---- The surroundings ---- */
 
-static void load(struct cutter *c, const struct source *s, struct box box)
+static void load(struct cutter *c, const struct source *s, struct box box, float part)
 {
-    int margin = max_int(2, (int)lrintf(MARGIN * (float)box_longer(box)));
+    int margin = max_int(2, (int)lrintf(part * (float)box_longer(box)));
     struct box around = box_widen(box, margin, s->w, s->h);
     int k = c->reduce = (box_longer(around) + SIDE - 1) / SIDE;
     c->x0 = around.x0;
@@ -153,7 +157,7 @@ static void compare(struct cutter *c, bool light, float closing)
 float cut_polarity(struct cutter *c, const struct source *s, struct box box)
 {
     float dark = 0, light = 0;
-    load(c, s, box);
+    load(c, s, box, MARGIN);
     ink_local_contrast(c->gray, c->w, c->h, c->ink, c->scratch);
     for (int y = c->core.y0; y < c->core.y1; y++)
         for (int x = c->core.x0; x < c->core.x1; x++) {
@@ -419,7 +423,7 @@ static bool keep_components(struct cutter *c, const struct box *other, int other
             all += c->mask[y * c->w + x];
     for (int at = 0; at < c->w * c->h; at++) {
         int n = c->mask[at] == 1 ? take_component(c, at) : 0;
-        int own = (float)count_inside(c, n) >= MIN_OWN * (float)n ? n : put_own_first(c, other, others, n);
+        int own = (float)count_inside(c, n) >= (sign ? SIGN_OWN : MIN_OWN) * (float)n ? n : put_own_first(c, other, others, n);
         if (own < n && (sign || (float)own < MIN_MAIN * (float)all))
             own = 0;
         for (int i = 0; i < own; i++)
@@ -469,7 +473,7 @@ static int draw(struct cutter *c, const struct source *s, struct box *box, uint8
 int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, bool sign,
               struct box *box, uint8_t *pixels)
 {
-    load(c, s, *box);
+    load(c, s, *box, sign ? SIGN_MARGIN : MARGIN);
     compare(c, light, sign ? SIGN_CLOSING : CLOSING);
     mark(c);
     c->ruled = erase_rulings(c);
