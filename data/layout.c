@@ -205,7 +205,8 @@ static void large(struct scene *s)
         else if (chance(s, 0.75))
             write_digit(s, range(s, 0, SIDE), range(s, 0, SIDE), h * range(s, 0.8, 1.2), 1);
         else if (chance(s, 0.3))
-            write_word(s, s->rule, stock_face(s->stock, "print", &s->r), range(s, -h, SIDE), range(s, 0, SIDE + h), h, 4, 0);
+            write_word(s, s->rule, stock_face(s->stock, "print", &s->r), range(s, -h, SIDE),
+                       range(s, 0, SIDE + h), h, 4, 0);
         else
             write_other(s, range(s, 0, SIDE), range(s, 0, SIDE), h);
     s->tall = 90;

@@ -2,8 +2,8 @@
  *
  * Input: frames with the facts box, where they were cut out, and boxes, what is on their scene. Output: those
  * whose label is plain. A frame is the digit whose box is nearly its own; part of a digit, a sign or what
- * the scene calls none is none. So the reader learns from digits as they are found and cut, and to refuse what is none.
- */
+ * the scene calls none is none. So the reader learns from digits as they are found and cut, and to refuse what is
+ * none. */
 #include "stream/stream.h"
 
 #include <math.h>

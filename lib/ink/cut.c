@@ -416,6 +416,7 @@ static int put_own_first(struct cutter *c, const struct box *other, int others, 
  * another's. Returns whether there is any ink. */
 static bool keep_components(struct cutter *c, const struct box *other, int others, bool sign)
 {
+    float least = sign ? SIGN_OWN : MIN_OWN;
     bool kept = false;
     int all = 0;
     for (int y = c->core.y0; y < c->core.y1; y++)
@@ -423,7 +424,7 @@ static bool keep_components(struct cutter *c, const struct box *other, int other
             all += c->mask[y * c->w + x];
     for (int at = 0; at < c->w * c->h; at++) {
         int n = c->mask[at] == 1 ? take_component(c, at) : 0;
-        int own = (float)count_inside(c, n) >= (sign ? SIGN_OWN : MIN_OWN) * (float)n ? n : put_own_first(c, other, others, n);
+        int own = (float)count_inside(c, n) >= least * (float)n ? n : put_own_first(c, other, others, n);
         if (own < n && (sign || (float)own < MIN_MAIN * (float)all))
             own = 0;
         for (int i = 0; i < own; i++)

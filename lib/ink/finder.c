@@ -184,7 +184,9 @@ static int check_net(struct ink_finder *f, struct err *e)
     f->reach = reach_of(f->net);
     if (f->reach < 0)
         return err_set(e, "not a finder: it does not look at each part of a picture alike");
-    struct net *tried = net_read_scaling(f->net, 1.0 / CONTRAST_STEP, CONTRAST_PAPER, f->input, e) || read_labels(f, e) ? NULL : resized(f, MAX_TILE, MAX_TILE, e);
+    if (net_read_scaling(f->net, 1.0 / CONTRAST_STEP, CONTRAST_PAPER, f->input, e) || read_labels(f, e))
+        return -1;
+    struct net *tried = resized(f, MAX_TILE, MAX_TILE, e);
     net_free(tried);
     return tried ? 0 : -1;
 }
@@ -474,8 +476,8 @@ static int search_level(struct search *s, float least, struct err *e)
     return 0;
 }
 
-/* Is all that was found on a level, from candidate `first` on, so large that there is nothing to be seen on a finer one?
- * Those levels take most of the time, and their noise is what is most often taken for writing. */
+/* Is all that was found on a level, from candidate `first` on, so large that there is nothing to be seen on a finer
+ * one? Those levels take most of the time, and their noise is what is most often taken for writing. */
 static bool is_enough(const struct search *s, int first)
 {
     float least = INFINITY;

@@ -23,8 +23,8 @@
 #define MIN_SIGN_SCORE 0.3f
 /* What has less than this part of the usual contrast of ink is texture, or shines through the paper. */
 #define MIN_CONTRAST 0.3f
-/* A page is turned when its writing is upright then by at least so much, as a logarithm of the odds: two digits do not
- * reach it. */
+/* A page is turned when its writing is upright then by at least so much, as a logarithm of the odds: two digits do
+ * not reach it. */
 #define MIN_EVIDENCE 8.0f
 /* A sign that was overlooked has at least this part of the contrast of the digit beside it, */
 #define MIN_SIGN_CONTRAST 0.6f
@@ -92,7 +92,8 @@ int ink_seen(const struct ink *k)
 /* Room for n candidates. */
 static int make_room(struct ink *k, size_t n, struct err *e)
 {
-    return grow_to(&k->found, n, &k->found_room, sizeof *k->found, e) || grow_to(&k->shown, n, &k->shown_room, sizeof *k->shown, e) ||
+    return grow_to(&k->found, n, &k->found_room, sizeof *k->found, e) ||
+                   grow_to(&k->shown, n, &k->shown_room, sizeof *k->shown, e) ||
                    grow_to(&k->box, n, &k->box_room, sizeof *k->box, e) ||
                    grow_to(&k->cut, n, &k->cut_room, sizeof *k->cut, e) ||
                    grow_to(&k->glyph, n, &k->glyph_room, sizeof *k->glyph, e) ||
@@ -203,7 +204,8 @@ static bool is_overlooked(struct candidate *c, struct box place, int signs)
 
 /* Look for a sign in the place, where there are so many: its ink is the digits', and touches neither of them nor a
  * line, as the teeth of a comb do. Its candidate comes after the last. */
-static void look_for_sign(struct ink *k, const struct source *s, bool light, struct box place, int signs, int contrast)
+static void look_for_sign(struct ink *k, const struct source *s, bool light, struct box place, int signs,
+                          int contrast)
 {
     struct box box = place;
     struct candidate *c = &k->found[k->founds];
@@ -350,8 +352,8 @@ static int find_ink(struct ink *k, const struct source *s, int side, bool many, 
     return 0;
 }
 
-/* Unless what was found on the page stands plainly upright, look at it in the other ways, too, the most probable first,
- * until it does. Returns by how many quarters the page was turned. */
+/* Unless what was found on the page stands plainly upright, look at it in the other ways, too, the most probable
+ * first, until it does. Returns by how many quarters the page was turned. */
 static int find_upright(struct ink *k, struct source *page, struct err *e)
 {
     struct source as_it_lies = *page;

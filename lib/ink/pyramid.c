@@ -1,7 +1,8 @@
 /* The image pyramid, between the frame and local contrast.
  *
- * Input: gray pixels of any size. Output: the levels, one after the other. Each pixel of a level is the mean of those it stands for (Burt and Adelson, "The Laplacian pyramid as a compact image
- * code", 1983, with a box for the filter); tiny pictures are enlarged by linear interpolation. */
+ * Input: gray pixels of any size. Output: the levels, one after the other. Each pixel of a
+ * level is the mean of those it stands for (Burt and Adelson, "The Laplacian pyramid as a compact image code", 1983,
+ * with a box for the filter); tiny pictures are enlarged by linear interpolation. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +71,8 @@ int pyramid_make(struct pyramid *p, const struct source *s, int side, struct err
 {
     int longest = max_int(s->w, s->h), more = (MIN_FIRST_SIDE + longest - 1) / longest;
     int less = (longest + side - 1) / side;
-    struct level l = {NULL, more * ((s->w + less - 1) / less), more * ((s->h + less - 1) / less), (double)less / more};
+    int w = more * ((s->w + less - 1) / less), h = more * ((s->h + less - 1) / less);
+    struct level l = {NULL, w, h, (double)less / more};
     if (grow_to(&p->gray, 2 * (size_t)l.width * (size_t)l.height + 2 * MAX_LEVELS, &p->room, 1, e))
         return -1;
     l.gray = p->gray;
@@ -81,7 +83,8 @@ int pyramid_make(struct pyramid *p, const struct source *s, int side, struct err
     p->level[0] = l;
     for (p->levels = 1; max_int(l.width, l.height) >= 2 * MIN_SIDE; p->level[p->levels++] = l) {
         struct source above = {l.gray, l.width, l.width, l.height};
-        l = (struct level){l.gray + (size_t)l.width * (size_t)l.height, (l.width + 1) / 2, (l.height + 1) / 2, 2 * l.scale};
+        uint8_t *next = l.gray + (size_t)l.width * (size_t)l.height;
+        l = (struct level){next, (l.width + 1) / 2, (l.height + 1) / 2, 2 * l.scale};
         reduce(&above, (struct box){0, 0, above.w, above.h}, 2, l.gray);
     }
     return 0;

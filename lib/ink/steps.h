@@ -110,7 +110,8 @@ struct upright;
 struct upright *upright_new(const struct turner *turner, struct err *e);
 void upright_free(struct upright *u);
 
-/* How probable each way is that a page may lie: the logarithms, by the quarter turns clockwise that make it upright. */
+/* How probable each way is that a page may lie: the logarithms, by the quarter turns clockwise that make it
+ * upright. */
 struct evidence {
     float way[4];
     int asked; /* digits */
