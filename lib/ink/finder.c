@@ -38,7 +38,7 @@
 #define MAX_TILE 512
 /* A box is left to the reader when digits in it are at least so probable, times its score: it refuses what is
  * none. */
-#define MIN_DIGIT 0.18f
+#define MIN_DIGIT 0.16f
 /* A picture has at most so many candidates, more than any page has, the surest: what follows takes time by
  * their square. */
 #define MAX_CANDIDATES 5000

@@ -18,7 +18,7 @@
 /* and for the most prominent one with this, which a camera's frames are looked at fast enough with. */
 #define MAX_SINGLE_SIDE 256
 /* What may be the only digit has at least this score, 0..1. */
-#define MIN_SINGLE_SCORE 0.1f
+#define MIN_SINGLE_SCORE 0.28f
 /* A sign of many digits has at least this score: they are so small that the finder is less sure of them. */
 #define MIN_SIGN_SCORE 0.3f
 /* What has less than this part of the usual contrast of ink is texture, or shines through the paper. */
