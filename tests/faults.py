@@ -218,7 +218,7 @@ def programs(frames=120):
             Program("cnn-predict", ["-m", model, "-w", "-o", "json", of["found"]]),
             Program("cnn-predict", ["-m", model, "-k", "2", few]),
             Program("cnn-predict", ["-m", TREE + "/models/default.onnx", "-j", "2", "-e", few]),
-            Program("cnn-train", ["-q", "-i", of["chain"], "-o", "m.onnx", "-v", "20", few]),
+            Program("cnn-train", ["-q", "-i", of["chain"], "-o", "m.onnx", "-v", str(frames // 6), few]),
             Program("cnn-train", ["-n", of["finder"], "-o", "m.onnx", "-e", "2", "-v", "3", of["scenes"]]),
             Program("cnn-train", ["-n", DATA + "/tiny.net", "-o", "m.onnx", "-e", "2", "-j", "2",
                                   few])]

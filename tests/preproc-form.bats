@@ -201,7 +201,7 @@ weight() {
     [ "$(facts field <out)" = 'kg kg kg kg n n' ]
     [ "$(facts cell <out)" = '0 1 2 0 1' ]
     [ "$(facts sign <out)" = . ]
-    [ "$(cnn-predict -w out | cut -f1 | paste -sd' ')" = '72.1 1 7' ]
+    [ "$(cnn-predict -w out | cut -f1 | paste -sd' ')" = '72.1 17' ]
     printf 'field kg digits 2.1\nfield n digits 3\n' >f.form
     [ "$(cnn-predict -o json out | formtable f.form | cut -f 1-3 | tail -n 1)" = "$(printf '1\t72.1\t17')" ]
     run -1 --separate-stderr bash -c 'cnn-predict -w -o json out | formtable f.form'

@@ -77,9 +77,10 @@ maze numbers print row scatter sums table thumb tiny words " ]
     awk '$2 ~ /[0-9]/ { n++; faint += $1 < 32 } END { exit !(n > 2000 && faint / n < 0.02) }' levels
 }
 
-@test "pages without a digit have no boxes of digits" {
-    run ! bash -o pipefail -c 'grep -aE "^# (kind|boxes)=" scenes.pgm | paste - - |
-        grep -E "kind=(barcode|clutter|maze|empty|large)" | grep -E ",[0-9](;|$)"'
+@test "pages without a digit have no boxes of digits, those of tiny writing none of more than 12 pixels" {
+    grep -aE "^# (kind|boxes)=" scenes.pgm | paste - - >pages
+    run ! grep -E "kind=(barcode|clutter|maze|empty|large).*,[0-9](;|$)" pages
+    grep kind=tiny pages | tr ';' '\n' | awk -F, '/,[0-9]$/ { n++; high += $4 > 12 } END { exit !n || high }'
 }
 
 @test "no scenes are an empty stream; bad input is named" {
