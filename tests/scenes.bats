@@ -77,10 +77,12 @@ maze numbers print row scatter sums table thumb tiny words " ]
     awk '$2 ~ /[0-9]/ { n++; faint += $1 < 32 } END { exit !(n > 2000 && faint / n < 0.02) }' levels
 }
 
-@test "pages without a digit have no boxes of digits, those of tiny writing none of more than 12 pixels" {
+@test "pages without a digit have no boxes of digits, those of too small and too large ones none in between" {
     grep -aE "^# (kind|boxes)=" scenes.pgm | paste - - >pages
-    run ! grep -E "kind=(barcode|clutter|maze|empty|large).*,[0-9](;|$)" pages
-    grep kind=tiny pages | tr ';' '\n' | awk -F, '/,[0-9]$/ { n++; high += $4 > 12 } END { exit !n || high }'
+    run ! grep -E "kind=(barcode|clutter|maze|empty).*,[0-9](;|$)" pages
+    heights() { grep "kind=$1" pages | tr ';' '\n' | awk -F, '/,[0-9]$/ { print $4 }'; }
+    heights tiny | awk '$1 > 12 { high = 1 } END { exit !NR || high }'
+    heights large | awk '$1 < 50 { low = 1 } END { exit low }'
 }
 
 @test "no scenes are an empty stream; bad input is named" {
