@@ -298,7 +298,9 @@ END
         half() { grep -qs half sorted/*/.part.*; }
         wait_for half
         kill -s $signal "${BACKGROUND[-1]}"
-        wait "${BACKGROUND[-1]}" || true
+        status=0
+        wait "${BACKGROUND[-1]}" || status=$?
+        [ "$status" -ne 0 ]
         [ -z "$(find sorted -type f)" ]
     done
 }
