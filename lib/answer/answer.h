@@ -199,8 +199,10 @@ struct model {
     struct voter voter[MODEL_MAX_VOTES];
     const char *unscaled; /* the first file whose metadata have no input_scale, when no scaling was
                              given: 0..1 is used. NULL: none */
-    float *x, *logits;    /* [batch][most channels][height * width], [batch][most outputs] */
-    double *share;        /* [classes]: a network's probabilities */
+    struct threads *threads;
+    int piece;            /* frames that a thread takes at once, at most */
+    float *x, *logits;    /* [threads][piece][most channels][height * width], [threads][piece][classes] */
+    double *share;        /* [threads][classes]: a network's probabilities */
 };
 
 /* Load n files (1..MODEL_MAX_VOTES) that read pictures of one size, and plan them for `batch` frames
@@ -219,7 +221,7 @@ void model_free(struct model *m);
 bool model_takes(const struct model *m, int width, int height);
 void model_fit(const struct model *m, const uint8_t *gray, int width, int height, uint8_t *to);
 
-/* Probabilities of n frames, a batch at a time: gray [n][height][width] -> p [n][classes]. */
+/* Probabilities of n frames: gray [n][height][width] -> p [n][classes]. */
 void model_run(struct model *m, const uint8_t *gray, int n, double *p);
 
 /* The model `name` (default.onnx) that is installed: in share/inkpipe beside the program's bin, in

@@ -12,9 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/threads.h"
 #include "engine/engine.h"
 #include "net/net.h"
 #include "onnx/onnx.h"
+
+#define MAX_PIECE 64 /* A thread takes at most so many frames at once. */
 
 /* Parse a number or a fraction of two and move *p behind it. Returns false when it is neither or not
  * finite. */
@@ -145,10 +148,13 @@ struct model *model_load(const char *const *files, int n, const char *output, co
             model_free(m);
             return NULL;
         }
-    size_t pixels = (size_t)m->channels * (size_t)m->width * (size_t)m->height;
-    m->x = malloc((size_t)m->batch * pixels * sizeof *m->x);
-    m->logits = malloc((size_t)m->batch * (size_t)m->classes * sizeof *m->logits);
-    m->share = malloc((size_t)m->classes * sizeof *m->share);
+    size_t threads = (size_t)threads_count(t), pixels = (size_t)m->channels * (size_t)m->width * (size_t)m->height;
+    m->threads = t;
+    m->piece = (m->batch + (int)threads - 1) / (int)threads;
+    m->piece = m->piece < MAX_PIECE ? m->piece : MAX_PIECE;
+    m->x = malloc(threads * (size_t)m->piece * pixels * sizeof *m->x);
+    m->logits = malloc(threads * (size_t)m->piece * (size_t)m->classes * sizeof *m->logits);
+    m->share = malloc(threads * (size_t)m->classes * sizeof *m->share);
     if (!m->x || !m->logits || !m->share) {
         err_set(e, "out of memory");
         model_free(m);
@@ -171,28 +177,40 @@ void model_free(struct model *m)
 }
 
 /* Scale n frames and, where the network has several channels, repeat each of them. */
-static void scale_frames(struct model *m, const struct voter *v, const uint8_t *gray, int n)
+static void scale_frames(const struct model *m, const struct voter *v, const uint8_t *gray, int n, float *x)
 {
     long pixels = (long)m->width * m->height;
-    for (int k = 0; k < n; k++) {
-        float *x = m->x + k * pixels * v->channels;
-        infer_scale(gray + k * pixels, pixels, v->scaling.scale, v->scaling.mean, v->scaling.std, x);
+    for (int k = 0; k < n; k++, gray += pixels, x += pixels * v->channels) {
+        infer_scale(gray, pixels, v->scaling.scale, v->scaling.mean, v->scaling.std, x);
         for (int c = 1; c < v->channels; c++)
             memcpy(x + c * pixels, x, (size_t)pixels * sizeof *x);
     }
 }
 
-/* Run n frames, 1 to the model's batch. */
-static void run_batch(struct model *m, const uint8_t *gray, int n, double *p)
+struct question {
+    struct model *m;
+    const uint8_t *gray;
+    double *p;
+    int n, share; /* frames in all, and of an item */
+};
+
+/* Scaling and softmax lie in the thread that runs the network: frames stay in its cache. */
+static void run_share(void *arg, int item, int thread)
 {
+    const struct question *q = arg;
+    struct model *m = q->m;
+    long first = (long)item * q->share, pixels = (long)m->width * m->height;
+    int n = q->n - first < q->share ? (int)(q->n - first) : q->share;
+    float *x = m->x + thread * m->piece * m->channels * pixels;
+    float *all = m->logits + (long)thread * m->piece * m->classes;
+    double *p = q->p + first * m->classes, *share = m->share + (long)thread * m->classes;
     memset(p, 0, (size_t)n * (size_t)m->classes * sizeof *p);
     for (int i = 0; i < m->voters; i++) {
         const struct voter *v = &m->voter[i];
-        double *share = m->share;
-        scale_frames(m, v, gray, n);
-        infer_run(v->infer, m->x, n, m->logits);
+        scale_frames(m, v, q->gray + first * pixels, n, x);
+        infer_run_on(v->infer, thread, x, n, all);
         for (int k = 0; k < n; k++) {
-            const float *logits = m->logits + (long)k * v->outputs;
+            const float *logits = all + (long)k * v->outputs;
             if (!v->sigmoid)
                 softmax(logits, v->outputs, v->temperature, share);
             for (int j = 0; j < v->outputs; j++)
@@ -203,9 +221,9 @@ static void run_batch(struct model *m, const uint8_t *gray, int n, double *p)
 
 void model_run(struct model *m, const uint8_t *gray, int n, double *p)
 {
-    size_t pixels = (size_t)m->width * (size_t)m->height;
-    for (int i = 0; i < n; i += m->batch)
-        run_batch(m, gray + (size_t)i * pixels, n - i < m->batch ? n - i : m->batch, p + (size_t)i * (size_t)m->classes);
+    int threads = threads_count(m->threads), share = (n + threads - 1) / threads;
+    struct question q = {m, gray, p, n, share < m->piece ? share : m->piece};
+    threads_run(m->threads, (n + q.share - 1) / q.share, run_share, &q);
 }
 
 bool model_find(const char *name, char *path, size_t size)

@@ -92,6 +92,10 @@ void infer_set_int8(struct infer *p, const struct kernels8 *k);
  * batch is shared image by image. */
 void infer_run(struct infer *p, const float *x, int n, float *logits);
 
+/* The same of any number of images on the caller's thread alone, which is number `thread` of those of infer_new:
+ * each may run images of its own at a time. */
+void infer_run_on(struct infer *p, int thread, const float *x, int n, float *logits);
+
 /* A step of the plan and how long it took. */
 struct infer_step {
     int first, last;   /* the layers it covers; last < first: it prepares the input of `first` */

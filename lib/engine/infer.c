@@ -30,20 +30,22 @@ static struct view view_of(const struct infer *p, int value, float *x, int n)
 struct run {
     float *arena, *scratch;
     float *logits;  /* of the chunk's images */
+    bool backward;  /* dense layers read their weights from the end */
     int image, row; /* the image of its group, and of its chunk */
     int n;          /* images at once: of Winograd's convolution, and where the output is a matrix */
 };
 
 /* A dense layer goes through its blocks of output channels two by two, in every other run backward: of
  * weights that do not fit the cache, the last ones read are still there. */
-static void run_dense(const struct infer *p, const struct operation *op, int n, const float *x, float *y)
+static void run_dense(const struct infer *p, const struct operation *op, const struct run *r, const float *x,
+                      float *y)
 {
     int pairs = (op->forward.v.conv.blocks + 1) / 2;
     for (int i = 0; i < pairs; i++) {
         struct conv v = op->forward.v.conv;
-        int b = 2 * (p->backward ? pairs - 1 - i : i);
+        int b = 2 * (r->backward ? pairs - 1 - i : i);
         v.blocks = v.blocks - b < 2 ? 1 : 2;
-        v.pixels = n;
+        v.pixels = r->n;
         v.w += (long)b * v.runs * v.run * BLOCK;
         v.bias += b * BLOCK;
         v.scale = v.scale ? v.scale + b * BLOCK : NULL;
@@ -88,7 +90,7 @@ static void run_operation(const struct infer *p, const struct operation *op, con
         run_conv(p, op, r, x, x2, y);
         break;
     case OP_DENSE:
-        run_dense(p, op, r->n, x, y);
+        run_dense(p, op, r, x, y);
         break;
     case OP_BATCHNORM:
         p->k->affine(xv, op->memory, op->memory + yv.blocks * BLOCK, op->relu, yv);
@@ -186,19 +188,17 @@ static void take_logits(const struct infer *p, const float *arena, int n, float 
 }
 
 /* Run the plan on a chunk of images. */
-static void run_chunk(void *arg, int item, int thread)
+static void run_chunk(const struct infer *p, int thread, const float *x, int n, float *logits)
 {
-    const struct infer *p = arg;
-    int first = item * p->share, n = p->n - first < p->share ? p->n - first : p->share;
-    const float *x = p->x + first * p->input_size;
-    float *logits = p->logits + (long)first * p->outputs;
     if (p->int8) {
         int8_run(p->int8, thread, x, n, logits);
         return;
     }
     float *arena = p->arena[thread];
-    struct run r = {.arena = arena, .scratch = arena + p->scratch, .logits = logits};
+    struct run r = {.arena = arena, .scratch = arena + p->scratch, .logits = logits,
+                    .backward = p->backward[thread]};
     int done = 0;
+    p->backward[thread] = !r.backward;
     for (int i = 0; i < n; i += p->group)
         done = run_group(p, x, &r, i, n - i < p->group ? n - i : p->group);
     r.n = n;
@@ -250,15 +250,32 @@ void infer_set_int8(struct infer *p, const struct kernels8 *k)
         int8_set_kernels(p->int8, k);
 }
 
+void infer_run_on(struct infer *p, int thread, const float *x, int n, float *logits)
+{
+    for (int i = 0; i < n; i += p->chunk)
+        run_chunk(p, thread, x + i * p->input_size, n - i < p->chunk ? n - i : p->chunk,
+                  logits + (long)i * p->outputs);
+}
+
+struct batch {
+    struct infer *p;
+    const float *x;
+    float *logits;
+    int n, share; /* images in all, and of an item */
+};
+
+static void run_share(void *arg, int item, int thread)
+{
+    const struct batch *b = arg;
+    int first = item * b->share, n = b->n - first < b->share ? b->n - first : b->share;
+    infer_run_on(b->p, thread, b->x + first * b->p->input_size, n, b->logits + (long)first * b->p->outputs);
+}
+
 void infer_run(struct infer *p, const float *x, int n, float *logits)
 {
     int threads = threads_count(p->threads), share = (n + threads - 1) / threads;
-    p->x = x;
-    p->logits = logits;
-    p->n = n;
-    p->share = share < p->chunk ? share : p->chunk;
-    p->backward = !p->backward;
-    threads_run(p->threads, (n + p->share - 1) / p->share, run_chunk, p);
+    struct batch b = {p, x, logits, n, share < p->chunk ? share : p->chunk};
+    threads_run(p->threads, (n + b.share - 1) / b.share, run_share, &b);
 }
 
 void infer_scale(const uint8_t *pixels, long count, double scale, double mean, double std, float *x)

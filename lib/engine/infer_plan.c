@@ -196,13 +196,14 @@ static int alloc_arenas(struct infer *p)
 {
     int n = threads_count(p->threads);
     p->arena = pages_take(p->pages, (size_t)n, sizeof *p->arena);
+    p->backward = pages_take(p->pages, (size_t)n, sizeof *p->backward);
     for (int t = 0; p->arena && t < n; t++) {
         p->arena[t] = pages_take(p->pages, (size_t)p->arena_size, sizeof *p->arena[t]);
         if (!p->arena[t])
             return -1;
         program_fill(&p->program, p->arena[t]);
     }
-    return p->arena ? 0 : -1;
+    return p->arena && p->backward ? 0 : -1;
 }
 
 static int order_operations(struct infer *p)

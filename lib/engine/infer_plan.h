@@ -25,10 +25,7 @@ struct infer {
     struct pages *pages; /* all memory of the plan */
     float **arena;      /* [threads] */
     int *order;         /* [operations] their indices in the order of running, phase by phase */
-    bool backward;      /* dense layers read their weights from the end in this run (infer.c) */
-    const float *x;     /* the input and the output of the present run */
-    float *logits;
-    int n, share;       /* images of the run, and of a thread's chunk */
+    bool *backward;     /* [threads] whether the next chunk's dense layers read weights from the end (infer.c) */
     struct infer_step *profile; /* [operations]; NULL: not measured */
     struct int8 *int8;  /* runs instead of the program; NULL: none, floats */
 };
