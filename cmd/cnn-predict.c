@@ -114,16 +114,25 @@ struct slot {
     double time;          /* of its fact, in seconds; negative: not there */
 };
 
+/* Frames that are answered together. */
+struct batch {
+    int waiting, asked; /* slots in use; of them not blank */
+    struct slot slot[MAX_BATCH];
+    uint8_t *gray;       /* [asked][height][width] */
+    double *probability; /* [asked][classes] */
+};
+
 struct predict {
     const struct options *o;
     struct model *model;
+    struct relay *relay;
+    char **files;
+    int status;
     bool done;           /* nothing more is to be written */
     long frames, digits; /* read; answered with a digit (or, evaluating, without one to be read) */
     struct evaluation evaluation;
-    int waiting, asked; /* slots in use; of them not blank */
-    struct slot slot[MAX_BATCH];
-    uint8_t *gray; /* [asked][height][width] */
-    double *probability; /* [asked][classes] */
+    struct batch batch[2]; /* one is filled while the other is on its way */
+    int now;               /* the one that is filled */
     int limit;    /* so many frames are answered together: grows, so that the first is not late */
     bool live;    /* the frames say the time */
     bool doubted; /* a frame was reported */
@@ -141,10 +150,15 @@ static int predict_init(struct predict *p, const struct options *o, struct model
     p->steady = (struct steady){.hold = o->hold, .passed = "-"};
     p->words.threshold = o->threshold;
     p->words.digits_only = o->digits_only;
-    p->gray = malloc((size_t)m->batch * (size_t)m->width * (size_t)m->height);
-    p->probability = malloc((size_t)m->batch * (size_t)m->classes * sizeof *p->probability);
-    if (!p->gray || !p->probability)
-        return err_set(e, "out of memory");
+    for (int i = 0; i < 2; i++) {
+        struct batch *b = &p->batch[i];
+        b->gray = malloc((size_t)m->batch * (size_t)m->width * (size_t)m->height);
+        b->probability = malloc((size_t)m->batch * (size_t)m->classes * sizeof *b->probability);
+        if (!b->gray || !b->probability)
+            return err_set(e, "out of memory");
+    }
+    if (!(p->relay = relay_new(m, e)))
+        return -1;
     return o->evaluate ? evaluation_of_model(&p->evaluation, m, e) : 0;
 }
 
@@ -199,16 +213,16 @@ static void give(struct predict *p, const struct slot *s)
     }
 }
 
-/* Answer all that wait. */
-static void answer(struct predict *p)
+/* Wait for a batch's answers, where it has frames, and give them. */
+static void finish_batch(struct predict *p, int batch)
 {
-    struct model *m = p->model;
+    const struct model *m = p->model;
+    struct batch *b = &p->batch[batch];
     double threshold = p->o->join ? 0 : p->o->threshold; /* numbers are refused as a whole */
-    const double *probability = p->probability;
-    if (p->asked)
-        model_run(m, p->gray, p->asked, p->probability);
-    for (int i = 0; i < p->waiting; i++) {
-        struct slot *s = &p->slot[i];
+    const double *probability = b->probability;
+    relay_wait(p->relay, batch);
+    for (int i = 0; i < b->waiting; i++) {
+        struct slot *s = &b->slot[i];
         if (s->at.mark != MARK_BLANK) {
             answer_decide(&s->answer, m->labels.of, m->classes, m->reject, probability, threshold);
             answer_heed_mark(&s->answer, s->at.mark);
@@ -216,8 +230,19 @@ static void answer(struct predict *p)
         }
         give(p, s);
     }
-    p->waiting = p->asked = 0;
+    b->waiting = b->asked = 0;
     p->done |= fflush(stdout) != 0;
+}
+
+/* Send all that wait to the model and answer the batch before; where no more come at once, these, too. */
+static void answer(struct predict *p, bool more)
+{
+    int now = p->now;
+    relay_send(p->relay, now, p->batch[now].gray, p->batch[now].asked, p->batch[now].probability);
+    p->now = !now;
+    finish_batch(p, !now);
+    if (!more)
+        finish_batch(p, now);
 }
 
 static void end_word(struct predict *p)
@@ -272,11 +297,12 @@ static void doubt(struct predict *p, struct frame_reader *r, const struct frame 
 /* Add the frame last read from r, of a size that the model takes, to a batch that is not full. */
 static void add(struct predict *p, struct frame_reader *r, const struct frame *f)
 {
-    struct slot *s = &p->slot[p->waiting++];
+    struct batch *b = &p->batch[p->now];
+    struct slot *s = &b->slot[b->waiting++];
     size_t pixels = (size_t)p->model->width * (size_t)p->model->height;
     slot_fill(s, r, f);
     if (s->at.mark != MARK_BLANK)
-        model_fit(p->model, f->gray, f->width, f->height, p->gray + (size_t)p->asked++ * pixels);
+        model_fit(p->model, f->gray, f->width, f->height, b->gray + (size_t)b->asked++ * pixels);
     p->frames++;
     tool_note_clipping(r);
     doubt(p, r, f);
@@ -327,15 +353,16 @@ static int stay_fresh(struct predict *p, struct frame_reader *r, struct frame *f
         int got = read_frame(p, r, f, e);
         if (got <= 0)
             return got;
-        long long last = p->slot[0].answer.frame;
-        if (p->waiting == p->limit || (p->waiting && last != frame_number(r, f)))
-            p->waiting = p->asked = 0;
+        struct batch *b = &p->batch[p->now];
+        if (b->waiting == p->limit || (b->waiting && b->slot[0].answer.frame != frame_number(r, f)))
+            b->waiting = b->asked = 0;
         add(p, r, f);
     }
     return 1;
 }
 
-/* Answer all frames of a file, until p is done; on failure, those before what is wrong. */
+/* Answer all frames of a file, until p is done; on failure, those before what is wrong. The last of a recorded
+ * file may still be on their way. */
 static int predict_stream(struct predict *p, const char *name, struct err *e)
 {
     struct frame f = {0};
@@ -347,20 +374,20 @@ static int predict_stream(struct predict *p, const char *name, struct err *e)
     while (!p->done && (got = read_frame(p, r, &f, e)) > 0) {
         add(p, r, &f);
         bool pause = frame_would_block(r);
-        if (!pause && p->waiting < p->limit)
+        if (!pause && p->batch[p->now].waiting < p->limit)
             continue;
-        answer(p);
+        answer(p, !pause && !p->live);
         p->limit = 2 * p->limit < p->model->batch ? 2 * p->limit : p->model->batch;
         if (pause)
             pause_input(p, r);
-        while (p->live && (got = stay_fresh(p, r, &f, e)) > 0 && p->waiting)
-            answer(p);
+        while (p->live && (got = stay_fresh(p, r, &f, e)) > 0 && p->batch[p->now].waiting)
+            answer(p, false);
         if (got <= 0)
             break;
         if (p->live && pipe_wait_taken(STDOUT_FILENO))
             p->limit = 1; /* a slow reader: more would be old when it comes to them */
     }
-    answer(p);
+    answer(p, got == 0 && !p->live && !p->o->join);
     if (got >= 0)
         end_word(p);
     p->words.open = false; /* of a number that is cut off nothing is said: its part would be another */
@@ -388,25 +415,37 @@ static int finish(const struct predict *p, int status)
     return EXIT_NO_ANSWER;
 }
 
+static void predict_files(void *arg)
+{
+    struct predict *p = arg;
+    char **file = p->files;
+    do {
+        struct err e = ERR_NONE;
+        if (!predict_stream(p, *file, &e))
+            continue;
+        finish_batch(p, !p->now);
+        p->status = tool_error(&e);
+    } while (*file && *++file && !p->done);
+    finish_batch(p, !p->now);
+}
+
 static int run(struct options *o, char **files)
 {
-    static char *input[] = {NULL, NULL};
     struct err e = ERR_NONE;
     static struct predict p; /* large */
     struct threads *t = threads_new(o->threads, &e);
     struct model *m = t ? load_model(o, t, &e) : NULL;
     int status = m && !predict_init(&p, o, m, &e) ? EXIT_OK : tool_error(&e);
     if (status == EXIT_OK) {
-        char **file = *files ? files : input;
-        do {
-            e = (struct err)ERR_NONE;
-            if (predict_stream(&p, *file, &e))
-                status = tool_error(&e);
-        } while (*file && *++file && !p.done);
-        status = finish(&p, status);
+        p.files = files;
+        relay_run(p.relay, predict_files, &p);
+        status = finish(&p, p.status);
     }
-    free(p.gray);
-    free(p.probability);
+    for (int i = 0; i < 2; i++) {
+        free(p.batch[i].gray);
+        free(p.batch[i].probability);
+    }
+    relay_free(p.relay);
     evaluation_free(&p.evaluation);
     model_free(m);
     threads_free(t);

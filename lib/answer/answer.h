@@ -224,6 +224,27 @@ void model_fit(const struct model *m, const uint8_t *gray, int width, int height
 /* Probabilities of n frames: gray [n][height][width] -> p [n][classes]. */
 void model_run(struct model *m, const uint8_t *gray, int n, double *p);
 
+/* The same of up to model_share(m, n) frames, what a thread takes at once of n, on the caller's thread alone,
+ * which is number `thread` of the model's. */
+int model_share(const struct model *m, int n);
+void model_run_on(struct model *m, int thread, const uint8_t *gray, int n, double *p);
+
+/* Two batches on their way through a model, while the caller reads the next frames and writes the last answers. */
+struct relay;
+
+/* On the model's threads, beside which the caller's is one more where they are several. NULL when it cannot be
+ * started; free with relay_free. The model must outlive it. */
+struct relay *relay_new(struct model *m, struct err *e);
+void relay_free(struct relay *r);
+
+/* Call work(arg), once; in it batches can be sent and waited for. Returns when it does. */
+void relay_run(struct relay *r, void (*work)(void *arg), void *arg);
+
+/* Send n frames as batch 0 or 1, as to model_run; that batch must not be on its way. What gray and p point to is the
+ * model's until relay_wait, which waits until the batch is answered. */
+void relay_send(struct relay *r, int batch, const uint8_t *gray, int n, double *p);
+void relay_wait(struct relay *r, int batch);
+
 /* The model `name` (default.onnx) that is installed: in share/inkpipe beside the program's bin, in
  * PREFIX/share/inkpipe, or in models beside the tree's build. Writes where it is into path and returns
  * true; false when there is none: then path is where it would be installed. */

@@ -187,27 +187,16 @@ static void scale_frames(const struct model *m, const struct voter *v, const uin
     }
 }
 
-struct question {
-    struct model *m;
-    const uint8_t *gray;
-    double *p;
-    int n, share; /* frames in all, and of an item */
-};
-
 /* Scaling and softmax lie in the thread that runs the network: frames stay in its cache. */
-static void run_share(void *arg, int item, int thread)
+void model_run_on(struct model *m, int thread, const uint8_t *gray, int n, double *p)
 {
-    const struct question *q = arg;
-    struct model *m = q->m;
-    long first = (long)item * q->share, pixels = (long)m->width * m->height;
-    int n = q->n - first < q->share ? (int)(q->n - first) : q->share;
-    float *x = m->x + thread * m->piece * m->channels * pixels;
+    float *x = m->x + (long)thread * m->piece * m->channels * m->width * m->height;
     float *all = m->logits + (long)thread * m->piece * m->classes;
-    double *p = q->p + first * m->classes, *share = m->share + (long)thread * m->classes;
+    double *share = m->share + (long)thread * m->classes;
     memset(p, 0, (size_t)n * (size_t)m->classes * sizeof *p);
     for (int i = 0; i < m->voters; i++) {
         const struct voter *v = &m->voter[i];
-        scale_frames(m, v, q->gray + first * pixels, n, x);
+        scale_frames(m, v, gray, n, x);
         infer_run_on(v->infer, thread, x, n, all);
         for (int k = 0; k < n; k++) {
             const float *logits = all + (long)k * v->outputs;
@@ -219,11 +208,31 @@ static void run_share(void *arg, int item, int thread)
     }
 }
 
-void model_run(struct model *m, const uint8_t *gray, int n, double *p)
+int model_share(const struct model *m, int n)
 {
     int threads = threads_count(m->threads), share = (n + threads - 1) / threads;
-    struct question q = {m, gray, p, n, share < m->piece ? share : m->piece};
-    threads_run(m->threads, (n + q.share - 1) / q.share, run_share, &q);
+    return share < m->piece ? share : m->piece;
+}
+
+struct question {
+    struct model *m;
+    const uint8_t *gray;
+    double *p;
+    int n, share; /* frames in all, and of an item */
+};
+
+static void run_share(void *arg, int item, int thread)
+{
+    const struct question *q = arg;
+    long first = (long)item * q->share;
+    int n = q->n - first < q->share ? (int)(q->n - first) : q->share;
+    model_run_on(q->m, thread, q->gray + first * q->m->width * q->m->height, n, q->p + first * q->m->classes);
+}
+
+void model_run(struct model *m, const uint8_t *gray, int n, double *p)
+{
+    struct question q = {m, gray, p, n, model_share(m, n)};
+    threads_run(m->threads, n ? (n + q.share - 1) / q.share : 0, run_share, &q);
 }
 
 bool model_find(const char *name, char *path, size_t size)
