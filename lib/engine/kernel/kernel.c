@@ -75,7 +75,7 @@ INLINE vf finished(const struct conv *v, long k, vf sum)
 }
 
 /* P pixels by N vectors of output channels, from channel k on; X is the step between the pixels'
- * inputs. */
+ * inputs. All sums are finished before one is stored: to the compiler a store may change scale and shift. */
 INLINE void conv_tile(const struct conv *v, const float *x, long k, float *y, const int P,
                       const int N, const long X)
 {
@@ -97,9 +97,10 @@ INLINE void conv_tile(const struct conv *v, const float *x, long k, float *y, co
             }
         }
     }
+    UNROLL for (int j = 0; j < N; j++)
+        UNROLL for (int p = 0; p < P; p++) sum[p][j] = finished(v, k + at(j, BLOCK), sum[p][j]);
     UNROLL for (int p = 0; p < P; p++)
-        UNROLL for (int j = 0; j < N; j++)
-            store(y + p * BLOCK + at(j, v->y_block), finished(v, k + at(j, BLOCK), sum[p][j]));
+        UNROLL for (int j = 0; j < N; j++) store(y + p * BLOCK + at(j, v->y_block), sum[p][j]);
 }
 
 INLINE void conv_row(const struct conv *v, const float *x, long k, float *y, const int N,
