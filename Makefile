@@ -224,6 +224,9 @@ forms-accuracy: all unit
 # How well numbers with signs, blotted numbers and letters are read (tests/bench/signs).
 signs: all unit
 	B=$(B) tests/bench/signs
+# How soon and how well pages are read, beside RapidOCR (tests/bench/pages).
+bench-pages: all unit
+	B=$(B) tests/bench/pages $(PHOTOS)
 profile: $(B)/bench/profile
 	$< models/seed.onnx
 	$< models/seed.onnx 1
@@ -283,5 +286,5 @@ clean:
 	rm -rf $(B)
 
 FORCE:
-.PHONY: forms-accuracy signs golden deb-test portability all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
+.PHONY: forms-accuracy signs bench-pages golden deb-test portability all unit fuzz corpus test lint sanitize coverage faults bench record profile accuracy library public install install-library uninstall dist clean FORCE
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d $(B)/lib/*/*/*.d)

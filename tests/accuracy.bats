@@ -1,5 +1,5 @@
-# What make accuracy counts: tests/bench/accuracy.py on a folder whose answers are known; and that no
-# condition is read worse than tests/floors.tsv says.
+# What make accuracy and make bench-pages count: tests/bench/accuracy.py and pages.py on a folder whose answers are
+# known; and that no condition is read worse than tests/floors.tsv says.
 load helper
 bats_require_minimum_version 1.5.0
 
@@ -90,4 +90,18 @@ single digits, three: no picture
 single digits, two: no floor" ]
     printf 'single\tone\t50\nsingle\ttwo\t100\n' >floors
     python3 -I "$TREE/tests/bench/accuracy.py" -f floors folder
+}
+
+@test "make bench-pages counts the digits of numbers and sheets, and the seconds" {
+    label() { grep -a '^# label=' digits | sed -n "$(($1 + 1))s/.*=//p"; }
+    picture a.pgm 0
+    picture row.pgm 3 4 5
+    cp folder/row.pgm folder/row1.pgm
+    number=$(label 3)$(label 4)$(label 5)
+    truth a.pgm single "$(label 0)" one
+    truth row.pgm number "$number" one
+    truth row1.pgm sheet "${number}7" one
+    python3 -sB "$TREE/tests/bench/pages.py" folder >out
+    cat out
+    [[ $(row inkpipe) =~ ^inkpipe\ 2\ 7\ 85.71\ %\ 50.00\ %\ [0-9]+\.[0-9]$ ]]
 }

@@ -124,13 +124,14 @@ def main(folder):
     return tables
 
 
-arguments, floors_file, wrong = sys.argv[1:], None, []
-if arguments[:1] == ["-f"]:
-    floors_file, arguments = arguments[1], arguments[2:]
-for argument in arguments:
-    print(f"\n\n{os.path.basename(argument.rstrip('/'))}")
-    measured = main(argument)
-    if floors_file:
-        wrong += below(measured, floors_file)
-print(*wrong, sep="\n", end="\n" if wrong else "")
-sys.exit(bool(wrong))
+if __name__ == "__main__":
+    arguments, floors_file, wrong = sys.argv[1:], None, []
+    if arguments[:1] == ["-f"]:
+        floors_file, arguments = arguments[1], arguments[2:]
+    for argument in arguments:
+        print(f"\n\n{os.path.basename(argument.rstrip('/'))}")
+        measured = main(argument)
+        if floors_file:
+            wrong += below(measured, floors_file)
+    print(*wrong, sep="\n", end="\n" if wrong else "")
+    sys.exit(bool(wrong))

@@ -18,7 +18,7 @@ engine = sys.argv[1]
 def number(*command):
     """What a command prints, or None where it cannot run."""
     run = subprocess.run(command, capture_output=True, text=True)
-    return float(run.stdout) if run.returncode == 0 else None
+    return float(run.stdout.split()[-1]) if run.returncode == 0 else None
 
 
 def medians(commands):
@@ -62,22 +62,29 @@ def ratio(ours, peer):
     return f"{ours / peer:.2f}" if peer else "-"
 
 
+def convert(scratch):
+    """seed.onnx in the forms of ncnn and MNN, where they are there: scratch/seed.*"""
+    shutil.copy(MODEL, scratch)
+    for tool, *options in (("pnnx", "seed.onnx", "inputshape=[1,1,28,28]", "fp16=0"),
+                           ("mnnconvert", "-f", "ONNX", "--modelFile", "seed.onnx", "--MNNModel", "seed.mnn",
+                            "--bizCode", "seed")):
+        tool = os.path.join(os.path.dirname(sys.executable), tool)
+        if os.path.exists(tool):
+            subprocess.run([tool, *options], cwd=scratch, capture_output=True, check=False)
+
+
 def fp32_rows(scratch):
     """Running seed.net in floats beside each peer, and the share of the machine's peak: counted by
     the definition, so that Winograd's algorithm may pass 100 %."""
     products = 10.2e6  # multiply-adds an image
     tool = os.path.join(os.path.dirname(engine), "peak")
     peak, bf16 = number(tool, "fp32"), number(tool, "bf16")
-    convert = [os.path.join(os.path.dirname(sys.executable), "pnnx"), f"{scratch}/seed.onnx",
-               "inputshape=[1,1,28,28]", "fp16=0"]
-    shutil.copy(MODEL, scratch)
-    if os.path.exists(convert[0]):
-        subprocess.run(convert, cwd=scratch, capture_output=True, check=False)
-    peers = (("onnxruntime", MODEL), ("openvino", MODEL), ("ncnn", f"{scratch}/seed"),
-             ("torch", MODEL))
+    convert(scratch)
+    peers = (("onnxruntime", MODEL), ("openvino", MODEL), ("ncnn", f"{scratch}/seed"), ("mnn", f"{scratch}/seed"),
+             ("tract", MODEL), ("torch", MODEL))
     print(f"one thread at most: fp32 {peak:.0f}, bf16 dot products {bf16:.0f} GFLOP/s")
     print(f"{'images/s, seed.net, fp32':34} {'inkpipe':>8}   ratio to: {'ORT':>6} {'OpenVINO':>9} "
-          f"{'ncnn':>6} {'PyTorch':>8}   of the peak")
+          f"{'ncnn':>6} {'MNN':>6} {'tract':>6} {'PyTorch':>8}   of the peak")
     for threads in ("1", "2"):
         for batch in ("1", "64", "256"):
             commands = [[engine, "infer", MODEL, batch, threads, SECONDS]]
@@ -87,7 +94,7 @@ def fp32_rows(scratch):
             r = [ratio(ours, o) for o in others]
             share = 200 * ours * products / (peak * 1e9 * int(threads)) if peak else 0
             print(f"{f'run, batch {batch}, threads {threads}':34} {ours:8.0f} {'':11} {r[0]:>6} "
-                  f"{r[1]:>9} {r[2]:>6} {r[3]:>8}   {share:.0f} %", flush=True)
+                  f"{r[1]:>9} {r[2]:>6} {r[3]:>6} {r[4]:>6} {r[5]:>8}   {share:.0f} %", flush=True)
     for name, command in (("inkpipe (cnn-predict)", ["cnn-predict", "-m", MODEL, f"{scratch}/one.pgm"]),
                           *((f"{peer} in Python", [sys.executable, PEER, peer, file, "1", "1", "0"])
                             for peer, file in peers)):

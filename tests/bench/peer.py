@@ -3,6 +3,8 @@
     peer.py onnxruntime MODEL BATCH THREADS SECONDS
     peer.py openvino    MODEL BATCH THREADS SECONDS    (asked for f32: its own choice is bf16)
     peer.py ncnn        MODEL BATCH THREADS SECONDS    (MODEL without .onnx: NAME.ncnn.param, .bin)
+    peer.py mnn         MODEL BATCH THREADS SECONDS    (MODEL without .mnn; asked for fp32)
+    peer.py tract       MODEL BATCH THREADS SECONDS
     peer.py torch       MODEL BATCH THREADS SECONDS    (seed.net, channels_last, fp32)
     peer.py pytorch     -     BATCH THREADS SECONDS    (the same, training)
     peer.py pytorch_bf16 -    BATCH THREADS SECONDS    (the same under bf16 autocast)
@@ -55,16 +57,21 @@ def openvino_rate():
     return best_rate(lambda: request.infer([x], share_inputs=True, share_outputs=True), batch)
 
 
+def a_net_a_thread():
+    """What nets of one thread do together, each in a process of its own."""
+    command = [sys.executable, __file__, name, model, str(batch), "1", str(seconds)]
+    nets = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(threads)]
+    return sum(float(net.communicate()[0].split()[-1]) for net in nets)
+
+
 def ncnn_rate():
-    """ncnn has no batches: image after image. On two threads it is best as a net a thread, each in
-    a process of its own, where there are images enough."""
+    """ncnn has no batches: image after image. On two threads it is best as a net a thread, where
+    there are images enough."""
     import ncnn
     import numpy
 
     if threads > 1 and batch > 1:
-        command = [sys.executable, __file__, "ncnn", model, str(batch), "1", str(seconds)]
-        nets = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(threads)]
-        return sum(float(net.communicate()[0]) for net in nets)
+        return a_net_a_thread()
     net = ncnn.Net()
     net.opt.num_threads = threads
     net.load_param(model + ".ncnn.param")
@@ -78,6 +85,34 @@ def ncnn_rate():
             extractor.extract("out0")
 
     return best_rate(step, batch)
+
+
+def mnn_rate():
+    """On two threads it is best as a net a thread, too."""
+    import MNN
+    import numpy
+
+    if threads > 1 and batch > 1:
+        return a_net_a_thread()
+    runtime = MNN.nn.create_runtime_manager(({"backend": "CPU", "numThread": threads, "precision": "high", "power": "high"},))
+    net = MNN.nn.load_module_from_file(model + ".mnn", [], [], runtime_manager=runtime, shape_mutable=False)
+    x = MNN.expr.const(numpy.random.rand(batch, 1, 28, 28).astype("float32"), [batch, 1, 28, 28], MNN.expr.NCHW)
+    return best_rate(lambda: net.forward([x])[0].read(), batch)
+
+
+def tract_rate():
+    """tract takes longer for an image of a batch than for one alone, and has no threads: image after
+    image, a net a thread."""
+    import numpy
+    import tract
+
+    if threads > 1 and batch > 1:
+        return a_net_a_thread()
+    net = tract.onnx().load(model)
+    net.set_input_fact(0, "1,1,28,28,f32")
+    net = net.into_model().into_runnable()
+    x = tract.Tensor.from_numpy(numpy.random.rand(1, 1, 28, 28).astype("float32"))
+    return best_rate(lambda: [net.run([x])[0].to_numpy() for _ in range(batch)], batch)
 
 
 def torch_net():
