@@ -47,50 +47,41 @@ INLINE void output_1d(const vf x[SIDE], vf y[OUT])
     y[3] = odd + odd2 * 8 + x[5];
 }
 
+/* The transform of a square, column by column and then row by row: FROM is its value at row r, column s of
+ * IN x IN; TO does with value[s] what is to be done with that at row r, column s of SIZE x SIZE. */
+#define TRANSFORM(transform_1d, IN, FROM, SIZE, TO)                                                \
+    do {                                                                                           \
+        vf half[SIZE][IN], column[IN], value[SIZE];                                                \
+        UNROLL for (int s = 0; s < (IN); s++) {                                                    \
+            UNROLL for (int r = 0; r < (IN); r++) column[r] = FROM;                                \
+            transform_1d(column, value);                                                           \
+            UNROLL for (int r = 0; r < (SIZE); r++) half[r][s] = value[r];                         \
+        }                                                                                          \
+        UNROLL for (int r = 0; r < (SIZE); r++) {                                                  \
+            transform_1d(half[r], value);                                                          \
+            UNROLL for (int s = 0; s < (SIZE); s++) TO;                                            \
+        }                                                                                          \
+    } while (0)
+
 static void winograd_weights(long pairs, long all, const float *w, float *out)
 {
     for (long i = 0; i < pairs; i++)
-        for (int j = 0; j < BLOCK * BLOCK; j += VW) {
-            vf half[SIDE][3], column[3], row[SIDE];
-            UNROLL for (int s = 0; s < 3; s++) {
-                UNROLL for (int r = 0; r < 3; r++)
-                    column[r] = load(w + ((i * 9 + r * 3 + s) * BLOCK * BLOCK) + j);
-                weights_1d(column, row);
-                UNROLL for (int r = 0; r < SIDE; r++) half[r][s] = row[r];
-            }
-            UNROLL for (int r = 0; r < SIDE; r++) {
-                weights_1d(half[r], row);
-                UNROLL for (int s = 0; s < SIDE; s++)
-                    store(out + ((r * SIDE + s) * all + i) * BLOCK * BLOCK + j, row[s]);
-            }
-        }
+        for (int j = 0; j < BLOCK * BLOCK; j += VW)
+            TRANSFORM(weights_1d, 3, load(w + ((i * 9 + r * 3 + s) * BLOCK * BLOCK) + j), SIDE,
+                      store(out + ((r * SIDE + s) * all + i) * BLOCK * BLOCK + j, value[s]));
 }
 
 /* The tile whose first pixel is x -> 36 vectors, `place` floats apart. */
 INLINE void input_tile(const float *x, long x_row, long x_pixel, float *y, long place)
 {
-    vf half[SIDE][SIDE], in[SIDE], out[SIDE];
-    UNROLL for (int s = 0; s < SIDE; s++) {
-        UNROLL for (int r = 0; r < SIDE; r++) in[r] = load(x + r * x_row + s * x_pixel);
-        input_1d(in, out);
-        UNROLL for (int r = 0; r < SIDE; r++) half[r][s] = out[r];
-    }
-    UNROLL for (int r = 0; r < SIDE; r++) {
-        input_1d(half[r], out);
-        UNROLL for (int s = 0; s < SIDE; s++) store(y + (r * SIDE + s) * place, out[s]);
-    }
+    TRANSFORM(input_1d, SIDE, load(x + r * x_row + s * x_pixel), SIDE,
+              store(y + (r * SIDE + s) * place, value[s]));
 }
 
 /* Back: 36 vectors -> 4x4 pixels. */
 INLINE void output_tile(const float *x, long place, vf y[OUT][OUT])
 {
-    vf half[OUT][SIDE], in[SIDE], out[OUT];
-    UNROLL for (int s = 0; s < SIDE; s++) {
-        UNROLL for (int r = 0; r < SIDE; r++) in[r] = load(x + (r * SIDE + s) * place);
-        output_1d(in, out);
-        UNROLL for (int r = 0; r < OUT; r++) half[r][s] = out[r];
-    }
-    UNROLL for (int r = 0; r < OUT; r++) output_1d(half[r], y[r]);
+    TRANSFORM(output_1d, SIDE, load(x + (r * SIDE + s) * place), OUT, y[r][s] = value[s]);
 }
 
 /* Where tile `tile` of a group of images is. */
@@ -268,17 +259,8 @@ INLINE void dw_1d(const vf x[SIDE], vf y[3])
 INLINE void dy_tile(const float *dy, long dy_row, long dy_pixel, int rows, int pixels, float *y,
                     long place)
 {
-    vf half[SIDE][OUT], in[OUT], out[SIDE];
-    UNROLL for (int s = 0; s < OUT; s++) {
-        UNROLL for (int r = 0; r < OUT; r++)
-            in[r] = r < rows && s < pixels ? load(dy + r * dy_row + s * dy_pixel) : (vf){0};
-        dy_1d(in, out);
-        UNROLL for (int r = 0; r < SIDE; r++) half[r][s] = out[r];
-    }
-    UNROLL for (int r = 0; r < SIDE; r++) {
-        dy_1d(half[r], out);
-        UNROLL for (int s = 0; s < SIDE; s++) store(y + (r * SIDE + s) * place, out[s]);
-    }
+    TRANSFORM(dy_1d, OUT, r < rows && s < pixels ? load(dy + r * dy_row + s * dy_pixel) : (vf){0}, SIDE,
+              store(y + (r * SIDE + s) * place, value[s]));
 }
 
 static void dy_tiles(const struct winograd *v, const float *dy, int first, int count, float *y)
@@ -320,20 +302,9 @@ static void grad_places(const struct winograd *v, const float *dy, int tiles, bo
 static void grad_weights(long pairs, const float *sums, float *dw)
 {
     for (long i = 0; i < pairs; i++)
-        for (int j = 0; j < BLOCK * BLOCK; j += VW) {
-            vf half[3][SIDE], column[SIDE], row[3];
-            UNROLL for (int s = 0; s < SIDE; s++) {
-                UNROLL for (int r = 0; r < SIDE; r++)
-                    column[r] = load(sums + ((r * SIDE + s) * pairs + i) * BLOCK * BLOCK + j);
-                dw_1d(column, row);
-                UNROLL for (int r = 0; r < 3; r++) half[r][s] = row[r];
-            }
-            UNROLL for (int r = 0; r < 3; r++) {
-                dw_1d(half[r], row);
-                UNROLL for (int s = 0; s < 3; s++)
-                    store(dw + (i * 9 + r * 3 + s) * BLOCK * BLOCK + j, row[s]);
-            }
-        }
+        for (int j = 0; j < BLOCK * BLOCK; j += VW)
+            TRANSFORM(dw_1d, SIDE, load(sums + ((r * SIDE + s) * pairs + i) * BLOCK * BLOCK + j), 3,
+                      store(dw + (i * 9 + r * 3 + s) * BLOCK * BLOCK + j, value[s]));
 }
 
 static void winograd_grad(const struct winograd *v, int image, bool last, const float *x,
