@@ -152,11 +152,7 @@ static void conv_weight_grad(struct trainer *t, const struct operation *op, stru
         t->k->winograd_grad(&w, item - first, item + 1 == train_shard_first(t->n, shard + 1), x, dy.p, dw);
         return;
     }
-    const struct conv *v = &w.conv;
-    struct conv_grad g = {.blocks = v->blocks, .rows = v->rows, .pixels = v->pixels, .runs = v->runs,
-                          .run = v->run, .offset = v->offset, .x_row = v->x_row, .x_pixel = v->x_pixel,
-                          .dy_block = dy.block, .dy_row = dy.row, .first = item == first};
-    t->k->conv_grad(&g, x, dy.p, dw);
+    t->k->conv_grad(&w.conv, item == first, x, dy.p, dw);
 }
 
 static void conv_param_grads(struct trainer *t, const struct operation *op, int item, int thread)
@@ -184,10 +180,9 @@ static void dense_weight_grad(struct trainer *t, const struct operation *op, str
         struct view sum = {tile, 1, 1, (int)(size / BLOCK), 0, 0}, more = sum;
         for (int s = 0; s < TRAIN_SHARDS; s++) {
             struct view from = view_shard(t, x, s);
-            struct conv_grad g = {.blocks = blocks, .rows = 1, .pixels = from.pixels, .runs = 1,
-                                  .run = inputs, .offset = &zero, .x_pixel = BLOCK,
-                                  .dy_block = dy.block, .first = true};
-            t->k->conv_grad(&g, from.p, view_shard(t, dy, s).p, tile + s * size);
+            struct conv v = {.blocks = blocks, .rows = 1, .pixels = from.pixels, .runs = 1, .run = inputs,
+                             .offset = &zero, .x_pixel = BLOCK, .y_block = dy.block};
+            t->k->conv_grad(&v, true, from.p, view_shard(t, dy, s).p, tile + s * size);
         }
         for (int half = 1; half < TRAIN_SHARDS; half *= 2)
             for (int s = 0; s < TRAIN_SHARDS; s += 2 * half) {

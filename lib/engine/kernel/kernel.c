@@ -136,19 +136,19 @@ static void conv(const struct conv *v, const float *x, float *y)
 
 /* The gradient for C input channels of U runs and N vectors of output channels: the sums stay in
  * registers over the whole image. */
-INLINE void grad_tile(const struct conv_grad *v, const int *offset, const float *x, const float *dy,
+INLINE void grad_tile(const struct conv *v, bool first, const int *offset, const float *x, const float *dy,
                       float *dw, const int C, const int U, const int N)
 {
     vf sum[2 * CHANNELS][VECTORS];
     long w_block = (long)v->runs * v->run * BLOCK, second = U > 1 ? offset[1] - offset[0] : 0;
     UNROLL for (int c = 0; c < U * C; c++)
         UNROLL for (int j = 0; j < N; j++)
-            sum[c][j] = v->first ? (vf){0} : load(dw + c * BLOCK + at(j, w_block));
+            sum[c][j] = first ? (vf){0} : load(dw + c * BLOCK + at(j, w_block));
     for (int p = 0; p < v->rows; p++) {
-        const float *xq = x + offset[0] + p * v->x_row, *dyq = dy + p * v->dy_row;
+        const float *xq = x + offset[0] + p * v->x_row, *dyq = dy + p * v->y_row;
         for (int q = 0; q < v->pixels; q++, xq += v->x_pixel, dyq += BLOCK) {
             vf d[VECTORS];
-            UNROLL for (int j = 0; j < N; j++) d[j] = load(dyq + at(j, v->dy_block));
+            UNROLL for (int j = 0; j < N; j++) d[j] = load(dyq + at(j, v->y_block));
             UNROLL for (int c = 0; c < U * C; c++)
                 UNROLL for (int j = 0; j < N; j++)
                     sum[c][j] += d[j] * (c < C ? xq[c] : xq[second + c - C]);
@@ -159,23 +159,23 @@ INLINE void grad_tile(const struct conv_grad *v, const int *offset, const float 
 }
 
 /* Runs of fewer than CHANNELS: two at a time, or too few sums would be under way at once. */
-INLINE void grad_short(const struct conv_grad *v, const float *x, const float *dy, float *dw,
+INLINE void grad_short(const struct conv *v, bool first, const float *x, const float *dy, float *dw,
                        const int C, const int N)
 {
     int i = 0;
     for (; i + 2 <= v->runs; i += 2, dw += 2 * C * BLOCK)
-        grad_tile(v, v->offset + i, x, dy, dw, C, 2, N);
+        grad_tile(v, first, v->offset + i, x, dy, dw, C, 2, N);
     if (i < v->runs)
-        grad_tile(v, v->offset + i, x, dy, dw, C, 1, N);
+        grad_tile(v, first, v->offset + i, x, dy, dw, C, 1, N);
 }
 
-INLINE void grad_blocks(const struct conv_grad *v, const float *x, const float *dy, float *dw,
+INLINE void grad_blocks(const struct conv *v, bool first, const float *x, const float *dy, float *dw,
                         const int N)
 {
     switch (v->run) {
 #define RUN(n)                                                                                     \
     case n:                                                                                        \
-        grad_short(v, x, dy, dw, n, N);                                                            \
+        grad_short(v, first, x, dy, dw, n, N);                                                     \
         return;
         RUN(1)
 #if CHANNELS > 2
@@ -193,16 +193,16 @@ INLINE void grad_blocks(const struct conv_grad *v, const float *x, const float *
     for (int i = 0; i < v->runs; i++) {
         int c = 0;
         for (; c + CHANNELS <= v->run; c += CHANNELS, dw += CHANNELS * BLOCK)
-            grad_tile(v, v->offset + i, x + c, dy, dw, CHANNELS, 1, N);
+            grad_tile(v, first, v->offset + i, x + c, dy, dw, CHANNELS, 1, N);
         for (; c < v->run; c++, dw += BLOCK)
-            grad_tile(v, v->offset + i, x + c, dy, dw, 1, 1, N);
+            grad_tile(v, first, v->offset + i, x + c, dy, dw, 1, 1, N);
     }
 }
 
-static void conv_grad(const struct conv_grad *v, const float *x, const float *dy, float *dw)
+static void conv_grad(const struct conv *v, bool first, const float *x, const float *dy, float *dw)
 {
     long w_block = (long)v->runs * v->run * BLOCK;
-#define ROW(b, p, N) grad_blocks(v, x, dy + (b) * v->dy_block, dw + (b) * w_block, N)
+#define ROW(b, p, N) grad_blocks(v, first, x, dy + (b) * v->y_block, dw + (b) * w_block, N)
     EACH_ROW(v->blocks, 1, ROW)
 #undef ROW
 }

@@ -74,19 +74,6 @@ static inline long winograd_grad_scratch(int blocks, int runs, int tiles)
     return 36L * ((blocks + runs) * (long)tiles + (long)blocks * runs * BLOCK) * BLOCK;
 }
 
-/* The gradient of a convolution's weights:
- *
- *     dw[b][i][c][k] += sum over p, q of dy[b][p][q][k] * x[p * x_row + q * x_pixel + offset[i] + c]
- */
-struct conv_grad {
-    int blocks, rows, pixels;
-    int runs, run;
-    const int *offset;
-    long x_row, x_pixel;
-    long dy_block, dy_row;
-    bool first; /* dw is set, not added to */
-};
-
 /* Blocks of pixels of a tensor: of an image, or of some images in a matrix (one row). */
 struct view {
     float *p;
@@ -122,7 +109,10 @@ struct kernels {
      * far. */
     void (*winograd_grad)(const struct winograd *v, int image, bool last, const float *x,
                           const float *dy, float *dw);
-    void (*conv_grad)(const struct conv_grad *v, const float *x, const float *dy, float *dw);
+    /* The gradient of a convolution's weights; in v y is dy, and what comes behind the sum does not matter:
+     * dw[b][i][c][k] (+)= sum over p, q of dy[b][p][q][k] * x[p * x_row + q * x_pixel + offset[i] + c];
+     * `first`: dw is set, not added to. */
+    void (*conv_grad)(const struct conv *v, bool first, const float *x, const float *dy, float *dw);
 
     /* y = scale * x + shift; then relu if asked */
     void (*affine)(struct view x, const float *scale, const float *shift, bool rectify, struct view y);

@@ -288,11 +288,10 @@ static void dy_tiles(const struct winograd *v, const float *dy, int first, int c
 static void grad_places(const struct winograd *v, const float *dy, int tiles, bool first, float *sums)
 {
     const float *x = v->scratch;
-    struct conv_grad g = {.blocks = v->conv.blocks, .rows = 1, .pixels = tiles,
-                          .runs = v->conv.runs, .run = BLOCK, .offset = v->conv.offset,
-                          .x_pixel = BLOCK, .dy_block = (long)v->tiles * BLOCK, .first = first};
+    struct conv g = {.blocks = v->conv.blocks, .rows = 1, .pixels = tiles, .runs = v->conv.runs, .run = BLOCK,
+                     .offset = v->conv.offset, .x_pixel = BLOCK, .y_block = (long)v->tiles * BLOCK};
     for (int p = 0; p < PLACES; p++) {
-        conv_grad(&g, x, dy, sums);
+        conv_grad(&g, first, x, dy, sums);
         x += (long)g.runs * v->tiles * BLOCK;
         dy += (long)g.blocks * v->tiles * BLOCK;
         sums += (long)g.blocks * g.runs * BLOCK * BLOCK;

@@ -169,14 +169,14 @@ static double check_conv_grad(void)
     int offset[4] = {0, BLOCK, (int)y.row, (int)y.row + BLOCK};
     float *x = random_floats(y.size + y.row + 2 * BLOCK), *dy = random_floats(blocks * y.size);
     long n = (long)blocks * runs * run * BLOCK;
-    struct conv_grad v = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels, .runs = runs,
-                          .run = run, .offset = offset, .x_row = y.row, .x_pixel = BLOCK,
-                          .dy_block = y.size, .dy_row = y.row, .first = below(2)};
+    struct conv v = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels, .runs = runs, .run = run,
+                     .offset = offset, .x_row = y.row, .x_pixel = BLOCK, .y_block = y.size, .y_row = y.row};
+    bool first = below(2);
     float *a = poisoned(n), *b = poisoned(n);
     for (long i = 0; i < n; i++)
         a[i] = b[i] = (float)i / (float)n;
-    plain->conv_grad(&v, x, dy, a);
-    level->conv_grad(&v, x, dy, b);
+    plain->conv_grad(&v, first, x, dy, a);
+    level->conv_grad(&v, first, x, dy, b);
     double d = difference(a, b, n);
     release(x), release(dy), release(a), release(b);
     return d;
@@ -198,16 +198,15 @@ static double check_winograd_grad(void)
     long room = winograd_grad_scratch(blocks, in_blocks, tiles);
     float *x = random_floats(images * x_image), *dy = random_floats(images * dy_image);
     float *a = poisoned(n), *b = poisoned(n), *scratch = poisoned(room);
-    struct conv_grad v = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels,
-                          .runs = in_blocks * 9, .run = BLOCK, .offset = direct, .x_row = x_row,
-                          .x_pixel = BLOCK, .dy_block = y.size, .dy_row = y.row};
+    struct conv v = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels, .runs = in_blocks * 9,
+                     .run = BLOCK, .offset = direct, .x_row = x_row, .x_pixel = BLOCK, .y_block = y.size,
+                     .y_row = y.row};
     struct winograd fast = {.conv = {.blocks = blocks, .rows = y.rows, .pixels = y.pixels,
                                      .runs = in_blocks, .offset = offset, .x_row = x_row,
                                      .y_block = y.size, .y_row = y.row},
                             .dilation = d, .x_block = x_block, .tiles = tiles, .scratch = scratch};
     for (int i = 0; i < images; i++) {
-        v.first = i == 0;
-        plain->conv_grad(&v, x + i * x_image, dy + i * dy_image, a);
+        plain->conv_grad(&v, i == 0, x + i * x_image, dy + i * dy_image, a);
         level->winograd_grad(&fast, i, i == images - 1, x + i * x_image, dy + i * dy_image, b);
     }
     double worst = scratch[-1] != POISON || scratch[room] != POISON ? POISON : difference(a, b, n);
