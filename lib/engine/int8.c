@@ -500,7 +500,6 @@ void int8_run(const struct int8 *p, int thread, const float *x, int n, float *lo
     for (int s = 0; s < g->operations; s++)
         if (g->operation[s].op == OP_DENSE)
             run_operation(p, s, arena, x, 0, n);
-    p->k->release();
     if (!map)
         write_logits(p, arena, n, logits);
 }

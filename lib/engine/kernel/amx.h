@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "kernel.h"
+#include "level.h"
 
 /* As _tile_loadconfig reads it. */
 struct tiles {
@@ -18,17 +19,19 @@ struct tiles {
 
 /* The work of one call: `count` groups of `width` neighbouring pixels of a row. */
 struct groups {
-    int a_row, width, count; /* groups a row, pixels in one, groups in all */
-    int steps, words;        /* of a run, and words in one */
+    int pixels, a_row, width, count; /* pixels of a row, groups a row, pixels in one, groups in all */
+    int steps, words;                /* of a run, and words in one */
 };
 
-/* Of `rows` rows of `pixels`; steps and words are left to say. */
-static struct groups groups_of(int rows, int pixels)
+/* Of `rows` rows of `pixels` and runs of `words`. */
+static struct groups groups_of(int rows, int pixels, int words)
 {
-    struct groups g;
-    g.a_row = (pixels + 15) / 16;
+    struct groups g = {.pixels = pixels, .a_row = (pixels + 15) / 16, .steps = (words + 15) / 16};
     g.width = (pixels + g.a_row - 1) / g.a_row;
     g.count = g.a_row * rows;
+    while (words % g.steps)
+        g.steps++;
+    g.words = words / g.steps;
     return g;
 }
 
@@ -43,11 +46,49 @@ static void configure(const struct groups *g)
     _tile_loadconfig(&t);
 }
 
-/* The first pixel of group i in its row: the last group of a row may overlap the one before. */
-static int group_pixel(const struct groups *g, int pixels, int i)
+/* How far the first pixel of group i is from that of group 0, rows and pixels being so far apart: the last group
+ * of a row may overlap the one before. */
+static long group_at(const struct groups *g, int i, long row, long pixel)
 {
-    int first = i % g->a_row * g->width, last = pixels - g->width;
-    return first < last ? first : last;
+    int first = i % g->a_row * g->width, last = g->pixels - g->width;
+    return i / g->a_row * row + (first < last ? first : last) * pixel;
+}
+
+/* SUM(k) of each tile of sums in use: 0, of two groups 1, and of two blocks (wide) 2 and 3. */
+#define EACH_SUM(two, wide, SUM)                                                                   \
+    do {                                                                                           \
+        SUM(0);                                                                                    \
+        if (two)                                                                                   \
+            SUM(1);                                                                                \
+        if (wide)                                                                                  \
+            SUM(2);                                                                                \
+        if ((two) && (wide))                                                                       \
+            SUM(3);                                                                                \
+    } while (0)
+
+/* Add to them the products of the groups at x[0] and x[1], whose pixels are x_pixel bytes apart, by the weights of a
+ * block at w and of the next, w_block bytes behind: MULTIPLY is the instruction of the including source, `unit` the
+ * bytes that its offsets count. */
+INLINE void multiply(const struct groups *g, const void *const x[2], long x_pixel, const int *offset, long unit,
+                     int runs, const char *w, long w_block, const bool two, const bool wide)
+{
+    const long row = BLOCK * 4, step = g->words * 4L;
+    for (int r = 0; r < runs; r++)
+        for (long at = offset[r] * unit, s = 0; s < g->steps; s++, at += step, w += step * BLOCK) {
+            _tile_loadd(6, w, row);
+            _tile_loadd(4, (const char *)x[0] + at, x_pixel);
+            MULTIPLY(0, 4, 6);
+            if (two) {
+                _tile_loadd(5, (const char *)x[1] + at, x_pixel);
+                MULTIPLY(1, 5, 6);
+            }
+            if (wide) {
+                _tile_loadd(7, w + w_block, row);
+                MULTIPLY(2, 4, 7);
+                if (two)
+                    MULTIPLY(3, 5, 7);
+            }
+        }
 }
 
 /* conv_groups of every two blocks and every two groups, or what is left of them: its last two arguments

@@ -244,27 +244,8 @@ static void conv(const struct conv16 *v, const bf16 *x, float *y)
 
 #if defined(__AMX_BF16__) || defined(__AMXBF16__) /* Clang before 17 */
 
+#define MULTIPLY _tile_dpbf16ps
 #include "amx.h"
-
-static struct groups groups16(const struct conv16 *v)
-{
-    struct groups g = groups_of(v->rows, v->pixels);
-    g.steps = (v->pairs + STEP_PAIRS - 1) / STEP_PAIRS;
-    while (v->pairs % g.steps)
-        g.steps++;
-    g.words = v->pairs / g.steps;
-    return g;
-}
-
-static const bf16 *group_x(const struct conv16 *v, const struct groups *g, int i, const bf16 *x)
-{
-    return x + i / g->a_row * v->x_row + group_pixel(g, v->pixels, i) * v->x_pixel;
-}
-
-static float *group_y(const struct conv16 *v, const struct groups *g, int i, float *y)
-{
-    return y + i / g->a_row * v->y_row + group_pixel(g, v->pixels, i) * BLOCK;
-}
 
 static void rectify(float *y, int width)
 {
@@ -279,57 +260,31 @@ INLINE void conv_groups(const struct conv16 *v, const struct groups *g, const bf
                         float *y, int i, const bool two, const bool wide)
 {
     static const float nothing[2 * BLOCK];
-    const bf16 *x0 = group_x(v, g, i, x), *x1 = two ? group_x(v, g, i + 1, x) : x0;
-    const bf16 *w = v->w + b * w_block(v), *w1 = w + w_block(v);
-    float *y0 = group_y(v, g, i, y) + b * v->y_block, *y2 = y0 + v->y_block;
-    float *y1 = two ? group_y(v, g, i + 1, y) + b * v->y_block : y0, *y3 = y1 + v->y_block;
+    const void *const from[2] = {x + group_at(g, i, v->x_row, v->x_pixel),
+                                 x + group_at(g, i + two, v->x_row, v->x_pixel)};
+    float *y0 = y + b * v->y_block + group_at(g, i, v->y_row, BLOCK);
+    float *y1 = y + b * v->y_block + group_at(g, i + two, v->y_row, BLOCK);
+    float *const sum[4] = {y0, y1, y0 + v->y_block, y1 + v->y_block};
     const float *bias = v->bias ? v->bias + b * BLOCK : nothing;
-    const long x_pixel = v->x_pixel * 2, row = BLOCK * 4, start = v->add ? row : 0;
-    _tile_loadd(0, v->add ? y0 : bias, start);
-    if (two)
-        _tile_loadd(1, v->add ? y1 : bias, start);
-    if (wide)
-        _tile_loadd(2, v->add ? y2 : bias + BLOCK, start);
-    if (two && wide)
-        _tile_loadd(3, v->add ? y3 : bias + BLOCK, start);
-    for (int r = 0; r < v->runs; r++)
-        for (long at = v->offset[r], s = 0; s < g->steps; s++, at += 2 * g->words) {
-            _tile_loadd(6, w, row);
-            _tile_loadd(4, x0 + at, x_pixel);
-            _tile_dpbf16ps(0, 4, 6);
-            if (two) {
-                _tile_loadd(5, x1 + at, x_pixel);
-                _tile_dpbf16ps(1, 5, 6);
-            }
-            if (wide) {
-                _tile_loadd(7, w1, row);
-                _tile_dpbf16ps(2, 4, 7);
-                if (two)
-                    _tile_dpbf16ps(3, 5, 7);
-            }
-            w += g->words * PAIR_BLOCK;
-            w1 += g->words * PAIR_BLOCK;
-        }
-    _tile_stored(0, y0, row);
-    if (two)
-        _tile_stored(1, y1, row);
-    if (wide)
-        _tile_stored(2, y2, row);
-    if (two && wide)
-        _tile_stored(3, y3, row);
-    float *const stored[4] = {y0, y1, y2, y3};
-    for (int k = 0; v->relu && k < 4; k++)
-        if ((two || !(k & 1)) && (wide || k < 2))
-            rectify(stored[k], g->width);
+    const long row = BLOCK * 4, start = v->add ? row : 0;
+#define START(k) _tile_loadd(k, v->add ? sum[k] : bias + (k) / 2 * BLOCK, start)
+#define STORE(k) _tile_stored(k, sum[k], row)
+#define RECTIFY(k) rectify(sum[k], g->width)
+    EACH_SUM(two, wide, START);
+    multiply(g, from, v->x_pixel * 2, v->offset, sizeof *x, v->runs, (const char *)(v->w + b * w_block(v)),
+             w_block(v) * 2, two, wide);
+    EACH_SUM(two, wide, STORE);
+    if (v->relu)
+        EACH_SUM(two, wide, RECTIFY);
 }
 
 static void conv_tiles(const struct conv16 *v, const bf16 *x, float *y)
 {
-    struct groups g = groups16(v);
     if (v->rows * v->pixels < 4 || v->runs == 0) {
         conv(v, x, y); /* tiles would be nearly empty */
         return;
     }
+    const struct groups g = groups_of(v->rows, v->pixels, v->pairs);
     configure(&g);
     EACH_TWO(conv_groups, v, &g, x, y)
     _tile_release();

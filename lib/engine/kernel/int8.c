@@ -351,31 +351,8 @@ static void conv(const struct conv8 *v, const uint8_t *x, void *y)
 
 #if defined(__AMX_INT8__) || defined(__AMXINT8__) /* Clang before 17 */
 
+#define MULTIPLY _tile_dpbusd
 #include "amx.h"
-
-static struct groups groups8(const struct conv8 *v)
-{
-    struct groups g = groups_of(v->rows, v->pixels);
-    g.steps = (v->quads + STEP_QUADS - 1) / STEP_QUADS;
-    g.words = v->quads / g.steps;
-    return g;
-}
-
-static const uint8_t *group_x(const struct conv8 *v, const struct groups *g, int i,
-                              const uint8_t *x)
-{
-    return x + i / g->a_row * v->x_row + group_pixel(g, v->pixels, i) * v->x_pixel;
-}
-
-static long group_y(const struct conv8 *v, const struct groups *g, int i)
-{
-    return i / g->a_row * v->y_row + group_pixel(g, v->pixels, i) * v->y_pixel;
-}
-
-static const uint8_t *group_add(const struct conv8 *v, const struct groups *g, int i)
-{
-    return v->add ? v->add + i / g->a_row * v->add_row + group_pixel(g, v->pixels, i) * v->y_pixel : NULL;
-}
 
 /* A group's sums in one block and, where `wide`, the next. */
 INLINE void finish_group(const struct conv8 *v, const struct groups *g, const int32_t *sums,
@@ -403,67 +380,36 @@ INLINE void finish_group(const struct conv8 *v, const struct groups *g, const in
 INLINE void conv_groups(const struct conv8 *v, const struct groups *g, const uint8_t *x, int b,
                         void *y, int i, const bool two, const bool wide)
 {
-    const uint8_t *x0 = group_x(v, g, i, x), *x1 = two ? group_x(v, g, i + 1, x) : x0;
-    const int8_t *w = v->w + b * w_block(v), *w1 = w + w_block(v);
-    long step = (long)g->words * QUAD;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (int r = 0; r < v->runs; r++)
-        for (long at = v->offset[r], s = 0; s < g->steps; s++, at += step) {
-            _tile_loadd(6, w, BLOCK * QUAD);
-            _tile_loadd(4, x0 + at, v->x_pixel);
-            _tile_dpbusd(0, 4, 6);
-            if (two) {
-                _tile_loadd(5, x1 + at, v->x_pixel);
-                _tile_dpbusd(1, 5, 6);
-            }
-            if (wide) {
-                _tile_loadd(7, w1, BLOCK * QUAD);
-                _tile_dpbusd(2, 4, 7);
-                if (two)
-                    _tile_dpbusd(3, 5, 7);
-            }
-            w += step * BLOCK;
-            w1 += step * BLOCK;
-        }
+    const void *const from[2] = {x + group_at(g, i, v->x_row, v->x_pixel),
+                                 x + group_at(g, i + two, v->x_row, v->x_pixel)};
     _Alignas(64) int32_t sums[4][16 * BLOCK];
-    _tile_stored(0, sums[0], BLOCK * sizeof(int32_t));
-    if (two)
-        _tile_stored(1, sums[1], BLOCK * sizeof(int32_t));
-    if (wide)
-        _tile_stored(2, sums[2], BLOCK * sizeof(int32_t));
-    if (two && wide)
-        _tile_stored(3, sums[3], BLOCK * sizeof(int32_t));
+#define START(k) _tile_zero(k)
+#define STORE(k) _tile_stored(k, sums[k], BLOCK * sizeof(int32_t))
+    EACH_SUM(two, wide, START);
+    multiply(g, from, v->x_pixel, v->offset, sizeof *x, v->runs, (const char *)(v->w + b * w_block(v)), w_block(v), two,
+             wide);
+    EACH_SUM(two, wide, STORE);
     for (int p = 0; p < 1 + two; p++)
-        finish_group(v, g, sums[p], sums[2 + p], b * BLOCK, group_add(v, g, i + p), y, group_y(v, g, i + p),
-                     wide);
+        finish_group(v, g, sums[p], sums[2 + p], b * BLOCK,
+                     v->add ? v->add + group_at(g, i + p, v->add_row, v->y_pixel) : NULL, y,
+                     group_at(g, i + p, v->y_row, v->y_pixel), wide);
 }
 
 static void conv_tiles(const struct conv8 *v, const uint8_t *x, void *y)
 {
-    struct groups g = groups8(v);
     if (v->rows * v->pixels < 4 || v->runs * v->quads < STEP_QUADS / 2) {
         conv(v, x, y); /* tiles would be nearly empty */
         return;
     }
+    const struct groups g = groups_of(v->rows, v->pixels, v->quads);
     configure(&g);
     EACH_TWO(conv_groups, v, &g, x, y)
-}
-
-static void release(void)
-{
     _tile_release();
 }
 
 #else
 
 #define conv_tiles conv
-
-static void release(void)
-{
-}
 
 #endif
 
@@ -544,5 +490,4 @@ const struct kernels8 NAME(kernels8, LEVEL) = {
     .conv = conv_tiles,
     .maxpool = maxpool,
     .quantize = quantize,
-    .release = release,
 };

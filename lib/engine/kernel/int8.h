@@ -51,8 +51,6 @@ struct kernels8 {
                     uint8_t *y, long y_row, long pixel);
     /* y[i] = min(max(round(x[i] / scale) + zero, 0), 255) */
     void (*quantize)(long n, const float *x, float scale, int zero, uint8_t *y);
-    /* Release the CPU's tiles after this thread's last call for now. */
-    void (*release)(void);
 };
 
 /* The quads that hold `bytes`, rounded up so that equal steps of at most STEP_QUADS make them. */
