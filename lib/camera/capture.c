@@ -3,7 +3,7 @@
  *   out  upright gray frames with the facts `source`, `frame` and `time`
  * capture_open decides how a source is read (enum how); next_picture demuxes and decodes, gray.c makes the
  * picture gray and turns it, as EXIF or the container's display matrix says. */
-#include "camera.h"
+#include "picture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,20 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <libavcodec/avcodec.h>
 #include <libavdevice/avdevice.h>
-#include <libavformat/avformat.h>
 #include <libavutil/avstring.h>
 #include <libavutil/display.h>
 #include <libavutil/opt.h>
 
 #include "base/clock.h"
 #include "exif.h"
-#include "gray.h"
-#include "picture.h"
-#include "screen.h"
 #include "tiff.h"
-#include "tiles.h"
 
 /* The further formats and the protocols that a typed URL may have: streams and playlists of the network. */
 static const char url_formats[] = "hls,dash,rtsp,rtp,mpjpeg,live_flv";

@@ -1,7 +1,7 @@
 /* The pictures and videos in a folder.
  *   in   a folder's name
  *   out  the names of its files that are pictures, by extension or magic number, sorted by their bytes */
-#include "camera.h"
+#include "picture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,6 @@
 #include <unistd.h>
 
 #include "base/grow.h"
-#include "stream/stream.h"
-#include "picture.h"
 
 static bool begins_like_a_picture(const char *name)
 {

@@ -1,7 +1,7 @@
 /* Gray frames of decoded pictures. Input is libavcodec's picture in any pixel format: its luma as it is
  * where it has one, by its range; of anything else libswscale makes RGBA first, and BT.601 weighs the
  * colours. What is transparent is laid on paper; frames are turned upright, made of square pixels, cut. */
-#include "gray.h"
+#include "picture.h"
 
 #include <math.h>
 #include <stdlib.h>

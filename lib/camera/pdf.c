@@ -5,7 +5,7 @@
  * the last wrote has been taken, up to a pipe's worth, or is not wanted any more. So the caller may give up its
  * privileges before the first page is read. */
 #define _GNU_SOURCE 1 /* pipe2 */
-#include "camera.h"
+#include "picture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "picture.h"
 
 #define MAX_MEMORY (2L << 30) /* Bytes of memory that pdftoppm may take. */
 #define MAX_SECONDS 3600      /* Seconds of a CPU that pdftoppm may take for a file. */

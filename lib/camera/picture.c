@@ -2,15 +2,12 @@
  * bytes of files, output what kind they are and libavcodec's pictures. */
 #include "picture.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-#include <libavformat/avformat.h>
 #include <libavutil/avstring.h>
 #include <libavutil/imgutils.h>
 
 #include "exif.h"
-#include "stream/stream.h"
 
 #define BYTES(s) (s), sizeof(s) - 1
 #define NO_BYTES NULL, 0

@@ -1,13 +1,15 @@
-/* The kinds of files that pictures come in; and image files (one picture, or few, in a file) decoded from
- * memory with libavcodec, without a container around them. */
+/* Pictures on their way from files to gray frames; for this room alone. The kinds of files that they come in, and
+ * image files (one picture, or few, in a file) decoded from memory with libavcodec, without a container around them
+ * (picture.c); what else frames are made of (tiles.c, gray.c); whether there is a screen (screen.c). */
 #ifndef INKPIPE_PICTURE_H
 #define INKPIPE_PICTURE_H
 
 #include <stdbool.h>
 
 #include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
 
-#include "base/err.h"
+#include "camera.h"
 
 /* What a file is, by its magic number. */
 enum picture_type {
@@ -49,5 +51,43 @@ AVCodecContext *picture_decoder(enum AVCodecID id, const AVCodecParameters *par,
 
 /* Decode the whole file in packet (a PICTURE_IMAGE) into picture. Returns 0 or -1. */
 int picture_decode(AVFrame *picture, const AVPacket *packet, struct err *e);
+
+/* ---- A decoded picture of any of FFmpeg's pixel formats as 8-bit gray (gray.c) ----
+ *
+ * The luma, full range, whatever the source's range and bit depth, transparent parts on white, or on black where
+ * nothing would be seen. */
+
+/* Make out the gray of in (its size, no facts changed). Luma is the Y of YUV formats, expanded from
+ * 16..235 to 0..255 where in is of limited range (YUV that does not say is), and
+ * 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601) of RGB. Returns 0 or -1. */
+int gray_from_picture(struct frame *out, const AVFrame *in, struct err *e);
+
+/* Make a picture whose pixels are so many times wider than high one of square pixels: its coarser side gets more
+ * of them, interpolated between the two nearest. Ratios that are nearly 1 or beyond belief (0 too) leave it as it
+ * is, and so does one that would make it larger than a frame can be. `spare` is as of gray_turn. Returns 0 or -1. */
+int gray_square(struct frame *f, double wide, struct frame *spare, struct err *e);
+
+/* Copy a tile to (x, y) of the canvas, clipped to it. */
+void gray_put(struct frame *canvas, const struct frame *tile, int x, int y);
+
+/* ---- Photos stored as a grid of tiles: HEIF of phones, large AVIF (tiles.c) ----
+ *
+ * Known to libavformat 61 (FFmpeg 7); with an older one there are none. */
+
+/* The stream of the first tile, when what is open in format is such a photo; -1 otherwise. */
+int tiles_stream(const AVFormatContext *format);
+
+/* Decode all tiles and put them together in f. `tile` is a frame whose memory is used. Returns 0 or
+ * -1. */
+int tiles_read(AVFormatContext *format, struct frame *f, struct frame *tile, struct err *e);
+
+/* ---- Whether an X display can be grabbed (screen.c) ---- */
+
+/* Open the display of an x11grab source ("", ":0.0", ":0.0+10,20"; without a name the one X programs
+ * use) to see whether it can be grabbed. NULL when there is none, or when it is Xwayland's, which
+ * gives black pictures without an error. Keep it open while grabbing: a server whose last client
+ * leaves may restart. */
+struct _XDisplay *screen_open(const char *source, struct err *e);
+void screen_close(struct _XDisplay *display);
 
 #endif

@@ -1,5 +1,5 @@
 /* Whether an X display can be grabbed: asks the server, by Xlib. */
-#include "screen.h"
+#include "picture.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,9 +1,6 @@
 /* Photos stored as a grid of tiles.
  *   in   an open HEIF or AVIF file whose tiles libavformat 61 groups (AVStreamGroup)
  *   out  one gray frame, each tile decoded and copied to its place */
-#include "tiles.h"
-
-#include "gray.h"
 #include "picture.h"
 
 #if LIBAVFORMAT_VERSION_MAJOR >= 61
