@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "plain.h"
 
 /* The address of value v of image i of a group. */
 static float *value_at(const struct infer *p, float *arena, int v, int i)

@@ -3,13 +3,11 @@
  * The plan is a program (program.h) over one arena a thread. Convolutions and pools of large pictures run
  * image by image, so that an image stays in the cache from layer to layer. Where pictures have become so
  * small that one does not fill Winograd's convolution, operations run over a group of images; from the first
- * dense layer on over all images of a chunk (a matrix, layout.h), so that a weight read from memory serves
+ * dense layer on over all images of a chunk (a matrix), so that a weight read from memory serves
  * them all. */
 #ifndef INKPIPE_INFER_PLAN_H
 #define INKPIPE_INFER_PLAN_H
 
-#include "engine.h"
-#include "int8.h"
 #include "program.h"
 
 struct infer {

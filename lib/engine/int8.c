@@ -1,16 +1,16 @@
 /* Running a quantized network in integers.
- *   in   a network of layers between OP_QUANTIZE (int8.h), images
+ *   in   a network of layers between OP_QUANTIZE (program.h), images
  *   out  logits, or maps
  * Values are written with the border that their reader needs, filled with the zero point. From the first
  * dense layer on an operation runs over all images of the chunk at once. */
-#include "int8.h"
+#include "program.h"
 
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "program.h"
+#include "kernel/int8.h"
 
 #define MAX_BYTES (1L << 30) /* A value or weight has at most so many bytes. */
 

@@ -1,7 +1,7 @@
 /* How tensors lie in memory.
  *   in   shapes, layers
  *   out  offsets, packed weights; tensors copied between [C][H][W] and blocks, images and matrices */
-#include "layout.h"
+#include "program.h"
 
 #include <string.h>
 

@@ -4,7 +4,6 @@
  * Source: CenterNet (Zhou et al., arXiv 1904.07850): a penalty-reduced focal loss for centres, reduced near a
  * centre by a Gaussian that grows with the box; losses of class and box at the centres alone. */
 #include "map_loss.h"
-#include "softmax.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,8 +1,19 @@
-/* The loss of a finder's map, for train.c and its test. Not part of the room's interface. */
+/* The losses of training: a classifier's (softmax.c) and a finder's (map_loss.c); for this room and its tests. */
 #ifndef INKPIPE_MAP_LOSS_H
 #define INKPIPE_MAP_LOSS_H
 
 #include "engine.h"
+
+/* Softmax and cross-entropy with label smoothing: target = (1 - s) * onehot + s / classes. */
+struct cross_entropy {
+    int classes;
+    const long *at;   /* [classes]: where each class's logit lies */
+    double smoothing; /* s, 0..1 */
+    double weight, count; /* the gradient is that of weight * loss / count */
+};
+
+/* Returns the loss of one example; its gradient into grad, which lies as logits do. */
+double cross_entropy(const struct cross_entropy *c, const float *logits, int truth, float *grad);
 
 #define MAP_UNIT 24.0f /* pixels: the side whose logarithm is 0 in a map */
 

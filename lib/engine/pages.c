@@ -1,7 +1,7 @@
 /* Memory on large pages.
  *   in   sizes
  *   out  zeroed pieces of chunks that are whole pages of 2 MB, freed together */
-#include "pages.h"
+#include "program.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
-/* Plain loops for layers that only models from elsewhere have (plain.h).
- *   in   values of the plan, in blocks of channels (layout.h)
+/* Plain loops for layers that only models from elsewhere have.
+ *   in   values of the plan, in blocks of channels (program.h)
  *   out  the same of the layer's function
  * Source: ONNX's operator specifications, Operators.md. */
-#include "plain.h"
+#include "program.h"
 
 #include <math.h>
 

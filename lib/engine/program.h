@@ -4,10 +4,100 @@
 #ifndef INKPIPE_PROGRAM_H
 #define INKPIPE_PROGRAM_H
 
+#include "engine.h"
 #include "kernel/bf16.h"
-#include "layout.h"
-#include "net/net.h"
-#include "pages.h"
+
+/* ---- Memory for what lives as long as its owner and is read over and over, weights above all (pages.c) ----
+ *
+ * It is taken piece by piece and given back all at once. It lies on pages of 2 MB where the system has them: a
+ * page of 4 KB costs a microsecond when it is first touched, and a look-up in the page table whenever reading
+ * comes to it. */
+
+struct pages;
+
+/* NULL when out of memory. Free with pages_free, which frees all that was taken. */
+struct pages *pages_new(void);
+void pages_free(struct pages *p);
+
+/* n zeroed things of that size, the first at the start of a cache line; NULL when out of memory. */
+void *pages_take(struct pages *p, size_t n, size_t size);
+
+/* Whether there was too little memory for something that was asked for. */
+bool pages_short(const struct pages *p);
+
+/* ---- How tensors lie in memory while a network runs (layout.c) ----
+ *
+ * Activations are in blocks of BLOCK channels (kernel/kernel.h says why), with a border of zeros where the layer that
+ * reads them has padding; weights in the order in which the kernels read them. Letters: net.h. */
+
+/* An activation of one image: [blocks][top + h + bottom][left + w + right][BLOCK], all counts in
+ * floats. A one-channel input has no block dimension: pixel is 1, [top + h + bottom][left + w +
+ * right]. */
+struct layout {
+    struct shape shape;
+    int blocks;
+    long pixel, row, block, size;
+    long origin; /* of the first pixel inside the border */
+};
+
+/* Padding around a tensor. */
+struct border {
+    int top, left, bottom, right;
+};
+
+/* The layout of a shape with a border; flat: one channel without a block dimension. */
+struct layout layout_of(struct shape shape, struct border border, bool flat);
+
+/* The padding of a convolution or pool. */
+struct border layer_border(const struct layer *l);
+
+/* A matrix: the tensor that dense layers read and write, images by values, as
+ * [matrix_blocks][images][BLOCK]. A block holds BLOCK channels of one pixel, blocks being in the order
+ * [C/BLOCK][H][W]; where there are fewer channels than BLOCK, it holds BLOCK values in the order C H W. */
+int matrix_blocks(struct shape shape);
+
+/* The index in [matrix_blocks][BLOCK] of value i (in the order C H W) of a shape. */
+long matrix_at(struct shape shape, long i);
+
+/* Copy one image to column `image` of a matrix of `images` images (gather), or back. Lanes beyond the image's
+ * channels are not written. */
+void matrix_copy(const struct layout *l, float *x, float *matrix, int images, int image, bool gather);
+
+/* Copy [C][H][W] floats into a layout's inside, and back. */
+void layout_put(const struct layout *l, const float *chw, float *x);
+void layout_get(const struct layout *l, const float *x, float *chw);
+
+/* A convolution's or a dense layer's weights as the kernels want them: [K/BLOCK][runs][run][BLOCK].
+ * A dense layer is a convolution whose kernel covers its whole input. Grouped convolutions are
+ * spread over all channels, with zeros. */
+struct packing {
+    int k, c, r, s, groups;
+    bool by_value;  /* the second case of a matrix: runs go over values, not pixels */
+    int runs, run;  /* run channels lie side by side: BLOCK, or C when there are fewer */
+    int blocks;     /* of K */
+    long size;      /* floats */
+};
+
+/* The packing of a conv or dense layer that reads an input of shape `in` (for a dense layer: the
+ * shape before it was flattened). */
+struct packing packing_of(const struct layer *l, struct shape in);
+
+/* [K][C/groups][R][S] -> packed, and back. Padding lanes become 0. */
+void pack(const struct packing *p, const float *weight, float *packed);
+void unpack(const struct packing *p, const float *packed, float *weight);
+
+/* Whether Winograd's algorithm (kernel.h) pays for convolution l, or for the gradient of its input, from
+ * c channels to k, whose result is rows x pixels: 3x3 of stride 1, as dilated across as down, full blocks of
+ * channels, and pictures that fill their tiles so far that half of the multiplications are saved. */
+bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels);
+
+/* The offset of each run from a window's first pixel, to table[p->runs]: of a convolution in x, of a dense
+ * layer in a matrix of `images` images. */
+void conv_offsets(const struct packing *p, const struct layer *l, const struct layout *x,
+                  int *table);
+void dense_offsets(const struct packing *p, int images, int *table);
+
+/* ---- The program (program.c) ---- */
 
 /* The output of an operation. */
 struct value {
@@ -156,5 +246,39 @@ void pad_image(const struct operation *op, const struct layout *x, const float *
 
 /* Fill what is around the pixels of such outputs, once for all images. */
 void program_fill(const struct program *p, float *memory);
+
+/* ---- Plain loops, without kernels, for layers that only models from elsewhere have (plain.c) ---- */
+
+/* plain_each      OP_POINTWISE, OP_QUANTIZE; y is of value v
+ * plain_pool      pools that pool_is_plain
+ * plain_mul       y = x * x2
+ * plain_upsample  OP_UPSAMPLE, OP_ZEROSTUFF
+ * plain_dynamic   OP_DYNAMIC, image by image; x is of value v */
+void plain_each(const struct layer *l, const struct value *v, struct view x, struct view y);
+void plain_pool(const struct layer *l, struct view x, struct view y);
+void plain_mul(struct view x, struct view x2, struct view y);
+void plain_upsample(const struct layer *l, struct view x, struct view y);
+void plain_dynamic(const struct value *v, struct view x, struct view y);
+
+/* ---- A quantised network run in integers (int8.c) ----
+ *
+ * That is a program of conv and dense layers with 8-bit weights (struct layer, step), each between two OP_QUANTIZE,
+ * with relu, sums with earlier results, max and mean pooling among them. The same numbers as OP_QUANTIZE in floats
+ * gives, but for the rounding of those. */
+
+struct int8;
+
+/* Plan net for chunks of up to `chunk` images on each of `threads` threads, with memory of `pages`, which it
+ * lives as long as. Returns NULL when the program has anything else, its sums could leave 32 bits, or memory is
+ * short: it is run in floats then. The net is not needed afterwards. */
+struct int8 *int8_new(const struct net *net, int chunk, int threads, const struct kernels8 *k,
+                      struct pages *pages);
+
+/* Its kernels, and other ones instead. */
+const struct kernels8 *int8_kernels(const struct int8 *p);
+void int8_set_kernels(struct int8 *p, const struct kernels8 *k);
+
+/* Run n images (1..chunk) on thread `thread`: x [n][C][H][W] -> logits [n][outputs]. */
+void int8_run(const struct int8 *p, int thread, const float *x, int n, float *logits);
 
 #endif

@@ -1,6 +1,5 @@
 /* What is made of a classifier's logits: probabilities, the answer, the loss and its gradient. */
-#include "engine.h"
-#include "softmax.h"
+#include "map_loss.h"
 
 #include <math.h>
 

@@ -2,15 +2,13 @@
  *   in   a plan (train_plan.c), a batch, its truth
  *   out  new weights, by AdamW (Loshchilov and Hutter 2019) or SGD; the loss
  * The phases are run here, the operations in train_ops.c. */
-#include "engine.h"
+#include "train_plan.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "map_loss.h"
-#include "softmax.h"
-#include "train_plan.h"
 
 /* ---- Weights in and out of the net ---- */
 

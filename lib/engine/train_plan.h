@@ -2,7 +2,7 @@
  * (each layer's forward and backward pass) share; for this room alone.
  *
  * A step is a list of phases. A phase runs its instructions, in order, for each of its items: for an
- * image, for the images of a shard, or for a pair of blocks of a matrix (layout.h). Between
+ * image, for the images of a shard, or for a pair of blocks of a matrix (program.h). Between
  * phases all threads meet; batch norm is why: it needs sums over the whole batch before it can go
  * on. Within a phase an image goes through all layers while it is in the cache, and a gradient that
  * is made and used up in one phase lives in the thread's own memory, not in the batch's.
@@ -12,7 +12,6 @@
 #ifndef INKPIPE_TRAIN_PLAN_H
 #define INKPIPE_TRAIN_PLAN_H
 
-#include "engine.h"
 #include "program.h"
 
 /* ROUND, ROUND_GRAD: copies in bf16 of what a dense layer reads. */
