@@ -69,12 +69,11 @@ static void parse(int argc, char **argv, struct options *o)
     if (!pairs)
         exit(tool_error(&(struct err){"out of memory", "", -1}));
     o->capture.option = pairs;
-    for (int c; (c = getopt(argc, argv, "F:f:g:hln:o:Rr:s:Vvwx")) != -1;) {
+    for (int c; (c = tool_getopt(argc, argv, "F:f:g:hln:o:Rr:s:Vvwx")) != -1;) {
         switch (c) {
         case 'F': o->capture.rate = tool_real(c, optarg, 0.001, 1000); break;
         case 'f': o->capture.format = optarg; break;
         case 'g': parse_size(optarg, &o->capture); break;
-        case 'h': tool_help();
         case 'l': o->list = true; break;
         case 'n': o->count = tool_int(c, optarg, 1, 1L << 40); break;
         case 'o':
@@ -85,11 +84,9 @@ static void parse(int argc, char **argv, struct options *o)
         case 'R': o->recursive = true; break;
         case 'r': tool_box(c, optarg, o->region); break;
         case 's': o->skip = tool_real(c, optarg, 0, 1e6); break;
-        case 'V': tool_version();
         case 'v': av_log_set_level(AV_LOG_WARNING); break;
         case 'w': o->wait = true; break;
         case 'x': o->mirror = true; break;
-        default: tool_usage(NULL);
         }
     }
     if (!o->list && isatty(STDOUT_FILENO))

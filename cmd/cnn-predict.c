@@ -69,12 +69,11 @@ static void check_options(const struct options *o)
 static struct options parse(int argc, char **argv)
 {
     struct options o = {.threads = 1, .hold = -1};
-    for (int c; (c = getopt(argc, argv, "1dehj:k:m:O:o:S:s:t:Vw")) != -1;)
+    for (int c; (c = tool_getopt(argc, argv, "1dehj:k:m:O:o:S:s:t:Vw")) != -1;)
         switch (c) {
         case '1': o.first = true; break;
         case 'd': o.digits_only = true; break;
         case 'e': o.evaluate = true; break;
-        case 'h': tool_help();
         case 'j': o.threads = (int)tool_int(c, optarg, 1, 1024); break;
         case 'k': o.runners = (int)tool_int(c, optarg, 0, LABEL_MAX_CLASSES); break;
         case 'm':
@@ -90,9 +89,7 @@ static struct options parse(int argc, char **argv)
             break;
         case 's': o.hold = tool_real(c, optarg, 0, 1e6); break;
         case 't': o.threshold = tool_real(c, optarg, 0, 1); break;
-        case 'V': tool_version();
         case 'w': o.join = true; break;
-        default: tool_usage(NULL);
         }
     check_options(&o);
     return o;

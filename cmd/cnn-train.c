@@ -88,9 +88,6 @@ static void parse_option(struct options *o, int option, const char *value)
     case 'v': f->validation = tool_real('v', value, 0, DATASET_MAX_IMAGES); break;
     case 's': f->train.seed = (uint64_t)tool_int('s', value, 0, INT32_MAX); break;
     case 'j': o->threads = (int)tool_int('j', value, 1, 1024); break;
-    case 'h': tool_help();
-    case 'V': tool_version();
-    default: tool_usage(NULL);
     }
 }
 
@@ -98,7 +95,7 @@ static void parse(struct options *o, int argc, char **argv)
 {
     int option;
     *o = (struct options){.fit = recipe_default};
-    while ((option = getopt(argc, argv, "n:i:o:c:qre:b:g:N:l:O:p:S:W:w:L:E:a:A:v:s:j:hV")) != -1) {
+    while ((option = tool_getopt(argc, argv, "n:i:o:c:qre:b:g:N:l:O:p:S:W:w:L:E:a:A:v:s:j:hV")) != -1) {
         parse_option(o, option, optarg);
         if (option == 'a' || option == 'L' || option == 'c')
             o->digits_only = (char)option;

@@ -24,12 +24,9 @@ struct options {
 static struct options parse(int argc, char **argv)
 {
     struct options o = {0};
-    for (int c; (c = getopt(argc, argv, "hn:V")) != -1;)
+    for (int c; (c = tool_getopt(argc, argv, "hn:V")) != -1;)
         switch (c) {
-        case 'h': tool_help();
         case 'n': o.copies = (int)tool_int(c, optarg, 1, FORM_MAX_COPY); break;
-        case 'V': tool_version();
-        default: tool_usage(NULL);
         }
     if (argc - optind > 1)
         tool_usage("one form at a time");

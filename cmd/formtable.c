@@ -37,14 +37,11 @@ struct options {
 static struct options parse(int argc, char **argv)
 {
     struct options o = {.threshold = .99};
-    for (int c; (c = getopt(argc, argv, "hk:o:t:V")) != -1;)
+    for (int c; (c = tool_getopt(argc, argv, "hk:o:t:V")) != -1;)
         switch (c) {
-        case 'h': tool_help();
         case 'k': o.best = (int)tool_int(c, optarg, 1, 100); break;
         case 'o': o.csv = tool_word(c, optarg, "tsv or csv"); break;
         case 't': o.threshold = tool_real(c, optarg, 0, 1); break;
-        case 'V': tool_version();
-        default: tool_usage(NULL);
         }
     if (optind == argc)
         tool_usage("a form is needed: formtable exam.form <answers");

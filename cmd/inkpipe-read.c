@@ -181,12 +181,9 @@ int main(int argc, char **argv)
     const char *model = NULL;
     tool_init("inkpipe-read", usage);
     av_log_set_level(AV_LOG_QUIET);
-    for (int c; (c = getopt(argc, argv, "hm:V")) != -1;)
+    for (int c; (c = tool_getopt(argc, argv, "hm:V")) != -1;)
         switch (c) {
-        case 'h': tool_help();
         case 'm': model = optarg; break;
-        case 'V': tool_version();
-        default: tool_usage(NULL);
         }
     if (optind < argc)
         tool_usage("%s: pictures come on standard input", argv[optind]);

@@ -60,15 +60,12 @@ static void parse_range(const char *text, struct options *o)
 
 static void parse(int argc, char **argv, struct options *o)
 {
-    for (int c; (c = getopt(argc, argv, "d:hM:r:TV")) != -1;) {
+    for (int c; (c = tool_getopt(argc, argv, "d:hM:r:TV")) != -1;) {
         switch (c) {
         case 'd': o->dir = optarg; break;
-        case 'h': tool_help();
         case 'M': o->mapping = optarg; break;
         case 'r': parse_range(optarg, o); break;
         case 'T': o->transposed = true; break;
-        case 'V': tool_version();
-        default: tool_usage(NULL);
         }
     }
     if (argc - optind < 1 || argc - optind > 2)

@@ -91,17 +91,14 @@ static void add_region(struct options *o, const char *text)
 static struct options parse(int argc, char **argv)
 {
     struct options o = {.threads = 1, .sight = -1};
-    for (int c; (c = getopt(argc, argv, "f:hj:M:mr:Vx:")) != -1;)
+    for (int c; (c = tool_getopt(argc, argv, "f:hj:M:mr:Vx:")) != -1;)
         switch (c) {
         case 'f': o.form = optarg; break;
-        case 'h': tool_help();
         case 'j': o.threads = (int)tool_int(c, optarg, 1, 256); break;
         case 'M': o.finder = optarg; break;
         case 'm': o.many = true; break;
         case 'r': add_region(&o, optarg); break;
-        case 'V': tool_version();
         case 'x': o.sight_file = optarg; break;
-        default: tool_usage(NULL);
         }
     if (o.form && (o.regions || o.many || o.finder || o.sight_file))
         tool_usage("-f tells where to look: it goes with none of -r, -m, -M and -x");

@@ -105,33 +105,36 @@ void tool_drop_privileges(const char *const *models, size_t n, char **files, siz
     free(file);
 }
 
-_Noreturn void tool_help(void)
-{
-    fputs(usage_text, stdout);
-    exit(tool_close(EXIT_OK));
-}
-
-_Noreturn void tool_version(void)
+static void print_version(void)
 {
     const char *level = kernel_level(kernel_best()), *level8 = kernel8_level(kernel8_best(kernel_best()));
     printf("%s (inkpipe) %s, %s kernels, int8: %s, sandbox: %s\n", program, VERSION, level, level8,
            privilege_drop(&(struct privilege){0}));
-    exit(tool_close(EXIT_OK));
 }
 
 _Noreturn void tool_usage(const char *format, ...)
 {
-    if (!format)
-        tool_warn("-%c: there is no such option, or its value is missing", optopt);
-    if (format) {
-        va_list args;
-        va_start(args, format);
-        say(format, args);
-        va_end(args);
-    }
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
     int first_line = (int)strcspn(usage_text, "\n");
     fprintf(stderr, "%.*s\n", first_line, usage_text);
     exit(EXIT_USAGE);
+}
+
+int tool_getopt(int argc, char **argv, const char *options)
+{
+    int option = getopt(argc, argv, options);
+    if (option == 'h')
+        fputs(usage_text, stdout);
+    if (option == 'V')
+        print_version();
+    if (option == 'h' || option == 'V')
+        exit(tool_close(EXIT_OK));
+    if (option == '?')
+        tool_usage("-%c: there is no such option, or its value is missing", optopt);
+    return option;
 }
 
 long tool_int(int option, const char *text, long low, long high)

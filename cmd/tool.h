@@ -34,14 +34,11 @@ const char *tool_model(const char *named, const char *how, const char *variable,
 /* Models and frames are from strangers: from here on nothing but these n and m is opened. */
 void tool_drop_privileges(const char *const *models, size_t n, char **files, size_t m);
 
-/* -h: usage on stdout, exit 0. */
-_Noreturn void tool_help(void);
+/* getopt, which ends the program at -h (usage on stdout, exit 0), at -V (name, version, kernel level and what of the
+ * sandbox holds here on stdout, exit 0) and, by tool_usage, at an option that is none. */
+int tool_getopt(int argc, char **argv, const char *options);
 
-/* -V: name, version, kernel level and what of the sandbox holds here on stdout, exit 0. */
-_Noreturn void tool_version(void);
-
-/* A wrong option or operand: message, then the usage's first line, exit 2. format NULL: getopt
- * found it. */
+/* A wrong option or operand: message, then the usage's first line, exit 2. */
 _Noreturn void tool_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The value of an option as a number within [low, high]; otherwise tool_usage names option and

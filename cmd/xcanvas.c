@@ -51,15 +51,12 @@ static struct options parse(int argc, char **argv)
     struct stat st;
     int c;
     o.labelled_only = fstat(1, &st) == 0 && S_ISREG(st.st_mode) && fcntl(1, F_GETFL) & O_APPEND;
-    while ((c = getopt(argc, argv, "e:lp:z:hV")) != -1)
+    while ((c = tool_getopt(argc, argv, "e:lp:z:hV")) != -1)
         switch (c) {
         case 'e': o.command = optarg; break;
         case 'l': o.labelled_only = true; break;
         case 'p': o.pen = tool_real(c, optarg, 1, SKETCH_SIDE / 2); break;
         case 'z': o.scale = tool_real(c, optarg, 0.5, 8); break;
-        case 'h': tool_help();
-        case 'V': tool_version();
-        default: tool_usage(NULL);
         }
     if (optind < argc)
         tool_usage("%s: xcanvas reads no files", argv[optind]);

@@ -61,13 +61,10 @@ struct checker {
 static struct options parse(int argc, char **argv)
 {
     struct options o = {0};
-    for (int c; (c = getopt(argc, argv, "hl:o:V")) != -1;)
+    for (int c; (c = tool_getopt(argc, argv, "hl:o:V")) != -1;)
         switch (c) {
-        case 'h': tool_help();
         case 'l': o.labelled = optarg; break;
         case 'o': o.corrected = optarg; break;
-        case 'V': tool_version();
-        default: tool_usage(NULL);
         }
     if (argc - optind < 3)
         tool_usage("a form, its table and its cells are needed: xcheck exam.form marks.tsv cells.pgm");

@@ -57,7 +57,7 @@ static struct options parse(int argc, char **argv)
 {
     struct options o = {.labelled = "labelled.pgm", .hold = 0.25};
     int c, region[4] = {0};
-    while ((c = getopt(argc, argv, "d:e:o:pr:s:txz:hV")) != -1)
+    while ((c = tool_getopt(argc, argv, "d:e:o:pr:s:txz:hV")) != -1)
         switch (c) {
         case 'd': o.least = tool_real(c, optarg, 0, 86400); break;
         case 'e': o.command = optarg; break;
@@ -68,9 +68,6 @@ static struct options parse(int argc, char **argv)
         case 't': o.paced = true; break;
         case 'x': o.exit_at_end = true; break;
         case 'z': o.scale = tool_real(c, optarg, 0.5, 8); break;
-        case 'h': tool_help();
-        case 'V': tool_version();
-        default: tool_usage(NULL);
         }
     o.region = box_at(region[0], region[1], region[2], region[3]);
     if (o.pass && isatty(1))
