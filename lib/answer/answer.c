@@ -158,7 +158,8 @@ void writer_put_text(struct writer *w, const char *s)
     writer_put(w, "\"");
 }
 
-void writer_put_string(struct writer *w, const char *s)
+/* s as a string; null for "-" and "". */
+static void put_name(struct writer *w, const char *s)
 {
     if (*s && strcmp(s, "-"))
         writer_put_text(w, s);
@@ -188,7 +189,7 @@ void writer_put_candidates(struct writer *w, const struct answer_candidate *c, i
         writer_put(w, "null");
     for (int i = 0; i < n; i++) {
         writer_put(w, i ? "," : "{");
-        writer_put_string(w, c[i].label);
+        put_name(w, c[i].label);
         writer_put(w, ":%.6f", c[i].probability);
     }
     if (n)
@@ -199,7 +200,7 @@ void writer_put_candidates(struct writer *w, const struct answer_candidate *c, i
 static void put_string(struct writer *w, const char *key, const char *s)
 {
     writer_put(w, ",\"%s\":", key);
-    writer_put_string(w, s);
+    put_name(w, s);
 }
 
 static void put_whole(struct writer *w, const char *key, long long n)
@@ -210,7 +211,7 @@ static void put_whole(struct writer *w, const char *key, long long n)
 void writer_put_answer(struct writer *w, const struct answer *a)
 {
     writer_put(w, "{\"digit\":");
-    writer_put_string(w, a->digit);
+    put_name(w, a->digit);
     writer_put(w, ",\"probability\":");
     writer_put_probability(w, a->probability);
     put_string(w, "source", a->source);

@@ -12,10 +12,9 @@ struct writer {
 
 void writer_put(struct writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* In JSON: s as a string; the same, but null for "-" and ""; a probability, null when negative; a box, null when
- * it is not there; candidates, null when there are none. */
+/* In JSON: s as a string; a probability, null when negative; a box, null when it is not there; candidates, null
+ * when there are none. */
 void writer_put_text(struct writer *w, const char *s);
-void writer_put_string(struct writer *w, const char *s);
 void writer_put_probability(struct writer *w, double p);
 void writer_put_box(struct writer *w, const int box[4]);
 void writer_put_candidates(struct writer *w, const struct answer_candidate *c, int n);

@@ -332,7 +332,8 @@ static int plan_product(struct program *p, int i)
 
 /* ---- The others ---- */
 
-struct pool pool_geometry(const struct layer *l, struct shape in)
+/* A pool over an input of shape `in`. */
+static struct pool pool_geometry(const struct layer *l, struct shape in)
 {
     bool all = l->op == OP_GLOBALPOOL;
     return (struct pool){all ? in.h : l->r, all ? in.w : l->s, l->stride_h, l->stride_w};

@@ -231,9 +231,6 @@ void operation_run(const struct kernels *k, const struct operation *op, struct v
 
 bool has_border(struct border b);
 
-/* A pool over an input of shape `in`. */
-struct pool pool_geometry(const struct layer *l, struct shape in);
-
 /* Whether a pool counts what is inside the picture only, or has gaps: kernels do not do it. */
 bool pool_is_plain(const struct layer *l);
 

@@ -22,7 +22,8 @@ struct value *import_find(struct import *m, const char *name)
     return bsearch(&key, m->value, m->values, sizeof key, compare_values);
 }
 
-struct value *import_input(struct import *m, size_t i)
+/* Input i of the node; NULL when it is omitted. */
+static struct value *import_input(struct import *m, size_t i)
 {
     return import_given(m, i) ? import_find(m, m->node->input[i]) : NULL;
 }

@@ -208,13 +208,11 @@ int dequantize(struct import *m, const struct tensor *x, size_t at, long along, 
 struct value *import_find(struct import *m, const char *name);
 
 /* Input i of the node at hand:
- *   import_input     NULL when it is omitted
  *   import_floats    must depend on the image, as FLOATS says; NULL when the node has failed
  *   import_any       must depend on the image, as ANY says
  *   import_constant  must be constant
  *   import_given     whether it is there
  *   import_optional  a constant; NULL when it is not there, or the node has failed */
-struct value *import_input(struct import *m, size_t i);
 struct value *import_floats(struct import *m, size_t i);
 struct value *import_any(struct import *m, size_t i);
 const struct tensor *import_constant(struct import *m, size_t i);
@@ -326,11 +324,8 @@ int add_product(struct import *m, struct value *y, const struct tensor *w, bool 
 /* Append the product of two layers of one shape, or their sum. */
 int add_pair(struct import *m, enum op op, int a, int b);
 
-/* Append the mean over some of the axes, whose sides become 1; the values repeated along axes of side 1 to that
- * shape; (x - mean) / sqrt(variance + epsilon), mean and variance being over some of the axes. */
-int add_mean(struct import *m, int from, const bool over[3]);
+/* Append the values repeated along axes of side 1 to that shape. */
 int add_copies(struct import *m, int from, struct shape to);
-int add_normal(struct import *m, int from, const bool over[3], float epsilon);
 
 /* ---- The operators ---- */
 

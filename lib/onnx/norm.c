@@ -17,7 +17,8 @@ static int mix_channels(struct import *m, int from, int outputs, float w)
     return import_finish(m);
 }
 
-int add_mean(struct import *m, int from, const bool over[3])
+/* Append the mean over some of the axes, whose sides become 1. */
+static int add_mean(struct import *m, int from, const bool over[3])
 {
     struct shape s = import_shape(m, from);
     bool rows = over[AXIS_H] && s.h > 1, columns = over[AXIS_W] && s.w > 1;
@@ -50,7 +51,8 @@ int add_copies(struct import *m, int from, struct shape to)
     return import_finish(m);
 }
 
-int add_normal(struct import *m, int from, const bool over[3], float epsilon)
+/* Append (x - mean) / sqrt(variance + epsilon), mean and variance being over some of the axes. */
+static int add_normal(struct import *m, int from, const bool over[3], float epsilon)
 {
     struct shape s = import_shape(m, from);
     int mean = add_mean(m, from, over);
