@@ -44,11 +44,11 @@ static void add(struct ladder *l, bool has, const void *level)
         l->level[l->count++] = level;
 }
 
-static const void *named(const struct ladder *l, const char *name)
+static const void *named(struct ladder l, const char *name)
 {
-    for (int i = 0; i < l->count; i++)
-        if (!strcmp(*(const char *const *)l->level[i], name))
-            return l->level[i];
+    for (int i = 0; i < l.count; i++)
+        if (!strcmp(*(const char *const *)l.level[i], name))
+            return l.level[i];
     return NULL;
 }
 
@@ -159,20 +159,17 @@ const struct kernels16 *kernel16_best(const struct kernels *k)
 
 const struct kernels *kernel_named(const char *name)
 {
-    struct ladder l = ladder();
-    return named(&l, name);
+    return named(ladder(), name);
 }
 
 const struct kernels8 *kernel8_named(const char *name)
 {
-    struct ladder l = ladder8(kernel_best());
-    return named(&l, name);
+    return named(ladder8(kernel_best()), name);
 }
 
 const struct kernels16 *kernel16_named(const char *name)
 {
-    struct ladder l = ladder16(kernel_best());
-    return named(&l, name);
+    return named(ladder16(kernel_best()), name);
 }
 
 int int8_quads(long bytes)
