@@ -45,7 +45,7 @@ static const char usage[] =
 #define MIRRORED 2 /* What is mirrored left to right has this orientation (EXIF). */
 
 struct options {
-    struct capture_options capture; /* its rate is also what is picked from a video */
+    struct camera_options capture; /* its rate is also what is picked from a video */
     bool list, recursive;
     bool mirror;
     int region[4]; /* x, y, w, h of what is kept of a picture; w 0: all */
@@ -55,7 +55,7 @@ struct options {
     bool wait;     /* for a source that is missing, and for one that was lost */
 };
 
-static void parse_size(const char *text, struct capture_options *o)
+static void parse_size(const char *text, struct camera_options *o)
 {
     char end;
     if (sscanf(text, "%dx%d%c", &o->width, &o->height, &end) != 2 || o->width < 1 ||
@@ -95,7 +95,7 @@ static void parse(int argc, char **argv, struct options *o)
 
 static int list_cameras(void)
 {
-    struct v4l2_camera list[V4L2_MAX_DEVICES];
+    struct camera_device list[V4L2_MAX_DEVICES];
     int count = v4l2_cameras(list, V4L2_MAX_DEVICES);
     for (int i = 0; i < count; i++) {
         char offers[1024];
@@ -117,7 +117,7 @@ static bool is_folder(const char *name)
 }
 
 /* The files to read: folders are gone into. */
-static int expand(const struct options *o, int sources, char **source, struct name_list *list)
+static int expand(const struct options *o, int sources, char **source, struct camera_names *list)
 {
     int status = EXIT_OK;
     for (int i = 0; i < sources; i++) {
@@ -135,7 +135,7 @@ static int expand(const struct options *o, int sources, char **source, struct na
 
 /* Files alone can be read with nothing but them opened; not cameras, screens and URLs, nor what is
  * waited for. */
-static void drop_privileges(const struct options *o, const struct name_list *list)
+static void drop_privileges(const struct options *o, const struct camera_names *list)
 {
     struct stat st;
     bool all = list->count > 0 && !o->capture.format && !o->wait;
@@ -148,7 +148,7 @@ static void drop_privileges(const struct options *o, const struct name_list *lis
                                            .files = list->count});
 }
 
-static void list_files(const struct name_list *list)
+static void list_files(const struct camera_names *list)
 {
     char text[3 * PATH_MAX + 1];
     for (size_t i = 0; i < list->count; i++)
@@ -158,7 +158,7 @@ static void list_files(const struct name_list *list)
 /* The pictures of one source after another, on their way to standard output. */
 struct grab {
     const struct options *o;
-    struct capture *capture;
+    struct camera_capture *capture;
     struct frame frame, spare;
     long written;     /* frames, of all sources */
     double next_time; /* of a video's next frame to be picked */
@@ -182,7 +182,7 @@ static void report(struct grab *g, const struct err *e)
 static bool is_passed_over(struct grab *g, double time)
 {
     const struct options *o = g->o;
-    enum capture_kind kind = capture_kind(g->capture);
+    enum camera_kind kind = capture_kind(g->capture);
     double skip = o->skip >= 0 ? o->skip : kind == CAPTURE_CAMERA && o->count > 0 ? 1 : 0;
     if (time < skip)
         return true;
@@ -279,7 +279,7 @@ static bool read_source(struct grab *g, const char *source)
 }
 
 /* The first camera that can be opened, else the first there is, else the first name. */
-static const char *default_camera(struct v4l2_camera list[V4L2_MAX_DEVICES])
+static const char *default_camera(struct camera_device list[V4L2_MAX_DEVICES])
 {
     int count = v4l2_cameras(list, V4L2_MAX_DEVICES);
     for (int i = 0; i < count; i++)
@@ -305,7 +305,7 @@ static int open_source(struct grab *g, const char *name, int *pages, struct err 
  * are wanted are written. `pages` is as of open_source. */
 static void grab_source(struct grab *g, const char *source, int pages)
 {
-    struct v4l2_camera list[V4L2_MAX_DEVICES];
+    struct camera_device list[V4L2_MAX_DEVICES];
     bool failed = g->failed, missing = false;
     for (;;) {
         struct err e = ERR_NONE;
@@ -326,7 +326,7 @@ static void grab_source(struct grab *g, const char *source, int pages)
 }
 
 /* All sources, one after another; without any, the camera. */
-static int grab(const struct options *o, const struct name_list *list, bool camera)
+static int grab(const struct options *o, const struct camera_names *list, bool camera)
 {
     struct err e = ERR_NONE;
     struct grab g = {.o = o, .capture = capture_new(&o->capture, &e)};
@@ -366,7 +366,7 @@ static void raise_descriptors(void)
 }
 
 /* Have the PDFs among the files made into frames, where pdftoppm is. */
-static int start_pages(struct options *o, const struct name_list *list)
+static int start_pages(struct options *o, const struct camera_names *list)
 {
     struct err e = ERR_NONE;
     char program[PATH_MAX];
@@ -382,7 +382,7 @@ static int start_pages(struct options *o, const struct name_list *list)
 
 static int run(struct options *o, int sources, char **source)
 {
-    struct name_list list = {0};
+    struct camera_names list = {0};
     int status = expand(o, sources, source, &list);
     int failed = start_pages(o, &list);
     drop_privileges(o, &list);

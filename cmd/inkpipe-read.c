@@ -35,7 +35,7 @@ static const char usage[] =
 struct reader {
     int fd; /* a file without a name, which holds the picture */
     char name[3 * NAME_MAX + 1]; /* of the picture: its ending tells motion JPEG from a single one */
-    struct capture *capture;
+    struct camera_capture *capture;
     struct inkpipe *inkpipe;
     struct frame frame;
 };
@@ -142,7 +142,7 @@ static int greet(const char *model, const char *finder, struct err *e)
 static int open_reader(struct reader *r, const char *model, const char *finder, struct err *e)
 {
     char error[640];
-    if (!(r->capture = capture_new(&(struct capture_options){.fd = r->fd}, e)))
+    if (!(r->capture = capture_new(&(struct camera_options){.fd = r->fd}, e)))
         return -1;
     if (!(r->inkpipe = inkpipe_open(model, finder, error, sizeof error)))
         return err_set(e, "%s", error);

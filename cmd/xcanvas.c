@@ -70,8 +70,8 @@ static struct options parse(int argc, char **argv)
 
 struct canvas {
     const struct options *o;
-    struct loop loop; /* its command is the one of -e */
-    struct sketch *sketch;
+    struct window_loop loop; /* its command is the one of -e */
+    struct window_sketch *sketch;
     struct ink_finder *finder; /* NULL without -e, as ink is */
     struct ink *ink; /* finds what the network sees, as preproc does */
     uint8_t seen[DIGIT_PIXELS];
@@ -228,14 +228,14 @@ static bool is_late(const struct canvas *c)
 }
 
 /* The panel as it should look now; `alarm` is room for a line. */
-static struct panel look_of_panel(const struct canvas *c, char *alarm, size_t size)
+static struct window_panel look_of_panel(const struct canvas *c, char *alarm, size_t size)
 {
     bool empty = sketch_strokes(c->sketch) == 0, down = sketch_is_down(c->sketch);
     bool late = is_late(c);
-    struct panel p = {.answer = c->answered >= 0 && !empty && !(late && !down) ? &c->answer : NULL,
-                      .stale = is_waiting(c) || down,
-                      .seen = c->has_seen && !empty ? c->seen : NULL,
-                      .hint = empty ? "draw a digit" : late ? "no answer yet" : ""};
+    struct window_panel p = {.answer = c->answered >= 0 && !empty && !(late && !down) ? &c->answer : NULL,
+                             .stale = is_waiting(c) || down,
+                             .seen = c->has_seen && !empty ? c->seen : NULL,
+                             .hint = empty ? "draw a digit" : late ? "no answer yet" : ""};
     if (*child_end(c->loop.child)) {
         snprintf(alarm, size, "the command %s", child_end(c->loop.child));
         p.alarm = alarm;
@@ -263,13 +263,13 @@ static struct box place_paper(const struct canvas *c, int width, int height)
     return paint_fit(box_at(margin, margin, w > 1 ? w : 1, h > 1 ? h : 1), 1, 1);
 }
 
-static void paint_paper(const struct canvas *c, struct surface *s)
+static void paint_paper(const struct canvas *c, struct window_surface *s)
 {
     paint_gray(s, c->paper, sketch_ink(c->sketch), SKETCH_RASTER, SKETCH_RASTER, false);
 }
 
 /* Paint the paper with the drawing, a line of help below it, and the panel with the answer beside it. */
-static void paint_all(const struct canvas *c, struct surface *s)
+static void paint_all(const struct canvas *c, struct window_surface *s)
 {
     const char *keys = "c clear    u undo    0-9 label    q quit";
     char alarm[80];
@@ -281,13 +281,13 @@ static void paint_all(const struct canvas *c, struct surface *s)
                c->note[0] ? INK_TEXT : INK_QUIET, c->note[0] ? c->note : keys);
     if (!c->loop.child)
         return;
-    struct panel panel = look_of_panel(c, alarm, sizeof alarm);
+    struct window_panel panel = look_of_panel(c, alarm, sizeof alarm);
     panel_paint(s, s->width - (int)((PANEL_WIDTH + MARGIN) * z), c->paper.y0, z, &panel);
 }
 
 static void show(struct canvas *c)
 {
-    struct surface *s = c->loop.dirty || c->ink_dirty ? window_surface(c->loop.window) : NULL;
+    struct window_surface *s = c->loop.dirty || c->ink_dirty ? window_surface(c->loop.window) : NULL;
     if (!s)
         return;
     c->paper = place_paper(c, s->width, s->height);

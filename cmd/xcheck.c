@@ -46,13 +46,13 @@ struct action {
 
 struct checker {
     const struct options *o;
-    struct loop loop;
+    struct window_loop loop;
     struct form *form;
     struct form_review *review;
     struct action *action; /* [actions] */
     size_t cells, actions, action_room;
     size_t first, selected; /* the first cell on the screen; `cells`: all have been seen */
-    struct tiles tiles;     /* that the window has room for, as it was painted */
+    struct window_tiles tiles;     /* that the window has room for, as it was painted */
     uint8_t *labelled;      /* what was in the file of -l */
     size_t labelled_len;
     struct err alarm; /* why the last change could not be written */
@@ -293,16 +293,16 @@ static void take_event(struct checker *c, struct window_event event)
 
 /* ---- the window ---- */
 
-static void paint_cell(struct checker *c, struct surface *s, size_t i)
+static void paint_cell(struct checker *c, struct window_surface *s, size_t i)
 {
     const struct form_review_cell *now = cell(c, i);
     char holds[2] = {*now->now, '\0'}, others[4];
     form_review_others(c->review, i, others);
     tiles_paint(s, &c->tiles, (int)(i - c->first),
-                &(struct tile){&now->frame, holds, others, now->keyed, i == c->selected});
+                &(struct window_tile){&now->frame, holds, others, now->keyed, i == c->selected});
 }
 
-static void paint(struct checker *c, struct surface *s)
+static void paint(struct checker *c, struct window_surface *s)
 {
     char head[160], foot[600] = "";
     c->tiles = tiles_fit(c->loop.scale, s->width, s->height);
@@ -328,7 +328,7 @@ static void run(struct checker *c, const sigset_t *open)
         struct window_event event;
         while ((event = loop_event(&c->loop)).type != WINDOW_NONE)
             take_event(c, event);
-        struct surface *s = c->loop.dirty ? window_surface(c->loop.window) : NULL;
+        struct window_surface *s = c->loop.dirty ? window_surface(c->loop.window) : NULL;
         if (s) {
             paint(c, s);
             window_put(c->loop.window, box_at(0, 0, s->width, s->height));

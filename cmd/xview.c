@@ -79,7 +79,7 @@ static struct options parse(int argc, char **argv)
 
 struct viewer {
     const struct options *o;
-    struct loop loop; /* its command is the one of -e */
+    struct window_loop loop; /* its command is the one of -e */
     struct feed *feed;
     struct match match;
     struct feed_item item;   /* the frame at hand */
@@ -282,22 +282,22 @@ static void show(struct viewer *v)
         v->loop.dirty = true;
     }
     bool fresh = v->has_frame && !v->painted && t >= v->due;
-    struct surface *s = v->loop.dirty || fresh ? window_surface(v->loop.window) : NULL;
+    struct window_surface *s = v->loop.dirty || fresh ? window_surface(v->loop.window) : NULL;
     if (!s)
         return;
-    struct view look = {.scale = v->loop.scale,
-                        .frame = v->has_frame ? &v->item.frame : NULL,
-                        .region = v->o->region,
-                        .match = v->loop.child ? &v->match : NULL,
-                        .alarm = v->alarm[0] ? v->alarm : NULL,
-                        .note = v->note,
-                        .failed = v->note_failed,
-                        .state = v->ended    ? "end of the stream"
-                                 : v->paused ? "paused"
-                                 : v->has_frame ? "" : "no frames yet",
-                        .rate = v->rate,
-                        .source = v->item.source,
-                        .number = v->item.number};
+    struct window_view look = {.scale = v->loop.scale,
+                               .frame = v->has_frame ? &v->item.frame : NULL,
+                               .region = v->o->region,
+                               .match = v->loop.child ? &v->match : NULL,
+                               .alarm = v->alarm[0] ? v->alarm : NULL,
+                               .note = v->note,
+                               .failed = v->note_failed,
+                               .state = v->ended    ? "end of the stream"
+                                        : v->paused ? "paused"
+                                        : v->has_frame ? "" : "no frames yet",
+                               .rate = v->rate,
+                               .source = v->item.source,
+                               .number = v->item.number};
     view_paint(s, &look);
     window_put(v->loop.window, box_at(0, 0, s->width, s->height));
     v->painted |= v->has_frame && t >= v->due;

@@ -16,7 +16,7 @@
  * nothing else, neither a file nor the network, and containers that name other files (playlists,
  * sdp, concat scripts) are refused. A URL that was typed may use the network, never files. */
 
-struct capture_options {
+struct camera_options {
     const char *format;         /* FFmpeg's name of an input format or device; NULL: find it */
     const char **option;        /* "key=value" for that format or its decoder, as FFmpeg names it */
     int options;
@@ -28,30 +28,30 @@ struct capture_options {
 };
 
 /* What capture_open found. */
-enum capture_kind {
+enum camera_kind {
     CAPTURE_FILE,   /* a recording: its pictures wait until they are read */
     CAPTURE_CAMERA, /* a V4L2 camera: pictures come in real time */
     CAPTURE_LIVE    /* the screen, another device or a live stream: pictures come in real time */
 };
 
-struct capture;
+struct camera_capture;
 
 /* A capture with nothing open. o is copied, what it points to must outlive the capture. NULL when
  * memory is short; free with capture_free. */
-struct capture *capture_new(const struct capture_options *o, struct err *e);
-void capture_free(struct capture *c);
+struct camera_capture *capture_new(const struct camera_options *o, struct err *e);
+void capture_free(struct camera_capture *c);
 
 /* Open a source: a file, "-" for standard input, a URL with "://" in it, a device for
  * options.format or one under /dev/video. One source is open at a time. Returns 0, or -1 with e
  * saying what is wrong and what can be done; e->file is the source. */
-int capture_open(struct capture *c, const char *source, struct err *e);
+int capture_open(struct camera_capture *c, const char *source, struct err *e);
 
 /* Open as `source` a stream of frames that comes from descriptor fd, which is the capture's from now on, also
  * on failure: the pages of a PDF. Returns as capture_open does. */
-int capture_open_pages(struct capture *c, const char *source, int fd, struct err *e);
+int capture_open_pages(struct camera_capture *c, const char *source, int fd, struct err *e);
 
-void capture_close(struct capture *c);
-enum capture_kind capture_kind(const struct capture *c);
+void capture_close(struct camera_capture *c);
+enum camera_kind capture_kind(const struct camera_capture *c);
 
 /* The next picture into f, upright, of square pixels where an image file says that its own are not, with the facts
  * `source`, `frame` and, unless it is an image file, `time` (those it has already in a PNM file are kept); and its
@@ -60,19 +60,19 @@ enum capture_kind capture_kind(const struct capture *c);
  * Of a live source or camera the newest wins: from the first call on a thread reads it as fast as it comes and keeps
  * only the last picture, so that a slow reader gets a fresh one each time. A call waits for one that is newer than
  * the last; damaged ones are passed over, unless there is nothing else for CAPTURE_PATIENCE seconds. */
-int capture_read(struct capture *c, struct frame *f, double *time, struct err *e);
+int capture_read(struct camera_capture *c, struct frame *f, double *time, struct err *e);
 #define CAPTURE_PATIENCE 5 /* A live source may be silent for at most so many seconds. */
 
 /* Stop reading the source, which is good for nothing but capture_close then. Returns how many pictures of a live
  * source could not be decoded, and puts into e why the first could not. */
-long capture_stop(struct capture *c, struct err *e);
+long capture_stop(struct camera_capture *c, struct err *e);
 
 /* True when the open source, a file, gives no more pictures after an error. */
-bool capture_lost(const struct capture *c);
+bool capture_lost(const struct camera_capture *c);
 
 /* The pictures and videos in a folder. */
 
-struct name_list {
+struct camera_names {
     char **name; /* [count], each and the array owned by the list */
     size_t count, size;
 };
@@ -82,18 +82,18 @@ struct name_list {
  * when its name ends like a picture's or video's or its first bytes are one's; names that begin
  * with a dot are passed over. Returns 0, or -1 when a folder could not be read: list then holds
  * what could. Free with name_list_free. */
-int folder_list(const char *folder, bool recursive, struct name_list *list, struct err *e);
+int folder_list(const char *folder, bool recursive, struct camera_names *list, struct err *e);
 
 /* Append a copy of name. Returns 0 or -1. */
-int name_list_add(struct name_list *list, const char *name, struct err *e);
+int name_list_add(struct camera_names *list, const char *name, struct err *e);
 
-void name_list_free(struct name_list *list);
+void name_list_free(struct camera_names *list);
 
 /* Start reading the PDF files in list by `program`, poppler's pdftoppm, before privileges are given up and
  * threads are started: a process is left that runs it, without a shell, for one file after another, as long as its
  * pages are wanted. fd, of list->count, gets for each PDF the descriptor that capture_open_pages takes, which is
  * the caller's, and -1 for other files. Returns 0 or -1. */
-int pdf_start(const char *program, const struct name_list *list, int *fd, struct err *e);
+int pdf_start(const char *program, const struct camera_names *list, int *fd, struct err *e);
 
 /* The label that the folder right above a file is named after: of DIR/7/photo.jpg "7", of
  * DIR/plus/photo.jpg "plus". Returns false when there is no such folder or its name can be no label
@@ -105,7 +105,7 @@ bool folder_label(const char *name, char label[static LABEL_SIZE]);
 
 #define V4L2_MAX_DEVICES 64 /* At most so many devices are looked at: /dev/video0 to /dev/video63. */
 
-struct v4l2_camera {
+struct camera_device {
     char device[32]; /* /dev/videoN */
     char name[40];   /* what the driver calls it */
     int error;       /* errno of opening it, 0 when it can be used */
@@ -113,23 +113,7 @@ struct v4l2_camera {
 
 /* The devices that capture video (or cannot be opened to find out), at most max of them; a
  * camera's metadata nodes are left out. Returns their number. */
-int v4l2_cameras(struct v4l2_camera *list, int max);
-
-/* The format, size and rate to ask of a camera. */
-struct v4l2_mode {
-    int width, height;
-    double rate;
-    char format[32]; /* FFmpeg's name: a pixel format or a codec */
-};
-
-/* Choose for device what is nearest to the mode wanted: its size, then the raw format that gives its rate at
- * that size (the one whose luma is cheapest to take), else Motion JPEG, else whatever there is.
- * *mode becomes what to ask for; format "" where the driver says nothing of its formats. Returns 0, or
- * -1 when device cannot be opened or is no camera, with advice in e. */
-int v4l2_choose(const char *device, struct v4l2_mode *mode, struct err *e);
-
-/* Put into e why using device failed with this errno, in words one can act on. Returns -1. */
-int v4l2_error(const char *device, int error, struct err *e);
+int v4l2_cameras(struct camera_device *list, int max);
 
 /* What device offers as text, "yuyv422 640x480 320x240; mjpeg 1280x720 ...", for messages and
  * lists. Returns text. */

@@ -49,10 +49,10 @@ enum how {
     CONTAINER /* pictures demuxed by libavformat */
 };
 
-struct capture {
-    struct capture_options o;
+struct camera_capture {
+    struct camera_options o;
     enum how how;
-    enum capture_kind kind;
+    enum camera_kind kind;
     char *source;
     char *name; /* the value of the fact `source`: the source, percent-encoded */
     bool lost, ended;
@@ -86,9 +86,9 @@ struct capture {
     struct err first_damage;
 };
 
-struct capture *capture_new(const struct capture_options *o, struct err *e)
+struct camera_capture *capture_new(const struct camera_options *o, struct err *e)
 {
-    struct capture *c = calloc(1, sizeof *c);
+    struct camera_capture *c = calloc(1, sizeof *c);
     if (c) {
         c->o = *o;
         c->fd = -1;
@@ -105,7 +105,7 @@ struct capture *capture_new(const struct capture_options *o, struct err *e)
     return c;
 }
 
-long capture_stop(struct capture *c, struct err *e)
+long capture_stop(struct camera_capture *c, struct err *e)
 {
     atomic_store(&c->interrupted, true);
     feed_free(c->feed);
@@ -114,7 +114,7 @@ long capture_stop(struct capture *c, struct err *e)
     return c->damaged;
 }
 
-void capture_close(struct capture *c)
+void capture_close(struct camera_capture *c)
 {
     struct err damage;
     capture_stop(c, &damage);
@@ -141,7 +141,7 @@ void capture_close(struct capture *c)
     c->how = NOTHING;
 }
 
-void capture_free(struct capture *c)
+void capture_free(struct camera_capture *c)
 {
     if (!c)
         return;
@@ -154,12 +154,12 @@ void capture_free(struct capture *c)
     free(c);
 }
 
-enum capture_kind capture_kind(const struct capture *c)
+enum camera_kind capture_kind(const struct camera_capture *c)
 {
     return c->kind;
 }
 
-bool capture_lost(const struct capture *c)
+bool capture_lost(const struct camera_capture *c)
 {
     return c->lost;
 }
@@ -168,7 +168,7 @@ bool capture_lost(const struct capture *c)
 
 static int read_bytes(void *opaque, uint8_t *to, int size)
 {
-    struct capture *c = opaque;
+    struct camera_capture *c = opaque;
     int kept = c->head_len - c->head_taken;
     if (kept > 0) {
         int n = size < kept ? size : kept;
@@ -183,7 +183,7 @@ static int read_bytes(void *opaque, uint8_t *to, int size)
 
 static int64_t seek_bytes(void *opaque, int64_t offset, int whence)
 {
-    struct capture *c = opaque;
+    struct camera_capture *c = opaque;
     struct stat st;
     if (whence == AVSEEK_SIZE)
         return fstat(c->fd, &st) ? AVERROR(errno) : st.st_size;
@@ -200,7 +200,7 @@ static int open_nothing(AVFormatContext *s, AVIOContext **io, const char *url, i
 
 static int past_deadline(void *opaque)
 {
-    struct capture *c = opaque;
+    struct camera_capture *c = opaque;
     return clock_now() > c->deadline || atomic_load(&c->interrupted);
 }
 
@@ -211,7 +211,7 @@ static bool is_seekable(int fd)
 }
 
 /* Read all of the file into the packet. */
-static int read_whole(struct capture *c, struct err *e)
+static int read_whole(struct camera_capture *c, struct err *e)
 {
     struct stat st;
     size_t size = 0, room = 1 << 16;
@@ -240,7 +240,7 @@ static int read_whole(struct capture *c, struct err *e)
 
 /* ---- containers, devices, URLs ---- */
 
-static int options_of(struct capture *c, AVDictionary **dict, struct err *e)
+static int options_of(struct camera_capture *c, AVDictionary **dict, struct err *e)
 {
     for (int i = 0; i < c->o.options; i++) {
         const char *equals = strchr(c->o.option[i], '=');
@@ -254,7 +254,7 @@ static int options_of(struct capture *c, AVDictionary **dict, struct err *e)
 }
 
 /* Add size, rate and format to what is asked of a device, where no option gives them. */
-static int device_options(struct capture *c, AVDictionary **dict, struct err *e)
+static int device_options(struct camera_capture *c, AVDictionary **dict, struct err *e)
 {
     char text[64];
     struct v4l2_mode m = {.width = c->o.width, .height = c->o.height, .rate = c->o.rate};
@@ -277,7 +277,7 @@ static int device_options(struct capture *c, AVDictionary **dict, struct err *e)
 }
 
 /* Detect the format of c->io from its content, not from a name. */
-static const AVInputFormat *probe(struct capture *c, struct err *e)
+static const AVInputFormat *probe(struct camera_capture *c, struct err *e)
 {
     const AVInputFormat *format = NULL;
     if (av_probe_input_buffer2(c->io, &format, NULL, NULL, 0, 0) < 0 || !format) {
@@ -299,7 +299,7 @@ static bool is_device(const AVInputFormat *format)
     return format->priv_class && AV_IS_INPUT_DEVICE(format->priv_class->category);
 }
 
-static int find_stream(struct capture *c, AVDictionary **options, struct err *e)
+static int find_stream(struct camera_capture *c, AVDictionary **options, struct err *e)
 {
     if (!is_device(c->format->iformat))
         avformat_find_stream_info(c->format, NULL);
@@ -323,7 +323,7 @@ static int refuse_unused(const AVDictionary *options, struct err *e)
 }
 
 /* Put into e what FFmpeg's error status means for this source. Returns -1. */
-static int open_error(struct capture *c, int status, struct err *e)
+static int open_error(struct camera_capture *c, int status, struct err *e)
 {
     if (c->kind == CAPTURE_CAMERA) {
         v4l2_error(c->source, status == AVERROR_EXIT ? ETIMEDOUT : AVUNERROR(status), e);
@@ -346,7 +346,7 @@ static int open_error(struct capture *c, int status, struct err *e)
 }
 
 /* Restrict FFmpeg to what this source needs: bytes handed to it, the network, or a device. */
-static int limit_format(struct capture *c, const AVInputFormat *format, AVDictionary **options,
+static int limit_format(struct camera_capture *c, const AVInputFormat *format, AVDictionary **options,
                         struct err *e)
 {
     c->format->interrupt_callback = (AVIOInterruptCB){past_deadline, c};
@@ -373,7 +373,7 @@ static int limit_format(struct capture *c, const AVInputFormat *format, AVDictio
 
 /* Find the video stream of the open format and its decoder. `options` are those that the format did not
  * take. */
-static int find_pictures(struct capture *c, AVDictionary **options, struct err *e)
+static int find_pictures(struct camera_capture *c, AVDictionary **options, struct err *e)
 {
     int tiles = tiles_stream(c->format);
     c->how = tiles < 0 ? CONTAINER : TILES;
@@ -384,7 +384,7 @@ static int find_pictures(struct capture *c, AVDictionary **options, struct err *
     return refuse_unused(*options, e);
 }
 
-static int open_format(struct capture *c, const AVInputFormat *format, struct err *e)
+static int open_format(struct camera_capture *c, const AVInputFormat *format, struct err *e)
 {
     AVDictionary *options = NULL;
     c->format = avformat_alloc_context();
@@ -402,7 +402,7 @@ static int open_format(struct capture *c, const AVInputFormat *format, struct er
 }
 
 /* Open the source as c->fd. Standard input is descriptor 0, which capture_close leaves open. */
-static int open_fd(struct capture *c, struct err *e)
+static int open_fd(struct camera_capture *c, struct err *e)
 {
     struct stat st;
     bool standard = !strcmp(c->source, "-");
@@ -429,7 +429,7 @@ static int open_fd(struct capture *c, struct err *e)
 
 /* A named image file is one picture, whatever follows in it. Standard input and .mjpeg files may
  * carry one after another, which libavformat can tell apart in formats that have a parser. */
-static bool is_one_image(const struct capture *c, enum AVCodecID codec)
+static bool is_one_image(const struct camera_capture *c, enum AVCodecID codec)
 {
     if (strcmp(c->source, "-") && !av_match_ext(c->source, "mjpeg,mjpg"))
         return true;
@@ -438,7 +438,7 @@ static bool is_one_image(const struct capture *c, enum AVCodecID codec)
     return !parser;
 }
 
-static int open_file(struct capture *c, struct err *e)
+static int open_file(struct camera_capture *c, struct err *e)
 {
     c->kind = CAPTURE_FILE;
     c->head_len = c->head_taken = 0;
@@ -479,7 +479,7 @@ static int open_file(struct capture *c, struct err *e)
     return format ? open_format(c, format, e) : -1;
 }
 
-static int open_device(struct capture *c, const AVInputFormat *format, struct err *e)
+static int open_device(struct camera_capture *c, const AVInputFormat *format, struct err *e)
 {
     bool camera = av_match_name("v4l2", format->name);
     c->kind = camera                          ? CAPTURE_CAMERA
@@ -490,7 +490,7 @@ static int open_device(struct capture *c, const AVInputFormat *format, struct er
     return open_format(c, format, e);
 }
 
-static int open_source(struct capture *c, struct err *e)
+static int open_source(struct camera_capture *c, struct err *e)
 {
     const AVInputFormat *format = NULL;
     if (c->o.fd > 0)
@@ -509,7 +509,7 @@ static int open_source(struct capture *c, struct err *e)
 }
 
 /* Make c a source of that name, of which nothing has been read. */
-static int name_source(struct capture *c, const char *source, struct err *e)
+static int name_source(struct camera_capture *c, const char *source, struct err *e)
 {
     capture_close(c);
     size_t room = strlen(source) * 3 + strlen(c->o.format ? c->o.format : "") + 1;
@@ -528,7 +528,7 @@ static int name_source(struct capture *c, const char *source, struct err *e)
     return 0;
 }
 
-int capture_open_pages(struct capture *c, const char *source, int fd, struct err *e)
+int capture_open_pages(struct camera_capture *c, const char *source, int fd, struct err *e)
 {
     if (name_source(c, source, e)) {
         close(fd);
@@ -545,7 +545,7 @@ int capture_open_pages(struct capture *c, const char *source, int fd, struct err
     return -1;
 }
 
-int capture_open(struct capture *c, const char *source, struct err *e)
+int capture_open(struct camera_capture *c, const char *source, struct err *e)
 {
     if (name_source(c, source, e))
         return -1;
@@ -559,14 +559,14 @@ int capture_open(struct capture *c, const char *source, struct err *e)
 
 /* ---- reading ---- */
 
-static int lose(struct capture *c, int status, struct err *e)
+static int lose(struct camera_capture *c, int status, struct err *e)
 {
     c->lost = true;
     return open_error(c, status, e);
 }
 
 /* av_read_frame, polling a camera so that the deadline holds (a driver would block). */
-static int read_packet(struct capture *c, AVPacket *packet)
+static int read_packet(struct camera_capture *c, AVPacket *packet)
 {
     const struct timespec pause = {0, 2000000};
     for (;;) {
@@ -588,7 +588,7 @@ static int read_packet(struct capture *c, AVPacket *packet)
 }
 
 /* Replace c->packet by the newest that the camera has ready, if its codec has intra frames only. */
-static void take_newest(struct capture *c)
+static void take_newest(struct camera_capture *c)
 {
     const AVCodecDescriptor *d = avcodec_descriptor_get(c->decoder->codec_id);
     if (c->kind != CAPTURE_CAMERA || !d || !(d->props & AV_CODEC_PROP_INTRA_ONLY))
@@ -603,13 +603,13 @@ static void take_newest(struct capture *c)
     }
 }
 
-static bool is_image_pipe(const struct capture *c)
+static bool is_image_pipe(const struct camera_capture *c)
 {
     size_t len = strlen(c->format->iformat->name);
     return len > 5 && !strcmp(c->format->iformat->name + len - 5, "_pipe");
 }
 
-static int count_pixels(struct capture *c, struct err *e)
+static int count_pixels(struct camera_capture *c, struct err *e)
 {
     c->pixels += (long long)c->picture->width * c->picture->height;
     if ((!c->io && c->how != IMAGE) || c->pixels <= MIN_PIXELS_A_FILE + MAX_PIXELS_A_BYTE * c->bytes)
@@ -619,7 +619,7 @@ static int count_pixels(struct capture *c, struct err *e)
 }
 
 /* Decode the next picture of a container into c->picture. Returns as capture_read does. */
-static int next_picture(struct capture *c, struct err *e)
+static int next_picture(struct camera_capture *c, struct err *e)
 {
     c->deadline = c->kind == CAPTURE_FILE ? HUGE_VAL : clock_now() + CAPTURE_PATIENCE;
     for (;;) {
@@ -654,7 +654,7 @@ static int next_picture(struct capture *c, struct err *e)
     }
 }
 
-static int orientation(const struct capture *c)
+static int orientation(const struct camera_capture *c)
 {
     if (c->orientation)
         return c->orientation;
@@ -678,7 +678,7 @@ static int orientation(const struct capture *c)
 }
 
 /* How many times wider than high an image file says its pixels are; 0: it does not. */
-static double pixel_shape(const struct capture *c)
+static double pixel_shape(const struct camera_capture *c)
 {
     enum AVCodecID codec =
         c->how == IMAGE ? picture_codec(c->packet->data, c->packet->size) : AV_CODEC_ID_NONE;
@@ -687,7 +687,7 @@ static double pixel_shape(const struct capture *c)
     return codec == AV_CODEC_ID_TIFF ? av_q2d(c->picture->sample_aspect_ratio) : 0;
 }
 
-static double picture_time(struct capture *c)
+static double picture_time(struct camera_capture *c)
 {
     if (c->how != CONTAINER)
         return 0;
@@ -704,7 +704,7 @@ static double picture_time(struct capture *c)
     return t - c->first_time;
 }
 
-static int set_facts(struct capture *c, struct frame *f, double time, struct err *e)
+static int set_facts(struct camera_capture *c, struct frame *f, double time, struct err *e)
 {
     char text[32];
     if (!frame_fact(f, "source", text, sizeof text) && frame_set_fact(f, "source", c->name, e))
@@ -717,7 +717,7 @@ static int set_facts(struct capture *c, struct frame *f, double time, struct err
 
 /* Find the next page of an image file in the packet, small copies of pages and masks passed over. Returns as
  * capture_read does. */
-static int next_page(struct capture *c, struct err *e)
+static int next_page(struct camera_capture *c, struct err *e)
 {
     AVPacket *p = c->packet;
     if (picture_codec(c->head, c->head_len) != AV_CODEC_ID_TIFF)
@@ -731,14 +731,14 @@ static int next_page(struct capture *c, struct err *e)
 }
 
 /* Decode the first page in the packet, a TIFF in strips or another picture, into f. Returns 1 or -1. */
-static int decode_strips(struct capture *c, struct frame *f, struct err *e)
+static int decode_strips(struct camera_capture *c, struct frame *f, struct err *e)
 {
     if (picture_decode(c->picture, c->packet, e) || count_pixels(c, e) < 0)
         return -1;
     return gray_from_picture(f, c->picture, e) ? -1 : 1;
 }
 
-static int decode_page(struct capture *c, struct frame *f, struct err *e)
+static int decode_page(struct camera_capture *c, struct frame *f, struct err *e)
 {
     AVPacket *p = c->packet;
     struct tiff_grid g;
@@ -761,7 +761,7 @@ static int decode_page(struct capture *c, struct frame *f, struct err *e)
     return 1;
 }
 
-static int read_image(struct capture *c, struct frame *f, struct err *e)
+static int read_image(struct camera_capture *c, struct frame *f, struct err *e)
 {
     if (c->ended)
         return 0;
@@ -779,7 +779,7 @@ static int read_image(struct capture *c, struct frame *f, struct err *e)
     return status;
 }
 
-static int read_tiles(struct capture *c, struct frame *f, struct err *e)
+static int read_tiles(struct camera_capture *c, struct frame *f, struct err *e)
 {
     if (c->ended)
         return 0;
@@ -790,7 +790,7 @@ static int read_tiles(struct capture *c, struct frame *f, struct err *e)
     return gray_turn(f, orientation(c), &c->spare, e) ? -1 : 1;
 }
 
-static int read_frame(struct capture *c, struct frame *f, double *time, struct err *e)
+static int read_frame(struct camera_capture *c, struct frame *f, double *time, struct err *e)
 {
     *time = 0;
     if (c->how == TILES)
@@ -815,7 +815,7 @@ static int read_frame(struct capture *c, struct frame *f, double *time, struct e
     return gray_square(f, shape, &c->spare, e) || gray_turn(f, turn, &c->spare, e) ? -1 : 1;
 }
 
-static int read_picture(struct capture *c, struct frame *f, double *time, struct err *e)
+static int read_picture(struct camera_capture *c, struct frame *f, double *time, struct err *e)
 {
     int status = read_frame(c, f, time, e);
     if (status > 0 && set_facts(c, f, *time, e))
@@ -833,7 +833,7 @@ static int read_picture(struct capture *c, struct frame *f, double *time, struct
 /* A feed_source: the next whole picture. Inside is no cancellation point: FFmpeg would leak and keep locks. */
 static int read_live(void *from, struct feed_item *item, struct err *e)
 {
-    struct capture *c = from;
+    struct camera_capture *c = from;
     while (!c->given_up) {
         int before;
         struct err bad = ERR_NONE;
@@ -856,7 +856,7 @@ static int read_live(void *from, struct feed_item *item, struct err *e)
     return 0;
 }
 
-int capture_read(struct capture *c, struct frame *f, double *time, struct err *e)
+int capture_read(struct camera_capture *c, struct frame *f, double *time, struct err *e)
 {
     if (c->kind == CAPTURE_FILE)
         return read_picture(c, f, time, e);

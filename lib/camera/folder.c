@@ -22,7 +22,7 @@ static bool begins_like_a_picture(const char *name)
     return n > 0 && picture_type(head, n) != PICTURE_UNKNOWN;
 }
 
-int name_list_add(struct name_list *list, const char *name, struct err *e)
+int name_list_add(struct camera_names *list, const char *name, struct err *e)
 {
     if (grow_to(&list->name, list->count + 1, &list->size, sizeof *list->name, e))
         return -1;
@@ -37,7 +37,7 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static int visit(FTS *tree, FTSENT *f, bool recursive, struct name_list *list, struct err *e)
+static int visit(FTS *tree, FTSENT *f, bool recursive, struct camera_names *list, struct err *e)
 {
     bool hidden = f->fts_level > 0 && f->fts_name[0] == '.';
     switch (f->fts_info) {
@@ -59,7 +59,7 @@ static int visit(FTS *tree, FTSENT *f, bool recursive, struct name_list *list, s
     return 0;
 }
 
-int folder_list(const char *folder, bool recursive, struct name_list *list, struct err *e)
+int folder_list(const char *folder, bool recursive, struct camera_names *list, struct err *e)
 {
     char *roots[2] = {(char *)folder, NULL};
     FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
@@ -73,12 +73,12 @@ int folder_list(const char *folder, bool recursive, struct name_list *list, stru
     return status;
 }
 
-void name_list_free(struct name_list *list)
+void name_list_free(struct camera_names *list)
 {
     for (size_t i = 0; i < list->count; i++)
         free(list->name[i]);
     free(list->name);
-    *list = (struct name_list){0};
+    *list = (struct camera_names){0};
 }
 
 bool folder_label(const char *name, char label[static LABEL_SIZE])

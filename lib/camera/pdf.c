@@ -92,7 +92,7 @@ static void convert_all(const char *program, struct job *job, size_t jobs)
 }
 
 /* Open the PDFs of the list and a pipe for each. Returns their number, or -1. */
-static long find_jobs(const struct name_list *list, struct job *job, struct err *e)
+static long find_jobs(const struct camera_names *list, struct job *job, struct err *e)
 {
     long n = 0;
     for (size_t i = 0; i < list->count; i++) {
@@ -118,7 +118,7 @@ static long find_jobs(const struct name_list *list, struct job *job, struct err 
     return n;
 }
 
-int pdf_start(const char *program, const struct name_list *list, int *fd, struct err *e)
+int pdf_start(const char *program, const struct camera_names *list, int *fd, struct err *e)
 {
     for (size_t i = 0; i < list->count; i++)
         fd[i] = -1;

@@ -81,6 +81,24 @@ int tiles_stream(const AVFormatContext *format);
  * -1. */
 int tiles_read(AVFormatContext *format, struct frame *f, struct frame *tile, struct err *e);
 
+/* ---- What to ask of a camera (v4l2.c) ---- */
+
+/* The format, size and rate to ask of a camera. */
+struct v4l2_mode {
+    int width, height;
+    double rate;
+    char format[32]; /* FFmpeg's name: a pixel format or a codec */
+};
+
+/* Choose for device what is nearest to the mode wanted: its size, then the raw format that gives its rate at
+ * that size (the one whose luma is cheapest to take), else Motion JPEG, else whatever there is.
+ * *mode becomes what to ask for; format "" where the driver says nothing of its formats. Returns 0, or
+ * -1 when device cannot be opened or is no camera, with advice in e. */
+int v4l2_choose(const char *device, struct v4l2_mode *mode, struct err *e);
+
+/* Put into e why using device failed with this errno, in words one can act on. Returns -1. */
+int v4l2_error(const char *device, int error, struct err *e);
+
 /* ---- Whether an X display can be grabbed (screen.c) ---- */
 
 /* Open the display of an x11grab source ("", ":0.0", ":0.0+10,20"; without a name the one X programs

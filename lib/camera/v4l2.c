@@ -2,7 +2,7 @@
  *   in   a device, the size and rate that are wanted
  *   out  the mode to ask for, by the smallest cost over the formats that the driver enumerates; words on
  *        errors */
-#include "camera.h"
+#include "picture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,11 +51,11 @@ static bool is_camera(int fd, char *name, size_t size)
     return (can & V4L2_CAP_VIDEO_CAPTURE) && (can & V4L2_CAP_STREAMING);
 }
 
-int v4l2_cameras(struct v4l2_camera *list, int max)
+int v4l2_cameras(struct camera_device *list, int max)
 {
     int count = 0;
     for (int i = 0; i < V4L2_MAX_DEVICES && count < max; i++) {
-        struct v4l2_camera c = {.name = "", .error = 0};
+        struct camera_device c = {.name = "", .error = 0};
         snprintf(c.device, sizeof c.device, "/dev/video%d", i);
         int fd = open(c.device, O_RDWR | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
@@ -176,7 +176,7 @@ int v4l2_choose(const char *device, struct v4l2_mode *mode, struct err *e)
 /* Write ": cameras here: /dev/video0, /dev/video2", or that there is none, into text. */
 static const char *others(char *text, int size)
 {
-    struct v4l2_camera list[V4L2_MAX_DEVICES];
+    struct camera_device list[V4L2_MAX_DEVICES];
     int count = v4l2_cameras(list, V4L2_MAX_DEVICES);
     int at = snprintf(text, size, count ? "cameras here: " : "there is no camera here");
     for (int i = 0; i < count && at < size; i++)

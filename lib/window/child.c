@@ -31,7 +31,7 @@ struct buffer {
     size_t len, size;
 };
 
-struct child {
+struct window_child {
     char *command;
     pid_t pid;   /* of the shell, and of its process group; 0: not running */
     int in, out; /* our ends of the pipes to its standard input and output; -1: closed */
@@ -45,9 +45,9 @@ struct child {
     char end[64];
 };
 
-struct child *child_new(const char *command, struct err *e)
+struct window_child *child_new(const char *command, struct err *e)
 {
-    struct child *c = calloc(1, sizeof *c);
+    struct window_child *c = calloc(1, sizeof *c);
     if (!c || !(c->command = strdup(command))) {
         free(c);
         err_set(e, "not enough memory");
@@ -58,7 +58,7 @@ struct child *child_new(const char *command, struct err *e)
 }
 
 /* Put into c->end how the command ended. */
-static void describe_end(struct child *c, int status)
+static void describe_end(struct window_child *c, int status)
 {
     if (WIFSIGNALED(status))
         snprintf(c->end, sizeof c->end, "ended: %s (signal %d)", strsignal(WTERMSIG(status)),
@@ -88,7 +88,7 @@ static int set_up_spawn(posix_spawn_file_actions_t *files, posix_spawnattr_t *at
     return failed;
 }
 
-static int spawn_shell(struct child *c, int in, int out)
+static int spawn_shell(struct window_child *c, int in, int out)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -103,7 +103,7 @@ static int spawn_shell(struct child *c, int in, int out)
     return failed ? -1 : 0;
 }
 
-static int start(struct child *c, struct err *e)
+static int start(struct window_child *c, struct err *e)
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     close_fd(&c->out);
@@ -131,7 +131,7 @@ static int start(struct child *c, struct err *e)
     return 0;
 }
 
-static void write_some(struct child *c)
+static void write_some(struct window_child *c)
 {
     while (c->in >= 0 && c->sending.len) {
         ssize_t n = write(c->in, c->sending.data + c->sent, c->sending.len - c->sent);
@@ -154,7 +154,7 @@ static void write_some(struct child *c)
     }
 }
 
-int child_send(struct child *c, const struct frame *f, struct err *e)
+int child_send(struct window_child *c, const struct frame *f, struct err *e)
 {
     if (c->pid && c->in < 0) { /* it runs but has closed its input: end it */
         kill(-c->pid, SIGKILL);
@@ -173,17 +173,17 @@ int child_send(struct child *c, const struct frame *f, struct err *e)
     return 0;
 }
 
-int child_read_fd(const struct child *c)
+int child_read_fd(const struct window_child *c)
 {
     return c ? c->out : -1;
 }
 
-int child_write_fd(const struct child *c)
+int child_write_fd(const struct window_child *c)
 {
     return c && c->pid && c->sending.len ? c->in : -1;
 }
 
-static void read_some(struct child *c)
+static void read_some(struct window_child *c)
 {
     while (c->out >= 0) {
         if (grow_to(&c->lines.data, c->lines.len + MIN_READ, &c->lines.size, 1, NULL))
@@ -203,7 +203,7 @@ static void read_some(struct child *c)
     }
 }
 
-bool child_work(struct child *c)
+bool child_work(struct window_child *c)
 {
     int status;
     write_some(c);
@@ -215,7 +215,7 @@ bool child_work(struct child *c)
     return true;
 }
 
-const char *child_line(struct child *c)
+const char *child_line(struct window_child *c)
 {
     if (c->taken) {
         c->lines.data[c->line_end] = c->under_nul;
@@ -238,23 +238,23 @@ const char *child_line(struct child *c)
     return c->lines.data;
 }
 
-bool child_is_ending(const struct child *c)
+bool child_is_ending(const struct window_child *c)
 {
     return c && child_is_running(c) && c->out < 0;
 }
 
-bool child_is_running(const struct child *c)
+bool child_is_running(const struct window_child *c)
 {
     return c->pid != 0;
 }
 
-const char *child_end(const struct child *c)
+const char *child_end(const struct window_child *c)
 {
     return c->end;
 }
 
 /* Wait at most `ms` milliseconds for the command to end. Returns true when it has. */
-static bool wait_end(struct child *c, int ms)
+static bool wait_end(struct window_child *c, int ms)
 {
     for (int t = 0; t <= ms; t += END_STEP_MS) {
         if (waitpid(c->pid, NULL, WNOHANG) == c->pid)
@@ -264,7 +264,7 @@ static bool wait_end(struct child *c, int ms)
     return false;
 }
 
-void child_free(struct child *c)
+void child_free(struct window_child *c)
 {
     if (!c)
         return;

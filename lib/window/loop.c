@@ -9,9 +9,9 @@
 
 #include "base/clock.h"
 
-int loop_open(struct loop *l, const char *command, int out, double scale, struct err *e)
+int loop_open(struct window_loop *l, const char *command, int out, double scale, struct err *e)
 {
-    *l = (struct loop){.dirty = true};
+    *l = (struct window_loop){.dirty = true};
     outlet_init(&l->out, out);
     if (!(l->window = window_open(NULL, e)) || (command && !(l->child = child_new(command, e))))
         return -1;
@@ -19,14 +19,14 @@ int loop_open(struct loop *l, const char *command, int out, double scale, struct
     return 0;
 }
 
-void loop_close(struct loop *l)
+void loop_close(struct window_loop *l)
 {
     child_free(l->child);
     window_free(l->window);
     outlet_free(&l->out);
 }
 
-struct window_event loop_event(struct loop *l)
+struct window_event loop_event(struct window_loop *l)
 {
     struct window_event event;
     for (;;) {
@@ -44,7 +44,7 @@ struct window_event loop_event(struct loop *l)
     }
 }
 
-void loop_wait(struct loop *l, int fd, double until, const sigset_t *open)
+void loop_wait(struct window_loop *l, int fd, double until, const sigset_t *open)
 {
     struct pollfd p[] = {{window_fd(l->window), POLLIN, 0},
                          {l->out.fd, outlet_busy(&l->out) ? POLLOUT : 0, 0},

@@ -11,7 +11,7 @@
 #include "base/box.h"
 #include "font.h"
 
-void paint_fill(struct surface *s, struct box r, uint32_t color)
+void paint_fill(struct window_surface *s, struct box r, uint32_t color)
 {
     r = box_clip(r, s->width, s->height);
     for (int y = r.y0; y < r.y1; y++)
@@ -19,7 +19,7 @@ void paint_fill(struct surface *s, struct box r, uint32_t color)
             s->pixels[(size_t)y * s->width + x] = color;
 }
 
-void paint_outline(struct surface *s, struct box r, int thick, uint32_t color)
+void paint_outline(struct window_surface *s, struct box r, int thick, uint32_t color)
 {
     paint_fill(s, box_at(r.x0, r.y0, box_width(r), thick), color);
     paint_fill(s, box_at(r.x0, r.y1 - thick, box_width(r), thick), color);
@@ -79,7 +79,7 @@ static uint8_t *shrink(const uint8_t *gray, int width, int height, int block)
     return small;
 }
 
-static void paint_rows(struct surface *s, struct box c, const uint8_t *gray, int width,
+static void paint_rows(struct window_surface *s, struct box c, const uint8_t *gray, int width,
                        const struct tap *tx, const struct tap *ty)
 {
     for (int y = 0; y < box_height(c); y++) {
@@ -96,7 +96,7 @@ static void paint_rows(struct surface *s, struct box c, const uint8_t *gray, int
     }
 }
 
-static void paint_straight(struct surface *s, struct box r, struct box c, const uint8_t *gray)
+static void paint_straight(struct window_surface *s, struct box r, struct box c, const uint8_t *gray)
 {
     for (int y = 0; y < box_height(c); y++) {
         const uint8_t *in = gray + (size_t)(c.y0 - r.y0 + y) * box_width(r) + (c.x0 - r.x0);
@@ -106,7 +106,7 @@ static void paint_straight(struct surface *s, struct box r, struct box c, const 
     }
 }
 
-void paint_gray(struct surface *s, struct box r, const uint8_t *gray, int width, int height,
+void paint_gray(struct window_surface *s, struct box r, const uint8_t *gray, int width, int height,
                 bool blocks)
 {
     struct box c = box_clip(r, s->width, s->height);
@@ -149,7 +149,7 @@ static void pen_line(void *arg, double x0, double y0, double x1, double y1)
                    p->x + x1 * p->scale, p->y + y1 * p->scale, p->radius);
 }
 
-static void lay(struct surface *s, int left, int top, const struct pen *p, uint32_t color)
+static void lay(struct window_surface *s, int left, int top, const struct pen *p, uint32_t color)
 {
     struct box c = box_clip(box_at(left, top, p->width, p->height), s->width, s->height);
     for (int y = c.y0; y < c.y1; y++)
@@ -161,7 +161,7 @@ static void lay(struct surface *s, int left, int top, const struct pen *p, uint3
         }
 }
 
-double paint_text(struct surface *s, double x, double y, double size, double bold, uint32_t color,
+double paint_text(struct window_surface *s, double x, double y, double size, double bold, uint32_t color,
                   const char *text)
 {
     double scale = size / FONT_CAP, radius = fmax(0.5, FONT_PEN * bold * scale / 2);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct place {
-    struct surface *s;
+    struct window_surface *s;
     int x, y;
     double scale;
 };
@@ -33,7 +33,7 @@ char *panel_percent(double probability, char *text)
     return text;
 }
 
-void panel_text(struct surface *s, double x, double y, double size, double room, uint32_t color,
+void panel_text(struct window_surface *s, double x, double y, double size, double room, uint32_t color,
                 const char *text)
 {
     char cut[256];
@@ -62,7 +62,7 @@ static void paint_digit(const struct place *at, const char *digit, uint32_t colo
                at->y + ((tall + size) / 2 + 10) * at->scale, size * at->scale, 1.25, color, digit);
 }
 
-static void paint_answer(const struct place *at, const struct panel *p)
+static void paint_answer(const struct place *at, const struct window_panel *p)
 {
     char percent[16];
     uint32_t color = p->stale ? paint_mix(INK_BACKGROUND, INK_ACCENT, 0.35) : INK_ACCENT;
@@ -76,7 +76,7 @@ static void paint_answer(const struct place *at, const struct panel *p)
         text(at, 2, 176, 24, quiet, panel_percent(p->answer->probability, percent));
 }
 
-static void paint_bars(const struct place *at, const struct panel *p)
+static void paint_bars(const struct place *at, const struct window_panel *p)
 {
     const double left = 24, width = 200;
     for (int d = 0; d < 10; d++) {
@@ -107,7 +107,7 @@ static void paint_seen(const struct place *at, const uint8_t *seen)
     text(at, left, side + 18, 9.5, INK_QUIET, "what is read");
 }
 
-void panel_paint(struct surface *s, int x, int y, double scale, const struct panel *p)
+void panel_paint(struct window_surface *s, int x, int y, double scale, const struct window_panel *p)
 {
     struct place at = {s, x, y, scale};
     paint_fill(s, area(&at, 0, 0, PANEL_WIDTH, PANEL_HEIGHT + 8), INK_BACKGROUND);

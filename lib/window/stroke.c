@@ -19,7 +19,7 @@ struct point {
     float x, y;
 };
 
-struct sketch {
+struct window_sketch {
     double pen;
     bool down;
     struct point *points;
@@ -66,9 +66,9 @@ void stroke_segment(uint8_t *gray, int width, int height, double ax, double ay, 
     }
 }
 
-struct sketch *sketch_new(double pen, struct err *e)
+struct window_sketch *sketch_new(double pen, struct err *e)
 {
-    struct sketch *s = calloc(1, sizeof *s);
+    struct window_sketch *s = calloc(1, sizeof *s);
     if (s) {
         s->pen = pen;
         s->ink = calloc(1, RASTER_BYTES);
@@ -82,13 +82,13 @@ struct sketch *sketch_new(double pen, struct err *e)
     return s;
 }
 
-static void drop_snapshots(struct sketch *s, int keep)
+static void drop_snapshots(struct window_sketch *s, int keep)
 {
     while (s->snapshots > keep)
         free(s->snapshot[--s->snapshots]);
 }
 
-void sketch_free(struct sketch *s)
+void sketch_free(struct window_sketch *s)
 {
     if (!s)
         return;
@@ -101,7 +101,7 @@ void sketch_free(struct sketch *s)
     free(s);
 }
 
-static int add_point(struct sketch *s, double x, double y, struct err *e)
+static int add_point(struct window_sketch *s, double x, double y, struct err *e)
 {
     if (grow_to(&s->points, s->count + 1, &s->room, sizeof *s->points, e))
         return -1;
@@ -110,7 +110,7 @@ static int add_point(struct sketch *s, double x, double y, struct err *e)
     return 0;
 }
 
-static void ink_line(struct sketch *s, struct point a, struct point b)
+static void ink_line(struct window_sketch *s, struct point a, struct point b)
 {
     stroke_segment(s->ink, SKETCH_RASTER, SKETCH_RASTER, a.x * SCALE, a.y * SCALE, b.x * SCALE,
                    b.y * SCALE, s->pen * SCALE / 2);
@@ -139,7 +139,7 @@ static struct point catmull_rom(const struct point p[4], double u)
 }
 
 /* Draw stroke i as a smooth curve. */
-static void ink_stroke(struct sketch *s, int i)
+static void ink_stroke(struct window_sketch *s, int i)
 {
     const struct point *p = s->points + s->first[i];
     long n = (long)((i + 1 < s->strokes ? s->first[i + 1] : s->count) - s->first[i]);
@@ -159,7 +159,7 @@ static void ink_stroke(struct sketch *s, int i)
 
 /* Keep the raster when the number of strokes is a multiple of SNAPSHOT_EVERY. Without memory for it undo
  * is only slower. */
-static void keep_snapshot(struct sketch *s)
+static void keep_snapshot(struct window_sketch *s)
 {
     if (s->strokes % SNAPSHOT_EVERY || s->strokes / SNAPSHOT_EVERY != s->snapshots + 1)
         return;
@@ -171,7 +171,7 @@ static void keep_snapshot(struct sketch *s)
     s->snapshot[s->snapshots++] = copy;
 }
 
-int sketch_down(struct sketch *s, double x, double y, struct err *e)
+int sketch_down(struct window_sketch *s, double x, double y, struct err *e)
 {
     sketch_up(s);
     if (s->strokes == SKETCH_MAX_STROKES)
@@ -185,7 +185,7 @@ int sketch_down(struct sketch *s, double x, double y, struct err *e)
     return 0;
 }
 
-int sketch_move(struct sketch *s, double x, double y, struct err *e)
+int sketch_move(struct window_sketch *s, double x, double y, struct err *e)
 {
     if (!s->down)
         return 0;
@@ -198,7 +198,7 @@ int sketch_move(struct sketch *s, double x, double y, struct err *e)
     return 0;
 }
 
-void sketch_up(struct sketch *s)
+void sketch_up(struct window_sketch *s)
 {
     if (!s->down)
         return;
@@ -208,17 +208,17 @@ void sketch_up(struct sketch *s)
     keep_snapshot(s);
 }
 
-bool sketch_is_down(const struct sketch *s)
+bool sketch_is_down(const struct window_sketch *s)
 {
     return s->down;
 }
 
-int sketch_strokes(const struct sketch *s)
+int sketch_strokes(const struct window_sketch *s)
 {
     return s->strokes;
 }
 
-bool sketch_undo(struct sketch *s)
+bool sketch_undo(struct window_sketch *s)
 {
     if (s->strokes == 0)
         return false;
@@ -240,7 +240,7 @@ bool sketch_undo(struct sketch *s)
     return true;
 }
 
-void sketch_clear(struct sketch *s)
+void sketch_clear(struct window_sketch *s)
 {
     drop_snapshots(s, 0);
     s->count = 0;
@@ -249,12 +249,12 @@ void sketch_clear(struct sketch *s)
     memset(s->ink, 0, RASTER_BYTES);
 }
 
-const uint8_t *sketch_ink(const struct sketch *s)
+const uint8_t *sketch_ink(const struct window_sketch *s)
 {
     return s->ink;
 }
 
-void sketch_frame(const struct sketch *s, uint8_t *gray)
+void sketch_frame(const struct window_sketch *s, uint8_t *gray)
 {
     for (int y = 0; y < SKETCH_SIDE; y++) {
         const uint8_t *top = s->ink + (size_t)2 * y * SKETCH_RASTER, *low = top + SKETCH_RASTER;

@@ -17,15 +17,15 @@ void tiles_size(double scale, int across, int down, int *width, int *height)
     *height = (int)(scale * (3 * LINE + MARGIN + down * (TILE + TILE_FOOT + MARGIN)));
 }
 
-struct tiles tiles_fit(double scale, int width, int height)
+struct window_tiles tiles_fit(double scale, int width, int height)
 {
     double across = (width / scale - MARGIN) / (TILE + MARGIN);
     double down = (height / scale - 3 * LINE - MARGIN) / (TILE + TILE_FOOT + MARGIN);
-    return (struct tiles){scale, (int)fmax(1, across), (int)fmax(1, down)};
+    return (struct window_tiles){scale, (int)fmax(1, across), (int)fmax(1, down)};
 }
 
 /* Where tile i is: its picture, and what it holds below that. */
-static struct box place(const struct tiles *t, int i)
+static struct box place(const struct window_tiles *t, int i)
 {
     double z = t->scale;
     return box_at((int)(z * (MARGIN + i % t->across * (TILE + MARGIN))),
@@ -33,7 +33,7 @@ static struct box place(const struct tiles *t, int i)
                   (int)(z * (TILE + TILE_FOOT)));
 }
 
-int tiles_at(const struct tiles *t, int x, int y)
+int tiles_at(const struct window_tiles *t, int x, int y)
 {
     for (int i = 0; i < t->across * t->down; i++)
         if (box_inside(box_at(x, y, 1, 1), place(t, i), -1))
@@ -41,7 +41,7 @@ int tiles_at(const struct tiles *t, int x, int y)
     return -1;
 }
 
-void tiles_paint(struct surface *s, const struct tiles *t, int i, const struct tile *tile)
+void tiles_paint(struct window_surface *s, const struct window_tiles *t, int i, const struct window_tile *tile)
 {
     double z = t->scale;
     const struct frame *f = tile->frame;
@@ -52,7 +52,7 @@ void tiles_paint(struct surface *s, const struct tiles *t, int i, const struct t
     paint_text(s, at.x0 + 28 * z, at.y1 - 5 * z, 10 * z, 1, INK_QUIET, tile->others);
 }
 
-void tiles_paint_words(struct surface *s, double scale, const char *head, const char *foot, const char *alarm)
+void tiles_paint_words(struct window_surface *s, double scale, const char *head, const char *foot, const char *alarm)
 {
     const char *keys = "0-9 correct    - empty    ? cannot be told    Return accept all    u undo    q quit";
     double z = scale, room = s->width - 2 * MARGIN * z;

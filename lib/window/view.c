@@ -18,13 +18,13 @@ struct box view_region(struct box r, int width, int height)
     return box_empty(r) ? (struct box){0, 0, 0, 0} : r;
 }
 
-static int strip_height(const struct view *v)
+static int strip_height(const struct window_view *v)
 {
     return (int)lround(VIEW_STRIP * v->scale);
 }
 
 /* Where the frame is shown in a surface of width x height. */
-static struct box picture_rect(const struct view *v, int width, int height)
+static struct box picture_rect(const struct window_view *v, int width, int height)
 {
     int tall = height - strip_height(v);
     struct box room = box_at(0, 0, width, tall > 1 ? tall : 1);
@@ -32,7 +32,7 @@ static struct box picture_rect(const struct view *v, int width, int height)
 }
 
 /* Map a rectangle of the frame to the window, in which the frame is shown at `picture`. */
-static struct box to_window(const struct view *v, struct box picture, struct box r)
+static struct box to_window(const struct window_view *v, struct box picture, struct box r)
 {
     double sx = (double)box_width(picture) / v->frame->width;
     double sy = (double)box_height(picture) / v->frame->height;
@@ -42,7 +42,7 @@ static struct box to_window(const struct view *v, struct box picture, struct box
 
 /* Paint words on a dark ground, readable over any picture: above `near`, or inside it at the picture's
  * top. */
-static void paint_tag(struct surface *s, const struct view *v, struct box picture,
+static void paint_tag(struct window_surface *s, const struct window_view *v, struct box picture,
                       struct box near, uint32_t color, const char *text)
 {
     double size = 13 * v->scale, pad = 6 * v->scale;
@@ -66,7 +66,7 @@ static char *words(const char *digit, double probability, char *text, size_t siz
     return text;
 }
 
-static void paint_boxes(struct surface *s, const struct view *v, struct box picture,
+static void paint_boxes(struct window_surface *s, const struct window_view *v, struct box picture,
                         struct box region)
 {
     int thick = (int)lround(2 * v->scale);
@@ -85,7 +85,7 @@ static void paint_boxes(struct surface *s, const struct view *v, struct box pict
     }
 }
 
-static void paint_region(struct surface *s, const struct view *v, struct box picture,
+static void paint_region(struct window_surface *s, const struct window_view *v, struct box picture,
                          struct box region)
 {
     int thick = (int)lround(2 * v->scale);
@@ -94,7 +94,7 @@ static void paint_region(struct surface *s, const struct view *v, struct box pic
     paint_outline(s, r, thick, INK_TEXT);
 }
 
-static void paint_picture(struct surface *s, const struct view *v)
+static void paint_picture(struct window_surface *s, const struct window_view *v)
 {
     struct box picture = picture_rect(v, s->width, s->height);
     paint_fill(s, box_at(0, 0, s->width, picture.y0), 0);
@@ -126,7 +126,7 @@ static bool several(const struct match *m, char *text, size_t size)
 }
 
 /* Paint the answer, large, at the left of the strip. Returns the x at which it ends. */
-static double paint_answer(struct surface *s, const struct view *v, double x, double middle)
+static double paint_answer(struct window_surface *s, const struct window_view *v, double x, double middle)
 {
     const struct match *m = v->match;
     char text[96], percent[16];
@@ -149,14 +149,14 @@ static double paint_answer(struct surface *s, const struct view *v, double x, do
     return x;
 }
 
-static void paint_right(struct surface *s, double right, double y, double size, double room,
+static void paint_right(struct window_surface *s, double right, double y, double size, double room,
                         uint32_t color, const char *text)
 {
     double width = fmin(paint_text_width(size, text), room);
     panel_text(s, right - width, y, size, room + 1, color, text);
 }
 
-static void paint_strip(struct surface *s, const struct view *v)
+static void paint_strip(struct window_surface *s, const struct window_view *v)
 {
     int h = strip_height(v), top = s->height - h;
     double z = v->scale, left = 16 * z, right = s->width - 16 * z, middle = top + h / 2.0;
@@ -183,7 +183,7 @@ static void paint_strip(struct surface *s, const struct view *v)
     paint_right(s, right, middle + 16 * z, 10 * z, room, INK_QUIET, place);
 }
 
-void view_paint(struct surface *s, const struct view *v)
+void view_paint(struct window_surface *s, const struct window_view *v)
 {
     paint_picture(s, v);
     paint_strip(s, v);

@@ -33,7 +33,7 @@ struct window {
     XImage *image;  /* of the surface's size */
     XShmSegmentInfo segment;
     bool shared, busy;
-    struct surface surface;
+    struct window_surface surface;
     bool foreign; /* the screen's pixels are not 0x00RRGGBB: the surface has memory of its own */
     bool held[KEYCODES];
 };
@@ -98,7 +98,7 @@ static void drop_image(struct window *w)
     w->image = NULL;
     if (w->foreign)
         free(w->surface.pixels);
-    w->surface = (struct surface){0, 0, NULL};
+    w->surface = (struct window_surface){0, 0, NULL};
     w->busy = false;
 }
 
@@ -355,7 +355,7 @@ static bool is_native(const struct window *w)
            w->visual.blue_mask == 0xff && w->image->bytes_per_line == 4 * w->width;
 }
 
-struct surface *window_surface(struct window *w)
+struct window_surface *window_surface(struct window *w)
 {
     if (w->busy)
         return NULL;

@@ -18,18 +18,18 @@
  * A surface is [height][width] pixels of 0x00RRGGBB; coordinates are in pixels, 0,0 at the top
  * left; whatever falls outside is clipped. */
 
-struct surface {
+struct window_surface {
     int width, height;
     uint32_t *pixels; /* owned by whoever made the surface */
 };
 
-void paint_fill(struct surface *s, struct box r, uint32_t color);
+void paint_fill(struct window_surface *s, struct box r, uint32_t color);
 
 /* Paint the outline of r, `thick` pixels wide, inside it. */
-void paint_outline(struct surface *s, struct box r, int thick, uint32_t color);
+void paint_outline(struct window_surface *s, struct box r, int thick, uint32_t color);
 
 /* Paint a gray picture [height][width] scaled to r: bilinearly, or, when `blocks`, by nearest neighbour. */
-void paint_gray(struct surface *s, struct box r, const uint8_t *gray, int width, int height,
+void paint_gray(struct window_surface *s, struct box r, const uint8_t *gray, int width, int height,
                 bool blocks);
 
 /* The largest rectangle of width:height inside `room`, centred in it. */
@@ -39,7 +39,7 @@ struct box paint_fit(struct box room, int width, int height);
  * no font need be installed on the X server. `size` is the height of a capital in pixels; y is
  * where the baseline is. `bold` is the stroke's width relative to the normal one: 1 is normal.
  * Returns the x at which the text ends. */
-double paint_text(struct surface *s, double x, double y, double size, double bold, uint32_t color,
+double paint_text(struct window_surface *s, double x, double y, double size, double bold, uint32_t color,
                   const char *text);
 
 /* The width of text as paint_text paints it. */
@@ -59,36 +59,36 @@ uint32_t paint_mix(uint32_t a, uint32_t b, double part);
 #define SKETCH_RASTER (2 * SKETCH_SIDE) /* Pixels a side of the raster that holds the ink. */
 #define SKETCH_MAX_STROKES 1000000      /* A drawing has at most so many strokes. */
 
-struct sketch;
+struct window_sketch;
 
 /* An empty drawing with a pen `pen` frame pixels wide (1..SKETCH_SIDE). NULL when memory is
  * short. Free with sketch_free. */
-struct sketch *sketch_new(double pen, struct err *e);
-void sketch_free(struct sketch *s);
+struct window_sketch *sketch_new(double pen, struct err *e);
+void sketch_free(struct window_sketch *s);
 
 /* The pen goes down, moves, and goes up. Each move inks the straight line from the last point, so
  * that the ink is under the pointer at once; sketch_up redraws the stroke as a smooth curve
  * through its points (centripetal Catmull-Rom). Moves without the pen down are ignored, and a
  * second down ends the stroke before. Return 0, or -1 when memory is short. */
-int sketch_down(struct sketch *s, double x, double y, struct err *e);
-int sketch_move(struct sketch *s, double x, double y, struct err *e);
-void sketch_up(struct sketch *s);
+int sketch_down(struct window_sketch *s, double x, double y, struct err *e);
+int sketch_move(struct window_sketch *s, double x, double y, struct err *e);
+void sketch_up(struct window_sketch *s);
 
 /* Whether a stroke is being drawn; the number of strokes, that one included. */
-bool sketch_is_down(const struct sketch *s);
-int sketch_strokes(const struct sketch *s);
+bool sketch_is_down(const struct window_sketch *s);
+int sketch_strokes(const struct window_sketch *s);
 
 /* Take back the last whole stroke (also one being drawn). False when there is none. */
-bool sketch_undo(struct sketch *s);
+bool sketch_undo(struct window_sketch *s);
 
 /* Remove all strokes. */
-void sketch_clear(struct sketch *s);
+void sketch_clear(struct window_sketch *s);
 
 /* The ink as it stands: [SKETCH_RASTER][SKETCH_RASTER]; owned by s. */
-const uint8_t *sketch_ink(const struct sketch *s);
+const uint8_t *sketch_ink(const struct window_sketch *s);
 
 /* The ink as a frame: [SKETCH_SIDE][SKETCH_SIDE], each pixel the mean of four of the raster. */
-void sketch_frame(const struct sketch *s, uint8_t *gray);
+void sketch_frame(const struct window_sketch *s, uint8_t *gray);
 
 /* Draw a line with round ends from a to b into gray [height][width]: each pixel becomes the maximum of
  * itself and its coverage, so that the segments of a polyline leave no seam. Pixel i covers i..i+1; radius
@@ -119,7 +119,7 @@ void stroke_segment(uint8_t *gray, int width, int height, double ax, double ay, 
 #define PANEL_BAR_STEP 22
 #define PANEL_BAR_HEIGHT 12
 
-struct panel {
+struct window_panel {
     const struct answer *answer; /* NULL: none, `hint` is shown instead */
     bool stale;                  /* the picture has changed since: shown quietly */
     const char *hint;            /* a line in place of the answer */
@@ -129,13 +129,13 @@ struct panel {
 };
 
 /* Paint p into the square of surface at x, y, PANEL_WIDTH x PANEL_HEIGHT times scale. */
-void panel_paint(struct surface *s, int x, int y, double scale, const struct panel *p);
+void panel_paint(struct window_surface *s, int x, int y, double scale, const struct window_panel *p);
 
 /* Write "98 %"; from 99.5 on "99.5 %", so that only 1 reads as 100 %. text has room for 16 bytes. */
 char *panel_percent(double probability, char *text);
 
 /* Paint a text at most `room` pixels wide: one that is wider is cut and ends in "...". */
-void panel_text(struct surface *s, double x, double y, double size, double room, uint32_t color,
+void panel_text(struct window_surface *s, double x, double y, double size, double room, uint32_t color,
                 const char *text);
 
 /* What xview shows: a frame with its region, boxes and answers, and a strip below it. Paints, knows
@@ -143,7 +143,7 @@ void panel_text(struct surface *s, double x, double y, double size, double room,
 
 #define VIEW_STRIP 64 /* The height of the strip in pixels at scale 1. */
 
-struct view {
+struct window_view {
     double scale;
     const struct frame *frame; /* NULL: none yet */
     struct box region;        /* in the frame's pixels; empty: the whole of it */
@@ -158,7 +158,7 @@ struct view {
 };
 
 /* Paint all of it. */
-void view_paint(struct surface *s, const struct view *v);
+void view_paint(struct window_surface *s, const struct window_view *v);
 
 /* The part of region inside a frame of width x height; empty when they do not meet. An empty region is the
  * whole frame. */
@@ -167,12 +167,12 @@ struct box view_region(struct box region, int width, int height);
 /* What xcheck shows: pictures of cells in rows, below each what it holds, and lines of text above and below
  * them all. Paints, knows no window. */
 
-struct tiles {
+struct window_tiles {
     double scale;
     int across, down; /* tiles in a row; rows */
 };
 
-struct tile {
+struct window_tile {
     const struct frame *frame;
     const char *holds, *others; /* what it holds; quietly, what else it could be */
     bool keyed, chosen;         /* a person said what it holds; the next key is for it */
@@ -180,14 +180,14 @@ struct tile {
 
 /* The size in pixels of a window for so many tiles; the tiles that fit a window, at least one. */
 void tiles_size(double scale, int across, int down, int *width, int *height);
-struct tiles tiles_fit(double scale, int width, int height);
+struct window_tiles tiles_fit(double scale, int width, int height);
 
 /* Which tile is at that point of the window, from 0; -1: none. */
-int tiles_at(const struct tiles *t, int x, int y);
+int tiles_at(const struct window_tiles *t, int x, int y);
 
 /* Paint tile i; the lines above and below the tiles, of which an `alarm` that is not "" takes the last. */
-void tiles_paint(struct surface *s, const struct tiles *t, int i, const struct tile *tile);
-void tiles_paint_words(struct surface *s, double scale, const char *head, const char *foot, const char *alarm);
+void tiles_paint(struct window_surface *s, const struct window_tiles *t, int i, const struct window_tile *tile);
+void tiles_paint_words(struct window_surface *s, double scale, const char *head, const char *foot, const char *alarm);
 
 /* One X11 window that a program paints itself: events come out, a surface goes in. Pictures go
  * through shared memory (MIT-SHM) where the server is on this machine, through XPutImage
@@ -241,7 +241,7 @@ struct window_event window_next(struct window *w);
 /* The surface to paint, of the window's size. NULL while the server still reads the last one (an
  * event will come and a later call succeeds) or when memory is short. What was painted before is
  * still there unless the size changed since. */
-struct surface *window_surface(struct window *w);
+struct window_surface *window_surface(struct window *w);
 
 /* Send part r of the surface to the screen. */
 void window_put(struct window *w, struct box r);
@@ -253,41 +253,41 @@ void window_put(struct window *w, struct box r);
 
 #define CHILD_MAX_LINE 65536 /* A line has at most so many bytes with its NUL; a longer one comes in pieces. */
 
-struct child;
+struct window_child;
 
 /* Prepare to run `sh -c command`; nothing is started. NULL when memory is short. The caller must
  * ignore SIGPIPE (the command gets the default back). Free with child_free, which closes the
  * command's input and gives it half a second to end; then its process group gets SIGTERM and, half a
  * second later, SIGKILL. */
-struct child *child_new(const char *command, struct err *e);
-void child_free(struct child *c);
+struct window_child *child_new(const char *command, struct err *e);
+void child_free(struct window_child *c);
 
 /* Send a frame; start the command when it is not running. A frame still waiting from before is
  * dropped. Returns 0; -1 when the command cannot be started. */
-int child_send(struct child *c, const struct frame *f, struct err *e);
+int child_send(struct window_child *c, const struct frame *f, struct err *e);
 
 /* File descriptors for poll: the first to read (POLLIN; -1: none), the second to write (POLLOUT;
  * -1: nothing to write). c may be NULL: nothing either way. */
-int child_read_fd(const struct child *c);
-int child_write_fd(const struct child *c);
+int child_read_fd(const struct window_child *c);
+int child_write_fd(const struct window_child *c);
 
 /* True when the command has closed its output and not ended. No descriptor tells of its end: call child_work
  * again after CHILD_ENDS seconds. c may be NULL. */
-bool child_is_ending(const struct child *c);
+bool child_is_ending(const struct window_child *c);
 #define CHILD_ENDS 0.02 /* Seconds between two looks whether a command has ended. */
 
 /* Do whatever can be done without waiting: write, read, notice a death. Call after poll. Returns true when
  * the command has ended since the last call. */
-bool child_work(struct child *c);
+bool child_work(struct window_child *c);
 
 /* Take the next whole line out (without its newline); NULL when there is none. The text is owned by
  * c and lives until the next call. */
-const char *child_line(struct child *c);
+const char *child_line(struct window_child *c);
 
 /* Whether the command is running; and, from its end until its next start, how it ended ("ended with status
  * 127", "ended: Killed (signal 9)"), otherwise "". */
-bool child_is_running(const struct child *c);
-const char *child_end(const struct child *c);
+bool child_is_running(const struct window_child *c);
+const char *child_end(const struct window_child *c);
 
 /* The event loop of a window with a command beside it and frames that go out: events, answers and
  * whatever else is waited for, in turn:
@@ -297,9 +297,9 @@ const char *child_end(const struct child *c);
  *         write (outlet_work), paint what is dirty
  *         loop_wait
  *     } */
-struct loop {
+struct window_loop {
     struct window *window;
-    struct child *child; /* NULL: no command */
+    struct window_child *child; /* NULL: no command */
     struct outlet out;
     double scale; /* of the window's parts */
     bool dirty;   /* the window must be painted */
@@ -308,15 +308,15 @@ struct loop {
 
 /* Connect to the display (window_show makes the window); prepare the command (NULL: none); write to `out`
  * (-1: nowhere). scale 0: as the screen has it. Returns 0 or -1; end with loop_close either way. */
-int loop_open(struct loop *l, const char *command, int out, double scale, struct err *e);
-void loop_close(struct loop *l);
+int loop_open(struct window_loop *l, const char *command, int out, double scale, struct err *e);
+void loop_close(struct window_loop *l);
 
 /* The next key or pointer event; WINDOW_NONE when there is none. Never waits. What else happens to the
  * window makes it dirty or asks to quit. */
-struct window_event loop_event(struct loop *l);
+struct window_event loop_event(struct window_loop *l);
 
 /* Wait until something happens to the window, the command or the output, until fd can be read (-1: none),
  * or until that time (clock_now; HUGE_VAL: for ever). Signals are let in, by the mask `open`, only here. */
-void loop_wait(struct loop *l, int fd, double until, const sigset_t *open);
+void loop_wait(struct window_loop *l, int fd, double until, const sigset_t *open);
 
 #endif

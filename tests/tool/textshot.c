@@ -10,7 +10,7 @@
 
 enum { MARGIN = 24, SIZE = 12, STEP = 27, STOP = 104, LINES = 100, WIDTH = 820 };
 
-static void paint_line(struct surface *s, double y, char *line)
+static void paint_line(struct window_surface *s, double y, char *line)
 {
     double x = MARGIN;
     uint32_t color = INK_TEXT;
@@ -34,7 +34,7 @@ int main(void)
     int n = 0;
     while (n < LINES && fgets(line[n], sizeof line[n], stdin))
         n++;
-    struct surface s = {WIDTH, 2 * MARGIN + n * STEP - (STEP - SIZE), NULL};
+    struct window_surface s = {WIDTH, 2 * MARGIN + n * STEP - (STEP - SIZE), NULL};
     s.pixels = malloc((size_t)s.width * (size_t)s.height * sizeof *s.pixels);
     if (n == 0 || !s.pixels)
         return 1;

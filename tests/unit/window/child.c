@@ -16,7 +16,7 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void work(struct child *c)
+static void work(struct window_child *c)
 {
     struct pollfd p[2] = {{child_read_fd(c), POLLIN, 0}, {child_write_fd(c), POLLOUT, 0}};
     poll(p, 2, 20);
@@ -24,7 +24,7 @@ static void work(struct child *c)
 }
 
 /* The next line, waited for at most ten seconds; "(none)". */
-static const char *line(struct child *c)
+static const char *line(struct window_child *c)
 {
     const char *text;
     double end = now() + 10;
@@ -33,7 +33,7 @@ static const char *line(struct child *c)
     return text ? text : "(none)";
 }
 
-static void until_dead(struct child *c)
+static void until_dead(struct window_child *c)
 {
     double end = now() + 10;
     while (child_is_running(c) && now() < end)
@@ -51,8 +51,8 @@ static struct frame make_frame(int side, int value)
 static void test_echo(void)
 {
     struct frame f = make_frame(4, 65);
-    struct child *c = child_new("head -c 27 | tr -c '[:print:]' '.'; echo; echo two; echo -n three",
-                                NULL);
+    struct window_child *c = child_new("head -c 27 | tr -c '[:print:]' '.'; echo; echo two; echo -n three",
+                                       NULL);
     CHECK(!child_is_running(c) && child_read_fd(c) == -1, "nothing runs before the first frame");
     CHECK(child_send(c, &f, NULL) == 0, "send");
     CHECK(strncmp(line(c), "P5.4 4.255.AAAA", 15) == 0, "the frame arrives");
@@ -70,7 +70,7 @@ static void test_echo(void)
 static void test_deaths(void)
 {
     struct frame f = make_frame(300, 0);
-    struct child *c = child_new("exec 2>/dev/null; no-such-program", NULL);
+    struct window_child *c = child_new("exec 2>/dev/null; no-such-program", NULL);
     child_send(c, &f, NULL);
     until_dead(c);
     CHECK(strcmp(child_end(c), "ended with status 127") == 0, "no such program: %s", child_end(c));
@@ -86,7 +86,7 @@ static void test_deaths(void)
 static void test_never_waits(void)
 {
     struct frame f = make_frame(280, 7);
-    struct child *c = child_new("sleep 100", NULL);
+    struct window_child *c = child_new("sleep 100", NULL);
     double start = now();
     for (int i = 0; i < 200; i++)
         child_send(c, &f, NULL);
@@ -101,9 +101,9 @@ static void test_never_waits(void)
 static void test_newest_wins(void)
 {
     struct frame f = make_frame(280, 0);
-    struct child *c = child_new("sleep 0.3; head -c 78415 >/dev/null; head -c 78415 | tail -c 1; "
-                                "echo; cat >/dev/null",
-                                NULL);
+    struct window_child *c = child_new("sleep 0.3; head -c 78415 >/dev/null; head -c 78415 | tail -c 1; "
+                                       "echo; cat >/dev/null",
+                                       NULL);
     for (int i = 0; i < 50; i++) {
         memset(f.gray, 'A' + i % 26, 280 * 280);
         child_send(c, &f, NULL);
@@ -120,7 +120,7 @@ static void test_newest_wins(void)
 static void test_closed_input(void)
 {
     struct frame f = make_frame(280, 0);
-    struct child *c = child_new("exec <&-; echo deaf; sleep 100", NULL);
+    struct window_child *c = child_new("exec <&-; echo deaf; sleep 100", NULL);
     child_send(c, &f, NULL);
     CHECK(strcmp(line(c), "deaf") == 0, "a command that closed its input");
     for (int i = 0; i < 10; i++)
@@ -135,7 +135,7 @@ static void test_closed_input(void)
 static void test_long_line(void)
 {
     struct frame f = make_frame(4, 0);
-    struct child *c = child_new("head -c 100000 /dev/zero | tr '\\0' x; echo; echo end", NULL);
+    struct window_child *c = child_new("head -c 100000 /dev/zero | tr '\\0' x; echo; echo end", NULL);
     child_send(c, &f, NULL);
     size_t first = strlen(line(c)), second = strlen(line(c));
     CHECK(first == CHILD_MAX_LINE - 1 && first + second == 100000, "a long line comes in pieces");
@@ -147,7 +147,7 @@ static void test_long_line(void)
 static void test_signals(void)
 {
     struct frame f = make_frame(4, 0);
-    struct child *c = child_new("kill -PIPE $$; echo survived", NULL);
+    struct window_child *c = child_new("kill -PIPE $$; echo survived", NULL);
     child_send(c, &f, NULL);
     until_dead(c);
     CHECK(strstr(child_end(c), "signal 13"), "SIGPIPE is the default in the command");

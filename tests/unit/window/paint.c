@@ -9,7 +9,7 @@
 enum { W = 120, H = 80 };
 
 static uint32_t guarded[W * H + 2];
-static struct surface s = {W, H, guarded + 1};
+static struct window_surface s = {W, H, guarded + 1};
 
 static void wipe(void)
 {
@@ -127,7 +127,7 @@ static void test_tiles(void)
     const struct frame frame = {.width = 2, .height = 2, .gray = (uint8_t *)gray};
     int width, height;
     tiles_size(1.5, 7, 3, &width, &height);
-    struct tiles t = tiles_fit(1.5, width, height);
+    struct window_tiles t = tiles_fit(1.5, width, height);
     CHECK(t.across == 7 && t.down == 3, "a window for 7 x 3 tiles fits %d x %d", t.across, t.down);
     t = tiles_fit(1.5, width - 1, height - 1);
     CHECK(t.across == 6 && t.down == 2, "one that is smaller by a pixel fits %d x %d", t.across, t.down);
@@ -139,7 +139,7 @@ static void test_tiles(void)
           tiles_at(&t, 3 + 3 * 21 + 9, 9 + 27 + 9));
     wipe();
     for (int i = 0; i < 2 * t.across * t.down; i++)
-        tiles_paint(&s, &t, i, &(struct tile){&frame, "1", "72", i == 1, i == 0});
+        tiles_paint(&s, &t, i, &(struct window_tile){&frame, "1", "72", i == 1, i == 0});
     tiles_paint_words(&s, 0.25, "head", "foot", "");
     CHECK(intact(), "tiles beyond the surface are clipped");
     CHECK(s.pixels[(9 + 9) * W + 3 + 9] == 0xffffff && count(INK_TEXT) > 0 && count(INK_EDGE) > 0,

@@ -10,13 +10,13 @@ enum { SIDE = SKETCH_SIDE, PIXELS = SIDE * SIDE };
 
 static uint8_t frame[PIXELS], other[PIXELS];
 
-static struct sketch *fresh(void)
+static struct window_sketch *fresh(void)
 {
     struct err e = ERR_NONE;
     return sketch_new(28, &e);
 }
 
-static void line(struct sketch *s, double x0, double y0, double x1, double y1, int steps)
+static void line(struct window_sketch *s, double x0, double y0, double x1, double y1, int steps)
 {
     sketch_down(s, x0, y0, NULL);
     for (int i = 1; i <= steps; i++)
@@ -31,7 +31,7 @@ static int at(double x, double y)
 
 static void test_one_fast_move_has_no_gap(void)
 {
-    struct sketch *s = fresh();
+    struct window_sketch *s = fresh();
     line(s, 20, 20, 260, 250, 1);
     sketch_frame(s, frame);
     int gaps = 0;
@@ -43,7 +43,7 @@ static void test_one_fast_move_has_no_gap(void)
 
 static void test_dot(void)
 {
-    struct sketch *s = fresh();
+    struct window_sketch *s = fresh();
     sketch_down(s, 140, 140, NULL);
     sketch_up(s);
     sketch_frame(s, frame);
@@ -59,7 +59,7 @@ static void test_dot(void)
 
 static void test_edges_are_smooth(void)
 {
-    struct sketch *s = fresh();
+    struct window_sketch *s = fresh();
     line(s, 30, 60, 250, 110, 5);
     sketch_frame(s, frame);
     int between = 0;
@@ -76,7 +76,7 @@ static void test_edges_are_smooth(void)
 
 static void test_corner_of_a_curve(void)
 {
-    struct sketch *s = fresh();
+    struct window_sketch *s = fresh();
     sketch_down(s, 240, 140, NULL);
     for (int i = 1; i <= 12; i++) /* a circle in twelve points, as a quick hand gives them */
         sketch_move(s, 140 + 100 * cos(i * acos(-1) / 6), 140 + 100 * sin(i * acos(-1) / 6), NULL);
@@ -95,7 +95,7 @@ static void test_corner_of_a_curve(void)
 
 static void test_undo(void)
 {
-    struct sketch *s = fresh();
+    struct window_sketch *s = fresh();
     line(s, 20, 20, 200, 60, 4);
     sketch_frame(s, other);
     line(s, 200, 60, 60, 250, 9);
@@ -117,7 +117,7 @@ static void test_undo(void)
 
 static void test_undo_of_many(void)
 {
-    struct sketch *s = fresh(), *t = fresh();
+    struct window_sketch *s = fresh(), *t = fresh();
     srand(1);
     for (int i = 0; i < 300; i++) {
         double a = rand() % SIDE, b = rand() % SIDE, c = rand() % 40, d = rand() % 40;
@@ -140,7 +140,7 @@ static void test_undo_of_many(void)
 
 static void test_outside(void)
 {
-    struct sketch *s = fresh();
+    struct window_sketch *s = fresh();
     sketch_move(s, 100, 100, NULL);
     CHECK(sketch_strokes(s) == 0, "a move without the pen down draws nothing");
     line(s, 100, 100, 1e6, -1e6, 1);
