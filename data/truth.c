@@ -4,10 +4,9 @@
  * whose label is plain. A frame is the digit whose box is nearly its own; part of a digit, a sign or what
  * the scene calls none is none. So the reader learns from digits as they are found and cut, and to refuse what is
  * none. */
-#include "stream/stream.h"
+#include "each.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,8 +56,9 @@ static bool is_bare(const struct frame *f)
 }
 
 /* Returns -1 when it cannot be written. */
-static int tell(struct frame *f, struct err *e)
+static int tell(struct frame *f, long number, struct err *e)
 {
+    (void)number;
     static char boxes[FRAME_MAX_HEADER];
     char place[64], label[2] = "";
     double box[4];
@@ -75,21 +75,5 @@ static int tell(struct frame *f, struct err *e)
 
 int main(int argc, char **argv)
 {
-    struct err e = ERR_NONE;
-    struct frame f = {0};
-    if (argc > 2) {
-        fputs("usage: truth [frames]\n", stderr);
-        return 2;
-    }
-    struct frame_reader *reader = frame_open(argv[1], &e);
-    int got = reader ? 1 : -1;
-    while (got > 0 && (got = frame_read(reader, &f, &e)) > 0)
-        if (tell(&f, &e))
-            got = -1;
-    char text[640];
-    if (got < 0)
-        fprintf(stderr, "truth: %s\n", err_text(&e, text, sizeof text));
-    frame_free(&f);
-    frame_close(reader);
-    return got < 0;
+    return each_frame(argc, argv, "truth", tell);
 }
