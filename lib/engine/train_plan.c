@@ -246,73 +246,64 @@ static void place_values(struct trainer *t)
     t->tile = take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
 }
 
-/* n zeroed things of that size; *ok becomes false when memory is short. */
-static void *things(struct trainer *t, long n, size_t size, bool *ok)
+/* n zeroed floats; NULL when memory is short, as of all that is taken after that (pages_short). */
+static float *floats(struct trainer *t, long n)
 {
-    void *p = pages_take(t->pages, (size_t)n, size);
-    *ok = *ok && p;
-    return p;
-}
-
-static float *floats(struct trainer *t, long n, bool *ok)
-{
-    return things(t, n, sizeof(float), ok);
+    return pages_take(t->pages, (size_t)n, sizeof(float));
 }
 
 static int alloc_memory(struct trainer *t, struct err *e)
 {
-    bool ok = true;
     long images = t->o.batch;
     float **params[] = {&t->w, &t->g, &t->m, t->o.optimizer == OPT_ADAMW ? &t->v : NULL,
                         t->o.ema > 0 ? &t->average : NULL};
     for (size_t i = 0; i < sizeof params / sizeof *params; i++)
         if (params[i])
-            *params[i] = floats(t, t->params, &ok);
+            *params[i] = floats(t, t->params);
     float **stats[] = {&t->running_mean, &t->running_var, &t->average_mean, &t->average_var,
                        &t->mean, &t->inverse, &t->a, &t->b, &t->c};
     for (size_t i = 0; i < sizeof stats / sizeof *stats; i++)
-        *stats[i] = floats(t, t->stats, &ok);
-    t->shard_grad = floats(t, TRAIN_SHARDS * t->sharded, &ok);
-    t->back = floats(t, t->back_size, &ok);
-    t->transformed = floats(t, t->transformed_size, &ok);
-    t->image_sum = floats(t, images * t->stats, &ok);
-    t->image_dot = floats(t, images * t->stats, &ok);
-    t->memory = floats(t, t->memory_size, &ok);
-    t->exchange = floats(t, t->exchange_size, &ok);
+        *stats[i] = floats(t, t->stats);
+    t->shard_grad = floats(t, TRAIN_SHARDS * t->sharded);
+    t->back = floats(t, t->back_size);
+    t->transformed = floats(t, t->transformed_size);
+    t->image_sum = floats(t, images * t->stats);
+    t->image_dot = floats(t, images * t->stats);
+    t->memory = floats(t, t->memory_size);
+    t->exchange = floats(t, t->exchange_size);
     for (int i = 0; i < t->segments; i++)
         t->chunks += (t->segment[i].count + UPDATE_CHUNK - 1) / UPDATE_CHUNK;
     if (t->o.clip > 0)
-        t->square = things(t, t->chunks, sizeof *t->square, &ok);
-    t->map_loss = things(t, images, sizeof *t->map_loss, &ok);
-    t->map_boxes = things(t, images, sizeof *t->map_boxes, &ok);
-    t->marks = floats(t, images * t->map.rows * t->map.columns, &ok);
-    t->logit_at = things(t, t->classes, sizeof *t->logit_at, &ok);
-    t->shard_sum = things(t, 2 * TRAIN_SHARDS * t->stats, sizeof *t->shard_sum, &ok);
-    t->stats_sum = things(t, t->stats, sizeof *t->stats_sum, &ok);
-    t->stats_square = things(t, t->stats, sizeof *t->stats_square, &ok);
-    t->weights16 = things(t, t->weights16_size, sizeof *t->weights16, &ok);
-    t->memory16 = things(t, t->memory16_size, sizeof *t->memory16, &ok);
+        t->square = pages_take(t->pages, (size_t)t->chunks, sizeof *t->square);
+    t->map_loss = pages_take(t->pages, (size_t)images, sizeof *t->map_loss);
+    t->map_boxes = pages_take(t->pages, (size_t)images, sizeof *t->map_boxes);
+    t->marks = floats(t, images * t->map.rows * t->map.columns);
+    t->logit_at = pages_take(t->pages, (size_t)t->classes, sizeof *t->logit_at);
+    t->shard_sum = pages_take(t->pages, (size_t)(2 * TRAIN_SHARDS * t->stats), sizeof *t->shard_sum);
+    t->stats_sum = pages_take(t->pages, (size_t)t->stats, sizeof *t->stats_sum);
+    t->stats_square = pages_take(t->pages, (size_t)t->stats, sizeof *t->stats_square);
+    t->weights16 = pages_take(t->pages, (size_t)t->weights16_size, sizeof *t->weights16);
+    t->memory16 = pages_take(t->pages, (size_t)t->memory16_size, sizeof *t->memory16);
     int threads = threads_count(t->threads);
-    t->scratch = things(t, threads, sizeof *t->scratch, &ok);
-    t->scratch16 = things(t, threads, sizeof *t->scratch16, &ok);
-    for (int i = 0; ok && i < threads; i++) {
-        t->scratch[i] = floats(t, t->scratch_size, &ok);
-        t->scratch16[i] = things(t, t->scratch16_size, sizeof *t->scratch16[i], &ok);
+    t->scratch = pages_take(t->pages, (size_t)threads, sizeof *t->scratch);
+    t->scratch16 = pages_take(t->pages, (size_t)threads, sizeof *t->scratch16);
+    for (int i = 0; i < threads && !pages_short(t->pages); i++) {
+        t->scratch[i] = floats(t, t->scratch_size);
+        t->scratch16[i] = pages_take(t->pages, (size_t)t->scratch16_size, sizeof *t->scratch16[i]);
     }
-    return ok ? 0 : err_set(e, "out of memory");
+    return pages_short(t->pages) ? err_set(e, "out of memory") : 0;
 }
 
 int train_plan(struct trainer *t, struct err *e)
 {
     long n = t->net->layers;
-    bool ok = true;
     struct program *g = &t->program;
     *g = (struct program){.net = t->net, .training = true, .images = t->o.batch, .group = WINOGRAD_TILES,
                           .pages = t->pages, .e = e};
-    t->segment = things(t, 6 * n, sizeof *t->segment, &ok);
-    t->instruction = things(t, 12 * n + 12, sizeof *t->instruction, &ok);
-    t->phase = things(t, 12 * n + 12, sizeof *t->phase, &ok);
-    if (!ok)
+    t->segment = pages_take(t->pages, (size_t)(6 * n), sizeof *t->segment);
+    t->instruction = pages_take(t->pages, (size_t)(12 * n + 12), sizeof *t->instruction);
+    t->phase = pages_take(t->pages, (size_t)(12 * n + 12), sizeof *t->phase);
+    if (pages_short(t->pages))
         return err_set(e, "out of memory");
     if (program_make(g) || plan_output(t, e) || plan_params(t, e))
         return -1;
