@@ -47,7 +47,7 @@ int op_inputs(enum op op)
 
 /* ---- Memory ---- */
 
-static void free_params(struct layer *l)
+void net_free_params(struct layer *l)
 {
     float **owned[] = {&l->weight, &l->bias, &l->step, &l->scale, &l->shift, &l->mean, &l->var};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
@@ -61,7 +61,7 @@ void net_free(struct net *net)
     if (!net)
         return;
     for (int i = 0; i < net->layers; i++)
-        free_params(&net->layer[i]);
+        net_free_params(&net->layer[i]);
     for (int i = 0; i < net->metas; i++) {
         free(net->meta[i].key);
         free(net->meta[i].value);
@@ -158,7 +158,7 @@ int net_set_labels(struct net *net, int labels, struct err *e)
     for (int i = 0; i < net->layers; i++)
         with_bias[i] = net->layer[i].bias;
     for (int i = net->open; i < net->layers; i++)
-        free_params(&net->layer[i]);
+        net_free_params(&net->layer[i]);
     net->layer[net->open].out.c = labels;
     return net_infer_shapes(net, e) || net_alloc_params(net, with_bias, e) ? -1 : 0;
 }

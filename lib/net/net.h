@@ -139,6 +139,7 @@ int net_set_labels(struct net *net, int labels, struct err *e);
 struct net *net_load(const char *name, struct err *e);
 
 void net_free(struct net *net);
+void net_free_params(struct layer *l); /* the arrays that a layer owns, which it has no more then */
 
 /* A copy that shares nothing. NULL when memory is short. */
 struct net *net_copy(const struct net *net, struct err *e);

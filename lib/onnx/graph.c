@@ -477,7 +477,7 @@ int import_output_layer(struct import *m, const struct value *y)
     if (last < 0)
         return -1;
     for (int i = last + 1; i < net->layers; i++)
-        import_free_layer(&net->layer[i]);
+        net_free_params(&net->layer[i]);
     net->layers = last + 1;
     return 0;
 }

@@ -268,9 +268,6 @@ int import_nodes(struct import *m);
 int import_output_layer(struct import *m, const struct value *y);
 int import_tidy(struct import *m);
 
-/* Free the arrays that a layer owns. */
-void import_free_layer(struct layer *l);
-
 /* ---- Positions in layers (view.c) ---- */
 
 /* 0, 1, 2 ...: labels of the places of a tensor of these dims, or the positions of a value in the order C H W. */

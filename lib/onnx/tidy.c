@@ -7,14 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void import_free_layer(struct layer *l)
-{
-    float *owned[] = {l->weight, l->bias, l->step, l->scale, l->shift, l->mean, l->var};
-    for (size_t j = 0; j < sizeof owned / sizeof *owned; j++)
-        free(owned[j]);
-    l->weight = l->bias = l->step = l->scale = l->shift = l->mean = l->var = NULL;
-}
-
 /* Count for each layer the layers that read it, among those that the output depends on. */
 static void count_readers(const struct net *net, int *readers)
 {
@@ -39,7 +31,7 @@ static int fold_affine(struct import *m, int i)
         if (l->step)
             l->step[k] *= affine->scale[k];
     }
-    import_free_layer(affine);
+    net_free_params(affine);
     affine->op = OP_DROPOUT; /* the identity, dropped below */
     return 0;
 }
@@ -121,7 +113,7 @@ int import_tidy(struct import *m)
             net->layer[i] = (struct layer){0};
             net->layer[kept++] = l;
         } else {
-            import_free_layer(&net->layer[i]);
+            net_free_params(&net->layer[i]);
         }
     }
     net->layers = kept;
