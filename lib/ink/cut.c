@@ -455,13 +455,14 @@ static int full_ink(const struct cutter *c)
 static int draw(struct cutter *c, const struct source *s, struct box *box, uint8_t *pixels)
 {
     int full = full_ink(c), low = full / 8, n = c->w * c->h;
+    uint8_t level[256]; /* of a contrast */
+    for (int i = 0; i < 256; i++)
+        level[i] = (uint8_t)max_int(0, min_int((i - low) * 255 / max_int(full - low, 1), 255));
     for (int i = 0; i < n; i++)
         c->paper[i] = c->mask[i] == KEPT;
     dilate(c->paper, c->gray, c->w, c->h, 1);
-    for (int i = 0; i < n; i++) {
-        int v = (c->ink[i] - low) * 255 / max_int(full - low, 1);
-        c->gray[i] = (uint8_t)(c->paper[i] ? max_int(0, min_int(v, 255)) : 0);
-    }
+    for (int i = 0; i < n; i++)
+        c->gray[i] = c->paper[i] ? level[c->ink[i]] : 0;
     struct box ink = box_of(c->gray, c->w, c->h, MIN_INK);
     for (int y = ink.y0; y < ink.y1; y++)
         memcpy(c->paper + (y - ink.y0) * box_width(ink), c->gray + y * c->w + ink.x0, (size_t)box_width(ink));

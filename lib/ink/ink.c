@@ -43,6 +43,7 @@ struct ink {
     struct search *search;
     struct cutter *cutter;
     struct upright *upright; /* or NULL */
+    struct ink *look; /* for a look at the page turned: search and cutter are shared with it */
     struct candidate *found; /* what was cut is left of them */
     int founds, seen, signs; /* signs: cut without having been found */
     struct candidate *shown; /* [showns] as they were found */
@@ -54,13 +55,24 @@ struct ink {
     size_t found_room, shown_room, box_room, cut_room, glyph_room, digit_room;
 };
 
+static int make_look(struct ink *k, const struct turner *turner, struct err *e)
+{
+    k->upright = upright_new(turner, e);
+    k->look = k->upright ? calloc(1, sizeof *k->look) : NULL;
+    if (!k->look)
+        return k->upright ? err_set(e, "out of memory") : -1;
+    k->look->search = k->search;
+    k->look->cutter = k->cutter;
+    return 0;
+}
+
 struct ink *ink_new(const struct ink_finder *finder, struct err *e)
 {
     struct ink *k = calloc(1, sizeof *k);
     if (!k)
         err_set(e, "out of memory");
     else if ((k->search = search_new(finder, e)) && (k->cutter = cutter_new(e)) &&
-             (!ink_finder_turner(finder) || (k->upright = upright_new(ink_finder_turner(finder), e))))
+             (!ink_finder_turner(finder) || !make_look(k, ink_finder_turner(finder), e)))
         return k;
     ink_free(k);
     return NULL;
@@ -70,6 +82,11 @@ void ink_free(struct ink *k)
 {
     if (!k)
         return;
+    if (k->look) {
+        k->look->search = NULL;
+        k->look->cutter = NULL;
+    }
+    ink_free(k->look);
     search_free(k->search);
     cutter_free(k->cutter);
     upright_free(k->upright);
@@ -364,14 +381,14 @@ static int find_upright(struct ink *k, struct source *page, struct err *e)
         int turns = upright_guess(&lies, tried);
         tried |= 1u << turns;
         *page = as_it_lies;
-        if (upright_turn(k->upright, turns, page, e) || find_ink(k, page, MAX_LOOK_SIDE, true, e))
+        if (upright_turn(k->upright, turns, page, e) || find_ink(k->look, page, MAX_LOOK_SIDE, true, e))
             return -1;
-        struct evidence turned = upright_ask(k->upright, k->found, k->founds, k->cut);
+        struct evidence turned = upright_ask(k->upright, k->look->found, k->look->founds, k->look->cut);
         if (upright_is_plain(&turned, fmaxf(upright_margin(&lies), MIN_EVIDENCE)))
             return find_ink(k, page, MAX_PAGE_SIDE, true, e) ? -1 : turns;
     }
     *page = as_it_lies;
-    return find_ink(k, page, MAX_PAGE_SIDE, true, e);
+    return 0;
 }
 
 static int find_digits(struct ink *k, const struct source *s, bool many, struct err *e)

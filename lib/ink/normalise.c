@@ -63,20 +63,45 @@ float stroke_width(const uint8_t *gray, int w, int h)
 
 /* ---- Drawing ---- */
 
-/* The integral of n samples, whose running sums are sum[n + 1], up to a place between them. */
-static float integral(const float *sum, int n, float to)
+/* Up to where a line of samples is summed: `at` of them and a part of the next. */
+struct place {
+    int at;
+    float part;
+};
+
+/* What the samples of a scaled line are means of: from..to of the line, each `width` long. */
+struct scaled {
+    struct place from[CANVAS], to[CANVAS];
+    float width;
+};
+
+static struct place place_of(float to, int n)
 {
     to = fmaxf(0, fminf(to, (float)n));
-    int k = min_int((int)to, n - 1);
-    return sum[k] + (to - (float)k) * (sum[k + 1] - sum[k]);
+    int at = min_int((int)to, n - 1);
+    return (struct place){at, to - (float)at};
 }
 
-/* Sample i of such a line scaled by `scale`: the mean of what it stands for, or between two when the line gets
- * longer. */
-static float sample(const float *sum, int n, float scale, int i)
+/* Scale a line of n samples to one of `count`, each between two of the former when the line gets longer. */
+static void scale_line(struct scaled *s, int n, float scale, int count)
 {
-    float middle = ((float)i + 0.5f) / scale, width = fmaxf(1, 1 / scale);
-    return (integral(sum, n, middle + width / 2) - integral(sum, n, middle - width / 2)) / width;
+    s->width = fmaxf(1, 1 / scale);
+    for (int i = 0; i < count; i++) {
+        float middle = ((float)i + 0.5f) / scale;
+        s->from[i] = place_of(middle - s->width / 2, n);
+        s->to[i] = place_of(middle + s->width / 2, n);
+    }
+}
+
+/* The integral of samples, whose running sums these are, up to a place. */
+static float integral(const float *sum, struct place to)
+{
+    return sum[to.at] + to.part * (sum[to.at + 1] - sum[to.at]);
+}
+
+static float sample(const float *sum, const struct scaled *s, int i)
+{
+    return (integral(sum, s->to[i]) - integral(sum, s->from[i])) / s->width;
 }
 
 /* Draw the cut [h][w], scaled, into the middle of the canvas. */
@@ -85,18 +110,21 @@ static void draw(struct easel *e, const uint8_t *cut, int w, int h, float scale)
     float sum[EASEL_CUT + 1] = {0};
     int tw = min_int((int)ceilf((float)w * scale), CANVAS), th = min_int((int)ceilf((float)h * scale), CANVAS);
     uint8_t *out = e->canvas + (CANVAS - th) / 2 * CANVAS + (CANVAS - tw) / 2;
+    struct scaled line;
     memset(e->canvas, 0, sizeof e->canvas);
+    scale_line(&line, w, scale, tw);
     for (int y = 0; y < h; y++) {
         for (int x = 0; x < w; x++)
             sum[x + 1] = sum[x] + cut[y * w + x];
         for (int x = 0; x < tw; x++)
-            e->row[y][x] = sample(sum, w, scale, x);
+            e->row[y][x] = sample(sum, &line, x);
     }
+    scale_line(&line, h, scale, th);
     for (int x = 0; x < tw; x++) {
         for (int y = 0; y < h; y++)
             sum[y + 1] = sum[y] + e->row[y][x];
         for (int y = 0; y < th; y++)
-            out[y * CANVAS + x] = (uint8_t)fmaxf(0, fminf(255, sample(sum, h, scale, y) + 0.5f));
+            out[y * CANVAS + x] = (uint8_t)fmaxf(0, fminf(255, sample(sum, &line, y) + 0.5f));
     }
 }
 

@@ -16,30 +16,48 @@
  * digits are too small for the network. */
 #define MIN_FIRST_SIDE 48
 
-static uint8_t mean(const uint8_t *p, long stride, int w, int h)
+/* So many columns are summed at once. */
+enum { STRIP = 840 };
+
+/* The means of `rows` rows of w pixels, k by k, at the right of fewer. Columns are summed first, many at once. k is
+ * at most 128, so that sums of columns have 16 bits and single precision divides exactly. */
+static void reduce_rows(const uint8_t *p, long stride, int w, int rows, int k, uint8_t *out)
 {
-    int sum = 0, count = w * h;
-    for (int y = 0; y < h; y++, p += stride)
-        for (int x = 0; x < w; x++)
-            sum += p[x];
-    return (uint8_t)((sum + count / 2) / count);
+    uint16_t sum[STRIP];
+    for (int n; w > 0; w -= n, p += n) {
+        n = min_int(w, STRIP / k * k);
+        for (int x = 0; x < n; x++)
+            sum[x] = p[x];
+        for (int y = 1; y < rows; y++)
+            for (int x = 0; x < n; x++)
+                sum[x] = (uint16_t)(sum[x] + p[y * stride + x]);
+        for (int x = 0; x < n; x += k) {
+            int all = 0, count = min_int(k, n - x) * rows;
+            for (int i = 0; i < k && x + i < n; i++)
+                all += sum[x + i];
+            *out++ = (uint8_t)((float)(all + count / 2) / (float)count);
+        }
+    }
+}
+
+/* The same of two whole rows, two by two. */
+static void halve(const uint8_t *row, const uint8_t *below, int means, uint8_t *out)
+{
+    for (int i = 0; i < means; i++)
+        out[i] = (uint8_t)((row[2 * i] + row[2 * i + 1] + below[2 * i] + below[2 * i + 1] + 2) / 4);
 }
 
 void reduce(const struct source *s, struct box part, int k, uint8_t *out)
 {
     int w = box_width(part);
-    for (int y = part.y0; y < part.y1; y += k) {
-        const uint8_t *row = s->gray + y * s->stride + part.x0, *below = row + s->stride;
-        int rows = min_int(k, part.y1 - y), x = 0;
-        if (k == 1) {
-            memcpy(out, row, (size_t)w);
-            out += w;
-            continue;
-        }
-        for (; k == 2 && rows == 2 && x + 2 <= w; x += 2)
-            *out++ = (uint8_t)((row[x] + row[x + 1] + below[x] + below[x + 1] + 2) / 4);
-        for (; x < w; x += k)
-            *out++ = mean(row + x, s->stride, min_int(k, w - x), rows);
+    for (int y = part.y0; y < part.y1; y += k, out += (w + k - 1) / k) {
+        const uint8_t *row = s->gray + y * s->stride + part.x0;
+        int rows = min_int(k, part.y1 - y), whole = k == 2 && rows == 2 ? w / 2 : 0;
+        halve(row, row + s->stride, whole, out);
+        if (k == 1)
+            memmove(out, row, (size_t)w);
+        else
+            reduce_rows(row + 2 * whole, s->stride, w - 2 * whole, rows, k, out + whole);
     }
 }
 

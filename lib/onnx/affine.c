@@ -152,9 +152,10 @@ int add_pair(struct import *m, enum op op, int a, int b)
 
 static bool same_positions(const struct tensor *a, const struct tensor *b)
 {
+    bool natural = !a->data && !a->floats && !b->data && !b->floats;
     if (a->count != b->count)
         return false;
-    for (long i = 0; i < a->count; i++)
+    for (long i = 0; i < a->count && !natural; i++)
         if (tensor_at(a, i) != tensor_at(b, i))
             return false;
     return true;
