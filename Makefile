@@ -171,17 +171,25 @@ $(B)/flags: FORCE
 MNIST = data/train-images-idx3-ubyte data/train-labels-idx1-ubyte
 $(MNIST) &:
 	scripts/fetch-mnist data
-models/%.onnx: models/%.net models/%.opt $(MNIST) all $(DRAW) FORCE
-	PATH="$(abspath $(B)):$(abspath $(B)/tool):$$PATH"; \
-		$(or $(wildcard models/$*.data),mnist2pgm $(MNIST)) | \
+MODEL_PATH = PATH="$(abspath $(B)):$(abspath $(B)/tool):$$PATH"
+define TRAIN
+	$(MODEL_PATH); $(or $(wildcard models/$*.data),mnist2pgm $(MNIST)) | \
 		cnn-train $$(cat models/$*.opt) -n models/$*.net -o $@ >$(B)/$*.tsv
 	mv $(B)/$*.tsv models/
+endef
+models/%.onnx: models/%.net models/%.opt $(MNIST) all $(DRAW) FORCE
+	$(TRAIN)
 
 # make models/NAME-int8.onnx makes of models/NAME.onnx, as it is, one in 8 bits.
 models/%-int8.onnx: $(MNIST) all $(DRAW) FORCE
-	PATH="$(abspath $(B)):$(abspath $(B)/tool):$$PATH"; \
-		$(if $(wildcard models/$*.data),models/$*.data 4000,mnist2pgm $(MNIST)) | \
+	$(MODEL_PATH); $(if $(wildcard models/$*.data),models/$*.data 4000,mnist2pgm $(MNIST)) | \
 		cnn-train -q -v $(if $(wildcard models/$*.data),1000,5000) -i models/$*.onnx -o $@
+
+# The finder is one in 8 bits. make models/find-float.onnx trains it, make models/find.onnx takes it as it is.
+models/%-float.onnx: models/%.net models/%.opt $(MNIST) all $(DRAW) FORCE
+	$(TRAIN)
+models/find.onnx: $(MNIST) all $(DRAW) FORCE
+	$(MODEL_PATH); models/find.data 4000 | cnn-train -q -v 1000 -i models/find-float.onnx -o $@
 
 test: all unit
 	B=$(B) tests/run

@@ -23,7 +23,7 @@
 /* The network tells a box's width and height as the logarithms of their ratios to this, in pixels. */
 #define UNIT 24
 /* Each level is continued on all sides by so many pixels: a digit cut off there is still centred on the map. */
-#define MARGIN 8
+#define MARGIN 4
 /* A box whose longer side is below this, in pixels, is noise of its level; */
 #define MIN_SIZE 8
 /* and one above this is seen better on the next level, where a part of a large digit is not taken for a small one; */
@@ -35,7 +35,7 @@
 #define MIN_ENOUGH 20
 #define MIN_PLAIN 0.5f
 /* No tile is wider or higher than this, in pixels, which bounds the memory of the network's maps. */
-#define MAX_TILE 512
+#define MAX_TILE 768
 /* A box is left to the reader when digits in it are at least so probable, times its score: it refuses what is
  * none. */
 #define MIN_DIGIT 0.16f
