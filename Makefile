@@ -145,7 +145,8 @@ $(FUZZ): $(B)/%: tests/%.c $(B)/libinkpipe.a
 # The same with a main of our own, which lets memory run out.
 $(CORPUS): $(B)/corpus/%: tests/fuzz/%.c tests/corpus.c $(B)/libinkpipe.a
 	@mkdir -p $(@D)
-	$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup $(LIBS_base)
+	$(LINK) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup $(LIBS_$(*F)) $(LIBS_base)
+$(B)/fuzz/inkpipe-read $(B)/corpus/inkpipe-read: $(B)/cmd/tool.o
 
 # Programs whose kernels are of the level that LEVEL names in the environment (tests/golden).
 $(LEVEL): $(B)/level/%: $(B)/cmd/%.o $(B)/cmd/tool.o $(B)/lib/engine/ranks/alone.o tests/level.c $(B)/libinkpipe.a
