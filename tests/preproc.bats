@@ -134,14 +134,13 @@ difference() {
     cd "$BATS_TEST_TMPDIR"
     part=$(printf 'é%.0s' $(seq 120))
     folder=$part/$part/$part/$part/$part
+    source=$folder/$(printf 'é%.0s' $(seq 81)).pgm
     mkdir -p "$folder"
-    digits -r 0:1 | pnmtopnm >"$folder/abc.pgm" # which drops the facts
-    for source in "$folder/abc.pgm" "./$folder/abc.pgm"; do
-        encoded=$(camgrab -l "$folder" | sed "s,^,${source%%[!./]*},")
-        [ "$(preproc "$source" | cnn-predict | cut -f 3)" = "$encoded" ]
-        [ "$(camgrab "$source" | preproc | cnn-predict | cut -f 3)" = "$encoded" ]
-    done
-    [ "${#encoded}" -gt 3600 ]
+    digits -r 0:1 | pnmtopnm >"$source" # which drops the facts
+    encoded=$(camgrab -l "$folder")
+    [ "${#encoded}" -eq 4095 ]
+    [ "$(preproc "$source" | cnn-predict | cut -f 3)" = "$encoded" ]
+    [ "$(camgrab "$source" | preproc | cnn-predict | cut -f 3)" = "$encoded" ]
 }
 
 @test "an answer comes while the pipe stays open" {

@@ -69,14 +69,14 @@ void answer_decide(struct answer *a, char (*label)[LABEL_SIZE], int n, int rejec
 
 void answer_set_source(struct answer *a, const char *source)
 {
-    char *to = a->source, *last = a->source + sizeof a->source - sizeof "%XX";
-    for (; *source && to <= last; source++) {
-        if (*source > ' ' && *source <= '~')
-            *to++ = *source;
-        else
-            to += sprintf(to, "%%%02X", (unsigned char)*source);
+    size_t n = 0;
+    for (; *source; source++) {
+        bool plain = *source > ' ' && *source <= '~';
+        if (n + (plain ? 1 : strlen("%XX")) >= sizeof a->source)
+            break;
+        n += (size_t)sprintf(a->source + n, plain ? "%c" : "%%%02X", (unsigned char)*source);
     }
-    *to = '\0';
+    a->source[n] = '\0';
     if (!a->source[0])
         strcpy(a->source, "-");
 }
