@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <math.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "answer/answer.h"
@@ -34,10 +35,28 @@ static void take_closed(void)
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+/* Open a pipe or terminal anew where the system lets us: whether it waits is then not for others who have it to
+ * say, nor for us to say to them. */
+static void open_anew(int fd)
+{
+    char name[32];
+    struct stat st;
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fstat(fd, &st) || !(S_ISFIFO(st.st_mode) || isatty(fd)))
+        return;
+    int own = open(name, (flags & (O_ACCMODE | O_APPEND)) | O_NONBLOCK | O_NOCTTY);
+    if (own >= 0) {
+        dup2(own, fd);
+        close(own);
+    }
+}
+
 /* Whoever had a pipe before us may have left it nonblocking; we wait for what comes and goes. */
 static void make_blocking(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        open_anew(fd);
         int flags = fcntl(fd, F_GETFL);
         if (flags >= 0 && flags & O_NONBLOCK)
             fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);

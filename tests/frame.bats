@@ -331,22 +331,29 @@ passes() {
     [[ $output = *"cannot write: No space left on device" ]]
 }
 
-# nonblocking COMMAND: with pipes that are nonblocking, fed a piece every few milliseconds and read slowly.
+# nonblocking INPUT COMMAND: with narrow pipes that are nonblocking (LATER=1: once it has begun to write), fed a
+# piece every few milliseconds and read slowly.
 nonblocking() {
-    python3 -c 'import os, subprocess, sys, threading, time
-data = open(sys.argv[1], "rb").read()
+    python3 -c 'import fcntl, os, subprocess, sys, threading, time
+data, later = open(sys.argv[1], "rb").read(), "LATER" in os.environ
 (inr, inw), (outr, outw) = os.pipe(), os.pipe()
-os.set_blocking(inr, False)
-os.set_blocking(outw, False)
+fcntl.fcntl(outw, 1031, 4096) # F_SETPIPE_SZ
+def spoil():
+    os.set_blocking(inr, False)
+    os.set_blocking(outw, False)
+later or spoil()
 program = subprocess.Popen(sys.argv[2:], stdin=inr, stdout=outw)
-os.close(inr)
-os.close(outw)
 def feed():
     for i in range(0, len(data), 20000):
         time.sleep(.01)
         os.write(inw, data[i:i + 20000])
     os.close(inw)
 threading.Thread(target=feed, daemon=True).start()
+if later:
+    sys.stdout.buffer.write(os.read(outr, 4096))
+    spoil()
+os.close(inr)
+os.close(outw)
 while piece := os.read(outr, 4096):
     sys.stdout.buffer.write(piece)
     time.sleep(.0005)
@@ -364,4 +371,14 @@ sys.exit(program.wait())' "$@"
     done
     nonblocking images mnist2pgm - >out
     mnist2pgm - <images | cmp - out
+}
+
+@test "descriptors that another program makes nonblocking meanwhile are waited for" {
+    cd "$BATS_TEST_TMPDIR"
+    mnist2pgm -r 0:100 "$DATA/digits-images.gz" >in.pgm
+    for program in preproc 'cnn-predict -k 10 -o json' 'camgrab -'; do
+        # shellcheck disable=SC2086
+        LATER=1 nonblocking in.pgm $program >out
+        $program <in.pgm | cmp - out
+    done
 }
