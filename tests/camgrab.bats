@@ -714,7 +714,8 @@ END
     [ "$(facts source <out)" = "http://$host/a.jpg" ]
     long=$(printf 'cr3t%.0s' {1..300})
     for url in "http://somebody:se.cr3t@$host/none.jpg" "http://$host/none.jpg?pwd=se.cr3t" \
-        "http://somebody:$long@$host/none.jpg" "http://$host/none.jpg?pwd=$long" 'rtsp://somebody:se.cr3t@127.0.0.1:1/x' 'http://somebody:se@cr3t@nowhere.invalid/'; do
+        "http://somebody:$long@$host/none.jpg" "http://$host/none.jpg?pwd=$long" 'rtsp://somebody:se.cr3t@127.0.0.1:1/x' 'http://somebody:se@cr3t@nowhere.invalid/' \
+        'http://somebody:se/cr3t@nowhere.invalid/' 'http://some@body:se?cr3t@[::1]:1/' 'http://somebody:s#e cr3t@nowhere.invalid/'; do
         run ! camgrab "$url"
         [[ $output = "camgrab: ${url%%:*}://"* ]]
         [[ $output != *somebody* && $output != *cr3t* ]]

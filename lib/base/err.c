@@ -45,14 +45,30 @@ static void cut_query(char *s)
     memmove(query, query + len, strlen(query + len) + 1);
 }
 
+/* Of n bytes those up to the last @. */
+static size_t up_to_at(const char *s, size_t n)
+{
+    while (n > 0 && s[n - 1] != '@')
+        n--;
+    return n;
+}
+
+/* How many bytes of a URL, from its host on, are a user and a password. A password that was typed as it is may
+ * hold what ends a host: then what follows the colon is no port. */
+static size_t user_length(const char *s)
+{
+    size_t end = strcspn(s, "/?# \t\n"), user = up_to_at(s, end), port = user + strcspn(s + user, ":/?# \t\n") + 1;
+    if (port < end && s[user] != '[' && port + strspn(s + port, "0123456789") < end)
+        user = up_to_at(s, strcspn(s, "\n"));
+    return user;
+}
+
 void text_hide_password(char *s)
 {
     char *at = s;
     while ((at = strstr(at, "://"))) {
         at += 3;
-        size_t host = strcspn(at, "/?# \t\n"), user = host;
-        while (user > 0 && at[user - 1] != '@')
-            user--;
+        size_t user = user_length(at);
         memmove(at, at + user, strlen(at + user) + 1);
         cut_query(at);
     }
