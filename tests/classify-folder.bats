@@ -82,6 +82,7 @@ expect() {
 }
 
 @test "what is missing is said" {
+    bats_require_minimum_version 1.5.0
     run classify-folder
     [ "$status" -eq 2 ]
     run classify-folder missing
@@ -97,7 +98,12 @@ expect() {
     INKPIPE_MODEL=missing.onnx run classify-folder photos
     [ "$status" -eq 1 ]
     [[ "$output" = "inkpipe-read: missing.onnx: "* ]]
-    classify-folder -h | grep -q '^usage: classify-folder'
+    run -0 classify-folder -h
+    [[ ${lines[0]} = 'usage: classify-folder '* ]]
+    usage=${lines[0]}
+    run -2 classify-folder $'-\e'
+    [ "$output" = "classify-folder: Unknown option: ?
+$usage" ]
 }
 
 @test "temporary files have a place of their own, and nothing stays there" {
