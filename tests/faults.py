@@ -311,7 +311,7 @@ def kill():
                        stdout=f, check=True)
     began = time.monotonic()
     subprocess.run(train.command + [scratch + "/whole.onnx", data], check=True,
-                   stdout=subprocess.DEVNULL)
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     takes = time.monotonic() - began
     whole = read(scratch + "/whole.onnx")
     kills = runs = 0
