@@ -32,6 +32,9 @@
 #define MIN_COVERED 0.9f
 /* and when it rises by at most this part of that way. */
 #define MAX_SLOPE 0.2f
+/* The middle of a blot has at least this part of the square of the box's longer side: less than half of what the closing
+ * takes for paper at least. */
+#define MIN_BLOT 0.1f
 /* A pixel paler than this, of 255, is not counted to the digit's box. */
 #define MIN_INK 26
 
@@ -42,8 +45,10 @@ struct cutter {
     int x0, y0;       /* where in the picture they begin */
     struct box core;  /* the box in them */
     bool ruled;       /* lines were taken out */
+    bool blotted;     /* there was a blot in the box */
     int longer;       /* its longer side */
     uint8_t gray[PIXELS], paper[PIXELS], ink[PIXELS]; /* [h][w]; ink: contrast to the paper */
+    uint8_t picture[PIXELS]; /* [h][w] gray, which is scratch once lines are looked for */
     uint8_t mask[PIXELS];  /* [h][w] 1: ink, KEPT: the digit's */
     uint16_t list[PIXELS]; /* the pixels of a component */
     uint32_t scratch[CONTRAST_SCRATCH(SIDE)];
@@ -66,6 +71,11 @@ void cutter_free(struct cutter *c)
 bool cut_was_ruled(const struct cutter *c)
 {
     return c->ruled;
+}
+
+bool cut_was_blotted(const struct cutter *c)
+{
+    return c->blotted;
 }
 
 /* ---- The surroundings ---- */
@@ -144,6 +154,7 @@ static void compare(struct cutter *c, bool light, float closing)
     int n = c->w * c->h, reach = min_int(max_int(2, (int)lrintf(closing * (float)c->longer)), SIDE - 1);
     if (light)
         complement(c->gray, n);
+    memcpy(c->picture, c->gray, (size_t)n);
     blur(c->gray, c->w, c->h, c->paper);
     dilate(c->paper, c->mask, c->w, c->h, reach);
     complement(c->paper, n);
@@ -355,45 +366,41 @@ static bool is_nearer(struct box a, struct box b, int x, int y)
                           : from_middle(b.y0, b.y1, y) < from_middle(a.y0, a.y1, y);
 }
 
+/* A box of the picture in the surroundings. */
+static struct box in_surroundings(const struct cutter *c, struct box b)
+{
+    int k = c->reduce;
+    return (struct box){(b.x0 - c->x0) / k, (b.y0 - c->y0) / k, (b.x1 - c->x0) / k, (b.y1 - c->y0) / k};
+}
+
 /* Is the pixel nearer to the middle of another digit's box than to this one's? */
 static bool is_anothers(const struct cutter *c, const struct box *other, int n, int x, int y)
 {
-    int k = c->reduce;
-    for (int i = 0; i < n; i++) {
-        struct box b = {(other[i].x0 - c->x0) / k, (other[i].y0 - c->y0) / k, (other[i].x1 - c->x0) / k,
-                        (other[i].y1 - c->y0) / k};
-        if (is_nearer(c->core, b, x, y))
+    for (int i = 0; i < n; i++)
+        if (is_nearer(c->core, in_surroundings(c, other[i]), x, y))
             return true;
-    }
     return false;
 }
 
-/* Take the component of pixel `at` out of the mask into the list. Returns how many pixels it has. */
-static int take_component(struct cutter *c, int at)
-{
-    int n = 0;
-    c->mask[at] = 0;
-    c->list[n++] = (uint16_t)at;
-    for (int i = 0; i < n; i++) {
-        int x = c->list[i] % c->w, y = c->list[i] / c->w;
-        struct box near = box_widen(box_at(x, y, 1, 1), 1, c->w, c->h);
-        for (int j = near.y0; j < near.y1; j++)
-            for (int k = near.x0; k < near.x1; k++)
-                if (c->mask[j * c->w + k] == 1) {
-                    c->mask[j * c->w + k] = 0;
-                    c->list[n++] = (uint16_t)(j * c->w + k);
-                }
-    }
-    return n;
-}
-
 /* How many of the first n pixels in the list are in the box. */
-static int count_inside(const struct cutter *c, int n)
+static int count_inside(const struct cutter *c, struct box box, int n)
 {
     int inside = 0;
     for (int i = 0; i < n; i++)
-        inside += holds(c->core, c->list[i] % c->w, c->list[i] / c->w);
+        inside += holds(box, c->list[i] % c->w, c->list[i] / c->w);
     return inside;
+}
+
+/* Does a box that is smaller than this one hold the first n pixels of the list, too? */
+static bool is_held_closer(const struct cutter *c, const struct box *other, int others, int n)
+{
+    long area = (long)box_width(c->core) * box_height(c->core);
+    for (int i = 0; i < others; i++) {
+        struct box b = in_surroundings(c, other[i]);
+        if ((long)box_width(b) * box_height(b) < area && (float)count_inside(c, b, n) >= MIN_OWN * (float)n)
+            return true;
+    }
+    return false;
 }
 
 /* Put those of the first n pixels in the list first that are in the box and not another's. Returns how many they
@@ -423,15 +430,39 @@ static bool keep_components(struct cutter *c, const struct box *other, int other
         for (int x = c->core.x0; x < c->core.x1; x++)
             all += c->mask[y * c->w + x];
     for (int at = 0; at < c->w * c->h; at++) {
-        int n = c->mask[at] == 1 ? take_component(c, at) : 0;
-        int own = (float)count_inside(c, n) >= least * (float)n ? n : put_own_first(c, other, others, n);
-        if (own < n && (sign || (float)own < MIN_MAIN * (float)all))
+        int n = c->mask[at] == 1 ? take_region(c->mask, c->w, c->h, at, 0, true, c->list) : 0;
+        int own = (float)count_inside(c, c->core, n) >= least * (float)n ? n : put_own_first(c, other, others, n);
+        if (is_held_closer(c, other, others, n) || (own < n && (sign || (float)own < MIN_MAIN * (float)all)))
             own = 0;
         for (int i = 0; i < own; i++)
             c->mask[c->list[i]] = KEPT;
         kept |= own > 0;
     }
     return kept;
+}
+
+/* ---- Is it a digit at all ---- */
+
+/* Is there a blot in the box, as dark as the ink and so thick that the closing takes its middle for paper? */
+static bool looks_blotted(struct cutter *c)
+{
+    long gray = 0, contrast = 0;
+    int inked = 0, n = c->w * c->h;
+    for (int i = 0; i < n; i++)
+        if (c->mask[i] == KEPT) {
+            gray += c->picture[i];
+            contrast += c->ink[i];
+            inked++;
+        }
+    for (int i = 0; i < n; i++) /* nearly as dark as the ink is on average */
+        c->paper[i] = !c->mask[i] && c->picture[i] * inked < gray + contrast / 4;
+    float least = MIN_BLOT * (float)(c->longer * c->longer);
+    for (int at = 0; at < n; at++) {
+        int held = c->paper[at] ? take_region(c->paper, c->w, c->h, at, 0, false, c->list) : 0;
+        if ((float)held > least && 2 * count_inside(c, c->core, held) > held)
+            return true;
+    }
+    return false;
 }
 
 /* ---- Its frame ---- */
@@ -472,6 +503,37 @@ static int draw(struct cutter *c, const struct source *s, struct box *box, uint8
     return full;
 }
 
+/* The box of the first n pixels in the list. */
+static struct box box_of_list(const struct cutter *c, int n)
+{
+    struct box b = BOX_NONE;
+    for (int i = 0; i < n; i++)
+        b = box_join(b, box_at(c->list[i] % c->w, c->list[i] / c->w, 1, 1));
+    return b;
+}
+
+int cut_pieces(struct cutter *c, struct box *piece, int most)
+{
+    int found = 0, largest = 0, k = c->reduce;
+    for (int i = 0; i < c->w * c->h; i++)
+        c->paper[i] = c->mask[i] == KEPT;
+    for (int at = 0; at < c->w * c->h && found < most; at++) {
+        if (!c->paper[at])
+            continue;
+        int held = take_region(c->paper, c->w, c->h, at, 0, true, c->list);
+        struct box b = box_of_list(c, held);
+        piece[found] = (struct box){c->x0 + b.x0 * k, c->y0 + b.y0 * k, c->x0 + b.x1 * k, c->y0 + b.y1 * k};
+        if (held > largest) {
+            b = piece[0];
+            piece[0] = piece[found];
+            piece[found] = b;
+            largest = held;
+        }
+        found++;
+    }
+    return found;
+}
+
 int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, bool sign,
               struct box *box, uint8_t *pixels)
 {
@@ -481,5 +543,8 @@ int cut_digit(struct cutter *c, const struct source *s, bool light, const struct
     c->ruled = erase_rulings(c);
     if (c->ruled) /* ink paler than the lines is told from paper without them */
         mark(c);
-    return keep_components(c, other, n, sign) ? draw(c, s, box, pixels) : 0;
+    if (!keep_components(c, other, n, sign))
+        return 0;
+    c->blotted = !sign && looks_blotted(c);
+    return draw(c, s, box, pixels);
 }

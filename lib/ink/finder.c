@@ -43,9 +43,6 @@
  * their square. */
 #define MAX_CANDIDATES 5000
 
-/* A 1 may be a slash when that is at least this part as probable. */
-#define MIN_SLASH 0.03f
-
 enum {
     PLANS = 16,         /* sizes of tile at most whose plans are kept, */
     MAX_KEPT = 3 * MAX_TILE * MAX_TILE, /* pixels of all those tiles: more than one picture's levels take */
@@ -374,12 +371,10 @@ static bool is_peak(const float *map, int w, int h, int x, int y)
     return true;
 }
 
-/* What stands in a cell where writing is as probable as `score`, how sure that is, and whether it may be a slash
- * all the same: a digit when all digits
+/* What stands in a cell where writing is as probable as `score`, and how sure that is: a digit when all digits
  * together are probable enough, for the reader refuses what is none. logit: of the first class; those of the
  * others are `cells` apart. */
-static int class_of(const struct ink_finder *f, const float *logit, long cells, float score, float *sure,
-                    bool *slash)
+static int class_of(const struct ink_finder *f, const float *logit, long cells, float score, float *sure)
 {
     float digits = 0, signs = 0, most = logit[0], best[INK_CLASSES] = {0};
     int digit = 0, sign = INK_SIGN;
@@ -399,7 +394,6 @@ static int class_of(const struct ink_finder *f, const float *logit, long cells, 
     int class = signs > best[INK_OTHER] ? sign : INK_OTHER;
     if (digits >= signs && score * digits >= MIN_DIGIT * all)
         class = digit;
-    *slash = (class == 1 || class == INK_OTHER) && best[INK_SLASH] >= MIN_SLASH * best[class];
     *sure = best[class] / all;
     return class;
 }
@@ -414,10 +408,9 @@ static struct candidate decode(const struct search *s, struct box tile, long cel
     float cy = (float)(tile.y0 - MARGIN) + STRIDE * ((float)y + size[DY * cells]);
     float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]), sure;
     float score = 1 / (1 + expf(-s->map[CENTRE * cells + cell]));
-    bool slash;
-    int what = class_of(f, class, cells, score, &sure, &slash);
+    int what = class_of(f, class, cells, score, &sure);
     return (struct candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
-                              score, what, sure, 0, 0, slash};
+                              score, what, sure, 0, 0};
 }
 
 static int take_peaks(struct search *s, struct box tile, float least, struct err *e)

@@ -1,8 +1,9 @@
 /* What preproc does with a frame (ink.h).
  *
  * Input: gray pixels. Output: digits of 28x28 in reading order. The finder tells where writing is (finder.c),
- * suppression leaves each thing once (suppress.c), cutting makes frames of the boxes (cut.c, normalise.c), what
- * is beside them tells signs apart (sign.c), reading order gives them their places (reading.c). */
+ * suppression leaves each thing once (suppress.c), cutting makes frames of the boxes (cut.c, normalise.c) and parts
+ * what stands in one (pieces.c), what is beside them tells signs apart (sign.c), reading order gives them their places
+ * (reading.c). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +29,12 @@
 #define MIN_EVIDENCE 8.0f
 /* A sign that was overlooked has at least this part of the contrast of the digit beside it, */
 #define MIN_SIGN_CONTRAST 0.6f
-/* and as a point is at most this part of its place wide. */
-#define MAX_POINT 0.3f
 /* The ink of a frame of 28x28 that is nowhere as bright as this, of 255, is stretched. */
 #define MIN_BRIGHT 200
 
 enum {
     ASKED = 100,          /* boxes of a page at most are asked whether ink is dark or light, evenly taken */
+    MAX_PIECES = 16,      /* of a digit's ink at most are told apart */
     NEAR = 32,            /* boxes at most are taken for a digit's neighbours */
     PIXELS_PER_LINE = 300 /* of a frame's shorter side: drawn lines are one pixel wider for each so many */
 };
@@ -45,7 +45,8 @@ struct ink {
     struct upright *upright; /* or NULL */
     struct ink *look; /* for a look at the page turned: search and cutter are shared with it */
     struct candidate *found; /* what was cut is left of them */
-    int founds, seen, signs; /* signs: cut without having been found */
+    int founds, seen, more; /* more: cut without having been found */
+    int most;               /* there is room for so many */
     struct candidate *shown; /* [showns] as they were found */
     int showns;
     struct box *box;       /* [showns] of them */
@@ -149,7 +150,10 @@ static int find_candidates(struct ink *k, const struct source *s, int side, bool
 {
     struct candidate *c;
     int n = search_run(k->search, s, side, many ? MIN_SIGN_SCORE : MIN_SINGLE_SCORE, &c, e);
-    if (n < 0 || make_room(k, 2 * (size_t)n + 1, e)) /* room for a sign after each digit */
+    if (n < 0)
+        return -1;
+    k->most = 3 * n + 1; /* more is seldom found in them and between them */
+    if (make_room(k, (size_t)k->most, e))
         return -1;
     if (n > 0)
         memcpy(k->found, c, (size_t)n * sizeof *c);
@@ -200,23 +204,46 @@ static int cut_one(struct ink *k, const struct source *s, bool light, int i)
             near[n++] = k->box[j];
     struct candidate *c = &k->found[i];
     c->contrast = cut_digit(k->cutter, s, light, near, n, ink_sign(c->class) != 0, &box, k->cut[i].pixels);
+    if (c->class < INK_SIGN && (cut_was_blotted(k->cutter) || is_crossed_out(k->cut[i].pixels)))
+        c->class = INK_OTHER;
     set_ink(k, c, box);
     return c->contrast;
+}
+
+/* Cut what candidate *c is, or one of the things that it turned out to be. Returns whether there is ink. */
+static bool cut_thing(struct ink *k, const struct source *s, bool light, const struct thing *thing,
+                      struct candidate *c)
+{
+    struct box box = thing->box;
+    c->class = thing->class;
+    c->contrast = cut_digit(k->cutter, s, light, NULL, 0, ink_sign(c->class) != 0, &box, k->cut[c->id].pixels);
+    if (c->contrast)
+        set_ink(k, c, box);
+    return c->contrast > 0;
+}
+
+/* Part candidate i of n, which was cut last, where it is several things. The others' candidates come after the n. */
+static void part_one(struct ink *k, const struct source *s, bool light, int i, int n)
+{
+    struct box piece[MAX_PIECES];
+    struct thing thing[MAX_THINGS];
+    struct candidate whole = k->found[i];
+    int pieces = cut_pieces(k->cutter, piece, MAX_PIECES);
+    int things = part_pieces(piece, pieces, whole.class, thing);
+    if (!things)
+        return;
+    cut_thing(k, s, light, &thing[0], &k->found[i]);
+    for (int t = 1; t < things && n + k->more < k->most; t++) {
+        struct candidate *c = &k->found[n + k->more];
+        *c = whole;
+        c->id = k->showns + k->more;
+        k->more += cut_thing(k, s, light, &thing[t], c);
+    }
 }
 
 static float contrast_of(const struct candidate *c)
 {
     return (float)c->contrast;
-}
-
-/* Is the ink in the place, of so many signs, one that was overlooked: a point or a comma, or a pair, a colon or an
- * equals sign, of which a part was seen at most? */
-static bool is_overlooked(struct candidate *c, struct box place, int signs)
-{
-    if (c->class == INK_COLON || c->class == INK_EQUALS)
-        return true;
-    bool low = 2 * c->y >= (float)(place.y0 + place.y1);
-    return !signs && low && c->w <= MAX_POINT * (float)box_height(place);
 }
 
 /* Look for a sign in the place, where there are so many: its ink is the digits', and touches neither of them nor a
@@ -226,7 +253,7 @@ static void look_for_sign(struct ink *k, const struct source *s, bool light, str
 {
     struct box box = place;
     struct candidate *c = &k->found[k->founds];
-    *c = (struct candidate){.score = 1, .class = INK_POINT, .id = k->showns + k->signs};
+    *c = (struct candidate){.score = 1, .class = INK_POINT, .id = k->showns + k->more};
     uint8_t *pixels = k->cut[c->id].pixels;
     c->contrast = cut_digit(k->cutter, s, light, NULL, 0, true, &box, pixels);
     if (cut_was_ruled(k->cutter) || (float)c->contrast < MIN_SIGN_CONTRAST * (float)contrast || box.x0 <= place.x0 ||
@@ -234,9 +261,9 @@ static void look_for_sign(struct ink *k, const struct source *s, bool light, str
         return;
     set_ink(k, c, box);
     c->class = sign_class(k->found, k->founds + 1, k->founds, pixels);
-    if (is_overlooked(c, place, signs)) {
+    if (sign_overlooked(c, place, signs)) {
         k->founds++;
-        k->signs++;
+        k->more++;
     }
 }
 
@@ -247,28 +274,36 @@ static void look_for_signs(struct ink *k, const struct source *s, bool light)
     struct box place;
     for (int i = 0; i < n; i++) {
         int signs = k->found[i].class < INK_SIGN ? sign_place(k->found, n, i, &place) : -1;
-        if (signs >= 0)
+        if (signs >= 0 && k->showns + k->more < k->most)
             look_for_sign(k, s, light, place, signs, k->found[i].contrast);
     }
-    k->founds = suppress_same(k->found, k->founds);
+    k->founds = suppress_parts(k->found, suppress_same(k->found, k->founds));
 }
 
-/* Cut the first n candidates and leave those that have ink of their own, as dark as the others'. */
-static void cut_all(struct ink *k, const struct source *s, int n, bool signs)
+/* Cut the first n candidates and leave those that have ink of their own, as dark as the others'. many: part them and
+ * look for signs between them, too. */
+static void cut_all(struct ink *k, const struct source *s, int n, bool many)
 {
     bool light = is_light(k, s, n);
     int cut = 0, left = 0;
+    k->more = 0;
     for (int i = 0; i < n; i++)
-        if (cut_one(k, s, light, i))
+        if (!cut_one(k, s, light, i))
+            k->found[i].contrast = 0;
+        else if (many)
+            part_one(k, s, light, i, n);
+    for (int i = 0; i < n + k->more; i++)
+        if (k->found[i].contrast)
             k->found[cut++] = k->found[i];
     int usual = weighted_median(k->found, cut, contrast_of);
     for (int i = 0; i < cut; i++)
         if ((float)k->found[i].contrast > MIN_CONTRAST * (float)usual)
             k->found[left++] = k->found[i];
-    k->founds = suppress_same(k->found, left);
-    k->signs = 0;
-    if (signs)
-        look_for_signs(k, s, light);
+    k->founds = suppress_parts(k->found, suppress_same(k->found, left));
+    if (!many)
+        return;
+    k->founds = sign_drop_specks(k->found, k->founds);
+    look_for_signs(k, s, light);
 }
 
 /* ---- Their order ---- */

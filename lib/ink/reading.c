@@ -102,7 +102,7 @@ static struct line *nearest_line(struct line *lines, int n, const struct glyph *
         struct line *l = &lines[i];
         float reach = fminf(x - l->x, 4 * height), course = l->y + l->slope * reach;
         float level = level_at(g, height, slope, course), off = fabsf(level - course);
-        if ((float)g->box.x1 > l->to && x > l->to - 0.5f * height && off < least) {
+        if (x > l->to - 0.5f * height && off < least) {
             least = off;
             best = l;
             *y = level;

@@ -8,21 +8,38 @@
 #include "steps.h"
 
 /* A slash is at least so many times as high as the digits beside it, */
-#define MIN_SLASH_HEIGHT 1.1f
+#define MIN_SLASH_HEIGHT 1.05f
 /* and reaches at least this part of their height below both; or the finder is at least so sure of it. */
 #define MIN_SLASH_BELOW 0.07f
 #define MIN_SLASH_SURE 0.5f
-/* A comma reaches at least this part of their height below them. */
+/* A comma is at least so many times as high as wide, and reaches at least this part of their height below them. */
+#define MIN_COMMA 1.3f
 #define MIN_COMMA_BELOW 0.115f
+/* What is no larger than this part of their height, and no sign, is a speck. */
+#define MAX_SPECK 0.3f
 /* Points, commas and pairs are at most this part of their height high; */
 #define MAX_LOW 0.5f
 #define MAX_PAIR 0.85f
 /* a colon is at least this part, and an equals sign this. */
 #define MIN_COLON 0.35f
 #define MIN_EQUALS 0.2f
-/* A sign that was overlooked has room of at least this part of their height, and this much below their feet. */
+/* A sign that was overlooked has room of at least this part of their height, and this much below their feet, */
 #define MIN_PLACE 0.1f
 #define MAX_BELOW 0.3f
+/* and as a point is at most this part of it wide; */
+#define MAX_POINT 0.3f
+/* what has at least this part of its height is a 1 or a slash, at most so many times as wide as high. */
+#define MIN_TALL 0.5f
+#define MAX_SLASH 0.7f
+/* No sign but a slash is higher than this part of the digits. */
+#define MAX_HIGH 0.85f
+/* A minus is at most this part of its width high, a plus is more. */
+#define MAX_FLAT 0.5f
+/* A slash leans: it is at least this part of its height wide, and of the four corners of its box two are so near to
+ * it, the sides counted as 1, and two so far. */
+#define MIN_LEAN 0.25f
+#define MAX_ALONG 0.3f
+#define MIN_ACROSS 0.5f
 /* A row of a frame has ink when a pixel is at least so bright; this many rows without part a pair. */
 #define MIN_INK 48
 #define MIN_GAP 2
@@ -44,7 +61,7 @@ static const struct candidate *neighbour(const struct candidate *c, int n, int s
         float away = (float)side * (c[i].x + c[i].w / 2 - middle);
         float off = s->y + s->h / 2 - c[i].y - c[i].h / 2;
         float gap = side > 0 ? c[i].x - s->x - s->w : s->x - c[i].x - c[i].w;
-        bool digit = i != sign && (c[i].class < INK_SIGN || c[i].class == INK_SLASH);
+        bool digit = i != sign && (!ink_sign(c[i].class) || c[i].class == INK_SLASH);
         if (digit && away > 0 && away < least && gap < c[i].h && fabsf(off) < 0.8f * c[i].h) {
             least = away;
             best = &c[i];
@@ -93,6 +110,14 @@ static bool is_pair(const uint8_t *pixels)
     return min_int(part[0], part[1]) > MIN_ALIKE * (float)max_int(part[0], part[1]);
 }
 
+/* Is it one stroke from its lower left to its upper right corner? */
+static bool leans(const struct candidate *c, const uint8_t *pixels)
+{
+    float along = fmaxf(frame_corner(pixels, false, true), frame_corner(pixels, true, false));
+    float across = fminf(frame_corner(pixels, false, false), frame_corner(pixels, true, true));
+    return c->w >= MIN_LEAN * c->h && along <= MAX_ALONG && across >= MIN_ACROSS;
+}
+
 /* What class candidate c is, of digits beside it. */
 static int settle(const struct candidate *c, const uint8_t *pixels, struct beside b)
 {
@@ -102,11 +127,27 @@ static int settle(const struct candidate *c, const uint8_t *pixels, struct besid
         return narrow ? INK_COLON : INK_EQUALS;
     bool spot = c->class == 1 || c->class == INK_SLASH || c->class == INK_POINT || c->class == INK_COMMA;
     if (low && (spot || (narrow && c->class < INK_SIGN)))
-        return below >= MIN_COMMA_BELOW * b.height ? INK_COMMA : INK_POINT;
+        return below >= MIN_COMMA_BELOW * b.height && c->h >= MIN_COMMA * c->w ? INK_COMMA : INK_POINT;
+    if (c->class == INK_MINUS || c->class == INK_PLUS)
+        return c->h > MAX_HIGH * b.height ? 4 : c->h > MAX_FLAT * c->w ? INK_PLUS : INK_MINUS;
     bool reaches = b.count == 2 && h >= MIN_SLASH_HEIGHT && c->y + c->h - b.lowest >= MIN_SLASH_BELOW * b.height;
     if (c->class == INK_SLASH && !reaches && c->sure < MIN_SLASH_SURE)
         return 1;
-    return c->slash && reaches ? INK_SLASH : c->class;
+    bool stroke = (c->class == 1 || c->class == INK_OTHER) && leans(c, pixels);
+    return reaches && stroke ? INK_SLASH : c->class;
+}
+
+int sign_drop_specks(struct candidate *c, int n)
+{
+    int left = 0;
+    for (int i = 0; i < n; i++) {
+        struct beside b = look_beside(c, n, i);
+        c[i].score = !ink_sign(c[i].class) && b.count && fmaxf(c[i].w, c[i].h) <= MAX_SPECK * b.height ? 0 : c[i].score;
+    }
+    for (int i = 0; i < n; i++)
+        if (c[i].score > 0)
+            c[left++] = c[i];
+    return left;
 }
 
 int sign_place(const struct candidate *c, int n, int i, struct box *place)
@@ -125,6 +166,22 @@ int sign_place(const struct candidate *c, int n, int i, struct box *place)
             return -1;
     *place = (struct box){(int)ceilf(x0), (int)top, (int)x1, (int)(foot + MAX_BELOW * h)};
     return signs;
+}
+
+bool sign_overlooked(struct candidate *c, struct box place, int signs)
+{
+    float height = (float)box_height(place), top = (float)place.y0, middle = c->y + c->h / 2;
+    if (c->class == INK_COLON || c->class == INK_EQUALS)
+        return true;
+    if (signs)
+        return false;
+    if (2 * c->y >= top + (float)place.y1)
+        return c->w <= MAX_POINT * height;
+    if (c->h <= MAX_FLAT * c->w && fabsf(middle - top - height / 2) < height / 4)
+        c->class = INK_MINUS;
+    else if (c->h >= MIN_TALL * height && c->w <= MAX_SLASH * c->h)
+        c->class = 1;
+    return c->class != INK_POINT;
 }
 
 int sign_class(const struct candidate *c, int n, int i, const uint8_t *pixels)

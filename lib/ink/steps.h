@@ -25,7 +25,6 @@ struct candidate {
     int class;
     float sure;       /* how probable its class is, 0..1 */
     int id, contrast; /* once it is cut: the digit it is cut into, and the contrast of its ink, 1..255 */
-    bool slash;       /* a 1 that may be a slash */
 };
 
 /* The pixels that a candidate's box touches. */
@@ -86,6 +85,9 @@ int suppress(struct candidate *c, int n);
 /* The same, but only those go whose box is nearly another's. */
 int suppress_same(struct candidate *c, int n);
 
+/* The same, but only those go that are inside of other writing, as pieces of a blot or of a cross are. */
+int suppress_parts(struct candidate *c, int n);
+
 /* ---- sign.c: which sign it is ---- */
 
 enum { INK_POINT = INK_SIGN, INK_COMMA, INK_MINUS, INK_SLASH, INK_COLON, INK_PLUS, INK_EQUALS };
@@ -94,9 +96,16 @@ enum { INK_POINT = INK_SIGN, INK_COMMA, INK_MINUS, INK_SLASH, INK_COLON, INK_PLU
  * digits beside it, of any other as it was. */
 int sign_class(const struct candidate *c, int n, int i, const uint8_t *pixels);
 
-/* The place between digit i and the one on its right, where a sign may be that the finder has not seen, or not whole.
- * Returns how many signs are there; -1 when there is no such digit, no room, or something else. */
+/* Put those of n candidates, all cut, first that are no specks beside digits, and return how many. */
+int sign_drop_specks(struct candidate *c, int n);
+
+/* The place between digit i and the one on its right, where a sign or a 1 may be that the finder has not seen, or not
+ * whole. Returns how many signs are there; -1 when there is no such digit, no room, or something else. */
 int sign_place(const struct candidate *c, int n, int i, struct box *place);
+
+/* Is candidate *c, by itself in the place, of so many signs, one that was overlooked? Sets the class of what has none
+ * by the digits beside it. */
+bool sign_overlooked(struct candidate *c, struct box place, int signs);
 
 /* ---- upright.c: which way up a page lies ---- */
 
@@ -148,8 +157,37 @@ float cut_polarity(struct cutter *c, const struct source *s, struct box box);
 int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, bool sign,
               struct box *box, uint8_t *pixels);
 
-/* Whether lines crossed the surroundings of the last digit. */
+/* Whether lines crossed the surroundings of the last digit; whether there was a blot in its box. */
 bool cut_was_ruled(const struct cutter *c);
+bool cut_was_blotted(const struct cutter *c);
+
+/* The boxes in the picture of the connected pieces of the last digit's ink, the largest first, at most so many.
+ * Returns how many they are. */
+int cut_pieces(struct cutter *c, struct box *piece, int most);
+
+/* ---- pieces.c: what the ink in a box is made of ---- */
+
+/* Set the pixels of mask [h][w] that are connected with pixel `at`, of its value and beside each other (corners: or
+ * by a corner), to `to`, another value, and list them. Returns how many they are. */
+int take_region(uint8_t *mask, int w, int h, int at, uint8_t to, bool corners, uint16_t *list);
+
+/* How far the ink of a frame is from a corner of its box (right, low: which), the sides counted as 1. */
+float frame_corner(const uint8_t *pixels, bool right, bool low);
+
+/* Is a frame's ink in all four corners of its box, as a cross is and no digit? */
+bool is_crossed_out(const uint8_t *pixels);
+
+/* What stands by itself in a candidate's box. */
+struct thing {
+    struct box box;
+    int class;
+};
+enum { MAX_THINGS = 4 };
+
+/* Part what the finder takes for one thing of that class, but whose n pieces, the largest first, stand beside each
+ * other: strokes, and signs beside a digit, which is left without them. Fills thing [MAX_THINGS] and returns how
+ * many they are; 0 when it is one as it is. */
+int part_pieces(const struct box *piece, int n, int class, struct thing *thing);
 
 /* ---- normalise.c (normalise is in ink.h) ---- */
 

@@ -116,6 +116,21 @@ static bool is_inside(const struct candidate *a, const struct candidate *b)
     return shared(a, b) > MIN_INSIDE * area(a);
 }
 
+int suppress_parts(struct candidate *c, int n)
+{
+    int left = 0;
+    if (n > 0)
+        qsort(c, (size_t)n, sizeof *c, compare_areas);
+    for (int i = 0; i < n; i++) {
+        bool part = false;
+        for (int k = 0; k < left && !part; k++)
+            part = c[k].class == INK_OTHER && is_inside(&c[i], &c[k]);
+        if (!part)
+            c[left++] = c[i];
+    }
+    return left;
+}
+
 /* Is c, with so many after it that are no larger, a number or something that a digit stands on? */
 static bool is_several(const struct candidate *c, const struct candidate *smaller, int n)
 {
