@@ -140,6 +140,8 @@ pixel() {
 2 plot-confusion+junk+junk plot-confusion: one report at a time
 1 plot-training+junk plot-training: junk: not a table of cnn-train
 1 plot-training+absent plot-training: absent: cannot read it
+1 plot-training+$'\e[31m' plot-training: [?][[]31m: cannot read it
+1 plot-confusion+$'\u202e' plot-confusion: [?][?][?]: cannot read it
 2 plot-training+-x *usage: plot-training*
 2 mistakes+-n+0+junk mistakes: -n 0: not a whole number from 1
 1 mistakes+absent *absent*
