@@ -23,7 +23,7 @@
 /* The network tells a box's width and height as the logarithms of their ratios to this, in pixels. */
 #define UNIT 24
 /* Each level is continued on all sides by so many pixels: a digit cut off there is still centred on the map. */
-#define MARGIN 4
+#define MARGIN 8
 /* A box whose longer side is below this, in pixels, is noise of its level; */
 #define MIN_SIZE 8
 /* and one above this is seen better on the next level, where a part of a large digit is not taken for a small one; */

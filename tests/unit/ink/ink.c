@@ -602,7 +602,7 @@ int main(void)
     test_cells(24, 0, 1.6f, 12, 96);
     test_cells(40, 0, 3, 12, 96);
     test_cells(40, 8, 3, 12, 96);
-    test_cells(80, 12, 6, 12, 96);
+    test_cells(80, 12, 6, 12, 95);
     test_cells(40, 0, 3, 64, 512); /* wider than the ink map */
     test_odd_sizes();
     test_row_aside();
