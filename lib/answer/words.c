@@ -12,7 +12,7 @@
 /* Other writing is read only where a digit's probability is at least MIN_PLAIN, which then is multiplied by DOUBTED:
  * preproc takes a plain digit for other writing as often as it is right, and what is struck out or blotted must not
  * be sure. */
-#define MIN_PLAIN 0.99
+#define MIN_PLAIN 0.985
 #define DOUBTED 0.4
 
 char mark_of_facts(const char *mark, const char *sign)
