@@ -61,7 +61,8 @@ static int read_labels(struct model *m, struct voter *v, const struct net *net, 
     int status = text ? labels_list(&own, text, e) : 0;
     for (int i = 0; !text && !status && i < v->outputs; i++) {
         char number[LABEL_SIZE];
-        status = labels_add(&own, number, (size_t)snprintf(number, sizeof number, "%d", i), e) < 0 ? -1 : 0;
+        size_t len = (size_t)snprintf(number, sizeof number, "%d", i);
+        status = labels_add(&own, number, len, e) < 0 ? -1 : 0;
     }
     if (!status && own.count != v->outputs)
         status = err_set(e, "labels: %d names for %d outputs", own.count, v->outputs);

@@ -177,7 +177,7 @@ int gray_from_picture(struct frame *out, const AVFrame *in, struct err *e)
     if (transparent && !opaque)
         return err_set(e, "out of memory");
     int status = convert(out, opaque, in, d, e);
-    if (!status && transparent)
+    if (!status && opaque)
         lay_on_paper(out->gray, opaque, n);
     free(opaque);
     return status;

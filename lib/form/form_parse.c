@@ -20,6 +20,7 @@ struct parser {
     struct form *form;
     int line;             /* the one at hand, from 1 */
     const char *p;        /* what of it is not yet read */
+    char text[MAX_LINE];  /* the line at hand */
     char word[MAX_WORD];  /* the last word or string read */
     struct err *e;
 };
@@ -392,7 +393,6 @@ static int parse_line(struct parser *p)
 
 static int parse_all(struct parser *p, const char *text, size_t len)
 {
-    char line[MAX_LINE];
     if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
         text += 3; /* a byte order mark */
         len -= 3;
@@ -401,13 +401,13 @@ static int parse_all(struct parser *p, const char *text, size_t len)
         const char *end = memchr(text, '\n', len);
         size_t n = end ? (size_t)(end - text) : len;
         p->line++;
-        if (n >= sizeof line)
+        if (n >= sizeof p->text)
             return fail(p, "'%.40s': a line of %zu bytes, more than %d", text, n, MAX_LINE - 1);
         if (memchr(text, '\0', n))
             return fail(p, "a NUL byte: is this a form's text?");
-        memcpy(line, text, n);
-        line[n] = '\0';
-        p->p = line;
+        memcpy(p->text, text, n);
+        p->text[n] = '\0';
+        p->p = p->text;
         if (parse_line(p))
             return -1;
         n += end != NULL;
