@@ -36,9 +36,11 @@
 #define MIN_PLAIN 0.5f
 /* No tile is wider or higher than this, in pixels, which bounds the memory of the network's maps. */
 #define MAX_TILE 768
-/* A box is left to the reader when digits in it are at least so probable, times its score: it refuses what is
- * none. */
+/* A box is left to the reader when digits in it are at least so probable, times how probable writing is: it refuses
+ * what is none. */
 #define MIN_DIGIT 0.16f
+/* What is writing at least so probably, 0..1, but no digit surely enough, is other writing: it takes its place. */
+#define MIN_WRITTEN 0.45f
 /* A picture has at most so many candidates, more than any page has, the surest: what follows takes time by
  * their square. */
 #define MAX_CANDIDATES 5000
@@ -371,10 +373,10 @@ static bool is_peak(const float *map, int w, int h, int x, int y)
     return true;
 }
 
-/* What stands in a cell where writing is as probable as `score`, and how sure that is: a digit when all digits
+/* What stands in a cell where writing is so probable, and how sure that is: a digit when all digits
  * together are probable enough, for the reader refuses what is none. logit: of the first class; those of the
  * others are `cells` apart. */
-static int class_of(const struct ink_finder *f, const float *logit, long cells, float score, float *sure)
+static int class_of(const struct ink_finder *f, const float *logit, long cells, float written, float *sure)
 {
     float digits = 0, signs = 0, most = logit[0], best[INK_CLASSES] = {0};
     int digit = 0, sign = INK_SIGN;
@@ -392,7 +394,7 @@ static int class_of(const struct ink_finder *f, const float *logit, long cells, 
     }
     float all = digits + signs + best[INK_OTHER];
     int class = signs > best[INK_OTHER] ? sign : INK_OTHER;
-    if (digits >= signs && score * digits >= MIN_DIGIT * all)
+    if (digits >= signs && written * digits >= MIN_DIGIT * all)
         class = digit;
     *sure = best[class] / all;
     return class;
@@ -407,8 +409,13 @@ static struct candidate decode(const struct search *s, struct box tile, long cel
     float cx = (float)(tile.x0 - MARGIN) + STRIDE * ((float)x + size[DX * cells]);
     float cy = (float)(tile.y0 - MARGIN) + STRIDE * ((float)y + size[DY * cells]);
     float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]), sure;
-    float score = 1 / (1 + expf(-s->map[CENTRE * cells + cell]));
-    int what = class_of(f, class, cells, score, &sure);
+    float written = 1 / (1 + expf(-s->map[CENTRE * cells + cell]));
+    int what = class_of(f, class, cells, written, &sure);
+    float score = written * sqrtf(sure);
+    if (what < INK_SIGN && score < MIN_SCORE && written >= MIN_WRITTEN) {
+        what = INK_OTHER;
+        score = MIN_SCORE;
+    }
     return (struct candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
                               score, what, sure, 0, 0};
 }

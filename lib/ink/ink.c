@@ -19,9 +19,9 @@
 /* and for the most prominent one with this, which a camera's frames are looked at fast enough with. */
 #define MAX_SINGLE_SIDE 256
 /* What may be the only digit has at least this score, 0..1. */
-#define MIN_SINGLE_SCORE 0.28f
+#define MIN_SINGLE_SCORE 0.26f
 /* A sign of many digits has at least this score: they are so small that the finder is less sure of them. */
-#define MIN_SIGN_SCORE 0.3f
+#define MIN_SIGN_SCORE 0.28f
 /* What has less than this part of the usual contrast of ink is texture, or shines through the paper. */
 #define MIN_CONTRAST 0.3f
 /* A page is turned when its writing is upright then by at least so much, as a logarithm of the odds: two digits do
@@ -136,12 +136,12 @@ static void put_first(struct candidate *c, int n)
         }
 }
 
-/* Of many, leave signs and what is surely writing. */
+/* Leave what is surely enough what it seems to be, by its class where there are many. */
 static int drop_doubtful(struct candidate *c, int n, bool many)
 {
     int left = 0;
     for (int i = 0; i < n; i++)
-        if (!many || c[i].score >= MIN_SCORE || ink_sign(c[i].class))
+        if (c[i].score >= (!many ? MIN_SINGLE_SCORE : ink_sign(c[i].class) ? MIN_SIGN_SCORE : MIN_SCORE))
             c[left++] = c[i];
     return left;
 }

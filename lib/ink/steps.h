@@ -16,12 +16,12 @@ struct source {
 };
 
 /* Writing is what has at least this score, 0..1. */
-#define MIN_SCORE 0.4f
+#define MIN_SCORE 0.36f
 
 /* What the finder takes for writing. */
 struct candidate {
     float x, y, w, h; /* its box in pixels of the picture: left, top, width, height */
-    float score;      /* how probable it is that writing is centred here, 0..1 */
+    float score;      /* how probable it is that writing is centred here, times the root of `sure`, 0..1 */
     int class;
     float sure;       /* how probable its class is, 0..1 */
     int id, contrast; /* once it is cut: the digit it is cut into, and the contrast of its ink, 1..255 */
