@@ -39,8 +39,6 @@
 /* A box is left to the reader when digits in it are at least so probable, times how probable writing is: it refuses
  * what is none. */
 #define MIN_DIGIT 0.16f
-/* What is writing at least so probably, 0..1, but no digit surely enough, is other writing: it takes its place. */
-#define MIN_WRITTEN 0.45f
 /* A picture has at most so many candidates, more than any page has, the surest: what follows takes time by
  * their square. */
 #define MAX_CANDIDATES 5000
@@ -411,13 +409,8 @@ static struct candidate decode(const struct search *s, struct box tile, long cel
     float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]), sure;
     float written = 1 / (1 + expf(-s->map[CENTRE * cells + cell]));
     int what = class_of(f, class, cells, written, &sure);
-    float score = written * sqrtf(sure);
-    if (what < INK_SIGN && score < MIN_SCORE && written >= MIN_WRITTEN) {
-        what = INK_OTHER;
-        score = MIN_SCORE;
-    }
     return (struct candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
-                              score, what, sure, 0, 0};
+                              written * sqrtf(sure), what, sure, 0, 0};
 }
 
 static int take_peaks(struct search *s, struct box tile, float least, struct err *e)

@@ -22,6 +22,9 @@
 #define MIN_SINGLE_SCORE 0.26f
 /* A sign of many digits has at least this score: they are so small that the finder is less sure of them. */
 #define MIN_SIGN_SCORE 0.28f
+/* Of many, what is writing at least so probably, 0..1, but no digit surely enough, is other writing, and takes its
+ * place. */
+#define MIN_WRITTEN 0.4f
 /* What has less than this part of the usual contrast of ink is texture, or shines through the paper. */
 #define MIN_CONTRAST 0.3f
 /* A page is turned when its writing is upright then by at least so much, as a logarithm of the odds: two digits do
@@ -136,10 +139,22 @@ static void put_first(struct candidate *c, int n)
         }
 }
 
+/* Make other writing of what is writing, but no digit surely enough. */
+static void doubt_digits(struct candidate *c, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (c[i].class < INK_SIGN && c[i].score < MIN_SCORE && c[i].score >= MIN_WRITTEN * sqrtf(c[i].sure)) {
+            c[i].class = INK_OTHER;
+            c[i].score = MIN_SCORE;
+        }
+}
+
 /* Leave what is surely enough what it seems to be, by its class where there are many. */
 static int drop_doubtful(struct candidate *c, int n, bool many)
 {
     int left = 0;
+    if (many)
+        doubt_digits(c, n);
     for (int i = 0; i < n; i++)
         if (c[i].score >= (!many ? MIN_SINGLE_SCORE : ink_sign(c[i].class) ? MIN_SIGN_SCORE : MIN_SCORE))
             c[left++] = c[i];
