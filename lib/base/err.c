@@ -1,7 +1,6 @@
 /* Errors as values: formatting and completing a struct err. */
 #include "err.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -82,48 +81,51 @@ void text_make_printable(char *s)
             memset(s, '?', (size_t)bytes);
 }
 
+char *text_percent(const char *s, const char *also, char *text, size_t size)
+{
+    size_t n = 0;
+    for (; *s; s++) {
+        bool plain = *s > ' ' && *s <= '~' && !strchr(also, *s);
+        if (n + (plain ? 1 : strlen("%XX")) >= size)
+            break;
+        n += (size_t)sprintf(text + n, plain ? "%c" : "%%%02X", (unsigned char)*s);
+    }
+    text[n] = '\0';
+    return text;
+}
+
 enum { MAX_TEXT = 8192 }; /* Bytes of a text before it is cut: what is half a password could not be told. */
 
-static void set(struct err *e, const char *format, va_list args, const char *reason)
+/* Make `text`, of MAX_TEXT bytes, safe to print, and put what of it fits into `to`. */
+static void put(char *to, size_t size, char *text)
+{
+    text_make_printable(text);
+    snprintf(to, size, "%.*s", (int)size - 1, text);
+}
+
+int err_because(struct err *e, const char *reason, const char *format, ...)
 {
     char text[MAX_TEXT];
+    va_list args;
+    if (!e)
+        return -1;
+    va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
     if (reason && n >= 0 && (size_t)n < sizeof text)
         snprintf(text + n, sizeof text - (size_t)n, ": %s", reason);
-    text_make_printable(text);
-    snprintf(e->what, sizeof e->what, "%.*s", (int)sizeof e->what - 1, text);
-}
-
-int err_set(struct err *e, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    if (e)
-        set(e, format, args, NULL);
-    va_end(args);
-    return -1;
-}
-
-int err_errno(struct err *e, const char *format, ...)
-{
-    const char *reason = strerror(errno);
-    va_list args;
-    va_start(args, format);
-    if (e)
-        set(e, format, args, reason);
-    va_end(args);
+    put(e->what, sizeof e->what, text);
     return -1;
 }
 
 int err_at(struct err *e, const char *file, long long frame)
 {
+    char text[MAX_TEXT];
     if (!e)
         return -1;
     if (file && !e->file[0]) {
-        char text[MAX_TEXT];
         snprintf(text, sizeof text, "%s", *file ? file : "''");
-        text_make_printable(text);
-        snprintf(e->file, sizeof e->file, "%.*s", (int)sizeof e->file - 1, text);
+        put(e->file, sizeof e->file, text);
     }
     if (frame >= 0 && e->frame < 0)
         e->frame = frame;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -86,30 +87,30 @@ static int open_beside(const char *name, char temp[PATH_MAX], struct err *e)
 /* Make a rename in the directory of `name` durable (fsync). A file system that cannot is no error. */
 static void sync_directory(const char *name)
 {
-    char dir[PATH_MAX];
-    const char *slash = strrchr(name, '/');
-    if (slash)
-        snprintf(dir, sizeof dir, "%.*s", (int)(slash - name) + 1, name);
-    else
-        snprintf(dir, sizeof dir, ".");
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", name);
+    int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         fsync(fd);
         close(fd);
     }
 }
 
+/* Write all of an open file, which gets the permissions of `old` unless NULL, and close it. */
+static int finish(int fd, const struct stat *old, const void *bytes, size_t len, bool durable, struct err *e)
+{
+    bool whole = !write_all(fd, bytes, len) && (!old || !fchmod(fd, old->st_mode & 0777)) && (!durable || !fsync(fd));
+    if (!whole)
+        err_errno(e, "cannot write");
+    if (close(fd) < 0 && whole)
+        return err_errno(e, "cannot write");
+    return whole ? 0 : -1;
+}
+
 static int write_special(const char *name, const void *bytes, size_t len, struct err *e)
 {
     int fd = open(name, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(e, "cannot open for writing");
-    int status = write_all(fd, bytes, len);
-    if (status < 0)
-        err_errno(e, "cannot write");
-    if (close(fd) < 0 && status == 0)
-        status = err_errno(e, "cannot write");
-    return status;
+    return fd < 0 ? err_errno(e, "cannot open for writing") : finish(fd, NULL, bytes, len, false, e);
 }
 
 static int replace(const char *name, const struct stat *old, const void *bytes, size_t len,
@@ -119,27 +120,14 @@ static int replace(const char *name, const struct stat *old, const void *bytes, 
     int fd = open_beside(name, temp, e);
     if (fd < 0)
         return -1;
-    int status = write_all(fd, bytes, len);
-    if (status == 0 && old)
-        status = fchmod(fd, old->st_mode & 0777);
-    if (status == 0 && durable)
-        status = fsync(fd);
-    int saved = errno;
-    if (close(fd) < 0 && status == 0) {
-        status = -1;
-        saved = errno;
-    }
-    errno = saved;
-    if (status == 0)
-        status = rename(temp, name);
-    if (status < 0) {
-        err_errno(e, "cannot write");
+    int status = finish(fd, old, bytes, len, durable, e);
+    if (!status && rename(temp, name))
+        status = err_errno(e, "cannot write");
+    if (status)
         unlink(temp);
-        return -1;
-    }
-    if (durable)
+    else if (durable)
         sync_directory(name);
-    return 0;
+    return status;
 }
 
 static int save(const char *name, const void *bytes, size_t len, bool durable, struct err *e)
@@ -225,8 +213,7 @@ static int check_is_other(const char *name, const struct stat *out, struct err *
     if (!S_ISREG(out->st_mode) || (is_standard(name) ? fstat(STDIN_FILENO, &in) : stat(name, &in)) < 0 ||
         in.st_dev != out->st_dev || in.st_ino != out->st_ino)
         return 0;
-    err_set(e, "is also the file to write to");
-    return err_at(e, file_shown(name), -1);
+    return err_set(e, "is also the file to write to") | err_at(e, file_shown(name), -1);
 }
 
 int file_not_written(const char *name, int out, struct err *e)
@@ -245,6 +232,5 @@ int file_make_folder(const char *path, struct err *e)
 {
     if (mkdir(path, 0777) == 0 || errno == EEXIST)
         return 0;
-    err_errno(e, "cannot make directory");
-    return err_at(e, path, -1);
+    return err_errno(e, "cannot make directory") | err_at(e, path, -1);
 }

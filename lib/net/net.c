@@ -47,10 +47,19 @@ int op_inputs(enum op op)
 
 /* ---- Memory ---- */
 
+/* The arrays that a layer owns: weights, and what there is of each of its channels. */
+#define PARAMS(l) {&(l)->weight, &(l)->bias, &(l)->step, &(l)->scale, &(l)->shift, &(l)->mean, &(l)->var}
+#define PARAM_COUNT 7
+
+static long param_size(const struct net *net, int layer, int param)
+{
+    return param ? net_channels(net, layer) : net_weight_count(net, layer);
+}
+
 void net_free_params(struct layer *l)
 {
-    float **owned[] = {&l->weight, &l->bias, &l->step, &l->scale, &l->shift, &l->mean, &l->var};
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) {
+    float **owned[PARAM_COUNT] = PARAMS(l);
+    for (int i = 0; i < PARAM_COUNT; i++) {
         free(*owned[i]);
         *owned[i] = NULL;
     }
@@ -71,32 +80,21 @@ void net_free(struct net *net)
     free(net);
 }
 
-static int copy_floats(float **to, const float *from, long count)
+static int copy_layer(struct layer *copy, const struct net *from, int layer)
 {
-    if (!from)
-        return 0;
-    *to = malloc((size_t)count * sizeof **to);
-    if (!*to)
-        return -1;
-    memcpy(*to, from, (size_t)count * sizeof **to);
-    return 0;
-}
-
-static int copy_layer(struct net *to, const struct net *from, int i)
-{
-    const struct layer *l = &from->layer[i];
-    struct layer *copy = &to->layer[i];
-    *copy = *l;
-    copy->weight = copy->bias = copy->step = NULL;
-    copy->scale = copy->shift = copy->mean = copy->var = NULL;
-    long k = net_channels(from, i);
-    return copy_floats(&copy->weight, l->weight, net_weight_count(from, i)) ||
-           copy_floats(&copy->step, l->step, net_channels(from, i)) ||
-                   copy_floats(&copy->bias, l->bias, k) || copy_floats(&copy->scale, l->scale, k) ||
-                   copy_floats(&copy->shift, l->shift, k) || copy_floats(&copy->mean, l->mean, k) ||
-                   copy_floats(&copy->var, l->var, k)
-               ? -1
-               : 0;
+    int status = 0;
+    *copy = from->layer[layer];
+    float **array[PARAM_COUNT] = PARAMS(copy);
+    for (int i = 0; i < PARAM_COUNT; i++) {
+        const float *values = *array[i];
+        size_t bytes = (size_t)param_size(from, layer, i) * sizeof *values;
+        *array[i] = values && !status ? malloc(bytes) : NULL;
+        if (*array[i])
+            memcpy(*array[i], values, bytes);
+        else if (values)
+            status = -1;
+    }
+    return status;
 }
 
 struct net *net_copy(const struct net *net, struct err *e)
@@ -107,7 +105,7 @@ struct net *net_copy(const struct net *net, struct err *e)
     copy->open = net->open;
     for (int i = 0; i < net->layers; i++) {
         copy->layers = i + 1;
-        if (copy_layer(copy, net, i))
+        if (copy_layer(&copy->layer[i], net, i))
             goto fail;
     }
     for (int i = 0; i < net->metas; i++)
@@ -283,12 +281,11 @@ int net_set_meta(struct net *net, const char *key, const char *value, struct err
 bool net_is_finite(const struct net *net)
 {
     for (int i = 0; i < net->layers; i++) {
-        const struct layer *l = &net->layer[i];
-        const float *array[] = {l->weight, l->bias, l->scale, l->shift, l->mean, l->var};
-        for (size_t j = 0; j < sizeof array / sizeof *array; j++) {
-            long count = j ? net_channels(net, i) : net_weight_count(net, i);
-            for (long k = 0; array[j] && k < count; k++)
-                if (!isfinite(array[j][k]))
+        float **array[PARAM_COUNT] = PARAMS(&net->layer[i]);
+        for (int j = 0; j < PARAM_COUNT; j++) {
+            long count = *array[j] ? param_size(net, i, j) : 0;
+            for (long k = 0; k < count; k++)
+                if (!isfinite((*array[j])[k]))
                     return false;
         }
     }

@@ -40,16 +40,9 @@ __attribute__((format(printf, 2, 3))) static int fail(struct parser *p, const ch
 /* Parse an integer of digits only. Returns false when it is none or not low..high. */
 static bool read_int(const char *text, int low, int high, int *value)
 {
-    long n = 0;
-    if (!*text)
-        return false;
-    for (; *text; text++) {
-        if (*text < '0' || *text > '9' || n > high)
-            return false;
-        n = n * 10 + (*text - '0');
-    }
+    long n = strtol(text, NULL, 10);
     *value = (int)n;
-    return n >= low && n <= high;
+    return *text && strspn(text, "0123456789") == strlen(text) && n >= low && n <= high;
 }
 
 static const char *take(struct parser *p)
