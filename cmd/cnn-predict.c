@@ -458,6 +458,7 @@ int main(int argc, char **argv)
         o.models = 1;
     if (!o.models)
         return tool_close(EXIT_FAILED);
-    tool_drop_privileges(o.model, (size_t)o.models, files, (size_t)(argc - optind));
+    struct privilege keep = {.file = o.model, .files = (size_t)o.models};
+    tool_drop_privileges(keep, files, (size_t)(argc - optind));
     return tool_close(run(&o, files));
 }

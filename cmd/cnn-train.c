@@ -14,7 +14,6 @@
 
 #include "base/clock.h"
 #include "base/files.h"
-#include "base/privilege.h"
 #include "learn/learn.h"
 #include "onnx/onnx.h"
 #include "tool.h"
@@ -331,26 +330,19 @@ static int quantize(const struct options *o, const struct net *net, const struct
 
 /* Models, checkpoints and frames are from strangers: from here on nothing but them is opened, and written
  * only in the model's folder. One of several ranks talks to the others and keeps what it has. */
-static int drop_privileges(const struct options *o, char **names, struct err *e)
+static void drop_privileges(const struct options *o, char **names)
 {
     size_t n = 0;
     char folder[2][PATH_MAX];
     while (names[n])
         n++;
-    const char **file = calloc(n + 2, sizeof *file);
-    if (!file)
-        return err_set(e, "out of memory");
-    file[0] = o->start ? o->start : o->net;
-    memcpy(file + 1, names, n * sizeof *file);
-    file[n + 1] = o->classes ? o->classes : file[0];
-    struct privilege keep = {.file = file, .files = n + 2};
+    const char *net = o->start ? o->start : o->net, *const own[] = {net, o->classes ? o->classes : net};
+    struct privilege keep = {.file = own, .files = 2};
     snprintf(folder[0], sizeof folder[0], "%s", o->model);
     keep.folder[0] = dirname(folder[0]);
     if (realpath(o->model, folder[1])) /* a symbolic link stays, and what it points to is replaced */
         keep.folder[1] = dirname(folder[1]);
-    privilege_drop(&keep);
-    free(file);
-    return 0;
+    tool_drop_privileges(keep, names, n);
 }
 
 /* Returns 0; 1 when it was told to stop; -1 on failure. In both cases the checkpoint, if there is one,
@@ -361,8 +353,10 @@ static int teach(struct options *o, char **names, struct err *e)
     struct dataset d = {0};
     struct split s = {0};
     struct threads *t = NULL;
-    struct net *net = !is_rank() && drop_privileges(o, names, e) ? NULL : load(o, e);
     int status = -1;
+    if (!is_rank())
+        drop_privileges(o, names);
+    struct net *net = load(o, e);
     recipe_complete(&o->fit, o->start, net && net_is_finder(net));
     if (net && (!is_first(o) || !check_output(o, names, e)))
         t = threads_new(o->threads, e);

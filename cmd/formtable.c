@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "answer/answer.h"
-#include "base/privilege.h"
 #include "form/form.h"
 #include "tool.h"
 
@@ -392,28 +391,24 @@ static int make_table(const struct options *o, const struct form *form)
 }
 
 /* Answers are from strangers: from here on nothing but them and the lists is opened. */
-static int drop_privileges(const struct options *o, const struct form *form, struct err *e)
+static void drop_privileges(const struct options *o, const struct form *form)
 {
     size_t n = 0;
-    const char **file = calloc((size_t)form->fields + o->n + 1, sizeof *file);
-    if (!file)
-        return err_set(e, "out of memory");
+    const char **list = tool_alloc((size_t)form->fields + 1, sizeof *list);
     for (int i = 0; i < form->fields; i++)
         if (form->field[i].list_name)
-            file[n++] = form->field[i].list_name;
-    for (size_t i = 0; i < o->n; i++)
-        file[n++] = o->files[i];
-    privilege_drop(&(struct privilege){.file = file, .files = n});
-    free(file);
-    return 0;
+            list[n++] = form->field[i].list_name;
+    tool_drop_privileges((struct privilege){.file = list, .files = n}, o->files, o->n);
+    free(list);
 }
 
 static int run(const struct options *o)
 {
     struct err e = ERR_NONE;
     struct form *form = form_load(o->form, &e);
-    bool ready = form && !drop_privileges(o, form, &e) && !form_read_lists(form, &e);
-    int status = ready ? make_table(o, form) : tool_error(&e);
+    if (form)
+        drop_privileges(o, form);
+    int status = form && !form_read_lists(form, &e) ? make_table(o, form) : tool_error(&e);
     form_free(form);
     return status;
 }

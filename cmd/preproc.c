@@ -470,8 +470,8 @@ int main(int argc, char **argv)
     char turner[PATH_MAX] = "-";
     if (o.finder)
         ink_turner_file(o.finder, turner, sizeof turner);
-    tool_drop_privileges((const char *[]){o.form ? o.form : o.finder, turner}, 2, argv + optind,
-                         (size_t)(argc - optind));
+    const char *const own[] = {o.form ? o.form : o.finder, turner};
+    tool_drop_privileges((struct privilege){.file = own, .files = 2}, argv + optind, (size_t)(argc - optind));
     struct form *form = o.form ? form_load(o.form, &e) : NULL; /* what it says of lists is not looked at */
     struct form_layout layout = {0};
     int status = o.form && (!form || form_lay_out(form, &layout, &e)) ? tool_error(&e)

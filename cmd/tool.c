@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "answer/answer.h"
-#include "base/privilege.h"
 #include "engine/engine.h"
 
 static const char *program = "inkpipe";
@@ -110,18 +109,23 @@ const char *tool_model(const char *named, const char *how, const char *variable,
     return NULL;
 }
 
-void tool_drop_privileges(const char *const *models, size_t n, char **files, size_t m)
+void *tool_alloc(size_t n, size_t size)
 {
-    const char **file = calloc(n + m + 1, sizeof *file);
-    struct err e = ERR_NONE;
-    if (!file) {
-        err_set(&e, "out of memory");
-        exit(tool_error(&e));
-    }
-    for (size_t i = 0; i < n + m; i++)
-        file[i] = i < n ? models[i] : files[i - n];
-    privilege_drop(&(struct privilege){.file = file, .files = n + m});
-    free(file);
+    void *memory = calloc(n, size);
+    if (memory)
+        return memory;
+    exit(tool_error(&(struct err){"out of memory", "", -1}));
+}
+
+void tool_drop_privileges(struct privilege keep, char *const *file, size_t n)
+{
+    const char **all = tool_alloc(keep.files + n + 1, sizeof *all);
+    for (size_t i = 0; i < keep.files + n; i++)
+        all[i] = i < keep.files ? keep.file[i] : file[i - keep.files];
+    keep.file = all;
+    keep.files += n;
+    privilege_drop(&keep);
+    free(all);
 }
 
 static void print_version(void)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/privilege.h"
 #include "stream/stream.h"
 
 /* Exit statuses, the same in every program. */
@@ -31,8 +32,11 @@ const char *tool_model(const char *named, const char *how, const char *variable,
 #define TOOL_FINDER "INKPIPE_FINDER", "find.onnx"
 #define TOOL_READER "INKPIPE_MODEL", "default.onnx"
 
-/* Models and frames are from strangers: from here on nothing but these n and m is opened. */
-void tool_drop_privileges(const char *const *models, size_t n, char **files, size_t m);
+/* n items of `size` bytes, all zero; ends the program when memory is short. */
+void *tool_alloc(size_t n, size_t size);
+
+/* Models and frames are from strangers: from here on nothing is opened but what `keep` says and these n files. */
+void tool_drop_privileges(struct privilege keep, char *const *file, size_t n);
 
 /* getopt, which ends the program at -h (usage on stdout, exit 0), at -V (name, version, kernel level and what of the
  * sandbox holds here on stdout, exit 0) and, by tool_usage, at an option that is none. */

@@ -13,7 +13,6 @@
 
 #include "base/files.h"
 #include "base/grow.h"
-#include "base/privilege.h"
 #include "form/form.h"
 #include "tool.h"
 #include "window/window.h"
@@ -186,15 +185,9 @@ static int save(struct checker *c, struct err *e)
 
 /* ---- the keys ---- */
 
-/* A cell, and the one that is chosen. */
 static struct form_review_cell *cell(const struct checker *c, size_t i)
 {
     return form_review_cell(c->review, i);
-}
-
-static struct form_review_cell *chosen(const struct checker *c)
-{
-    return cell(c, c->selected);
 }
 
 /* The cell behind the last on the screen: as many as there is room for, of those that were read alike. */
@@ -225,10 +218,11 @@ static void correct(struct checker *c, char key)
     struct action *a = c->first < c->cells ? add_action(c) : NULL;
     if (!a)
         return;
-    a->now = *chosen(c)->now;
-    a->keyed = chosen(c)->keyed;
-    *chosen(c)->now = key;
-    chosen(c)->keyed = true;
+    struct form_review_cell *chosen = cell(c, c->selected);
+    a->now = *chosen->now;
+    a->keyed = chosen->keyed;
+    *chosen->now = key;
+    chosen->keyed = true;
     if (c->selected + 1 < screen_end(c))
         c->selected++;
     changed(c);
@@ -257,8 +251,8 @@ static void undo(struct checker *c)
     for (size_t i = 0; i < a->count; i++)
         cell(c, a->first + i)->accepted = false;
     if (!a->count) {
-        *chosen(c)->now = a->now;
-        chosen(c)->keyed = a->keyed;
+        *cell(c, a->selected)->now = a->now;
+        cell(c, a->selected)->keyed = a->keyed;
     }
     changed(c);
 }
@@ -349,24 +343,19 @@ static char *folder_of(const char *file, char path[PATH_MAX])
 }
 
 /* All that is read from here on may be a stranger's; files are written only beside the tables. */
-static int drop_privileges(const struct checker *c, bool window, struct err *e)
+static void drop_privileges(const struct checker *c, bool window)
 {
     char corrected[PATH_MAX], labelled[PATH_MAX];
     size_t n = 0;
-    const char **file = calloc((size_t)c->form->fields + (size_t)c->o->n + 1, sizeof *file);
-    if (!file)
-        return err_set(e, "out of memory");
+    const char **own = tool_alloc((size_t)c->form->fields + 1, sizeof *own);
     for (int i = 0; i < c->form->fields; i++)
         if (c->form->field[i].list_name)
-            file[n++] = c->form->field[i].list_name;
-    for (int i = 0; i < c->o->n; i++)
-        file[n++] = c->o->files[i];
-    file[n++] = c->o->table;
+            own[n++] = c->form->field[i].list_name;
+    own[n++] = c->o->table;
     const char *const folder[] = {folder_of(c->o->corrected, corrected),
                                   folder_of(c->o->labelled ? c->o->labelled : c->o->corrected, labelled)};
-    privilege_drop(&(struct privilege){file, n, {folder[0], folder[1]}, window});
-    free(file);
-    return 0;
+    tool_drop_privileges((struct privilege){own, n, {folder[0], folder[1]}, window}, c->o->files, (size_t)c->o->n);
+    free(own);
 }
 
 static int load(struct checker *c, struct err *e)
@@ -405,7 +394,8 @@ static int check(struct checker *c, const sigset_t *open, struct err *e)
     if (check_names(c->o, e) || !(c->form = form_load(c->o->form, e)))
         return -1;
     bool window = !loop_open(&c->loop, NULL, -1, 0, &none);
-    if (drop_privileges(c, window, e) || load(c, e))
+    drop_privileges(c, window);
+    if (load(c, e))
         return -1;
     if (!form_review_fields(c->review)) {
         tool_warn("%s: nothing is in check", c->o->table);
