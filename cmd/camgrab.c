@@ -65,10 +65,7 @@ static void parse_size(const char *text, struct camera_options *o)
 
 static void parse(int argc, char **argv, struct options *o)
 {
-    const char **pairs = calloc(argc, sizeof *pairs);
-    if (!pairs)
-        exit(tool_error(&(struct err){"out of memory", "", -1}));
-    o->capture.option = pairs;
+    const char **pairs = o->capture.option = tool_alloc(argc, sizeof *pairs);
     for (int c; (c = tool_getopt(argc, argv, "F:f:g:hln:o:Rr:s:Vvwx")) != -1;) {
         switch (c) {
         case 'F': o->capture.rate = tool_real(c, optarg, 0.001, 1000); break;
@@ -152,7 +149,7 @@ static void list_files(const struct camera_names *list)
 {
     char text[3 * PATH_MAX + 1];
     for (size_t i = 0; i < list->count; i++)
-        puts(percent_encode(list->name[i], text, sizeof text));
+        puts(text_percent(list->name[i], "%", text, sizeof text));
 }
 
 /* The pictures of one source after another, on their way to standard output. */
@@ -291,14 +288,9 @@ static const char *default_camera(struct camera_device list[V4L2_MAX_DEVICES])
 /* Open a source: *pages is the descriptor that the pages of a PDF come from, and then -1. */
 static int open_source(struct grab *g, const char *name, int *pages, struct err *e)
 {
-    int fd = *pages;
-    *pages = -1;
-    if (!file_not_written(name, STDOUT_FILENO, e))
-        return fd < 0 ? capture_open(g->capture, name, e)
-                      : capture_open_pages(g->capture, name, fd, e);
-    if (fd >= 0)
-        close(fd);
-    return -1;
+    int status = file_not_written(name, STDOUT_FILENO, e) ? -1 : capture_open(g->capture, name, *pages, e);
+    close_fd(pages);
+    return status;
 }
 
 /* All pictures of a source (NULL: the first camera, or what the format has without a name), until all that
@@ -370,8 +362,7 @@ static int start_pages(struct options *o, const struct camera_names *list)
 {
     struct err e = ERR_NONE;
     char program[PATH_MAX];
-    if (!(o->pages = calloc(list->count + 1, sizeof *o->pages)))
-        return tool_error(&(struct err){"out of memory", "", -1});
+    o->pages = tool_alloc(list->count + 1, sizeof *o->pages);
     for (size_t i = 0; i < list->count; i++)
         o->pages[i] = -1;
     if (o->list || o->capture.format || !find_program("pdftoppm", program))

@@ -98,7 +98,7 @@ static int answer_frame(struct reader *r, long long number, struct err *e)
 /* Print what is in the picture. A frame's number is counted here, not taken from what it says. */
 static void answer_picture(struct reader *r, int taken, struct err *e)
 {
-    int got = taken < 0 || capture_open(r->capture, r->name, e) ? -1 : 1;
+    int got = taken < 0 || capture_open(r->capture, r->name, r->fd, e) ? -1 : 1;
     bool open = got > 0;
     for (long long number = 0; open && got; number++) {
         got = answer_frame(r, number, e);
@@ -142,7 +142,7 @@ static int greet(const char *model, const char *finder, struct err *e)
 static int open_reader(struct reader *r, const char *model, const char *finder, struct err *e)
 {
     char error[640];
-    if (!(r->capture = capture_new(&(struct camera_options){.fd = r->fd}, e)))
+    if (!(r->capture = capture_new(&(struct camera_options){0}, e)))
         return -1;
     if (!(r->inkpipe = inkpipe_open(model, finder, error, sizeof error)))
         return err_set(e, "%s", error);

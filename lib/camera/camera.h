@@ -23,8 +23,6 @@ struct camera_options {
     int width, height;          /* size asked of a device; 0: 640x480 of a camera, else the device's
                                    own */
     double rate;                /* frames a second asked of a device; 0: 30 of a camera */
-    int fd;                     /* a file that is open and read from where it stands, whatever
-                                   source is opened; 0: none */
 };
 
 /* What capture_open found. */
@@ -41,15 +39,11 @@ struct camera_capture;
 struct camera_capture *capture_new(const struct camera_options *o, struct err *e);
 void capture_free(struct camera_capture *c);
 
-/* Open a source: a file, "-" for standard input, a URL with "://" in it, a device for
- * options.format or one under /dev/video. One source is open at a time. Returns 0, or -1 with e
- * saying what is wrong and what can be done; e->file is the source. */
-int capture_open(struct camera_capture *c, const char *source, struct err *e);
-
-/* Open as `source` a stream of frames that comes from descriptor fd, which is the capture's from now on, also
- * on failure: the pages of a PDF. Returns as capture_open does. */
-int capture_open_pages(struct camera_capture *c, const char *source, int fd, struct err *e);
-
+/* Open a source: a file, "-" for standard input, a URL with "://" in it, a device for options.format or one under
+ * /dev/video; but where fd is not -1, what is open there, a file or a pipe of pdf_start's, is read from where it
+ * stands, and stays the caller's. One source is open at a time. Returns 0, or -1 with e saying what is wrong and
+ * what can be done; e->file is the source. */
+int capture_open(struct camera_capture *c, const char *source, int fd, struct err *e);
 void capture_close(struct camera_capture *c);
 enum camera_kind capture_kind(const struct camera_capture *c);
 
@@ -91,8 +85,8 @@ void name_list_free(struct camera_names *list);
 
 /* Start reading the PDF files in list by `program`, poppler's pdftoppm, before privileges are given up and
  * threads are started: a process is left that runs it, without a shell, for one file after another, as long as its
- * pages are wanted. fd, of list->count, gets for each PDF the descriptor that capture_open_pages takes, which is
- * the caller's, and -1 for other files. Returns 0 or -1. */
+ * pages are wanted. fd[], of list->count, gets for each PDF the descriptor that capture_open takes, which is the
+ * caller's. Returns 0 or -1. */
 int pdf_start(const char *program, const struct camera_names *list, int *fd, struct err *e);
 
 /* The label that the folder right above a file is named after: of DIR/7/photo.jpg "7", of

@@ -39,7 +39,8 @@ static const char url_protocols[] =
 #define MAX_PIXELS_A_BYTE 65536
 #define MIN_PIXELS_A_FILE (1LL << 30) /* Every file may give at least so many pixels. */
 
-#define MAX_PAGES 65536 /* At most so many pages of a TIFF are looked at. */
+#define MAX_PAGES 65536                /* At most so many pages of a TIFF are looked at. */
+#define MAX_IMAGE_FILE (INT32_MAX / 2) /* A file of one picture has less than so many bytes. */
 
 enum how {
     NOTHING,  /* no source is open */
@@ -53,6 +54,7 @@ struct camera_capture {
     struct camera_options o;
     enum how how;
     enum camera_kind kind;
+    int given; /* the descriptor to read instead of what the source names; -1: none */
     char *source;
     char *name; /* the value of the fact `source`: the source, percent-encoded */
     bool lost, ended;
@@ -65,7 +67,6 @@ struct camera_capture {
 
     struct frame_reader *pnm;
     struct _XDisplay *screen; /* open as long as x11grab needs the server */
-    bool paged; /* the frames of pnm are the pages of a PDF */
     int fd; /* of a file; -1 otherwise */
     uint8_t head[PICTURE_MAX_HEAD];
     int head_len, head_taken; /* bytes of head[] that were read ahead from a pipe, and given to FFmpeg since */
@@ -210,31 +211,28 @@ static bool is_seekable(int fd)
     return !fstat(fd, &st) && S_ISREG(st.st_mode);
 }
 
+/* Let FFmpeg read c->fd. */
+static int open_io(struct camera_capture *c, struct err *e)
+{
+    enum { BUFFER = 1 << 16 };
+    uint8_t *buffer = av_malloc(BUFFER);
+    c->io = buffer ? avio_alloc_context(buffer, BUFFER, 0, c, read_bytes, NULL, is_seekable(c->fd) ? seek_bytes : NULL)
+                   : NULL;
+    if (c->io)
+        return 0;
+    av_free(buffer);
+    return err_set(e, "out of memory");
+}
+
 /* Read all of the file into the packet. */
 static int read_whole(struct camera_capture *c, struct err *e)
 {
-    struct stat st;
-    size_t size = 0, room = 1 << 16;
-    if (is_seekable(c->fd) && !fstat(c->fd, &st) && st.st_size > 0 && st.st_size < INT32_MAX / 2)
-        room = st.st_size + 1; /* the spare byte lets the end be seen without growing */
-    if (av_new_packet(c->packet, room) < 0)
-        return err_set(e, "out of memory");
-    for (;;) {
-        int n = read_bytes(c, c->packet->data + size, room - size);
-        if (n == AVERROR_EOF)
-            break;
-        if (n < 0)
-            return err_set(e, "%s", av_err2str(n));
-        size += n;
-        if (size < room)
-            continue;
-        if (room > INT32_MAX / 4)
-            return err_set(e, "picture file too large");
-        if (av_grow_packet(c->packet, room) < 0)
-            return err_set(e, "out of memory");
-        room *= 2;
-    }
-    av_shrink_packet(c->packet, size);
+    int n = av_get_packet(c->io, c->packet, MAX_IMAGE_FILE);
+    if (n == MAX_IMAGE_FILE)
+        return err_set(e, "picture file too large");
+    if (n < 0 || c->io->error)
+        return err_set(e, "%s", n == AVERROR(ENOMEM) ? "out of memory" : av_err2str(n < 0 ? n : c->io->error));
+    c->packet->flags = 0; /* that the file was shorter is no damage */
     return 0;
 }
 
@@ -405,9 +403,9 @@ static int open_format(struct camera_capture *c, const AVInputFormat *format, st
 static int open_fd(struct camera_capture *c, struct err *e)
 {
     struct stat st;
-    bool standard = !strcmp(c->source, "-");
-    c->fd = standard ? 0 : c->o.fd > 0 ? dup(c->o.fd)
-                                 : open(c->source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    c->fd = c->given >= 0             ? dup(c->given)
+            : !strcmp(c->source, "-") ? 0
+                                      : open(c->source, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (c->fd < 0 || fstat(c->fd, &st))
         return err_set(e, "%s", strerror(errno));
     if (S_ISDIR(st.st_mode))
@@ -420,6 +418,8 @@ static int open_fd(struct camera_capture *c, struct err *e)
             break;
         c->head_len += n;
     }
+    if (c->head_len == 0 && c->given >= 0 && S_ISFIFO(st.st_mode))
+        return err_set(e, "not a PDF that pdftoppm can read: it is damaged, or has a password");
     if (c->head_len == 0)
         return err_set(e, "the file is empty");
     if (S_ISREG(st.st_mode) && lseek(c->fd, -c->head_len, SEEK_CUR) >= 0)
@@ -452,28 +452,21 @@ static int open_file(struct camera_capture *c, struct err *e)
         c->how = PNM;
         return c->pnm ? 0 : -1;
     }
-    if (type == PICTURE_PDF && (c->o.fd > 0 || !strcmp(c->source, "-")))
+    if (type == PICTURE_PDF && (c->given >= 0 || !strcmp(c->source, "-")))
         return err_set(e, "a PDF, which is read only as a file that is named");
     if (type == PICTURE_PDF)
         return err_set(e, "a PDF, which takes the program pdftoppm to read: install the package "
                           "poppler-utils");
+    if (open_io(c, e))
+        return -1;
     enum AVCodecID codec = picture_codec(c->head, c->head_len);
     if (!c->o.format && type == PICTURE_IMAGE && is_one_image(c, codec)) {
         c->how = IMAGE;
         return read_whole(c, e);
     }
-    enum { BUFFER = 1 << 16 };
-    uint8_t *buffer = av_malloc(BUFFER);
-    ssize_t begun = buffer && is_seekable(c->fd) ? pread(c->fd, buffer, BUFFER, 0) : 0;
-    int turn = begun > 0 ? exif_orientation(buffer, begun) : 1;
+    ssize_t begun = is_seekable(c->fd) ? pread(c->fd, c->io->buffer, c->io->buffer_size, 0) : 0;
+    int turn = begun > 0 ? exif_orientation(c->io->buffer, begun) : 1;
     c->orientation = turn > 1 ? turn : 0; /* of a HEIF file; others give it by packet or stream */
-    c->io = buffer ? avio_alloc_context(buffer, BUFFER, 0, c, read_bytes, NULL,
-                                        is_seekable(c->fd) ? seek_bytes : NULL)
-                   : NULL;
-    if (!c->io) {
-        av_free(buffer);
-        return err_set(e, "out of memory");
-    }
     const AVInputFormat *format =
         c->o.format ? av_find_input_format(c->o.format) : probe(c, e);
     return format ? open_format(c, format, e) : -1;
@@ -493,7 +486,7 @@ static int open_device(struct camera_capture *c, const AVInputFormat *format, st
 static int open_source(struct camera_capture *c, struct err *e)
 {
     const AVInputFormat *format = NULL;
-    if (c->o.fd > 0)
+    if (c->given >= 0)
         return open_file(c, e);
     if (c->o.format && !(format = av_find_input_format(c->o.format)))
         return err_set(e, "this FFmpeg has no input format %s", c->o.format);
@@ -517,9 +510,9 @@ static int name_source(struct camera_capture *c, const char *source, struct err 
     c->name = malloc(room);
     if (!c->source || !c->name)
         return err_set(e, "out of memory");
-    percent_encode(source[0] || !c->o.format ? source : c->o.format, c->name, room);
+    text_percent(source[0] || !c->o.format ? source : c->o.format, "%", c->name, room);
     text_hide_password(c->name);
-    c->lost = c->ended = c->paged = c->given_up = false;
+    c->lost = c->ended = c->given_up = false;
     c->damaged = 0;
     atomic_store(&c->interrupted, false);
     c->count = c->bytes = c->pixels = c->pages = 0;
@@ -528,25 +521,9 @@ static int name_source(struct camera_capture *c, const char *source, struct err 
     return 0;
 }
 
-int capture_open_pages(struct camera_capture *c, const char *source, int fd, struct err *e)
+int capture_open(struct camera_capture *c, const char *source, int fd, struct err *e)
 {
-    if (name_source(c, source, e)) {
-        close(fd);
-        return -1;
-    }
-    c->kind = CAPTURE_FILE;
-    c->how = PNM;
-    c->paged = true;
-    c->pnm = frame_open_begun(fd, c->source, NULL, 0, e);
-    if (c->pnm)
-        return 0;
-    err_at(e, source, -1);
-    capture_close(c);
-    return -1;
-}
-
-int capture_open(struct camera_capture *c, const char *source, struct err *e)
-{
+    c->given = fd;
     if (name_source(c, source, e))
         return -1;
     if (open_source(c, e)) {
@@ -612,7 +589,7 @@ static bool is_image_pipe(const struct camera_capture *c)
 static int count_pixels(struct camera_capture *c, struct err *e)
 {
     c->pixels += (long long)c->picture->width * c->picture->height;
-    if ((!c->io && c->how != IMAGE) || c->pixels <= MIN_PIXELS_A_FILE + MAX_PIXELS_A_BYTE * c->bytes)
+    if (!c->io || c->pixels <= MIN_PIXELS_A_FILE + MAX_PIXELS_A_BYTE * c->bytes)
         return 1;
     c->lost = true;
     return err_set(e, "more than %d pixels for each of its bytes: not read further", MAX_PIXELS_A_BYTE);
@@ -797,8 +774,6 @@ static int read_frame(struct camera_capture *c, struct frame *f, double *time, s
         return read_tiles(c, f, e);
     if (c->how == PNM) {
         int status = frame_read(c->pnm, f, e);
-        if (status == 0 && c->paged && c->count == 0)
-            status = err_set(e, "not a PDF that pdftoppm can read: it is damaged, or has a password");
         c->lost = status < 0;
         return status;
     }

@@ -53,8 +53,7 @@ static int visit(FTS *tree, FTSENT *f, bool recursive, struct camera_names *list
     case FTS_ERR:
     case FTS_NS:
         errno = f->fts_errno;
-        err_errno(e, "cannot be read");
-        return err_at(e, f->fts_path, -1);
+        return err_errno(e, "cannot be read") | err_at(e, f->fts_path, -1);
     }
     return 0;
 }

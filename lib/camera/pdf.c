@@ -120,8 +120,6 @@ static long find_jobs(const struct camera_names *list, struct job *job, struct e
 
 int pdf_start(const char *program, const struct camera_names *list, int *fd, struct err *e)
 {
-    for (size_t i = 0; i < list->count; i++)
-        fd[i] = -1;
     struct job *job = calloc(list->count + 1, sizeof *job);
     if (!job)
         return err_set(e, "out of memory");

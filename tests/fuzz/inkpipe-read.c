@@ -31,7 +31,7 @@ static bool load(struct reader *r)
         r->fd = memfd_create("picture", MFD_CLOEXEC);
     }
     if (!r->capture)
-        r->capture = capture_new(&(struct camera_options){.fd = r->fd}, &e);
+        r->capture = capture_new(&(struct camera_options){0}, &e);
     if (!r->inkpipe)
         r->inkpipe = inkpipe_open("tests/data/models/mean-image.onnx", "models/find.onnx", NULL, 0);
     return r->capture && r->inkpipe;
