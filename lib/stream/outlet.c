@@ -52,6 +52,8 @@ static int write_out(struct outlet *o, int wait_ms, struct err *e)
             n = n < MAX_PIECE ? n : MAX_PIECE;
         }
         ssize_t written = write(o->fd, o->data + o->sent, n);
+        if (written < 0 && errno == EAGAIN && wait_ms == 0)
+            return 0;
         if (written < 0 && errno != EINTR && errno != EAGAIN)
             return err_errno(e, "standard output");
         o->sent += written > 0 ? (size_t)written : 0;

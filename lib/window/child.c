@@ -26,19 +26,16 @@
 
 extern char **environ;
 
-struct buffer {
-    char *data;
-    size_t len, size;
-};
-
 struct window_child {
     char *command;
-    pid_t pid;   /* of the shell, and of its process group; 0: not running */
-    int in, out; /* our ends of the pipes to its standard input and output; -1: closed */
-    struct buffer sending; /* the frame being written */
-    size_t sent;           /* bytes of `sending` written */
-    struct buffer waiting; /* the newest frame, to be written next; len 0: none */
-    struct buffer lines;   /* output of the command that has not been taken */
+    pid_t pid; /* of the shell, and of its process group; 0: not running */
+    int out;   /* our end of the pipe from its standard output; -1: closed, as sending.fd, to its input, may be */
+    struct outlet sending; /* the frame being written */
+    struct outlet waiting; /* the newest frame, to be written next; len 0: none */
+    struct {
+        char *data;
+        size_t len, size;
+    } lines;               /* output of the command that has not been taken */
     size_t taken;          /* bytes of `lines` that child_line gave out last */
     size_t line_end;       /* where in `lines` the NUL of that line is ... */
     char under_nul;        /* ... and the byte that it replaced */
@@ -53,7 +50,7 @@ struct window_child *child_new(const char *command, struct err *e)
         err_set(e, "not enough memory");
         return NULL;
     }
-    c->in = c->out = -1;
+    c->sending.fd = c->out = -1;
     return c;
 }
 
@@ -66,7 +63,7 @@ static void describe_end(struct window_child *c, int status)
     else
         snprintf(c->end, sizeof c->end, "ended with status %d", WEXITSTATUS(status));
     c->pid = 0;
-    close_fd(&c->in);
+    close_fd(&c->sending.fd);
 }
 
 static int set_up_spawn(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes, int in,
@@ -108,7 +105,7 @@ static int start(struct window_child *c, struct err *e)
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     close_fd(&c->out);
     c->lines.len = c->taken = 0;
-    c->sending.len = c->waiting.len = c->sent = 0;
+    c->sending.len = c->waiting.len = c->sending.sent = 0;
     c->end[0] = '\0';
     int failed = pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0;
     if (!failed) {
@@ -126,49 +123,40 @@ static int start(struct window_child *c, struct err *e)
         c->pid = 0;
         return -1;
     }
-    c->in = in[1];
+    c->sending.fd = in[1];
     c->out = out[0];
     return 0;
 }
 
 static void write_some(struct window_child *c)
 {
-    while (c->in >= 0 && c->sending.len) {
-        ssize_t n = write(c->in, c->sending.data + c->sent, c->sending.len - c->sent);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return;
-        if (n < 0) { /* EPIPE: it reads no more, which is no error; child_work notices when it ends */
-            close_fd(&c->in);
+    while (c->sending.fd >= 0 && outlet_busy(&c->sending)) {
+        if (outlet_work(&c->sending, NULL) < 0) { /* EPIPE: it reads no more; child_work notices when it ends */
+            close_fd(&c->sending.fd);
             return;
         }
-        c->sent += (size_t)n;
-        if (c->sent < c->sending.len)
-            continue;
-        struct buffer done = c->sending;
-        done.len = 0;
-        c->sending = c->waiting;
-        c->waiting = done;
-        c->sent = 0;
+        if (outlet_busy(&c->sending))
+            return;
+        struct outlet next = c->waiting;
+        next.fd = c->sending.fd;
+        c->waiting = c->sending;
+        c->sending = next;
     }
 }
 
 int child_send(struct window_child *c, const struct frame *f, struct err *e)
 {
-    if (c->pid && c->in < 0) { /* it runs but has closed its input: end it */
+    if (c->pid && c->sending.fd < 0) { /* it runs but has closed its input: end it */
         kill(-c->pid, SIGKILL);
         waitpid(c->pid, NULL, 0);
         c->pid = 0;
     }
     if (!c->pid && start(c, e) < 0)
         return -1;
-    struct buffer *b = c->sending.len ? &c->waiting : &c->sending;
-    b->len = 0;
-    if (frame_append(&b->data, &b->len, &b->size, f, e) < 0) {
-        b->len = 0;
+    struct outlet *to = outlet_busy(&c->sending) ? &c->waiting : &c->sending;
+    to->len = 0;
+    if (outlet_add(to, f, e) < 0)
         return -1;
-    }
     write_some(c);
     return 0;
 }
@@ -180,7 +168,7 @@ int child_read_fd(const struct window_child *c)
 
 int child_write_fd(const struct window_child *c)
 {
-    return c && c->pid && c->sending.len ? c->in : -1;
+    return c && c->pid && outlet_busy(&c->sending) ? c->sending.fd : -1;
 }
 
 static void read_some(struct window_child *c)
@@ -268,7 +256,7 @@ void child_free(struct window_child *c)
 {
     if (!c)
         return;
-    close_fd(&c->in);
+    close_fd(&c->sending.fd);
     close_fd(&c->out);
     if (c->pid && !wait_end(c, MAX_END_MS)) {
         kill(-c->pid, SIGTERM);
@@ -277,8 +265,8 @@ void child_free(struct window_child *c)
             waitpid(c->pid, NULL, 0);
         }
     }
-    free(c->sending.data);
-    free(c->waiting.data);
+    outlet_free(&c->sending);
+    outlet_free(&c->waiting);
     free(c->lines.data);
     free(c->command);
     free(c);

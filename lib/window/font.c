@@ -1,9 +1,11 @@
 /* A font of pen strokes.
  *   in   a byte
- *   out  its glyph's lines; quadratic curves are flattened to CURVE_PIECES lines each */
+ *   out  its glyph's lines in a mask; quadratic curves are flattened to CURVE_PIECES lines each */
 #include "font.h"
 
 #include <stdlib.h>
+
+#include "window.h"
 
 #define CURVE_PIECES 12 /* A curve is drawn as so many lines. */
 #define FIRST_GLYPH ' '
@@ -118,22 +120,20 @@ const struct glyph *font_glyph(unsigned char c)
     return c >= FIRST_GLYPH && c <= LAST_GLYPH ? &glyphs[c - FIRST_GLYPH] : &box;
 }
 
-struct walk {
-    void (*line)(void *arg, double x0, double y0, double x1, double y1);
-    void *arg;
-    double x, y; /* where the pen is */
-};
-
-static void curve_to(struct walk *w, double cx, double cy, double x, double y)
+static void line_to(struct pen *p, double x, double y)
 {
-    double x0 = w->x, y0 = w->y;
+    stroke_segment(p->mask, p->width, p->height, p->left + p->x * p->scale, p->top + p->y * p->scale,
+                   p->left + x * p->scale, p->top + y * p->scale, p->radius);
+    p->x = x;
+    p->y = y;
+}
+
+static void curve_to(struct pen *p, double cx, double cy, double x, double y)
+{
+    double x0 = p->x, y0 = p->y;
     for (int i = 1; i <= CURVE_PIECES; i++) {
         double t = (double)i / CURVE_PIECES, u = 1 - t;
-        double nx = u * u * x0 + 2 * u * t * cx + t * t * x;
-        double ny = u * u * y0 + 2 * u * t * cy + t * t * y;
-        w->line(w->arg, w->x, w->y, nx, ny);
-        w->x = nx;
-        w->y = ny;
+        line_to(p, u * u * x0 + 2 * u * t * cx + t * t * x, u * u * y0 + 2 * u * t * cy + t * t * y);
     }
 }
 
@@ -145,33 +145,25 @@ static double number(const char **p)
     return (double)n;
 }
 
-void font_walk(const char *path, void (*line)(void *arg, double x0, double y0, double x1, double y1),
-               void *arg)
+void font_draw(const char *path, struct pen *p)
 {
-    struct walk w = {line, arg, 0, 0};
-    int pen_down = 0, curved = 0;
-    double cx = 0, cy = 0;
-    while (*path) {
+    for (bool down = false; *path;) {
         if (*path == ' ' || *path == ';') {
-            pen_down = *path++ == ' ' ? pen_down : 0;
+            down &= *path++ == ' ';
             continue;
         }
-        int control = *path == '~';
-        path += control;
+        bool curved = *path == '~';
+        path += curved;
         double x = number(&path), y = number(&path);
-        if (control) {
-            cx = x;
-            cy = y;
-            curved = 1;
-            continue;
+        if (curved) {
+            double end_x = number(&path), end_y = number(&path);
+            curve_to(p, x, y, end_x, end_y);
+        } else if (down) {
+            line_to(p, x, y);
+        } else {
+            p->x = x;
+            p->y = y;
+            down = true;
         }
-        if (pen_down && curved)
-            curve_to(&w, cx, cy, x, y);
-        else if (pen_down)
-            line(arg, w.x, w.y, x, y);
-        w.x = x;
-        w.y = y;
-        pen_down = 1;
-        curved = 0;
     }
 }

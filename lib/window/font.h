@@ -3,6 +3,8 @@
 #ifndef INKPIPE_FONT_H
 #define INKPIPE_FONT_H
 
+#include <stdint.h>
+
 #define FONT_CAP 28  /* Units from the baseline up to the top of a capital. */
 #define FONT_PEN 3.4 /* The width of the normal pen in units. */
 #define FONT_SPACE 7 /* Units between one glyph and the next. */
@@ -18,8 +20,16 @@ struct glyph {
 /* The glyph of a byte: a box where the font has none. */
 const struct glyph *font_glyph(unsigned char c);
 
-/* Call line(arg, x0, y0, x1, y1) for each straight piece of a path; a curve is several. */
-void font_walk(const char *path, void (*line)(void *arg, double x0, double y0, double x1, double y1),
-               void *arg);
+/* A glyph is drawn into a mask of coverage first and blended onto the surface once, so that nothing is
+ * blended twice where its strokes cross. */
+struct pen {
+    uint8_t *mask;
+    int width, height;
+    double left, top; /* where in the mask the grid begins */
+    double scale, radius;
+    double x, y;      /* where on the grid the pen is */
+};
+
+void font_draw(const char *path, struct pen *p);
 
 #endif

@@ -28,20 +28,7 @@ void loop_close(struct window_loop *l)
 
 struct window_event loop_event(struct window_loop *l)
 {
-    struct window_event event;
-    for (;;) {
-        switch ((event = window_next(l->window)).type) {
-        case WINDOW_EXPOSE:
-        case WINDOW_RESIZE:
-            l->dirty = true;
-            break;
-        case WINDOW_CLOSE:
-            l->quit = true;
-            break;
-        default:
-            return event;
-        }
-    }
+    return window_next(l->window, &l->dirty, &l->quit);
 }
 
 void loop_wait(struct window_loop *l, int fd, double until, const sigset_t *open)

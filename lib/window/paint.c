@@ -134,21 +134,6 @@ void paint_gray(struct window_surface *s, struct box r, const uint8_t *gray, int
     free(small);
 }
 
-/* A glyph is drawn into a mask of coverage first and blended onto the surface once, so that nothing is
- * blended twice where its strokes cross. */
-struct pen {
-    uint8_t *mask;
-    int width, height;
-    double x, y, scale, radius;
-};
-
-static void pen_line(void *arg, double x0, double y0, double x1, double y1)
-{
-    struct pen *p = arg;
-    stroke_segment(p->mask, p->width, p->height, p->x + x0 * p->scale, p->y + y0 * p->scale,
-                   p->x + x1 * p->scale, p->y + y1 * p->scale, p->radius);
-}
-
 static void lay(struct window_surface *s, int left, int top, const struct pen *p, uint32_t color)
 {
     struct box c = box_clip(box_at(left, top, p->width, p->height), s->width, s->height);
@@ -169,16 +154,15 @@ double paint_text(struct window_surface *s, double x, double y, double size, dou
     for (; *text; text++) {
         const struct glyph *g = font_glyph((unsigned char)*text);
         int left = (int)floor(x) - margin, top = (int)floor(y - size * 1.2) - margin;
-        struct pen p = {NULL,
-                        (int)ceil(g->width * scale) + 2 * margin + 1,
-                        (int)ceil(size * 1.6) + 2 * margin,
-                        x - left,
-                        y - size - top,
-                        scale,
-                        radius};
+        struct pen p = {.width = (int)ceil(g->width * scale) + 2 * margin + 1,
+                        .height = (int)ceil(size * 1.6) + 2 * margin,
+                        .left = x - left,
+                        .top = y - size - top,
+                        .scale = scale,
+                        .radius = radius};
         p.mask = calloc((size_t)p.width, (size_t)p.height);
         if (p.mask) {
-            font_walk(g->path, pen_line, &p);
+            font_draw(g->path, &p);
             lay(s, left, top, &p, color);
         }
         free(p.mask);

@@ -242,16 +242,14 @@ static struct window_event button_event(const XButtonEvent *event)
                                  .y = event->y};
 }
 
-static struct window_event resize_event(struct window *w, const XConfigureEvent *event)
+static void resize(struct window *w, const XConfigureEvent *event, bool *dirty)
 {
-    if (event->width == w->width && event->height == w->height)
-        return (struct window_event){.type = WINDOW_NONE};
+    *dirty |= event->width != w->width || event->height != w->height;
     w->width = event->width;
     w->height = event->height;
-    return (struct window_event){.type = WINDOW_RESIZE};
 }
 
-static struct window_event translate(struct window *w, XEvent *event)
+static struct window_event translate(struct window *w, XEvent *event, bool *dirty, bool *quit)
 {
     if (w->completion && event->type == w->completion) {
         w->busy = false;
@@ -259,12 +257,13 @@ static struct window_event translate(struct window *w, XEvent *event)
     }
     switch (event->type) {
     case Expose:
-        return (struct window_event){.type = WINDOW_EXPOSE};
+        *dirty = true;
+        break;
     case ConfigureNotify:
-        return resize_event(w, &event->xconfigure);
+        resize(w, &event->xconfigure, dirty);
+        break;
     case ClientMessage:
-        if ((Atom)event->xclient.data.l[0] == w->wm_delete)
-            return (struct window_event){.type = WINDOW_CLOSE};
+        *quit |= (Atom)event->xclient.data.l[0] == w->wm_delete;
         break;
     case KeyPress:
         return key_event(w, &event->xkey);
@@ -287,13 +286,13 @@ static struct window_event translate(struct window *w, XEvent *event)
     return (struct window_event){.type = WINDOW_NONE};
 }
 
-struct window_event window_next(struct window *w)
+struct window_event window_next(struct window *w, bool *dirty, bool *quit)
 {
     struct window_event out = {.type = WINDOW_NONE};
     while (out.type == WINDOW_NONE && XPending(w->display)) {
         XEvent event;
         XNextEvent(w->display, &event);
-        out = translate(w, &event);
+        out = translate(w, &event, dirty, quit);
     }
     return out;
 }

@@ -198,9 +198,6 @@ struct window;
 
 enum window_event_type {
     WINDOW_NONE,
-    WINDOW_EXPOSE, /* it must be shown again */
-    WINDOW_RESIZE, /* it has another size and must be shown again */
-    WINDOW_CLOSE,  /* the user closed it */
     WINDOW_KEY,    /* key: a character, as typed */
     WINDOW_DOWN,   /* the first pointer button at x, y */
     WINDOW_MOVE,   /* only between down and up */
@@ -235,8 +232,9 @@ int window_show(struct window *w, const char *title, int width, int height, int 
 int window_fd(const struct window *w);
 bool window_pending(struct window *w);
 
-/* The next event; WINDOW_NONE when there is none. Never waits. */
-struct window_event window_next(struct window *w);
+/* The next event; WINDOW_NONE when there is none. Never waits. Before it the window may have become `dirty`, so that
+ * it must be shown again, or have been closed (quit). */
+struct window_event window_next(struct window *w, bool *dirty, bool *quit);
 
 /* The surface to paint, of the window's size. NULL while the server still reads the last one (an
  * event will come and a later call succeeds) or when memory is short. What was painted before is
