@@ -110,8 +110,7 @@ static int flush(struct job *j, struct err *e)
         return 0;
     if (errno == EPIPE)
         return 1;
-    err_errno(e, "cannot write");
-    return err_at(e, "standard output", -1);
+    return err_errno(e, "cannot write") | err_at(e, "standard output", -1);
 }
 
 /* Write the frame to DIR/LABEL/NNNNN.pgm. */
@@ -143,10 +142,8 @@ static int set_facts(struct job *j, uint32_t number, int label, struct err *e)
         return 0;
     snprintf(text, sizeof text, "%d", label);
     const char *name = j->name ? label < LABEL_MAX_CLASSES ? j->name[label] : "" : text;
-    if (!*name) {
-        err_set(e, "label %d is not in %s", label, j->o->mapping);
-        return err_at(e, j->o->labels, number);
-    }
+    if (!*name)
+        return err_set(e, "label %d is not in %s", label, j->o->mapping) | err_at(e, j->o->labels, number);
     return frame_set_fact(&j->frame, "label", name, e);
 }
 
@@ -216,7 +213,7 @@ static int prepare(struct job *j, struct err *e)
     if (frame_resize(&j->frame, o->transposed ? height : width, o->transposed ? width : height,
                      e) < 0)
         return -1;
-    percent_encode(o->images, source, sizeof source);
+    text_percent(o->images, "%", source, sizeof source);
     if (frame_set_fact(&j->frame, "source", source, e) < 0)
         return -1;
     return idx_skip(j->idx, o->from, e);

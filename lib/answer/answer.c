@@ -69,14 +69,7 @@ void answer_decide(struct answer *a, char (*label)[LABEL_SIZE], int n, int rejec
 
 void answer_set_source(struct answer *a, const char *source)
 {
-    size_t n = 0;
-    for (; *source; source++) {
-        bool plain = *source > ' ' && *source <= '~';
-        if (n + (plain ? 1 : strlen("%XX")) >= sizeof a->source)
-            break;
-        n += (size_t)sprintf(a->source + n, plain ? "%c" : "%%%02X", (unsigned char)*source);
-    }
-    a->source[n] = '\0';
+    text_percent(source, "", a->source, sizeof a->source);
     if (!a->source[0])
         strcpy(a->source, "-");
 }
@@ -125,20 +118,9 @@ int answer_next_candidate(const struct answer *a, int last)
 size_t answer_text(const struct answer *a, int runners, char *text)
 {
     struct writer w = {text, 0, ANSWER_LINE};
-    writer_put(&w, "%s\t", a->digit);
-    if (a->probability >= 0)
-        writer_put(&w, "%.3f\t", a->probability);
-    else
-        writer_put(&w, "-\t");
-    writer_put(&w, "%s\t", a->source);
-    if (a->frame >= 0)
-        writer_put(&w, "%lld\t", a->frame);
-    else
-        writer_put(&w, "-\t");
-    if (a->box[2])
-        writer_put(&w, "%d,%d,%d,%d", a->box[0], a->box[1], a->box[2], a->box[3]);
-    else
-        writer_put(&w, "-");
+    writer_put(&w, a->probability >= 0 ? "%s\t%.3f\t" : "%s\t-\t", a->digit, a->probability);
+    writer_put(&w, a->frame >= 0 ? "%s\t%lld\t" : "%s\t-\t", a->source, a->frame);
+    writer_put(&w, a->box[2] ? "%d,%d,%d,%d" : "-", a->box[0], a->box[1], a->box[2], a->box[3]);
     for (int i = answer_next_candidate(a, -1); i >= 0 && runners > 0; i = answer_next_candidate(a, i)) {
         const struct answer_candidate *c = &a->candidate[i];
         if (strcmp(c->label, a->digit) && strcmp(c->label, LABEL_NONE)) {
@@ -169,18 +151,12 @@ static void put_name(struct writer *w, const char *s)
 
 void writer_put_probability(struct writer *w, double p)
 {
-    if (p >= 0)
-        writer_put(w, "%.6f", p);
-    else
-        writer_put(w, "null");
+    writer_put(w, p >= 0 ? "%.6f" : "null", p);
 }
 
 void writer_put_box(struct writer *w, const int box[4])
 {
-    if (box[2])
-        writer_put(w, "[%d,%d,%d,%d]", box[0], box[1], box[2], box[3]);
-    else
-        writer_put(w, "null");
+    writer_put(w, box[2] ? "[%d,%d,%d,%d]" : "null", box[0], box[1], box[2], box[3]);
 }
 
 void writer_put_candidates(struct writer *w, const struct answer_candidate *c, int n)

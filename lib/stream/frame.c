@@ -105,13 +105,13 @@ const char *frame_fact(const struct frame *f, const char *key, char *value, size
     return value;
 }
 
-long frame_whole_fact(const struct frame *f, const char *key)
+long long frame_whole_fact(const struct frame *f, const char *key)
 {
     char text[24], *end;
     if (!frame_fact(f, key, text, sizeof text) || *text < '0' || *text > '9')
         return -1;
     errno = 0;
-    long n = strtol(text, &end, 10);
+    long long n = strtoll(text, &end, 10);
     return errno || *end ? -1 : n;
 }
 
@@ -202,27 +202,6 @@ int frame_label(const struct frame *f, char label[static LABEL_SIZE])
     memcpy(label, text, LABEL_SIZE - 1);
     label[len < LABEL_SIZE ? len : LABEL_SIZE - 1] = '\0';
     return word ? 1 : -1;
-}
-
-char *percent_encode(const char *name, char *text, size_t size)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    size_t n = 0;
-    for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
-        bool plain = *p > ' ' && *p <= '~' && *p != '%';
-        if (n + (plain ? 1 : 3) >= size)
-            break;
-        if (plain) {
-            text[n++] = (char)*p;
-        } else {
-            text[n++] = '%';
-            text[n++] = hex[*p >> 4];
-            text[n++] = hex[*p & 15];
-        }
-    }
-    if (size)
-        text[n] = '\0';
-    return text;
 }
 
 /* An upper bound of the bytes that f's header has in the stream. */

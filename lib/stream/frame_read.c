@@ -343,18 +343,12 @@ const char *frame_source(const struct frame_reader *r, const struct frame *f, ch
 {
     if (frame_fact(f, "source", text, size))
         return text;
-    return percent_encode(r->name, text, size);
+    return text_percent(r->name, "%", text, size);
 }
 
 long long frame_number(const struct frame_reader *r, const struct frame *f)
 {
-    char text[24], *end;
-    if (frame_fact(f, "frame", text, sizeof text)) {
-        errno = 0;
-        long long n = strtoll(text, &end, 10);
-        if (end != text && !*end && !errno && n >= 0)
-            return n;
-    }
-    return r->frames ? r->frames - 1 : 0;
+    long long n = frame_whole_fact(f, "frame");
+    return n >= 0 ? n : r->frames ? r->frames - 1 : 0;
 }
 

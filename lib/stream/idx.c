@@ -181,10 +181,8 @@ static int skip_items(struct file *x, uint32_t n, struct err *e)
 
 static int check_pair(const struct idx *x, struct err *e)
 {
-    if (!x->images->is_images) {
-        err_set(e, "is a file of labels: images come first");
-        return err_at(e, x->images->name, -1);
-    }
+    if (!x->images->is_images)
+        return err_set(e, "is a file of labels: images come first") | err_at(e, x->images->name, -1);
     if (!x->labels)
         return 0;
     if (x->labels->is_images)
@@ -243,10 +241,8 @@ int idx_read(struct idx *x, uint8_t *image, int *label, struct err *e)
     if (!got)
         return 0;
     uint32_t number = x->labels->item == 1 ? *item : big_endian(item);
-    if (number > INT_MAX) {
-        err_set(e, "label %d is below 0", (int)number);
-        return err_at(e, x->labels->name, x->labels->next - 1);
-    }
+    if (number > INT_MAX)
+        return err_set(e, "label %d is below 0", (int)number) | err_at(e, x->labels->name, x->labels->next - 1);
     *label = (int)number;
     return got;
 }

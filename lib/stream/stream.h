@@ -35,12 +35,6 @@ struct frame {
     size_t facts_len, facts_size; /* bytes used (without the final NUL) and allocated */
 };
 
-/* Multiply sizes that a file claims: *product = a * b. Returns false when that overflows. */
-static inline bool size_mul(size_t a, size_t b, size_t *product)
-{
-    return !__builtin_mul_overflow(a, b, product);
-}
-
 /* Check a size against the limits. Returns 0 or -1. */
 int frame_check_size(long long width, long long height, struct err *e);
 
@@ -61,11 +55,11 @@ int frame_resize(struct frame *f, int width, int height, struct err *e);
 const char *frame_fact(const struct frame *f, const char *key, char *value, size_t size);
 
 /* A fact that is a whole number from 0, and the fact `time` in seconds; -1 when it is not there or malformed. */
-long frame_whole_fact(const struct frame *f, const char *key);
+long long frame_whole_fact(const struct frame *f, const char *key);
 double frame_time(const struct frame *f);
 
 /* Add or replace a fact; value NULL removes it. Returns 0; -1 when memory is short or key or value
- * hold bytes that may not be in them (percent_encode helps). Of several lines with one key the
+ * hold bytes that may not be in them (text_percent helps). Of several lines with one key the
  * first counts; setting leaves one. */
 int frame_set_fact(struct frame *f, const char *key, const char *value, struct err *e);
 
@@ -90,10 +84,6 @@ int frame_copy_facts(struct frame *to, const struct frame *from, struct err *e);
 /* The ground truth of a frame, its fact `label`, into label. Returns 1; 0 when the fact is missing; -1 when its
  * value can be no label (label_is_word): label then holds what of it fits. */
 int frame_label(const struct frame *f, char label[static LABEL_SIZE]);
-
-/* A file name or device as it may stand in a fact or an answer: bytes outside printable ASCII,
- * space and '%' become %XX. Writes at most size bytes with the NUL; returns text. */
-char *percent_encode(const char *name, char *text, size_t size);
 
 /* A stream being read: one file descriptor, owned by the reader (standard input is not closed). */
 struct frame_reader;
@@ -241,7 +231,7 @@ enum feed_result feed_take(struct feed *f, struct feed_item *item, struct err *e
 
 struct outlet {
     int fd;
-    bool piecewise; /* fd is no regular file and may make a writer wait: it gets pieces of a page */
+    bool piecewise; /* fd may make a writer wait (no regular file, nor nonblocking): it gets pieces of a page */
     char *data;
     size_t len, size, sent; /* bytes held, allocated; of those held, bytes written */
 };
