@@ -90,7 +90,7 @@ static void warn_emnist(const struct options *o)
 /* One conversion under way. */
 struct job {
     const struct options *o;
-    struct idx *idx;
+    struct stream_idx *idx;
     struct frame frame;
     char (*name)[LABEL_SIZE]; /* [LABEL_MAX_CLASSES]: the labels' characters; NULL: numbers */
     uint8_t *item; /* an image as it is stored */

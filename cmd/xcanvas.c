@@ -313,7 +313,7 @@ static int run(struct canvas *c, const sigset_t *open, struct err *e)
         loop_wait(&c->loop, -1, until, open);
         c->loop.dirty |= is_late(c) != late;
     }
-    struct outlet *out = &c->loop.out;
+    struct stream_outlet *out = &c->loop.out;
     return outlet_is_closed(out) || outlet_flush(out, e) == 0 || errno == EPIPE ? 0 : -1;
 }
 

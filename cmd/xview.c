@@ -80,10 +80,10 @@ static struct options parse(int argc, char **argv)
 struct viewer {
     const struct options *o;
     struct window_loop loop; /* its command is the one of -e */
-    struct feed *feed;
+    struct stream_feed *feed;
     struct match match;
-    struct feed_item item;   /* the frame at hand */
-    struct feed_item unseen; /* one only passed on, while paused */
+    struct stream_item item;   /* the frame at hand */
+    struct stream_item unseen; /* one only passed on, while paused */
     struct frame cut;        /* its region, as the command gets it */
     bool has_frame, painted, paused, ended, failed;
     bool prompt;             /* the last frame was answered while it was at hand */
@@ -230,7 +230,7 @@ static int take_frame(struct viewer *v, struct err *e)
     struct err bad = ERR_NONE;
     if (!wants_frame(v))
         return 0;
-    struct feed_item *item = v->paused ? &v->unseen : &v->item;
+    struct stream_item *item = v->paused ? &v->unseen : &v->item;
     switch (feed_take(v->feed, item, &bad)) {
     case FEED_FRAME:
         if (v->o->pass && outlet_add(&v->loop.out, &item->frame, e) < 0)

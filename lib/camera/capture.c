@@ -79,8 +79,8 @@ struct camera_capture {
     AVFrame *picture;
     struct frame spare;
 
-    struct feed *feed;     /* whose thread reads a live source, and has all above until it ends; NULL: none */
-    struct feed_item item; /* taken last */
+    struct stream_feed *feed;     /* whose thread reads a live source, and has all above until it ends; NULL: none */
+    struct stream_item item; /* taken last */
     double last;           /* when the last whole picture came (clock_now) */
     bool given_up;         /* nothing but damaged pictures came */
     long damaged;
@@ -806,7 +806,7 @@ static int read_picture(struct camera_capture *c, struct frame *f, double *time,
 /* ---- live sources ---- */
 
 /* A feed_source: the next whole picture. Inside is no cancellation point: FFmpeg would leak and keep locks. */
-static int read_live(void *from, struct feed_item *item, struct err *e)
+static int read_live(void *from, struct stream_item *item, struct err *e)
 {
     struct camera_capture *c = from;
     while (!c->given_up) {
@@ -841,7 +841,7 @@ int capture_read(struct camera_capture *c, struct frame *f, double *time, struct
             return -1;
     }
     struct pollfd there = {.fd = feed_fd(c->feed), .events = POLLIN};
-    enum feed_result got;
+    enum stream_result got;
     while ((got = feed_take(c->feed, &c->item, e)) == FEED_NOTHING)
         poll(&there, 1, -1);
     if (got != FEED_FRAME)

@@ -18,7 +18,7 @@ struct files {
     struct frame_reader *reader; /* NULL: none is open */
 };
 
-struct feed {
+struct stream_feed {
     feed_source *read;
     void *from;
     bool newest; /* a frame that was not taken gives way to the next */
@@ -26,10 +26,10 @@ struct feed {
     pthread_mutex_t lock;
     pthread_cond_t taken;
     int wake[2]; /* a pipe that holds one byte while `state` is not FEED_NOTHING */
-    enum feed_result state;
-    struct feed_item ready;      /* the mailbox: good while `state` is FEED_FRAME */
+    enum stream_result state;
+    struct stream_item ready;      /* the mailbox: good while `state` is FEED_FRAME */
     struct err error;
-    struct feed_item reading; /* the thread's, kept here so that a stopped thread leaks nothing */
+    struct stream_item reading; /* the thread's, kept here so that a stopped thread leaks nothing */
     struct files files;       /* as well */
 };
 
@@ -39,7 +39,7 @@ static void unlock(void *lock)
 }
 
 /* Put the result of reading into the mailbox, once it is empty; the newest frame replaces one not taken. */
-static void offer(struct feed *f, enum feed_result what, const struct err *e)
+static void offer(struct stream_feed *f, enum stream_result what, const struct err *e)
 {
     pthread_mutex_lock(&f->lock);
     pthread_cleanup_push(unlock, &f->lock);
@@ -47,7 +47,7 @@ static void offer(struct feed *f, enum feed_result what, const struct err *e)
            !(f->newest && what == FEED_FRAME && f->state == FEED_FRAME))
         pthread_cond_wait(&f->taken, &f->lock);
     if (what == FEED_FRAME) {
-        struct feed_item spare = f->ready;
+        struct stream_item spare = f->ready;
         f->ready = f->reading;
         f->reading = spare;
     }
@@ -61,7 +61,7 @@ static void offer(struct feed *f, enum feed_result what, const struct err *e)
 
 static void *run(void *arg)
 {
-    struct feed *f = arg;
+    struct stream_feed *f = arg;
     for (int got = 1; got;) {
         struct err e = ERR_NONE;
         got = f->read(f->from, &f->reading, &e);
@@ -70,9 +70,9 @@ static void *run(void *arg)
     return NULL;
 }
 
-static struct feed *start(feed_source *read, void *from, const struct files *files, struct err *e)
+static struct stream_feed *start(feed_source *read, void *from, const struct files *files, struct err *e)
 {
-    struct feed *f = calloc(1, sizeof *f);
+    struct stream_feed *f = calloc(1, sizeof *f);
     if (!f || pipe2(f->wake, O_CLOEXEC) < 0) {
         err_errno(e, "cannot start reading");
         free(f);
@@ -96,13 +96,13 @@ static struct feed *start(feed_source *read, void *from, const struct files *fil
     return f;
 }
 
-struct feed *feed_newest(feed_source *read, void *from, struct err *e)
+struct stream_feed *feed_newest(feed_source *read, void *from, struct err *e)
 {
     return start(read, from, NULL, e);
 }
 
 /* A feed_source: the frames of all files. */
-static int read_files(void *from, struct feed_item *item, struct err *e)
+static int read_files(void *from, struct stream_item *item, struct err *e)
 {
     struct files *s = from;
     while (s->reader || s->next < s->count) {
@@ -126,7 +126,7 @@ static int read_files(void *from, struct feed_item *item, struct err *e)
     return 0;
 }
 
-struct feed *feed_new(char *const *names, int count, int out, struct err *e)
+struct stream_feed *feed_new(char *const *names, int count, int out, struct err *e)
 {
     static char *const standard_input[] = {NULL};
     struct files files = {.name = count ? names : standard_input, .count = count ? count : 1,
@@ -134,7 +134,7 @@ struct feed *feed_new(char *const *names, int count, int out, struct err *e)
     return start(read_files, NULL, &files, e);
 }
 
-void feed_free(struct feed *f)
+void feed_free(struct stream_feed *f)
 {
     if (!f)
         return;
@@ -151,18 +151,18 @@ void feed_free(struct feed *f)
     free(f);
 }
 
-int feed_fd(const struct feed *f)
+int feed_fd(const struct stream_feed *f)
 {
     return f->wake[0];
 }
 
-enum feed_result feed_take(struct feed *f, struct feed_item *item, struct err *e)
+enum stream_result feed_take(struct stream_feed *f, struct stream_item *item, struct err *e)
 {
     char byte;
     pthread_mutex_lock(&f->lock);
-    enum feed_result state = f->state;
+    enum stream_result state = f->state;
     if (state == FEED_FRAME) {
-        struct feed_item spare = *item;
+        struct stream_item spare = *item;
         *item = f->ready;
         f->ready = spare;
     } else if (state == FEED_ERROR) {

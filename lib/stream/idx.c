@@ -23,7 +23,7 @@ struct file {
     size_t item;          /* bytes of one */
 };
 
-struct idx {
+struct stream_idx {
     struct file *images, *labels; /* labels NULL: none */
 };
 
@@ -179,7 +179,7 @@ static int skip_items(struct file *x, uint32_t n, struct err *e)
     return 0;
 }
 
-static int check_pair(const struct idx *x, struct err *e)
+static int check_pair(const struct stream_idx *x, struct err *e)
 {
     if (!x->images->is_images)
         return err_set(e, "is a file of labels: images come first") | err_at(e, x->images->name, -1);
@@ -195,9 +195,9 @@ static int check_pair(const struct idx *x, struct err *e)
     return err_at(e, x->labels->name, -1);
 }
 
-struct idx *idx_open(const char *images, const char *labels, struct err *e)
+struct stream_idx *idx_open(const char *images, const char *labels, struct err *e)
 {
-    struct idx *x = calloc(1, sizeof *x);
+    struct stream_idx *x = calloc(1, sizeof *x);
     if (!x) {
         err_set(e, "out of memory");
         err_at(e, file_shown(images), -1);
@@ -210,7 +210,7 @@ struct idx *idx_open(const char *images, const char *labels, struct err *e)
     return NULL;
 }
 
-void idx_close(struct idx *x)
+void idx_close(struct stream_idx *x)
 {
     if (!x)
         return;
@@ -219,17 +219,17 @@ void idx_close(struct idx *x)
     free(x);
 }
 
-int idx_width(const struct idx *x)
+int idx_width(const struct stream_idx *x)
 {
     return x->images->width;
 }
 
-int idx_height(const struct idx *x)
+int idx_height(const struct stream_idx *x)
 {
     return x->images->height;
 }
 
-int idx_read(struct idx *x, uint8_t *image, int *label, struct err *e)
+int idx_read(struct stream_idx *x, uint8_t *image, int *label, struct err *e)
 {
     uint8_t item[4 * MAX_COLUMNS];
     *label = -1;
@@ -247,7 +247,7 @@ int idx_read(struct idx *x, uint8_t *image, int *label, struct err *e)
     return got;
 }
 
-int idx_skip(struct idx *x, uint32_t n, struct err *e)
+int idx_skip(struct stream_idx *x, uint32_t n, struct err *e)
 {
     if (skip_items(x->images, n, e) < 0)
         return -1;

@@ -12,37 +12,37 @@
 /* A pipe that polls as writable takes at least this many bytes without making the writer wait (pipe(7)). */
 #define MAX_PIECE 4096
 
-void outlet_init(struct outlet *o, int fd)
+void outlet_init(struct stream_outlet *o, int fd)
 {
     struct stat st;
-    *o = (struct outlet){.fd = fd};
+    *o = (struct stream_outlet){.fd = fd};
     o->piecewise = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode);
 }
 
-void outlet_free(struct outlet *o)
+void outlet_free(struct stream_outlet *o)
 {
     free(o->data);
     o->data = NULL;
     o->len = o->size = o->sent = 0;
 }
 
-int outlet_add(struct outlet *o, const struct frame *f, struct err *e)
+int outlet_add(struct stream_outlet *o, const struct frame *f, struct err *e)
 {
     return frame_append(&o->data, &o->len, &o->size, f, e);
 }
 
-bool outlet_busy(const struct outlet *o)
+bool outlet_busy(const struct stream_outlet *o)
 {
     return o->sent < o->len;
 }
 
-static short ready(const struct outlet *o, short events, int wait_ms)
+static short ready(const struct stream_outlet *o, short events, int wait_ms)
 {
     struct pollfd p = {o->fd, events, 0};
     return poll(&p, 1, wait_ms) > 0 ? p.revents : 0;
 }
 
-static int write_out(struct outlet *o, int wait_ms, struct err *e)
+static int write_out(struct stream_outlet *o, int wait_ms, struct err *e)
 {
     while (outlet_busy(o)) {
         size_t n = o->len - o->sent;
@@ -62,12 +62,12 @@ static int write_out(struct outlet *o, int wait_ms, struct err *e)
     return 0;
 }
 
-int outlet_work(struct outlet *o, struct err *e)
+int outlet_work(struct stream_outlet *o, struct err *e)
 {
     return write_out(o, 0, e);
 }
 
-int outlet_flush(struct outlet *o, struct err *e)
+int outlet_flush(struct stream_outlet *o, struct err *e)
 {
     while (outlet_busy(o))
         if (write_out(o, -1, e) < 0)
@@ -75,7 +75,7 @@ int outlet_flush(struct outlet *o, struct err *e)
     return 0;
 }
 
-bool outlet_is_closed(const struct outlet *o)
+bool outlet_is_closed(const struct stream_outlet *o)
 {
     return o->piecewise && ready(o, 0, 0) & POLLERR;
 }

@@ -160,24 +160,24 @@ bool pipe_wait_taken(int fd);
  */
 
 /* Images and the labels that go with them. */
-struct idx;
+struct stream_idx;
 
 /* Open both, labels NULL: images alone; a name "-" is standard input. NULL when one is no IDX file of its kind, its
  * images are beyond FRAME_MAX_SIDE or FRAME_MAX_PIXELS, or there are not as many of both. Close with idx_close. */
-struct idx *idx_open(const char *images, const char *labels, struct err *e);
-void idx_close(struct idx *x);
+struct stream_idx *idx_open(const char *images, const char *labels, struct err *e);
+void idx_close(struct stream_idx *x);
 
 /* The size of an image. */
-int idx_width(const struct idx *x);
-int idx_height(const struct idx *x);
+int idx_width(const struct stream_idx *x);
+int idx_height(const struct stream_idx *x);
 
 /* Read the next image, idx_height rows of idx_width bytes, and its label: 0..255, of QMNIST 0..INT_MAX, -1 without
  * labels. Returns 1; 0 when all that the header counts have been read; -1 when a file ends before, goes on behind
  * the last one, or is a broken gzip file: e then names file and item. */
-int idx_read(struct idx *x, uint8_t *image, int *label, struct err *e);
+int idx_read(struct stream_idx *x, uint8_t *image, int *label, struct err *e);
 
 /* Go past the next n, or to the end when fewer are left. Returns 0 or -1. */
-int idx_skip(struct idx *x, uint32_t n, struct err *e);
+int idx_skip(struct stream_idx *x, uint32_t n, struct err *e);
 
 /* An image of width columns and height rows with rows and columns exchanged (EMNIST stores them
  * so): to has height columns and width rows. The two must not overlap. */
@@ -186,17 +186,17 @@ void idx_transpose(const uint8_t *from, int width, int height, uint8_t *to);
 /* Frames read by a thread of their own, so that a window never waits for a writer that stops in the
  * middle of one, nor a camera for a reader. Exactly one frame is read ahead. */
 
-struct feed;
+struct stream_feed;
 
 /* A frame and where it is from. All-zero is empty; release it with frame_free(&.frame). */
-struct feed_item {
+struct stream_item {
     struct frame frame;
     char source[FRAME_SOURCE]; /* of files: percent-encoded, the frame's fact or the stream's name */
     long long number;         /* of files: the frame's fact, or its place in the stream from 0 */
     double time;              /* of what feed_newest reads: as that says */
 };
 
-enum feed_result {
+enum stream_result {
     FEED_FRAME,   /* an item was taken */
     FEED_NOTHING, /* none has arrived: poll feed_fd */
     FEED_ERROR,   /* a stream was bad (e says how); the next one is read */
@@ -206,30 +206,30 @@ enum feed_result {
 /* Read the named files one after another; none: standard input. A taker that takes none holds the writer
  * back. The names must outlive the feed. What is taken goes on to the descriptor `out` (-1: nowhere), which
  * none of them may be. NULL when no thread can be started. */
-struct feed *feed_new(char *const *names, int count, int out, struct err *e);
+struct stream_feed *feed_new(char *const *names, int count, int out, struct err *e);
 
 /* Read the next frame into item, in the feed's thread. Returns 1; 0 at the end; -1 when something was bad,
  * and is then called again. */
-typedef int feed_source(void *from, struct feed_item *item, struct err *e);
+typedef int feed_source(void *from, struct stream_item *item, struct err *e);
 
 /* Read a live source, each frame as it comes, and keep the newest: a slow taker gets a fresh frame each time
  * instead of an old one. `from` must outlive the feed. NULL when no thread can be started. */
-struct feed *feed_newest(feed_source *read, void *from, struct err *e);
+struct stream_feed *feed_newest(feed_source *read, void *from, struct err *e);
 
 /* Stop reading, wherever the thread is (it is cancelled, pthread_cancel), and release the feed. NULL is
  * none. */
-void feed_free(struct feed *f);
+void feed_free(struct stream_feed *f);
 
 /* A descriptor that is readable while feed_take would not return FEED_NOTHING. Owned by the feed. */
-int feed_fd(const struct feed *f);
+int feed_fd(const struct stream_feed *f);
 
 /* Take what was read. The feed's item and the caller's are exchanged, so that their memory is used again. */
-enum feed_result feed_take(struct feed *f, struct feed_item *item, struct err *e);
+enum stream_result feed_take(struct stream_feed *f, struct stream_item *item, struct err *e);
 
 /* Frames on their way out of a program that must not wait: a window's. What the reader has no room
  * for is kept and written when it has. */
 
-struct outlet {
+struct stream_outlet {
     int fd;
     bool piecewise; /* fd may make a writer wait (no regular file, nor nonblocking): it gets pieces of a page */
     char *data;
@@ -237,24 +237,24 @@ struct outlet {
 };
 
 /* Write to fd, which stays the caller's. */
-void outlet_init(struct outlet *o, int fd);
-void outlet_free(struct outlet *o);
+void outlet_init(struct stream_outlet *o, int fd);
+void outlet_free(struct stream_outlet *o);
 
 /* Add a frame. Returns 0, or -1 when memory is short. */
-int outlet_add(struct outlet *o, const struct frame *f, struct err *e);
+int outlet_add(struct stream_outlet *o, const struct frame *f, struct err *e);
 
 /* True when bytes are left to write. */
-bool outlet_busy(const struct outlet *o);
+bool outlet_busy(const struct stream_outlet *o);
 
 /* Write what can be written without waiting. Returns 0, or -1 with errno set (EPIPE: the reader
  * has gone). */
-int outlet_work(struct outlet *o, struct err *e);
+int outlet_work(struct stream_outlet *o, struct err *e);
 
 /* Write all that is held, waiting for the reader. Returns as outlet_work. */
-int outlet_flush(struct outlet *o, struct err *e);
+int outlet_flush(struct stream_outlet *o, struct err *e);
 
 /* True when fd is a pipe whose reader has gone. Writes nothing to find out. */
-bool outlet_is_closed(const struct outlet *o);
+bool outlet_is_closed(const struct stream_outlet *o);
 
 /* Frames put away into files by a key press. */
 

@@ -30,8 +30,8 @@ struct window_child {
     char *command;
     pid_t pid; /* of the shell, and of its process group; 0: not running */
     int out;   /* our end of the pipe from its standard output; -1: closed, as sending.fd, to its input, may be */
-    struct outlet sending; /* the frame being written */
-    struct outlet waiting; /* the newest frame, to be written next; len 0: none */
+    struct stream_outlet sending; /* the frame being written */
+    struct stream_outlet waiting; /* the newest frame, to be written next; len 0: none */
     struct {
         char *data;
         size_t len, size;
@@ -137,7 +137,7 @@ static void write_some(struct window_child *c)
         }
         if (outlet_busy(&c->sending))
             return;
-        struct outlet next = c->waiting;
+        struct stream_outlet next = c->waiting;
         next.fd = c->sending.fd;
         c->waiting = c->sending;
         c->sending = next;
@@ -153,7 +153,7 @@ int child_send(struct window_child *c, const struct frame *f, struct err *e)
     }
     if (!c->pid && start(c, e) < 0)
         return -1;
-    struct outlet *to = outlet_busy(&c->sending) ? &c->waiting : &c->sending;
+    struct stream_outlet *to = outlet_busy(&c->sending) ? &c->waiting : &c->sending;
     to->len = 0;
     if (outlet_add(to, f, e) < 0)
         return -1;

@@ -298,7 +298,7 @@ const char *child_end(const struct window_child *c);
 struct window_loop {
     struct window *window;
     struct window_child *child; /* NULL: no command */
-    struct outlet out;
+    struct stream_outlet out;
     double scale; /* of the window's parts */
     bool dirty;   /* the window must be painted */
     bool quit;    /* the window was closed, or the reader of `out` has gone */

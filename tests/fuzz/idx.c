@@ -16,7 +16,7 @@ static void put(int fd, const uint8_t *data, size_t size, char name[32])
         abort();
 }
 
-static int read_images(struct idx *x, bool labels, struct err *e)
+static int read_images(struct stream_idx *x, bool labels, struct err *e)
 {
     int width = idx_width(x), height = idx_height(x), label, got = 0;
     size_t pixels = (size_t)width * (size_t)height;
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     put(images, data + 1, split - 1, images_name);
     put(labels, data + split, size - split, labels_name);
     struct err e = ERR_NONE;
-    struct idx *x = idx_open(images_name, split == size ? NULL : labels_name, &e);
+    struct stream_idx *x = idx_open(images_name, split == size ? NULL : labels_name, &e);
     int got = x ? 0 : -1;
     if (x) {
         if (data[0] & 1)

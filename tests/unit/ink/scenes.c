@@ -17,7 +17,7 @@ static int label[SAMPLES], samples;
 static void read_samples(void)
 {
     struct err e = ERR_NONE;
-    struct idx *x = idx_open("tests/data/digits-images.gz", "tests/data/digits-labels.gz", &e);
+    struct stream_idx *x = idx_open("tests/data/digits-images.gz", "tests/data/digits-labels.gz", &e);
     while (x && samples < SAMPLES && idx_read(x, sample[samples], &label[samples], &e) > 0)
         samples++;
     idx_close(x);

@@ -33,7 +33,7 @@ static void write_file(int frames, const char *tail)
 }
 
 /* Wait until there is something, and take it. */
-static enum feed_result take(struct feed *f, struct feed_item *item, struct err *e)
+static enum stream_result take(struct stream_feed *f, struct stream_item *item, struct err *e)
 {
     struct pollfd p = {feed_fd(f), POLLIN, 0};
     poll(&p, 1, 10000);
@@ -43,11 +43,11 @@ static enum feed_result take(struct feed *f, struct feed_item *item, struct err 
 static void test_files(void)
 {
     struct err e = ERR_NONE;
-    struct feed_item item = {0};
+    struct stream_item item = {0};
     char missing[] = "/nowhere/at/all";
     char *names[] = {path, missing, path};
     write_file(100, "");
-    struct feed *f = feed_new(names, 3, -1, &e);
+    struct stream_feed *f = feed_new(names, 3, -1, &e);
     int right = 0;
     for (int i = 0; i < 100; i++)
         right += take(f, &item, &e) == FEED_FRAME && item.number == i && item.frame.gray[0] == i;
@@ -70,14 +70,14 @@ static void test_files(void)
 static void test_stopping(void)
 {
     struct err e = ERR_NONE;
-    struct feed_item item = {0};
+    struct stream_item item = {0};
     int ends[2];
     char name[32];
     char *names[] = {name};
     if (pipe(ends) < 0)
         abort();
     snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);
-    struct feed *f = feed_new(names, 1, -1, &e);
+    struct stream_feed *f = feed_new(names, 1, -1, &e);
     CHECK(feed_take(f, &item, &e) == FEED_NOTHING, "nothing yet, and no waiting");
     if (write(ends[1], "P5\n30 ", 6) != 6)
         abort();
@@ -96,7 +96,7 @@ static void test_stopping(void)
 }
 
 /* A source of 200 frames, then of an error, then of nothing. */
-static int count_up(void *from, struct feed_item *item, struct err *e)
+static int count_up(void *from, struct stream_item *item, struct err *e)
 {
     int *n = from;
     if (++*n > 200)
@@ -108,7 +108,7 @@ static int count_up(void *from, struct feed_item *item, struct err *e)
 }
 
 /* One that waits for ever, as a camera without light. */
-static int wait_for_ever(void *from, struct feed_item *item, struct err *e)
+static int wait_for_ever(void *from, struct stream_item *item, struct err *e)
 {
     (void)from, (void)item, (void)e;
     return poll(NULL, 0, -1);
@@ -117,11 +117,11 @@ static int wait_for_ever(void *from, struct feed_item *item, struct err *e)
 static void test_newest(void)
 {
     struct err e = ERR_NONE;
-    struct feed_item item = {0};
+    struct stream_item item = {0};
     int n = 0, taken = 0, right = 0;
     double last = 0;
-    struct feed *f = feed_newest(count_up, &n, &e);
-    enum feed_result got;
+    struct stream_feed *f = feed_newest(count_up, &n, &e);
+    enum stream_result got;
     while ((got = take(f, &item, &e)) == FEED_FRAME) {
         right += item.time > last && item.frame.gray[0] == (uint8_t)item.time;
         last = item.time;
@@ -143,7 +143,7 @@ static void test_outlet(void)
 {
     int ends[2];
     char bytes[1000];
-    struct outlet o;
+    struct stream_outlet o;
     struct err e = ERR_NONE;
     struct frame f = make_frame(300, 'x');
     if (pipe(ends) < 0)

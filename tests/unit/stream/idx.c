@@ -30,7 +30,7 @@ static void test_reading(void)
     struct err e = ERR_NONE;
     uint8_t image[6], turned[6];
     int label;
-    struct idx *x = idx_open(FILE_OF(IMAGES), FILE_OF(LABELS), &e);
+    struct stream_idx *x = idx_open(FILE_OF(IMAGES), FILE_OF(LABELS), &e);
     CHECK(x && idx_width(x) == 3 && idx_height(x) == 2, "images of 3x2");
     CHECK(idx_read(x, image, &label, &e) == 1 && !memcmp(image, "abcdef", 6) && label == 7, "the first, a 7");
     CHECK(idx_skip(x, 1, &e) == 0 && idx_read(x, image, &label, &e) == 1 && !memcmp(image, "mnopqr", 6) &&
@@ -52,7 +52,7 @@ static void trouble(const char *images, const char *labels, struct err *e)
     uint8_t image[6];
     int label, got = 1;
     *e = (struct err)ERR_NONE;
-    struct idx *x = idx_open(images, labels, e);
+    struct stream_idx *x = idx_open(images, labels, e);
     while (x && got == 1)
         got = idx_read(x, image, &label, e);
     idx_close(x);
