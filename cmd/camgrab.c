@@ -130,8 +130,7 @@ static int expand(const struct options *o, int sources, char **source, struct ca
     return status;
 }
 
-/* Files alone can be read with nothing but them opened; not cameras, screens and URLs, nor what is
- * waited for. */
+/* Files alone can be read with nothing but them opened; not cameras, screens and URLs, nor what is waited for. */
 static void drop_privileges(const struct options *o, const struct camera_names *list)
 {
     struct stat st;
@@ -187,8 +186,7 @@ static bool is_passed_over(struct grab *g, double time)
         return false;
     if (time < g->next_time - 1e-6)
         return true;
-    g->next_time = (time > g->next_time + 1 / o->capture.rate ? time : g->next_time) +
-                   1 / o->capture.rate;
+    g->next_time = (time > g->next_time + 1 / o->capture.rate ? time : g->next_time) + 1 / o->capture.rate;
     return false;
 }
 

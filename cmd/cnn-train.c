@@ -210,8 +210,7 @@ static int check_output(struct options *o, char **names, struct err *e)
 {
     char copy[4096];
     struct stat s;
-    if ((o->net && file_not_saved(o->net, o->model, e)) ||
-        (o->classes && file_not_saved(o->classes, o->model, e)))
+    if ((o->net && file_not_saved(o->net, o->model, e)) || (o->classes && file_not_saved(o->classes, o->model, e)))
         return -1;
     do
         if (file_not_saved(*names, o->model, e))
@@ -285,8 +284,7 @@ static void print_progress(const struct fit_progress *p)
     struct winsize window = {0};
     ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
     char text[256];
-    fprintf(stderr, "\r%s\033[K%s", progress_text(p, window.ws_col - 1, text, sizeof text),
-            whole ? "\r\033[K" : "");
+    fprintf(stderr, "\r%s\033[K%s", progress_text(p, window.ws_col - 1, text, sizeof text), whole ? "\r\033[K" : "");
 }
 
 /* Train and save. */

@@ -40,8 +40,7 @@ struct reader {
     struct frame frame;
 };
 
-/* Take the next picture's bytes into the file. Returns 1; 0 at the end of pictures; -1 when they
- * could not be kept. */
+/* Take the next picture's bytes into the file. Returns 1; 0 at the end of pictures; -1 when they could not be kept. */
 static int take_picture(struct reader *r, struct err *e)
 {
     static char block[1 << 16];

@@ -210,8 +210,7 @@ static int prepare(struct job *j, struct err *e)
     int width = idx_width(j->idx), height = idx_height(j->idx);
     if (o->transposed && !(j->item = malloc((size_t)width * (size_t)height)))
         return err_set(e, "out of memory");
-    if (frame_resize(&j->frame, o->transposed ? height : width, o->transposed ? width : height,
-                     e) < 0)
+    if (frame_resize(&j->frame, o->transposed ? height : width, o->transposed ? width : height, e) < 0)
         return -1;
     text_percent(o->images, "%", source, sizeof source);
     if (frame_set_fact(&j->frame, "source", source, e) < 0)

@@ -167,8 +167,7 @@ static int preproc_init(struct preproc *p, struct err *e)
     if (!(p->job = calloc((size_t)jobs, sizeof *p->job)) || !(p->worker = calloc((size_t)threads, sizeof *p->worker)))
         return err_set(e, "out of memory");
     p->jobs = jobs;
-    if (!(p->threads = threads_new(threads, e)) ||
-        (!p->layout && !(p->finder = ink_finder_load(p->o->finder, e))))
+    if (!(p->threads = threads_new(threads, e)) || (!p->layout && !(p->finder = ink_finder_load(p->o->finder, e))))
         return -1;
     while (p->workers < threads)
         if (worker_init(&p->worker[p->workers++], p, e))

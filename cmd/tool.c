@@ -104,8 +104,7 @@ const char *tool_model(const char *named, const char *how, const char *variable,
         return named ? named : value;
     if (model_find(name, found, PATH_MAX))
         return found;
-    tool_warn("no model: name one with %s%s; neither %s nor the tree's models/%s is there", how, variable,
-              found, name);
+    tool_warn("no model: name one with %s%s; neither %s nor the tree's models/%s is there", how, variable, found, name);
     return NULL;
 }
 

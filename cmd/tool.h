@@ -45,8 +45,7 @@ int tool_getopt(int argc, char **argv, const char *options);
 /* A wrong option or operand: message, then the usage's first line, exit 2. */
 _Noreturn void tool_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The value of an option as a number within [low, high]; otherwise tool_usage names option and
- * value. */
+/* The value of an option as a number within [low, high]; otherwise tool_usage names option and value. */
 long tool_int(int option, const char *text, long low, long high);
 double tool_real(int option, const char *text, double low, double high);
 
@@ -56,9 +55,8 @@ int tool_word(int option, const char *text, const char *words);
 /* The same of a rectangle "x,y,w,h" in pixels, which has at least one. */
 void tool_box(int option, const char *text, int box[4]);
 
-/* For programs that clean up behind themselves: from now on SIGINT, SIGTERM and SIGHUP are noted
- * and SIGPIPE is ignored. They are delivered only while ppoll waits with *open as its mask, so that
- * none is missed. */
+/* For programs that clean up behind themselves: from now on SIGINT, SIGTERM and SIGHUP are noted and SIGPIPE is
+ * ignored. They are delivered only while ppoll waits with *open as its mask, so that none is missed. */
 void tool_catch_ends(sigset_t *open);
 bool tool_stopped(void);
 

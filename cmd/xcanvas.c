@@ -93,8 +93,7 @@ struct canvas {
 static int look(struct canvas *c, struct err *e)
 {
     struct ink_digit *digit;
-    int found = ink_find(c->ink, c->frame.gray, SKETCH_SIDE, SKETCH_SIDE, SKETCH_SIDE, false,
-                         &digit, e);
+    int found = ink_find(c->ink, c->frame.gray, SKETCH_SIDE, SKETCH_SIDE, SKETCH_SIDE, false, &digit, e);
     c->has_seen = found > 0;
     if (c->has_seen)
         memcpy(c->seen, digit->pixels, sizeof c->seen);
@@ -108,11 +107,9 @@ static int send_frame(struct canvas *c, const char *label, struct err *e)
         return -1;
     sketch_frame(c->sketch, c->frame.gray);
     if (frame_set_fact(&c->frame, "source", "xcanvas", e) < 0 ||
-        frame_set_number(&c->frame, "frame", c->frames++, e) < 0 ||
-        frame_set_fact(&c->frame, "label", label, e) < 0)
+        frame_set_number(&c->frame, "frame", c->frames++, e) < 0 || frame_set_fact(&c->frame, "label", label, e) < 0)
         return -1;
-    if (c->o->writes && (label || !c->o->labelled_only) &&
-        outlet_add(&c->loop.out, &c->frame, e) < 0)
+    if (c->o->writes && (label || !c->o->labelled_only) && outlet_add(&c->loop.out, &c->frame, e) < 0)
         return -1;
     if (!c->loop.child || label)
         return 0;
@@ -326,8 +323,7 @@ static int start(struct canvas *c, struct err *e)
         return -1;
     size_for(c, PAPER_SIDE, &width, &height);
     size_for(c, MIN_PAPER_SIDE, &least_width, &least_height);
-    return window_show(c->loop.window, "draw a digit", width, height, least_width, least_height,
-                       true, e);
+    return window_show(c->loop.window, "draw a digit", width, height, least_width, least_height, true, e);
 }
 
 int main(int argc, char **argv)

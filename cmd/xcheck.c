@@ -1,7 +1,6 @@
-/* xcheck: a person looks at the doubtful cells of forms. In: a form, the table that formtable made of it, the
- * cells as preproc -f cut them out. Out: the table, corrected, whole on disk after every key that changes it.
- * Cells are shown a screenful at a time, those that were read as one digit beside one another: a 1 among
- * 7s is seen at once. */
+/* xcheck: a person looks at the doubtful cells of forms. In: a form, the table that formtable made of it, the cells as
+ * preproc -f cut them out. Out: the table, corrected, whole on disk after every key that changes it. Cells are shown a
+ * screenful at a time, those that were read as one digit beside one another: a 1 among 7s is seen at once. */
 #define _GNU_SOURCE 1 /* realpath */
 #include <libgen.h>
 #include <limits.h>

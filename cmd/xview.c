@@ -1,6 +1,5 @@
-/* xview: show a frame stream in a window, and what a command says about it. Frames are read ahead by a
- * thread, their region goes to the command, and its answers are drawn over the frames they are about (the
- * room of windows paints). */
+/* xview: show a frame stream in a window, and what a command says about it. Frames are read ahead by a thread, their
+ * region goes to the command, and its answers are drawn over the frames they are about (the room of windows paints). */
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -146,8 +145,7 @@ static void save_labelled(struct viewer *v, char key)
     char value[LABEL_SIZE];
     if (!label_of_character(key, value) || cut_region(v, &e) <= 0)
         return;
-    if (frame_set_fact(&v->cut, "label", value, &e) < 0 ||
-        save_append(v->o->labelled, &v->cut, &e) < 0)
+    if (frame_set_fact(&v->cut, "label", value, &e) < 0 || save_append(v->o->labelled, &v->cut, &e) < 0)
         say(v, true, "%s", e.what);
     else
         say(v, false, "labelled %s in %s (%ld so far)", value, v->o->labelled, ++v->labels);

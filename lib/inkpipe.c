@@ -47,8 +47,7 @@ static int load(struct inkpipe *r, const char *file, struct err *e)
     if (file && snprintf(r->file, sizeof r->file, "%s", file) >= (int)sizeof r->file)
         return err_set(e, "the model's name is too long");
     r->files[0] = r->file;
-    if (!(r->threads = threads_new(1, e)) ||
-        !(r->model = model_load(r->files, 1, NULL, NULL, BATCH, r->threads, e)))
+    if (!(r->threads = threads_new(1, e)) || !(r->model = model_load(r->files, 1, NULL, NULL, BATCH, r->threads, e)))
         return -1;
     r->gray = malloc(BATCH * (size_t)r->model->width * (size_t)r->model->height);
     return r->gray ? 0 : err_set(e, "out of memory");

@@ -47,8 +47,7 @@ static void add_candidates(struct answer *a, char (*label)[LABEL_SIZE], int n, c
     }
 }
 
-void answer_decide(struct answer *a, char (*label)[LABEL_SIZE], int n, int reject,
-                   const double *p, double threshold)
+void answer_decide(struct answer *a, char (*label)[LABEL_SIZE], int n, int reject, const double *p, double threshold)
 {
     strcpy(a->digit, "-");
     a->probability = -1;

@@ -61,8 +61,7 @@ void answer_clear(struct answer *a);
  * ANSWER_MAX_CANDIDATES the most probable ones, the most probable of all the digit. It is "-" when class `reject`
  * wins (-1: there is no such class), when its probability is under `threshold`, or when a probability is not a
  * number. Other fields of a are left as they are. */
-void answer_decide(struct answer *a, char (*label)[LABEL_SIZE], int n, int reject,
-                   const double *p, double threshold);
+void answer_decide(struct answer *a, char (*label)[LABEL_SIZE], int n, int reject, const double *p, double threshold);
 
 /* Set a's source: bytes that are not printable ASCII become %XX, and what would not fit is cut. */
 void answer_set_source(struct answer *a, const char *source);
@@ -73,22 +72,19 @@ bool answer_given(const struct answer *a);
 /* The probability of the class named label: 0 when it is not among the candidates. */
 double answer_probability(const struct answer *a, const char *label);
 
-/* Read "x,y,w,h" (whole numbers from 0, w and h from 1). Returns false and leaves box alone when
- * text is not that. */
+/* Read "x,y,w,h" (whole numbers from 0, w and h from 1). Returns false and leaves box alone when text is not that. */
 bool answer_parse_box(const char *text, int box[4]);
 
-/* Write a as a text line, with its newline, into text of ANSWER_LINE bytes; after the box come up to
- * `runners` runners-up (for "-": the most probable digits), never the class "none". Returns the
- * length. */
+/* Write a as a text line, with its newline, into text of ANSWER_LINE bytes; after the box come up to `runners`
+ * runners-up (for "-": the most probable digits), never the class "none". Returns the length. */
 size_t answer_text(const struct answer *a, int runners, char *text);
 
 /* The same as JSON. */
 size_t answer_json(const struct answer *a, char *text);
 
-/* Read a line written by either function back (newline or not). A text line may end early: what is
- * missing is not there. JSON may have its keys in any order, others among them, and white space.
- * Whatever is out of range, not printable ASCII or too long is refused. Returns 0, or -1 with what
- * is wrong in e. */
+/* Read a line written by either function back (newline or not). A text line may end early: what is missing is not
+ * there. JSON may have its keys in any order, others among them, and white space. Whatever is out of range, not
+ * printable ASCII or too long is refused. Returns 0, or -1 with what is wrong in e. */
 int answer_parse(const char *line, struct answer *a, struct err *e);
 
 /* Steadying (hysteresis in time): of a live stream's answers, pass one when it has been the same for `hold`
@@ -160,9 +156,8 @@ const struct word *words_add(struct words *w, const struct answer *a, const stru
 /* End the word that is open and return it; NULL when there is none. */
 const struct word *words_end(struct words *w);
 
-/* Write the word as an answer's JSON, which has behind the probabilities "places": of each its text as
- * "digit" and its probability (null of `?`), box and probabilities, into text of WORD_LINE bytes. Returns the
- * length. */
+/* Write the word as an answer's JSON, which has behind the probabilities "places": of each its text as "digit" and its
+ * probability (null of `?`), box and probabilities, into text of WORD_LINE bytes. Returns the length. */
 size_t word_json(const struct word *w, char *text);
 
 /* A model that is asked for answers: one network from a file, or several that vote (the mean of
@@ -205,12 +200,11 @@ struct model {
     double *share;        /* [threads][classes]: a network's probabilities */
 };
 
-/* Load n files (1..MODEL_MAX_VOTES) that read pictures of one size, and plan them for `batch` frames
- * on threads t, which must outlive the model. Of several outputs a file's is the one named `output`; NULL: the one
- * that names classes. Networks without labels answer 0, 1, 2 ...; classes
- * are united by label, and a network that lacks one gives it probability 0. `given`, when not NULL,
- * takes the place of the files' scaling. `files` must outlive the model. Returns NULL on failure;
- * free with model_free. */
+/* Load n files (1..MODEL_MAX_VOTES) that read pictures of one size, and plan them for `batch` frames on threads t,
+ * which must outlive the model. Of several outputs a file's is the one named `output`; NULL: the one that names
+ * classes. Networks without labels answer 0, 1, 2 ...; classes are united by label, and a network that lacks one gives
+ * it probability 0. `given`, when not NULL, takes the place of the files' scaling. `files` must outlive the model.
+ * Returns NULL on failure; free with model_free. */
 struct model *model_load(const char *const *files, int n, const char *output, const struct scaling *given,
                          int batch, struct threads *t, struct err *e);
 void model_free(struct model *m);
@@ -259,8 +253,7 @@ enum model_doubt {
 };
 enum model_doubt model_doubt(const uint8_t *gray, int width, int height);
 
-/* How good answers are: accuracy, which class is taken for which, and whether probabilities mean
- * what they say. */
+/* How good answers are: accuracy, which class is taken for which, and whether probabilities mean what they say. */
 
 #define EVALUATE_BINS 20 /* Probabilities are counted in so many bins, each 0.05 wide. */
 
@@ -297,15 +290,13 @@ int evaluation_check(const struct evaluation *v, int there, const char *label, s
  * (without meaning where no digit was answered). */
 void evaluation_add(struct evaluation *v, int truth, int digit, double probability);
 
-/* The expected calibration error (Naeini et al. 2015; Guo et al. 2017) over the answers given: the
- * mean over the bins, weighted by their answers, of |share right - mean probability|. 0 when no
- * answer was given. */
+/* The expected calibration error (Naeini et al. 2015; Guo et al. 2017) over the answers given: the mean over the bins,
+ * weighted by their answers, of |share right - mean probability|. 0 when no answer was given. */
 double evaluation_calibration_error(const struct evaluation *v);
 
-/* Write the report, as cnn-predict(1) describes it: accuracy and calibration error; the confusion table of
- * digits, or a line a class that says what it was mistaken for; the reliability table. What it says of
- * frames without a digit is left out when there were none of these. Returns the text, to be freed; NULL
- * when memory is short. */
+/* Write the report, as cnn-predict(1) describes it: accuracy and calibration error; the confusion table of digits, or a
+ * line a class that says what it was mistaken for; the reliability table. What it says of frames without a digit is
+ * left out when there were none of these. Returns the text, to be freed; NULL when memory is short. */
 char *evaluation_text(const struct evaluation *v);
 
 /* Which frame an answer is about. A command beside a window answers late, not at all, or several

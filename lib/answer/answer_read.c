@@ -93,8 +93,7 @@ static bool parse_field(struct answer *a, int index, char *field)
     if (!colon || !parse_probability(colon + 1, &end, &p) || *end)
         return false;
     *colon = '\0';
-    if (!a->candidates && answer_given(a) &&
-        (a->probability < 0 || !add_candidate(a, a->digit, a->probability)))
+    if (!a->candidates && answer_given(a) && (a->probability < 0 || !add_candidate(a, a->digit, a->probability)))
         return false;
     return add_candidate(a, field, p);
 }

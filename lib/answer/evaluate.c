@@ -160,8 +160,7 @@ static void put_classes(const struct evaluation *v, bool empty, FILE *to)
     fprintf(to, "\n%-12s %7s %7s  %7s  mistaken for\n", "truth", "frames", "right", "right %");
     for (int i = 0; i < v->classes + empty; i++) {
         long frames = row_sum(v, i), most = frames, right = *cell(v, i, i);
-        fprintf(to, "%-12s %7ld %7ld  %7.2f", name_of(v, i, LABEL_NONE), frames, right,
-                percent(right, frames));
+        fprintf(to, "%-12s %7ld %7ld  %7.2f", name_of(v, i, LABEL_NONE), frames, right, percent(right, frames));
         int mistake = -1;
         for (int n = 0; n < MAX_MISTAKES && (mistake = next_mistake(v, i, most, mistake)) >= 0; n++) {
             most = *cell(v, i, mistake);

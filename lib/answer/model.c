@@ -19,8 +19,7 @@
 
 #define MAX_PIECE 64 /* A thread takes at most so many frames at once. */
 
-/* Parse a number or a fraction of two and move *p behind it. Returns false when it is neither or not
- * finite. */
+/* Parse a number or a fraction of two and move *p behind it. Returns false when it is neither or not finite. */
 static bool parse_fraction(const char **p, double *x)
 {
     char *end;
@@ -107,8 +106,7 @@ static int add_voter(struct model *m, const struct net *net, const struct scalin
     if (in.c != 1 && in.c != 3)
         return err_set(e, "its input has %d channels: frames are gray, of 1, or the same in 3", in.c);
     if (v->outputs < 2 || v->outputs > LABEL_MAX_CLASSES)
-        return err_set(e, "it has %d outputs: from 2 to %d can be answers", v->outputs,
-                       LABEL_MAX_CLASSES);
+        return err_set(e, "it has %d outputs: from 2 to %d can be answers", v->outputs, LABEL_MAX_CLASSES);
     if (m->voters && (in.w != m->width || in.h != m->height))
         return err_set(e, "reads frames of %dx%d, the model before it of %dx%d: they cannot vote",
                        in.w, in.h, m->width, m->height);
@@ -248,8 +246,7 @@ bool model_find(const char *name, char *path, size_t size)
         if (!*beside[i])
             len = snprintf(path, size, "%s%s", PREFIX "/share/inkpipe/", name);
         else if (slash)
-            len = snprintf(path, size, "%.*s/%s%s", (int)(slash - program), program, beside[i],
-                           name);
+            len = snprintf(path, size, "%.*s/%s%s", (int)(slash - program), program, beside[i], name);
         else
             continue;
         if (len > 0 && (size_t)len < size && access(path, R_OK) == 0)
@@ -307,8 +304,7 @@ enum model_doubt model_doubt(const uint8_t *gray, int width, int height)
     if (brightest < 128)
         return DOUBT_NONE;
     struct extent ink = measure(gray, width, height);
-    bool large = 28 * (ink.right - ink.left) > 20 * width ||
-                 28 * (ink.bottom - ink.top) > 20 * height;
+    bool large = 28 * (ink.right - ink.left) > 20 * width || 28 * (ink.bottom - ink.top) > 20 * height;
     bool aside = fabs(ink.x - width / 2.0) > 1.5 || fabs(ink.y - height / 2.0) > 1.5;
     return large || aside ? DOUBT_EDGE : DOUBT_NONE;
 }

@@ -78,8 +78,7 @@ static inline bool box_empty(struct box b)
 /* True when `a` lies in `b`, more than `margin` pixels away from each of its sides. */
 static inline bool box_inside(struct box a, struct box b, int margin)
 {
-    return a.x0 > b.x0 + margin && a.y0 > b.y0 + margin && a.x1 < b.x1 - margin &&
-           a.y1 < b.y1 - margin;
+    return a.x0 > b.x0 + margin && a.y0 > b.y0 + margin && a.x1 < b.x1 - margin && a.y1 < b.y1 - margin;
 }
 
 /* True when more than `near` pixels lie between a and b, horizontally or vertically. */

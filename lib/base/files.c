@@ -62,15 +62,13 @@ const char *file_shown(const char *name)
     return is_standard(name) ? "standard input" : name;
 }
 
-/* Create a temporary file in the directory of `name`, and put its name into temp. Returns its descriptor, or
- * -1. */
+/* Create a temporary file in the directory of `name`, and put its name into temp. Returns its descriptor, or -1. */
 static int open_beside(const char *name, char temp[PATH_MAX], struct err *e)
 {
     const char *slash = strrchr(name, '/');
     int dir = slash ? (int)(slash - name) + 1 : 0;
     for (int i = 0; i < 1000; i++) {
-        int n = snprintf(temp, PATH_MAX, "%.*s.%.200s.%ld.%d", dir, name, name + dir,
-                         (long)getpid(), i);
+        int n = snprintf(temp, PATH_MAX, "%.*s.%.200s.%ld.%d", dir, name, name + dir, (long)getpid(), i);
         if (n >= PATH_MAX) {
             errno = ENAMETOOLONG;
             break;
@@ -113,8 +111,7 @@ static int write_special(const char *name, const void *bytes, size_t len, struct
     return fd < 0 ? err_errno(e, "cannot open for writing") : finish(fd, NULL, bytes, len, false, e);
 }
 
-static int replace(const char *name, const struct stat *old, const void *bytes, size_t len,
-                   bool durable, struct err *e)
+static int replace(const char *name, const struct stat *old, const void *bytes, size_t len, bool durable, struct err *e)
 {
     char temp[PATH_MAX];
     int fd = open_beside(name, temp, e);

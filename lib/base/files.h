@@ -8,10 +8,9 @@
 
 #include "err.h"
 
-/* Make `name` a file of these len bytes, or leave it as it was: a temporary file beside it, fsync,
- * rename, fsync of the directory. A file that was there gives its permissions; a symbolic link
- * stays and what it points to is replaced; a device or pipe is written as it is. Returns 0, or -1
- * with e->file = name and no temporary file left. */
+/* Make `name` a file of these len bytes, or leave it as it was: a temporary file beside it, fsync, rename, fsync of the
+ * directory. A file that was there gives its permissions; a symbolic link stays and what it points to is replaced; a
+ * device or pipe is written as it is. Returns 0, or -1 with e->file = name and no temporary file left. */
 int file_save(const char *name, const void *bytes, size_t len, struct err *e);
 
 /* file_save without fsync, for files that are quickly made again. After a power cut the file may be empty;
@@ -32,8 +31,7 @@ int file_not_saved(const char *name, const char *out, struct err *e);
 /* Make the directory `path` unless it exists. Returns 0, or -1 with e->file set. */
 int file_make_folder(const char *path, struct err *e);
 
-/* Write all of len bytes to fd, over short writes, EINTR and EAGAIN. Returns 0, or -1 with errno
- * set. */
+/* Write all of len bytes to fd, over short writes, EINTR and EAGAIN. Returns 0, or -1 with errno set. */
 int write_all(int fd, const void *data, size_t len);
 
 /* read(2) over EINTR and EAGAIN. */

@@ -17,9 +17,8 @@
  * and not `-` alone, which in an answer stands for what is not there. */
 bool label_is_word(const char *text, size_t len);
 
-/* The label of what is drawn for a character: the sign's name for one of . , - / : + = and the character
- * itself for any other printable one. Writes it into label and returns true; false when c is a blank or
- * not printable. */
+/* The label of what is drawn for a character: the sign's name for one of . , - / : + = and the character itself for any
+ * other printable one. Writes it into label and returns true; false when c is a blank or not printable. */
 bool label_of_character(int c, char label[static LABEL_SIZE]);
 
 /* True for a sign that belongs to numbers: one of . , - / : + =. */

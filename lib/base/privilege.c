@@ -83,14 +83,12 @@ static bool restrict_files(const struct privilege *keep)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     struct ruleset all = {read_rights | write_rights, NET_ALL, SCOPED_ALL};
-    uint64_t make = FS(READ_FILE) | FS(READ_DIR) | FS(WRITE_FILE) | FS(MAKE_REG) | FS(MAKE_DIR) |
-                    FS(REMOVE_FILE);
+    uint64_t make = FS(READ_FILE) | FS(READ_DIR) | FS(WRITE_FILE) | FS(MAKE_REG) | FS(MAKE_DIR) | FS(REMOVE_FILE);
     if (version >= 3) {
         all.files |= TRUNCATE;
         make |= TRUNCATE;
     }
-    int rules = (int)syscall(SYS_landlock_create_ruleset, &all,
-                             version >= 6 ? sizeof all : sizeof all.files, 0);
+    int rules = (int)syscall(SYS_landlock_create_ruleset, &all, version >= 6 ? sizeof all : sizeof all.files, 0);
     if (rules < 0)
         return false;
     for (size_t i = 0; i < keep->files; i++)
@@ -170,8 +168,7 @@ struct filter {
 };
 
 /* Allow, or with ENOSYS hide, a call where its n parts compare so. */
-static void rule(struct filter *f, uint32_t action, const char *name, unsigned n,
-                 const struct scmp_arg_cmp *part)
+static void rule(struct filter *f, uint32_t action, const char *name, unsigned n, const struct scmp_arg_cmp *part)
 {
     int number = seccomp_syscall_resolve_name(name);
     if (number >= 0)

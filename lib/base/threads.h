@@ -18,11 +18,9 @@ void threads_spin(struct threads *t);
 /* How many threads t has. */
 int threads_count(const struct threads *t);
 
-/* Call work(arg, item, thread) for every item 0..items-1, each once, on any thread
- * (0..threads_count-1), and return when all are done. Which thread does which item is not
- * determined: results must not depend on it. */
-void threads_run(struct threads *t, int items, void (*work)(void *arg, int item, int thread),
-                 void *arg);
+/* Call work(arg, item, thread) for every item 0..items-1, each once, on any thread (0..threads_count-1), and return
+ * when all are done. Which thread does which item is not determined: results must not depend on it. */
+void threads_run(struct threads *t, int items, void (*work)(void *arg, int item, int thread), void *arg);
 
 /* How many CPUs this process may run on. */
 int threads_available(void);

@@ -71,11 +71,10 @@ struct camera_names {
     size_t count, size;
 };
 
-/* Append the files of `folder` to list in the order of their names (by bytes), with `recursive`
- * those of the folders in it too (symbolic links are followed, loops are not). A file is taken
- * when its name ends like a picture's or video's or its first bytes are one's; names that begin
- * with a dot are passed over. Returns 0, or -1 when a folder could not be read: list then holds
- * what could. Free with name_list_free. */
+/* Append the files of `folder` to list in the order of their names (by bytes), with `recursive` those of the folders in
+ * it too (symbolic links are followed, loops are not). A file is taken when its name ends like a picture's or video's
+ * or its first bytes are one's; names that begin with a dot are passed over. Returns 0, or -1 when a folder could not
+ * be read: list then holds what could. Free with name_list_free. */
 int folder_list(const char *folder, bool recursive, struct camera_names *list, struct err *e);
 
 /* Append a copy of name. Returns 0 or -1. */
@@ -89,13 +88,11 @@ void name_list_free(struct camera_names *list);
  * caller's. Returns 0 or -1. */
 int pdf_start(const char *program, const struct camera_names *list, int *fd, struct err *e);
 
-/* The label that the folder right above a file is named after: of DIR/7/photo.jpg "7", of
- * DIR/plus/photo.jpg "plus". Returns false when there is no such folder or its name can be no label
- * (label_is_word), as that of `.` and `..`. */
+/* The label that the folder right above a file is named after: of DIR/7/photo.jpg "7", of DIR/plus/photo.jpg "plus".
+ * Returns false when there is no such folder or its name can be no label (label_is_word), as that of `.` and `..`. */
 bool folder_label(const char *name, char label[static LABEL_SIZE]);
 
-/* Cameras of Video4Linux2: which there are, what they offer, what to ask of them. Capturing itself
- * is libavdevice's. */
+/* Cameras of Video4Linux2: which there are, what they offer, what to ask of them. Capturing itself is libavdevice's. */
 
 #define V4L2_MAX_DEVICES 64 /* At most so many devices are looked at: /dev/video0 to /dev/video63. */
 
@@ -109,8 +106,7 @@ struct camera_device {
  * camera's metadata nodes are left out. Returns their number. */
 int v4l2_cameras(struct camera_device *list, int max);
 
-/* What device offers as text, "yuyv422 640x480 320x240; mjpeg 1280x720 ...", for messages and
- * lists. Returns text. */
+/* What device offers as text, "yuyv422 640x480 320x240; mjpeg 1280x720 ...", for messages and lists. Returns text. */
 char *v4l2_offers(const char *device, char *text, int size);
 
 /* Turn a picture as an EXIF orientation 1..8 says (1: as it is, 2: mirrored left to right, 3: by 180

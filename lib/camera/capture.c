@@ -192,8 +192,7 @@ static int64_t seek_bytes(void *opaque, int64_t offset, int whence)
     return at < 0 ? AVERROR(errno) : at;
 }
 
-static int open_nothing(AVFormatContext *s, AVIOContext **io, const char *url, int flags,
-                        AVDictionary **options)
+static int open_nothing(AVFormatContext *s, AVIOContext **io, const char *url, int flags, AVDictionary **options)
 {
     (void)s, (void)io, (void)url, (void)flags, (void)options;
     return AVERROR(EACCES);
@@ -344,8 +343,7 @@ static int open_error(struct camera_capture *c, int status, struct err *e)
 }
 
 /* Restrict FFmpeg to what this source needs: bytes handed to it, the network, or a device. */
-static int limit_format(struct camera_capture *c, const AVInputFormat *format, AVDictionary **options,
-                        struct err *e)
+static int limit_format(struct camera_capture *c, const AVInputFormat *format, AVDictionary **options, struct err *e)
 {
     c->format->interrupt_callback = (AVIOInterruptCB){past_deadline, c};
     if (options_of(c, options, e))
@@ -369,8 +367,7 @@ static int limit_format(struct camera_capture *c, const AVInputFormat *format, A
     return 0;
 }
 
-/* Find the video stream of the open format and its decoder. `options` are those that the format did not
- * take. */
+/* Find the video stream of the open format and its decoder. `options` are those that the format did not take. */
 static int find_pictures(struct camera_capture *c, AVDictionary **options, struct err *e)
 {
     int tiles = tiles_stream(c->format);
@@ -446,8 +443,7 @@ static int open_file(struct camera_capture *c, struct err *e)
         return -1;
     enum picture_type type = picture_type(c->head, c->head_len);
     if (type == PICTURE_PNM && !c->o.format) {
-        c->pnm = frame_open_begun(c->fd, c->source, c->head + c->head_taken,
-                                  c->head_len - c->head_taken, e);
+        c->pnm = frame_open_begun(c->fd, c->source, c->head + c->head_taken, c->head_len - c->head_taken, e);
         c->fd = -1;
         c->how = PNM;
         return c->pnm ? 0 : -1;
@@ -467,8 +463,7 @@ static int open_file(struct camera_capture *c, struct err *e)
     ssize_t begun = is_seekable(c->fd) ? pread(c->fd, c->io->buffer, c->io->buffer_size, 0) : 0;
     int turn = begun > 0 ? exif_orientation(c->io->buffer, begun) : 1;
     c->orientation = turn > 1 ? turn : 0; /* of a HEIF file; others give it by packet or stream */
-    const AVInputFormat *format =
-        c->o.format ? av_find_input_format(c->o.format) : probe(c, e);
+    const AVInputFormat *format = c->o.format ? av_find_input_format(c->o.format) : probe(c, e);
     return format ? open_format(c, format, e) : -1;
 }
 
@@ -643,8 +638,7 @@ static int orientation(const struct camera_capture *c)
         const AVStream *stream = c->format->streams[c->stream];
 #if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
         const AVPacketSideData *found = av_packet_side_data_get(
-            stream->codecpar->coded_side_data, stream->codecpar->nb_coded_side_data,
-            AV_PKT_DATA_DISPLAYMATRIX);
+            stream->codecpar->coded_side_data, stream->codecpar->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
         bytes = found ? found->data : NULL;
 #else
         bytes = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, NULL);
@@ -657,8 +651,7 @@ static int orientation(const struct camera_capture *c)
 /* How many times wider than high an image file says its pixels are; 0: it does not. */
 static double pixel_shape(const struct camera_capture *c)
 {
-    enum AVCodecID codec =
-        c->how == IMAGE ? picture_codec(c->packet->data, c->packet->size) : AV_CODEC_ID_NONE;
+    enum AVCodecID codec = c->how == IMAGE ? picture_codec(c->packet->data, c->packet->size) : AV_CODEC_ID_NONE;
     if (codec == AV_CODEC_ID_MJPEG)
         return exif_jpeg_shape(c->packet->data, c->packet->size);
     return codec == AV_CODEC_ID_TIFF ? av_q2d(c->picture->sample_aspect_ratio) : 0;
@@ -725,15 +718,13 @@ static int decode_page(struct camera_capture *c, struct frame *f, struct err *e)
                           "makes one that is");
     if (!tiff_is_tiled(p->data, p->size))
         return decode_strips(c, f, e);
-    if (tiff_open_tiles(p->data, p->size, &g, e) ||
-        frame_resize(f, (int)g.width, (int)g.height, e))
+    if (tiff_open_tiles(p->data, p->size, &g, e) || frame_resize(f, (int)g.width, (int)g.height, e))
         return -1;
     for (size_t i = 0; i < g.tiles; i++) {
         tiff_set_tile(p->data, &g, i);
         if (decode_strips(c, &c->spare, e) < 0)
             return -1;
-        gray_put(f, &c->spare, (int)(i % g.across * g.tile_width),
-                 (int)(i / g.across * g.tile_height));
+        gray_put(f, &c->spare, (int)(i % g.across * g.tile_width), (int)(i / g.across * g.tile_height));
     }
     return 1;
 }

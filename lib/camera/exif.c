@@ -136,8 +136,7 @@ static int compose(int first, int then)
                           n[0] * m[2] + n[2] * m[3], n[1] * m[2] + n[3] * m[3]);
 }
 
-/* The orientation that property `index` (from 1) of the container ipco stands for: 1 unless it is irot or
- * imir. */
+/* The orientation that property `index` (from 1) of the container ipco stands for: 1 unless it is irot or imir. */
 static int property_turn(struct span ipco, uint32_t index)
 {
     static const int counterclockwise[4] = {1, 8, 3, 6};

@@ -88,8 +88,7 @@ static AVFrame *to_rgba(const AVFrame *in, struct err *e)
     } else {
         const int *table = sws_getCoefficients(SWS_CS_DEFAULT);
         sws_setColorspaceDetails(scaler, table, 1, table, 1, 0, 1 << 16, 1 << 16);
-        sws_scale(scaler, (const uint8_t *const *)in->data, in->linesize, 0, in->height, out->data,
-                  out->linesize);
+        sws_scale(scaler, (const uint8_t *const *)in->data, in->linesize, 0, in->height, out->data, out->linesize);
     }
     sws_freeContext(scaler);
     return out;
@@ -131,8 +130,7 @@ static struct range range_on_paper(const uint8_t *gray, const uint8_t *opaque, s
     return r;
 }
 
-/* Compose n pixels over white; over black where that leaves nothing to be seen, as of white ink for a dark
- * page. */
+/* Compose n pixels over white; over black where that leaves nothing to be seen, as of white ink for a dark page. */
 static void lay_on_paper(uint8_t *gray, const uint8_t *opaque, size_t n)
 {
     int paper = WHITE;
@@ -149,12 +147,10 @@ static bool has_luma(const AVPixFmtDescriptor *d)
 {
     const uint64_t others = AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM |
                             AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BAYER;
-    return !(d->flags & others) && d->comp[0].depth >= 8 && d->comp[0].depth <= 16 &&
-           strncmp(d->name, "xyz", 3) != 0;
+    return !(d->flags & others) && d->comp[0].depth >= 8 && d->comp[0].depth <= 16 && strncmp(d->name, "xyz", 3) != 0;
 }
 
-static int convert(struct frame *out, uint8_t *opaque, const AVFrame *in,
-                   const AVPixFmtDescriptor *d, struct err *e)
+static int convert(struct frame *out, uint8_t *opaque, const AVFrame *in, const AVPixFmtDescriptor *d, struct err *e)
 {
     const AVComponentDescriptor *last = &d->comp[d->nb_components - 1];
     if (!has_luma(d))
@@ -190,8 +186,7 @@ void gray_put(struct frame *canvas, const struct frame *tile, int x, int y)
     int width = tile->width < canvas->width - x ? tile->width : canvas->width - x;
     int height = tile->height < canvas->height - y ? tile->height : canvas->height - y;
     for (int row = 0; row < height; row++)
-        memcpy(canvas->gray + (size_t)(y + row) * canvas->width + x,
-               tile->gray + (size_t)row * tile->width, width);
+        memcpy(canvas->gray + (size_t)(y + row) * canvas->width + x, tile->gray + (size_t)row * tile->width, width);
 }
 
 /* Give f the pixels and the size of `made`, and that the memory of f's. */
@@ -207,8 +202,7 @@ static void take_pixels(struct frame *f, struct frame *made)
 }
 
 /* Copy pixel (x, y) to to[start + y * step_y + x * step_x]. */
-static void turn_pixels(uint8_t *to, const struct frame *from, ptrdiff_t start, ptrdiff_t step_x,
-                        ptrdiff_t step_y)
+static void turn_pixels(uint8_t *to, const struct frame *from, ptrdiff_t start, ptrdiff_t step_x, ptrdiff_t step_y)
 {
     enum { BLOCK = 64 }; /* Pixels a side of a tile: a tile of both pictures fits the first-level cache. */
     for (int top = 0; top < from->height; top += BLOCK)
@@ -243,8 +237,7 @@ int gray_turn(struct frame *f, int orientation, struct frame *spare, struct err 
         [7] = {w * h - 1, -h, -1},
         [8] = {h * (w - 1), -h, 1},
     };
-    turn_pixels(spare->gray, f, way[orientation].start, way[orientation].step_x,
-                way[orientation].step_y);
+    turn_pixels(spare->gray, f, way[orientation].start, way[orientation].step_x, way[orientation].step_y);
     take_pixels(f, spare);
     return 0;
 }
@@ -272,8 +265,7 @@ int gray_square(struct frame *f, double wide, struct frame *spare, struct err *e
         return -1;
     if (wide > 1)
         for (int y = 0; y < f->height; y++)
-            stretch(spare->gray + (size_t)y * spare->width, spare->width,
-                    f->gray + (size_t)y * f->width, f->width, 1);
+            stretch(spare->gray + (size_t)y * spare->width, spare->width, f->gray + (size_t)y * f->width, f->width, 1);
     else
         for (int x = 0; x < f->width; x++)
             stretch(spare->gray + x, spare->height, f->gray + x, f->height, f->width);

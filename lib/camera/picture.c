@@ -59,8 +59,7 @@ static const struct kind *find_kind(const uint8_t *head, size_t len)
 {
     for (const struct kind *k = kinds; k < kinds + KINDS; k++) {
         size_t same = 0;
-        while (same < k->len && same < len &&
-               (k->bytes[same] == '.' || head[same] == (uint8_t)k->bytes[same]))
+        while (same < k->len && same < len && (k->bytes[same] == '.' || head[same] == (uint8_t)k->bytes[same]))
             same++;
         if (k->len > 0 && same == k->len)
             return k;
@@ -70,8 +69,7 @@ static const struct kind *find_kind(const uint8_t *head, size_t len)
 
 enum picture_type picture_type(const uint8_t *head, size_t len)
 {
-    if (len >= 3 && head[0] == 'P' && head[1] >= '1' && head[1] <= '7' &&
-        strchr(" \t\n\v\f\r#", head[2]) && head[2])
+    if (len >= 3 && head[0] == 'P' && head[1] >= '1' && head[1] <= '7' && strchr(" \t\n\v\f\r#", head[2]) && head[2])
         return PICTURE_PNM;
     const struct kind *k = find_kind(head, len);
     return k ? k->type : PICTURE_UNKNOWN;
@@ -158,8 +156,7 @@ static void tell_undecoded(const AVCodecContext *decoder, const AVPacket *packet
 
 int picture_decode(AVFrame *picture, const AVPacket *packet, struct err *e)
 {
-    AVCodecContext *decoder =
-        picture_decoder(picture_codec(packet->data, packet->size), NULL, 1, NULL, e);
+    AVCodecContext *decoder = picture_decoder(picture_codec(packet->data, packet->size), NULL, 1, NULL, e);
     if (!decoder)
         return -1;
     int status = avcodec_send_packet(decoder, packet);

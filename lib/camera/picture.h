@@ -77,8 +77,7 @@ void gray_put(struct frame *canvas, const struct frame *tile, int x, int y);
 /* The stream of the first tile, when what is open in format is such a photo; -1 otherwise. */
 int tiles_stream(const AVFormatContext *format);
 
-/* Decode all tiles and put them together in f. `tile` is a frame whose memory is used. Returns 0 or
- * -1. */
+/* Decode all tiles and put them together in f. `tile` is a frame whose memory is used. Returns 0 or -1. */
 int tiles_read(AVFormatContext *format, struct frame *f, struct frame *tile, struct err *e);
 
 /* ---- What to ask of a camera (v4l2.c) ---- */
@@ -101,10 +100,9 @@ int v4l2_error(const char *device, int error, struct err *e);
 
 /* ---- Whether an X display can be grabbed (screen.c) ---- */
 
-/* Open the display of an x11grab source ("", ":0.0", ":0.0+10,20"; without a name the one X programs
- * use) to see whether it can be grabbed. NULL when there is none, or when it is Xwayland's, which
- * gives black pictures without an error. Keep it open while grabbing: a server whose last client
- * leaves may restart. */
+/* Open the display of an x11grab source ("", ":0.0", ":0.0+10,20"; without a name the one X programs use) to see
+ * whether it can be grabbed. NULL when there is none, or when it is Xwayland's, which gives black pictures without an
+ * error. Keep it open while grabbing: a server whose last client leaves may restart. */
 struct _XDisplay *screen_open(const char *source, struct err *e);
 void screen_close(struct _XDisplay *display);
 

@@ -12,8 +12,7 @@ struct _XDisplay *screen_open(const char *source, struct err *e)
     snprintf(name, sizeof name, "%.*s", (int)strcspn(source, "+"), source);
     Display *display = XOpenDisplay(name[0] ? name : NULL);
     if (!display) {
-        err_set(e, "no X display can be opened: %s",
-                name[0] ? "is an X server there?" : "is DISPLAY set?");
+        err_set(e, "no X display can be opened: %s", name[0] ? "is an X server there?" : "is DISPLAY set?");
         return NULL;
     }
     int major, event, error;

@@ -181,8 +181,7 @@ static bool find_grid(const struct tiff *t, struct tiff_grid *g)
         return false;
     g->across = (g->width + g->tile_width - 1) / g->tile_width;
     g->tiles = g->across * ((g->height + g->tile_height - 1) / g->tile_height);
-    return find_list(t, TILE_OFFSETS, g->tiles, &g->offset) &&
-           find_list(t, TILE_BYTE_COUNTS, g->tiles, &g->length);
+    return find_list(t, TILE_OFFSETS, g->tiles, &g->offset) && find_list(t, TILE_BYTE_COUNTS, g->tiles, &g->length);
 }
 
 int tiff_open_tiles(uint8_t *bytes, size_t len, struct tiff_grid *grid, struct err *e)

@@ -20,11 +20,9 @@ int tiles_stream(const AVFormatContext *format)
     return grid ? grid->streams[0]->index : -1;
 }
 
-static int decode_tile(const AVStream *stream, const AVPacket *packet, struct frame *tile,
-                       struct err *e)
+static int decode_tile(const AVStream *stream, const AVPacket *packet, struct frame *tile, struct err *e)
 {
-    AVCodecContext *decoder =
-        picture_decoder(stream->codecpar->codec_id, stream->codecpar, 1, NULL, e);
+    AVCodecContext *decoder = picture_decoder(stream->codecpar->codec_id, stream->codecpar, 1, NULL, e);
     AVFrame *picture = av_frame_alloc();
     int status = decoder && picture ? avcodec_send_packet(decoder, packet) : AVERROR(ENOMEM);
     if (status >= 0)

@@ -15,8 +15,7 @@
 #include <unistd.h>
 #include <linux/videodev2.h>
 
-/* The formats that are read, best first: luma in a plane of its own, in every second byte, RGB,
- * compressed. */
+/* The formats that are read, best first: luma in a plane of its own, in every second byte, RGB, compressed. */
 static const struct known_format {
     uint32_t fourcc;
     const char *ffmpeg;
@@ -75,8 +74,7 @@ static double best_rate(int fd, uint32_t fourcc, int width, int height)
     double best = 0;
     struct v4l2_frmivalenum i = {.pixel_format = fourcc, .width = width, .height = height};
     for (; try_ioctl(fd, VIDIOC_ENUM_FRAMEINTERVALS, &i) == 0; i.index++) {
-        struct v4l2_fract t =
-            i.type == V4L2_FRMIVAL_TYPE_DISCRETE ? i.discrete : i.stepwise.min;
+        struct v4l2_fract t = i.type == V4L2_FRMIVAL_TYPE_DISCRETE ? i.discrete : i.stepwise.min;
         if (t.numerator > 0)
             best = fmax(best, (double)t.denominator / t.numerator);
         if (i.type != V4L2_FRMIVAL_TYPE_DISCRETE)
@@ -91,8 +89,7 @@ static int clamp_step(int v, int low, int high, int step)
     return step > 1 ? v - (v - low) % step : v;
 }
 
-/* The distance of a size from the wanted one, in pixels of both sides; twice that when a side is too
- * small. */
+/* The distance of a size from the wanted one, in pixels of both sides; twice that when a side is too small. */
 static double distance(int w, int h, int want_w, int want_h)
 {
     double d = fabs((double)w - want_w) + fabs((double)h - want_h);
@@ -107,10 +104,8 @@ static bool nearest_size(int fd, uint32_t fourcc, int want_w, int want_h, int *w
     for (; try_ioctl(fd, VIDIOC_ENUM_FRAMESIZES, &s) == 0; s.index++) {
         int at_w = s.discrete.width, at_h = s.discrete.height;
         if (s.type != V4L2_FRMSIZE_TYPE_DISCRETE) {
-            at_w = clamp_step(want_w, s.stepwise.min_width, s.stepwise.max_width,
-                              s.stepwise.step_width);
-            at_h = clamp_step(want_h, s.stepwise.min_height, s.stepwise.max_height,
-                              s.stepwise.step_height);
+            at_w = clamp_step(want_w, s.stepwise.min_width, s.stepwise.max_width, s.stepwise.step_width);
+            at_h = clamp_step(want_h, s.stepwise.min_height, s.stepwise.max_height, s.stepwise.step_height);
         }
         if (!found || distance(at_w, at_h, want_w, want_h) < distance(*w, *h, want_w, want_h)) {
             *w = at_w;
@@ -145,8 +140,7 @@ static void choose(int fd, struct v4l2_mode *mode)
         double rate = best_rate(fd, k->fourcc, w, h);
         bool slow = rate > 0 && rate < want.rate * 0.95;
         /* Lexicographic: the size's distance, then what is missing of the rate, then the table's order. */
-        double cost = distance(w, h, want.width, want.height) * 1000 +
-                      (slow ? 100 + want.rate - rate : 0) + i * 0.01;
+        double cost = distance(w, h, want.width, want.height) * 1000 + (slow ? 100 + want.rate - rate : 0) + i * 0.01;
         if (cost >= best)
             continue;
         best = cost;
@@ -196,8 +190,7 @@ int v4l2_error(const char *device, int error, struct err *e)
         return err_set(e, "no permission to use this camera: become a member of the group `video' "
                           "(sudo adduser $USER video) and log in again");
     case EBUSY:
-        return err_set(e, "in use by another program: close it, or look for it with `fuser %s'",
-                       device);
+        return err_set(e, "in use by another program: close it, or look for it with `fuser %s'", device);
     case ENODEV:
     case ENXIO:
         return err_set(e, "the camera was unplugged or turned off; %s", others(text, sizeof text));

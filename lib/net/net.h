@@ -148,9 +148,8 @@ struct net *net_copy(const struct net *net, struct err *e);
  * limits. OP_INPUT's out is given. Returns 0 or -1. */
 int net_infer_shapes(struct net *net, struct err *e);
 
-/* Make the net read pictures of height x width instead of its own size, every layer's `out`
- * following. On failure (a dense layer or a reshape fixes the size, a window does not fit) returns
- * -1 and the net is as before. */
+/* Make the net read pictures of height x width instead of its own size, every layer's `out` following. On failure (a
+ * dense layer or a reshape fixes the size, a window does not fit) returns -1 and the net is as before. */
 int net_resize(struct net *net, int height, int width, struct err *e);
 
 /* net_infer_shapes of layer i alone, whose inputs have their shapes. out.c of OP_CONV, OP_DENSE and OP_SLICE,

@@ -81,8 +81,7 @@ static int take_size(struct parser *p, const char *what, bool one_will_do, int *
         *x++ = '\0';
     if (strlen(text) >= sizeof copy || (!x && !one_will_do) ||
         !read_int(copy, 1, NET_MAX_DIM, r) || !read_int(x ? x : copy, 1, NET_MAX_DIM, s))
-        return fail(p, "%s: '%.40s' is not a size such as 3x3, each 1..%d", what, text,
-                    NET_MAX_DIM);
+        return fail(p, "%s: '%.40s' is not a size such as 3x3, each 1..%d", what, text, NET_MAX_DIM);
     return 0;
 }
 
@@ -94,10 +93,8 @@ static int take_real(struct parser *p, const char *what, double low, double high
         return fail(p, "%s: a number is missing", what);
     char *end;
     double number = strtod(text, &end);
-    if (end == text || *end || strspn(text, "0123456789.eE+-") != strlen(text) ||
-        !(number >= low && number < high))
-        return fail(p, "%s: '%.40s' is not a number of at least %g and below %g", what, text, low,
-                    high);
+    if (end == text || *end || strspn(text, "0123456789.eE+-") != strlen(text) || !(number >= low && number < high))
+        return fail(p, "%s: '%.40s' is not a number of at least %g and below %g", what, text, low, high);
     *value = (float)number;
     return 0;
 }
@@ -174,8 +171,7 @@ static int parse_conv(struct parser *p, struct layer *l)
 {
     bool *with_bias = &p->with_bias[l - p->net->layer];
     *with_bias = true;
-    if (take_int(p, "channels", 1, NET_MAX_DIM, &l->out.c) ||
-        take_size(p, "kernel", false, &l->r, &l->s))
+    if (take_int(p, "channels", 1, NET_MAX_DIM, &l->out.c) || take_size(p, "kernel", false, &l->r, &l->s))
         return -1;
     return parse_window(p, l, with_bias);
 }

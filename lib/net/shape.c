@@ -23,8 +23,7 @@ static bool dim_ok(int n)
 static int check_shape(struct shape s, struct err *e)
 {
     if (!dim_ok(s.c) || !dim_ok(s.h) || !dim_ok(s.w))
-        return err_set(e, "a shape of %dx%dx%d: each side must be 1..%d", s.c, s.h, s.w,
-                       NET_MAX_DIM);
+        return err_set(e, "a shape of %dx%dx%d: each side must be 1..%d", s.c, s.h, s.w, NET_MAX_DIM);
     if (shape_size(s) > NET_MAX_TENSOR)
         return err_set(e, "%dx%dx%d is more than %ld values", s.c, s.h, s.w, NET_MAX_TENSOR);
     return 0;
@@ -64,25 +63,21 @@ static int infer_window(const struct layer *l, struct shape in, struct shape *ou
 static int infer_conv(const struct layer *l, struct shape in, struct shape *out, struct err *e)
 {
     if (l->groups < 1 || in.c % l->groups || out->c % l->groups)
-        return err_set(e, "%d groups do not divide %d channels in and %d out", l->groups, in.c,
-                       out->c);
+        return err_set(e, "%d groups do not divide %d channels in and %d out", l->groups, in.c, out->c);
     return infer_window(l, in, out, e);
 }
 
-/* Padding as wide as the window is refused: a window may then lie in padding alone and has no maximum or
- * mean. */
+/* Padding as wide as the window is refused: a window may then lie in padding alone and has no maximum or mean. */
 static int infer_pool(const struct layer *l, struct shape in, struct shape *out, struct err *e)
 {
     long rows = (long)(l->r - 1) * l->dilation_h + 1, columns = (long)(l->s - 1) * l->dilation_w + 1;
-    if (l->pad_top >= rows || l->pad_bottom >= rows || l->pad_left >= columns ||
-        l->pad_right >= columns)
+    if (l->pad_top >= rows || l->pad_bottom >= rows || l->pad_left >= columns || l->pad_right >= columns)
         return err_set(e, "padding must be smaller than the window");
     out->c = in.c;
     return infer_window(l, in, out, e);
 }
 
-static int infer_pair(const struct net *net, const struct layer *l, struct shape *out,
-                      struct err *e)
+static int infer_pair(const struct net *net, const struct layer *l, struct shape *out, struct err *e)
 {
     struct shape a = net->layer[l->in[0]].out, b = net->layer[l->in[1]].out;
     bool fit = l->op == OP_CONCAT ? a.h == b.h && a.w == b.w : same_shape(a, b);
@@ -101,8 +96,7 @@ static int infer_pair(const struct net *net, const struct layer *l, struct shape
 static int infer_slice(const struct layer *l, struct shape in, struct shape *out, struct err *e)
 {
     if (l->first < 0 || out->c < 1 || l->first > in.c - out->c)
-        return err_set(e, "%d channels from %d on are not there: there are %d", out->c, l->first,
-                       in.c);
+        return err_set(e, "%d channels from %d on are not there: there are %d", out->c, l->first, in.c);
     out->h = in.h;
     out->w = in.w;
     return 0;
@@ -133,8 +127,7 @@ static int infer_pad(const struct layer *l, struct shape in, struct shape *out, 
 static int infer_flat(struct shape in, struct shape *out, struct err *e)
 {
     if (shape_size(in) > NET_MAX_DIM)
-        return err_set(e, "flattening %dx%dx%d gives more than %d channels", in.c, in.h, in.w,
-                       NET_MAX_DIM);
+        return err_set(e, "flattening %dx%dx%d gives more than %d channels", in.c, in.h, in.w, NET_MAX_DIM);
     *out = (struct shape){(int)shape_size(in), 1, 1};
     return 0;
 }
@@ -144,8 +137,7 @@ static int infer_reshape(struct shape in, struct shape out, struct err *e)
     if (check_shape(out, e))
         return -1;
     if (shape_size(in) != shape_size(out))
-        return err_set(e, "%dx%dx%d values cannot be %dx%dx%d", in.c, in.h, in.w, out.c, out.h,
-                       out.w);
+        return err_set(e, "%dx%dx%d values cannot be %dx%dx%d", in.c, in.h, in.w, out.c, out.h, out.w);
     return 0;
 }
 
@@ -155,8 +147,7 @@ static int infer_boxes(const struct net *net, struct shape in, struct shape *out
     struct shape picture = net_input(net);
     int stride = picture.h / in.h;
     if (in.c <= NET_BOX_CHANNELS)
-        return err_set(e, "a map of %d channels: 1 for centres, 1 for each class and 4 for a box",
-                       in.c);
+        return err_set(e, "a map of %d channels: 1 for centres, 1 for each class and 4 for a box", in.c);
     if (in.h * stride != picture.h || in.w * stride != picture.w)
         return err_set(e, "a map of %dx%d does not divide a picture of %dx%d into square cells",
                        in.h, in.w, picture.h, picture.w);
@@ -268,8 +259,7 @@ static int64_t activation(const struct net *net, int i)
     return padded && l->in[0] >= 0 ? n + kept(net, l->in[0], l) : n;
 }
 
-/* The floats of layer i's weights packed for the kernels: blocks of channels, groups spread over all
- * channels. */
+/* The floats of layer i's weights packed for the kernels: blocks of channels, groups spread over all channels. */
 static int64_t packed(const struct net *net, int i)
 {
     const struct layer *l = &net->layer[i];
@@ -327,8 +317,7 @@ int net_infer_shapes(struct net *net, struct err *e)
         struct err why = ERR_NONE;
         const struct layer *l = &net->layer[i];
         if (net_infer_layer(net, i, &why))
-            return err_set(e, "layer %d (%s%s%s): %s", i, op_name(l->op), l->name[0] ? " " : "",
-                           l->name, why.what);
+            return err_set(e, "layer %d (%s%s%s): %s", i, op_name(l->op), l->name[0] ? " " : "", l->name, why.what);
     }
     return check_totals(net, e);
 }
@@ -399,8 +388,7 @@ bool net_is_sigmoid(const struct net *net)
     const struct layer *l = &net->layer[net->layers - 1];
     while (l->op == OP_FLATTEN || l->op == OP_RESHAPE || l->op == OP_DROPOUT || l->op == OP_QUANTIZE)
         l = &net->layer[l->in[0]];
-    return l->op == OP_POINTWISE &&
-           (l->function == FUNCTION_SIGMOID || l->function == FUNCTION_HARD_SIGMOID);
+    return l->op == OP_POINTWISE && (l->function == FUNCTION_SIGMOID || l->function == FUNCTION_HARD_SIGMOID);
 }
 
 bool net_is_finder(const struct net *net)

@@ -43,8 +43,7 @@ static void offer(struct stream_feed *f, enum stream_result what, const struct e
 {
     pthread_mutex_lock(&f->lock);
     pthread_cleanup_push(unlock, &f->lock);
-    while (f->state != FEED_NOTHING &&
-           !(f->newest && what == FEED_FRAME && f->state == FEED_FRAME))
+    while (f->state != FEED_NOTHING && !(f->newest && what == FEED_FRAME && f->state == FEED_FRAME))
         pthread_cond_wait(&f->taken, &f->lock);
     if (what == FEED_FRAME) {
         struct stream_item spare = f->ready;

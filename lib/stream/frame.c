@@ -23,8 +23,7 @@ int frame_check_size(long long width, long long height, struct err *e)
     if (width < 1 || height < 1 || width > FRAME_MAX_SIDE || height > FRAME_MAX_SIDE)
         return err_set(e, "size %lldx%lld: a side must be 1 to %d", width, height, FRAME_MAX_SIDE);
     if (width * height > FRAME_MAX_PIXELS)
-        return err_set(e, "size %lldx%lld: over %ld pixels, the limit", width, height,
-                       FRAME_MAX_PIXELS);
+        return err_set(e, "size %lldx%lld: over %ld pixels, the limit", width, height, FRAME_MAX_PIXELS);
     return 0;
 }
 
@@ -133,8 +132,7 @@ static int check_fact(const char *key, const char *value, struct err *e)
         return err_set(e, "fact %s: not a name of letters, digits, '_', '-' and '.'", key);
     for (p = value; p && *p; p++)
         if (!fact_value_byte((unsigned char)*p))
-            return err_set(e, "fact %s: byte 0x%02x in its value is not printable ASCII", key,
-                           (unsigned char)*p);
+            return err_set(e, "fact %s: byte 0x%02x in its value is not printable ASCII", key, (unsigned char)*p);
     return 0;
 }
 

@@ -242,8 +242,7 @@ struct frame_reader *frame_open(const char *name, struct err *e)
     return NULL;
 }
 
-struct frame_reader *frame_open_begun(int fd, const char *name, const void *begun, size_t len,
-                                      struct err *e)
+struct frame_reader *frame_open_begun(int fd, const char *name, const void *begun, size_t len, struct err *e)
 {
     bool standard = !strcmp(name, "-");
     struct frame_reader *r = malloc(sizeof *r);
@@ -297,8 +296,7 @@ int frame_read(struct frame_reader *r, struct frame *f, struct err *e)
     return -1;
 }
 
-/* Whether frame_read would return without waiting: the frame at pos is buffered whole, or reading has
- * ended. */
+/* Whether frame_read would return without waiting: the frame at pos is buffered whole, or reading has ended. */
 static bool is_buffered(struct frame_reader *r)
 {
     if (r->failed || r->ended)
@@ -338,8 +336,7 @@ bool frame_was_clipped(const struct frame_reader *r)
     return r->clipped;
 }
 
-const char *frame_source(const struct frame_reader *r, const struct frame *f, char *text,
-                         size_t size)
+const char *frame_source(const struct frame_reader *r, const struct frame *f, char *text, size_t size)
 {
     if (frame_fact(f, "source", text, size))
         return text;

@@ -85,8 +85,7 @@ static int read_header(struct file *x, struct err *e)
     uint32_t height = x->is_images ? big_endian(sizes + 4) : 1;
     uint32_t columns = magic[3] == 2 ? big_endian(sizes + 4) : 0;
     if (columns > MAX_COLUMNS || (magic[3] == 2 && !columns))
-        return err_set(e, "labels of %lu integers: they have 1 to %d", (unsigned long)columns,
-                       MAX_COLUMNS);
+        return err_set(e, "labels of %lu integers: they have 1 to %d", (unsigned long)columns, MAX_COLUMNS);
     uint32_t width = x->is_images ? big_endian(sizes + 8) : columns ? 4 * columns : 1;
     if (frame_check_size(width, height, e) < 0)
         return -1;
@@ -140,8 +139,7 @@ static int check_end(struct file *x, struct err *e)
     uint8_t byte;
     long got = read_bytes(x, &byte, 1, e);
     if (got == 1)
-        err_set(e, "has more bytes than the %lu %s its header says", (unsigned long)x->count,
-                items(x));
+        err_set(e, "has more bytes than the %lu %s its header says", (unsigned long)x->count, items(x));
     return got == 0 ? 0 : err_at(e, x->name, -1);
 }
 
@@ -188,8 +186,7 @@ static int check_pair(const struct stream_idx *x, struct err *e)
     if (x->labels->is_images)
         err_set(e, "is a file of images: labels were expected");
     else if (x->labels->count != x->images->count)
-        err_set(e, "%lu labels for %lu images", (unsigned long)x->labels->count,
-                (unsigned long)x->images->count);
+        err_set(e, "%lu labels for %lu images", (unsigned long)x->labels->count, (unsigned long)x->images->count);
     else
         return 0;
     return err_at(e, x->labels->name, -1);
@@ -203,8 +200,7 @@ struct stream_idx *idx_open(const char *images, const char *labels, struct err *
         err_at(e, file_shown(images), -1);
         return NULL;
     }
-    if ((x->images = open_file(images, e)) && (!labels || (x->labels = open_file(labels, e))) &&
-        check_pair(x, e) == 0)
+    if ((x->images = open_file(images, e)) && (!labels || (x->labels = open_file(labels, e))) && check_pair(x, e) == 0)
         return x;
     idx_close(x);
     return NULL;

@@ -70,8 +70,7 @@ static void make_header(const struct pnm_header *h, struct netpbm_input *f)
     else if (h->format == '1' || h->format == '4')
         n = snprintf(f->header, sizeof f->header, "P%c\n%d %d\n", h->format, h->width, h->height);
     else
-        n = snprintf(f->header, sizeof f->header, "P%c\n%d %d\n%d\n", h->format, h->width,
-                     h->height, h->maxval);
+        n = snprintf(f->header, sizeof f->header, "P%c\n%d %d\n%d\n", h->format, h->width, h->height, h->maxval);
     f->len = (size_t)n;
 }
 
@@ -94,8 +93,7 @@ static void row_to_gray(const struct pnm_header *h, tuple *row, uint8_t *gray)
 
 /* Read an image row by row. Called between setjmp and the end of its frame: libnetpbm may longjmp out of it,
  * so that the row it allocates is the caller's. */
-static int read_rows(FILE *file, const struct pnm_header *h, struct frame *f,
-                     tuple *volatile *row, struct err *e)
+static int read_rows(FILE *file, const struct pnm_header *h, struct frame *f, tuple *volatile *row, struct err *e)
 {
     struct pam pam = {0};
     pnm_readpaminit(file, &pam, (int)(offsetof(struct pam, tuple_type) + sizeof pam.tuple_type));
@@ -135,8 +133,7 @@ static int decode_locked(FILE *file, const struct pnm_header *h, struct frame *f
     return status;
 }
 
-int pnm_decode(const struct pnm_header *h, pnm_source *source, void *arg, struct frame *f,
-               struct err *e)
+int pnm_decode(const struct pnm_header *h, pnm_source *source, void *arg, struct frame *f, struct err *e)
 {
     struct netpbm_input input = {.source = source, .arg = arg, .plain = h->format <= '3'};
     make_header(h, &input);
@@ -150,7 +147,6 @@ int pnm_decode(const struct pnm_header *h, pnm_source *source, void *arg, struct
     pthread_mutex_unlock(&lock);
     fclose(file);
     if (status < 0 && input.ended)
-        err_set(e, "truncated: the stream ends inside a %dx%d P%c image", h->width, h->height,
-                h->format);
+        err_set(e, "truncated: the stream ends inside a %dx%d P%c image", h->width, h->height, h->format);
     return status;
 }

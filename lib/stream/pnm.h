@@ -31,11 +31,9 @@ size_t pnm_raster_size(const struct pnm_header *h);
  * failed read. Called from the caller's thread. */
 typedef ssize_t pnm_source(void *arg, void *to, size_t n);
 
-/* Read the raster that follows h through libnetpbm into f as gray (luma of RGB; what is
- * transparent is white). Takes not a byte more than the image has, but for the one after the last
- * sample of a plain image. f grows as bytes arrive. One call at a time runs in a process: others
- * wait for it. Returns 0 or -1. */
-int pnm_decode(const struct pnm_header *h, pnm_source *source, void *arg, struct frame *f,
-               struct err *e);
+/* Read the raster that follows h through libnetpbm into f as gray (luma of RGB; what is transparent is white). Takes
+ * not a byte more than the image has, but for the one after the last sample of a plain image. f grows as bytes arrive.
+ * One call at a time runs in a process: others wait for it. Returns 0 or -1. */
+int pnm_decode(const struct pnm_header *h, pnm_source *source, void *arg, struct frame *f, struct err *e);
 
 #endif

@@ -140,8 +140,7 @@ static int pam_number(const char *key, const char *value, struct pnm_header *h, 
         char text[80];
         int n = snprintf(text, sizeof text, "%s\n", value);
         struct scan s = {(const uint8_t *)text, (const uint8_t *)text + n};
-        int got = number(&s, fields[i].name, fields[i].limit,
-                         (int *)((char *)h + fields[i].offset), e);
+        int got = number(&s, fields[i].name, fields[i].limit, (int *)((char *)h + fields[i].offset), e);
         return got ? got : err_set(e, "bad PAM header: %s has no number", key);
     }
     return err_set(e, "bad PAM header: line %s is not known", key);

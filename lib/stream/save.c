@@ -20,8 +20,7 @@ static int write_and_close(int fd, const struct frame *f, struct err *e)
     return result;
 }
 
-int save_numbered(const char *prefix, const struct frame *f, char *name, size_t size,
-                  struct err *e)
+int save_numbered(const char *prefix, const struct frame *f, char *name, size_t size, struct err *e)
 {
     int fd = -1;
     for (int i = 1; fd < 0 && i <= MAX_NUMBER; i++) {

@@ -1,6 +1,5 @@
-/* The room of streams: PGM frames with facts in their comments, in and out (pgm-stream(5)), MNIST's
- * IDX files, and pipes that must not wait: a reader that is fed live (feed), an output whose reader is
- * slow (outlet). */
+/* The room of streams: PGM frames with facts in their comments, in and out (pgm-stream(5)), MNIST's IDX files, and
+ * pipes that must not wait: a reader that is fed live (feed), an output whose reader is slow (outlet). */
 #ifndef INKPIPE_STREAM_H
 #define INKPIPE_STREAM_H
 
@@ -24,8 +23,7 @@
 #define FRAME_MAX_HEADER 65536      /* A header has at most so many bytes, facts included. */
 #define FRAME_SOURCE 4096           /* Bytes of the fact `source` with its NUL; a longer one is cut. */
 
-/* A frame owns its pixels and facts; all-zero is an empty frame. Reading into a frame again
- * reuses its memory. */
+/* A frame owns its pixels and facts; all-zero is an empty frame. Reading into a frame again reuses its memory. */
 struct frame {
     int width, height;  /* pixels, 1..FRAME_MAX_SIDE */
     uint8_t *gray;      /* [height][width] */
@@ -58,16 +56,14 @@ const char *frame_fact(const struct frame *f, const char *key, char *value, size
 long long frame_whole_fact(const struct frame *f, const char *key);
 double frame_time(const struct frame *f);
 
-/* Add or replace a fact; value NULL removes it. Returns 0; -1 when memory is short or key or value
- * hold bytes that may not be in them (text_percent helps). Of several lines with one key the
- * first counts; setting leaves one. */
+/* Add or replace a fact; value NULL removes it. Returns 0; -1 when memory is short or key or value hold bytes that may
+ * not be in them (text_percent helps). Of several lines with one key the first counts; setting leaves one. */
 int frame_set_fact(struct frame *f, const char *key, const char *value, struct err *e);
 
 /* The same for a number from 0; one below removes the fact. */
 int frame_set_number(struct frame *f, const char *key, long long number, struct err *e);
 
-/* What a fact may be made of: a key of letters, digits, '_', '-' and '.', a value of printable
- * ASCII. */
+/* What a fact may be made of: a key of letters, digits, '_', '-' and '.', a value of printable ASCII. */
 static inline bool fact_key_byte(int c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -91,11 +87,9 @@ struct frame_reader;
 /* Open a named file; NULL or "-" is standard input. Returns NULL on failure. */
 struct frame_reader *frame_open(const char *name, struct err *e);
 
-/* Go on with a stream that is open as fd, of which the `len` bytes at `begun` (a header's worth at
- * most) have been read to see what it is. fd is the reader's from now on, also on failure, unless
- * name is "-". */
-struct frame_reader *frame_open_begun(int fd, const char *name, const void *begun, size_t len,
-                                      struct err *e);
+/* Go on with a stream that is open as fd, of which the `len` bytes at `begun` (a header's worth at most) have been read
+ * to see what it is. fd is the reader's from now on, also on failure, unless name is "-". */
+struct frame_reader *frame_open_begun(int fd, const char *name, const void *begun, size_t len, struct err *e);
 void frame_close(struct frame_reader *r);
 
 /* Read the next frame. Returns 1, 0 at the stream's end (also for an empty stream), -1 on a bad
@@ -121,8 +115,7 @@ bool frame_was_clipped(const struct frame_reader *r);
 
 /* Source and number of the frame last read: its facts where it has them, else the stream's name
  * (percent-encoded) and the count in the stream from 0. */
-const char *frame_source(const struct frame_reader *r, const struct frame *f, char *text,
-                         size_t size);
+const char *frame_source(const struct frame_reader *r, const struct frame *f, char *text, size_t size);
 long long frame_number(const struct frame_reader *r, const struct frame *f);
 
 /* Write a frame with its facts to fd, in one call where fd takes it whole. Returns 0; or -1, with errno as
@@ -144,10 +137,9 @@ bool pipe_is_live(int fd);
 /* True when fd is a pipe whose reader is there and has not taken all that was written to it. */
 bool pipe_holds(int fd);
 
-/* For live streams, before the next frame is read: wait until the reader of the pipe at fd has taken
- * all that was written to it, or has gone, so that what it gets next is not old. Returns true when
- * there was something to wait for: the reader is slower than the stream. Does nothing where fd is
- * no pipe. */
+/* For live streams, before the next frame is read: wait until the reader of the pipe at fd has taken all that was
+ * written to it, or has gone, so that what it gets next is not old. Returns true when there was something to wait for:
+ * the reader is slower than the stream. Does nothing where fd is no pipe. */
 bool pipe_wait_taken(int fd);
 
 /* IDX files, the format MNIST comes in: big-endian header, then unsigned bytes, all images or all
@@ -216,8 +208,7 @@ typedef int feed_source(void *from, struct stream_item *item, struct err *e);
  * instead of an old one. `from` must outlive the feed. NULL when no thread can be started. */
 struct stream_feed *feed_newest(feed_source *read, void *from, struct err *e);
 
-/* Stop reading, wherever the thread is (it is cancelled, pthread_cancel), and release the feed. NULL is
- * none. */
+/* Stop reading, wherever the thread is (it is cancelled, pthread_cancel), and release the feed. NULL is none. */
 void feed_free(struct stream_feed *f);
 
 /* A descriptor that is readable while feed_take would not return FEED_NOTHING. Owned by the feed. */
@@ -246,8 +237,7 @@ int outlet_add(struct stream_outlet *o, const struct frame *f, struct err *e);
 /* True when bytes are left to write. */
 bool outlet_busy(const struct stream_outlet *o);
 
-/* Write what can be written without waiting. Returns 0, or -1 with errno set (EPIPE: the reader
- * has gone). */
+/* Write what can be written without waiting. Returns 0, or -1 with errno set (EPIPE: the reader has gone). */
 int outlet_work(struct stream_outlet *o, struct err *e);
 
 /* Write all that is held, waiting for the reader. Returns as outlet_work. */
@@ -260,8 +250,7 @@ bool outlet_is_closed(const struct stream_outlet *o);
 
 /* Write f into a new file PREFIX-NNNN.pgm, the first such name that is free; name gets it (cut to
  * size). Returns 0; -1 when it cannot be written, and then there is no such file. */
-int save_numbered(const char *prefix, const struct frame *f, char *name, size_t size,
-                  struct err *e);
+int save_numbered(const char *prefix, const struct frame *f, char *name, size_t size, struct err *e);
 
 /* Append f to a file, made when it is not there. Returns 0 or -1; what was in the file stays. */
 int save_append(const char *file, const struct frame *f, struct err *e);

@@ -58,16 +58,14 @@ struct window_child *child_new(const char *command, struct err *e)
 static void describe_end(struct window_child *c, int status)
 {
     if (WIFSIGNALED(status))
-        snprintf(c->end, sizeof c->end, "ended: %s (signal %d)", strsignal(WTERMSIG(status)),
-                 WTERMSIG(status));
+        snprintf(c->end, sizeof c->end, "ended: %s (signal %d)", strsignal(WTERMSIG(status)), WTERMSIG(status));
     else
         snprintf(c->end, sizeof c->end, "ended with status %d", WEXITSTATUS(status));
     c->pid = 0;
     close_fd(&c->sending.fd);
 }
 
-static int set_up_spawn(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes, int in,
-                        int out)
+static int set_up_spawn(posix_spawn_file_actions_t *files, posix_spawnattr_t *attributes, int in, int out)
 {
     sigset_t all, none;
     sigfillset(&all);
@@ -79,8 +77,7 @@ static int set_up_spawn(posix_spawn_file_actions_t *files, posix_spawnattr_t *at
     failed |= posix_spawnattr_setsigdefault(attributes, &all);
     failed |= posix_spawnattr_setsigmask(attributes, &none);
     failed |= posix_spawnattr_setpgroup(attributes, 0);
-    failed |= posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF |
-                                                       POSIX_SPAWN_SETSIGMASK |
+    failed |= posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
                                                        POSIX_SPAWN_SETPGROUP);
     return failed;
 }

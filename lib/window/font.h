@@ -9,9 +9,8 @@
 #define FONT_PEN 3.4 /* The width of the normal pen in units. */
 #define FONT_SPACE 7 /* Units between one glyph and the next. */
 
-/* A glyph's strokes as text: points "x,y" in units (y down, 0 the top of a capital, FONT_CAP the
- * baseline) joined by lines; a point marked ~ is the control point of a quadratic curve between
- * its neighbours; ';' lifts the pen. */
+/* A glyph's strokes as text: points "x,y" in units (y down, 0 the top of a capital, FONT_CAP the baseline) joined by
+ * lines; a point marked ~ is the control point of a quadratic curve between its neighbours; ';' lifts the pen. */
 struct glyph {
     int width;
     const char *path;

@@ -106,8 +106,7 @@ static void paint_straight(struct window_surface *s, struct box r, struct box c,
     }
 }
 
-void paint_gray(struct window_surface *s, struct box r, const uint8_t *gray, int width, int height,
-                bool blocks)
+void paint_gray(struct window_surface *s, struct box r, const uint8_t *gray, int width, int height, bool blocks)
 {
     struct box c = box_clip(r, s->width, s->height);
     if (box_empty(c))

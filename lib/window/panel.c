@@ -46,8 +46,7 @@ void panel_text(struct window_surface *s, double x, double y, double size, doubl
     paint_text(s, x, y, size, 1, color, cut);
 }
 
-static void text(const struct place *at, double x, double y, double size, uint32_t color,
-                 const char *string)
+static void text(const struct place *at, double x, double y, double size, uint32_t color, const char *string)
 {
     panel_text(at->s, at->x + x * at->scale, at->y + y * at->scale, size * at->scale,
                (PANEL_WIDTH - x) * at->scale, color, string);

@@ -39,8 +39,7 @@ static double clamp(double v, double low, double high)
     return v < low ? low : v > high ? high : v;
 }
 
-void stroke_segment(uint8_t *gray, int width, int height, double ax, double ay, double bx,
-                    double by, double radius)
+void stroke_segment(uint8_t *gray, int width, int height, double ax, double ay, double bx, double by, double radius)
 {
     double reach = radius + 1;
     int x0 = (int)clamp(floor(fmin(ax, bx) - reach), 0, width);

@@ -40,8 +40,7 @@ static struct box to_window(const struct window_view *v, struct box picture, str
                         picture.x0 + (int)ceil(r.x1 * sx), picture.y0 + (int)ceil(r.y1 * sy)};
 }
 
-/* Paint words on a dark ground, readable over any picture: above `near`, or inside it at the picture's
- * top. */
+/* Paint words on a dark ground, readable over any picture: above `near`, or inside it at the picture's top. */
 static void paint_tag(struct window_surface *s, const struct window_view *v, struct box picture,
                       struct box near, uint32_t color, const char *text)
 {
@@ -66,8 +65,7 @@ static char *words(const char *digit, double probability, char *text, size_t siz
     return text;
 }
 
-static void paint_boxes(struct window_surface *s, const struct window_view *v, struct box picture,
-                        struct box region)
+static void paint_boxes(struct window_surface *s, const struct window_view *v, struct box picture, struct box region)
 {
     int thick = (int)lround(2 * v->scale);
     for (int i = 0; i < v->match->boxes; i++) {
@@ -80,13 +78,11 @@ static void paint_boxes(struct window_surface *s, const struct window_view *v, s
         struct box dark = box_around(around, 1);
         paint_outline(s, dark, thick + 2, INK_BACKGROUND);
         paint_outline(s, around, thick, INK_ACCENT);
-        paint_tag(s, v, picture, dark, INK_ACCENT,
-                  words(b->digit, b->probability, text, sizeof text));
+        paint_tag(s, v, picture, dark, INK_ACCENT, words(b->digit, b->probability, text, sizeof text));
     }
 }
 
-static void paint_region(struct window_surface *s, const struct window_view *v, struct box picture,
-                         struct box region)
+static void paint_region(struct window_surface *s, const struct window_view *v, struct box picture, struct box region)
 {
     int thick = (int)lround(2 * v->scale);
     struct box r = to_window(v, picture, region);

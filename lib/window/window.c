@@ -155,8 +155,7 @@ static Cursor make_cross(struct window *w)
     Pixmap shape = XCreateBitmapFromData(w->display, w->window, bits, SIDE, SIDE);
     Pixmap around = XCreateBitmapFromData(w->display, w->window, mask, SIDE, SIDE);
     XColor white = {0, 0xffff, 0xffff, 0xffff, 0, 0}, black = {0, 0, 0, 0, 0, 0};
-    Cursor cursor = XCreatePixmapCursor(w->display, shape, around, &white, &black, SIDE / 2,
-                                        SIDE / 2);
+    Cursor cursor = XCreatePixmapCursor(w->display, shape, around, &white, &black, SIDE / 2, SIDE / 2);
     XFreePixmap(w->display, shape);
     XFreePixmap(w->display, around);
     return cursor;
@@ -392,8 +391,7 @@ static void convert(struct window *w, struct box r)
     for (int y = r.y0; y < r.y1; y++)
         for (int x = r.x0; x < r.x1; x++) {
             uint32_t c = w->surface.pixels[(size_t)y * w->surface.width + x];
-            XPutPixel(w->image, x, y,
-                      scale_to_mask(c >> 16 & 255, w->visual.red_mask) |
+            XPutPixel(w->image, x, y, scale_to_mask(c >> 16 & 255, w->visual.red_mask) |
                           scale_to_mask(c >> 8 & 255, w->visual.green_mask) |
                           scale_to_mask(c & 255, w->visual.blue_mask));
         }

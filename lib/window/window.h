@@ -29,16 +29,14 @@ void paint_fill(struct window_surface *s, struct box r, uint32_t color);
 void paint_outline(struct window_surface *s, struct box r, int thick, uint32_t color);
 
 /* Paint a gray picture [height][width] scaled to r: bilinearly, or, when `blocks`, by nearest neighbour. */
-void paint_gray(struct window_surface *s, struct box r, const uint8_t *gray, int width, int height,
-                bool blocks);
+void paint_gray(struct window_surface *s, struct box r, const uint8_t *gray, int width, int height, bool blocks);
 
 /* The largest rectangle of width:height inside `room`, centred in it. */
 struct box paint_fit(struct box room, int width, int height);
 
-/* Text in a built-in round-ended stroke font (ASCII 32..126; other bytes appear as a box), so that
- * no font need be installed on the X server. `size` is the height of a capital in pixels; y is
- * where the baseline is. `bold` is the stroke's width relative to the normal one: 1 is normal.
- * Returns the x at which the text ends. */
+/* Text in a built-in round-ended stroke font (ASCII 32..126; other bytes appear as a box), so that no font need be
+ * installed on the X server. `size` is the height of a capital in pixels; y is where the baseline is. `bold` is the
+ * stroke's width relative to the normal one: 1 is normal. Returns the x at which the text ends. */
 double paint_text(struct window_surface *s, double x, double y, double size, double bold, uint32_t color,
                   const char *text);
 
@@ -93,8 +91,7 @@ void sketch_frame(const struct window_sketch *s, uint8_t *gray);
 /* Draw a line with round ends from a to b into gray [height][width]: each pixel becomes the maximum of
  * itself and its coverage, so that the segments of a polyline leave no seam. Pixel i covers i..i+1; radius
  * is half the line's width. */
-void stroke_segment(uint8_t *gray, int width, int height, double ax, double ay, double bx,
-                    double by, double radius);
+void stroke_segment(uint8_t *gray, int width, int height, double ax, double ay, double bx, double by, double radius);
 
 /* How an answer looks: the digit large, how sure it is, ten bars, and what the network saw. Shared
  * by the windows; paints, knows no window. */
@@ -138,8 +135,7 @@ char *panel_percent(double probability, char *text);
 void panel_text(struct window_surface *s, double x, double y, double size, double room, uint32_t color,
                 const char *text);
 
-/* What xview shows: a frame with its region, boxes and answers, and a strip below it. Paints, knows
- * no window. */
+/* What xview shows: a frame with its region, boxes and answers, and a strip below it. Paints, knows no window. */
 
 #define VIEW_STRIP 64 /* The height of the strip in pixels at scale 1. */
 
@@ -189,10 +185,9 @@ int tiles_at(const struct window_tiles *t, int x, int y);
 void tiles_paint(struct window_surface *s, const struct window_tiles *t, int i, const struct window_tile *tile);
 void tiles_paint_words(struct window_surface *s, double scale, const char *head, const char *foot, const char *alarm);
 
-/* One X11 window that a program paints itself: events come out, a surface goes in. Pictures go
- * through shared memory (MIT-SHM) where the server is on this machine, through XPutImage
- * elsewhere; a surface is not written while the server still reads it. No fonts, no window
- * manager and no extension are needed. One window a process. */
+/* One X11 window that a program paints itself: events come out, a surface goes in. Pictures go through shared memory
+ * (MIT-SHM) where the server is on this machine, through XPutImage elsewhere; a surface is not written while the server
+ * still reads it. No fonts, no window manager and no extension are needed. One window a process. */
 
 struct window;
 
@@ -244,19 +239,17 @@ struct window_surface *window_surface(struct window *w);
 /* Send part r of the surface to the screen. */
 void window_put(struct window *w, struct box r);
 
-/* A command of the user's run beside a window: frames go to its standard input, lines come from its
- * standard output. Nothing here ever waits: frames that the command is too slow for are replaced by
- * newer ones (the newest wins), and a command that dies is noticed and started again by the next
- * frame. Its standard error is the caller's. */
+/* A command of the user's run beside a window: frames go to its standard input, lines come from its standard output.
+ * Nothing here ever waits: frames that the command is too slow for are replaced by newer ones (the newest wins), and a
+ * command that dies is noticed and started again by the next frame. Its standard error is the caller's. */
 
 #define CHILD_MAX_LINE 65536 /* A line has at most so many bytes with its NUL; a longer one comes in pieces. */
 
 struct window_child;
 
-/* Prepare to run `sh -c command`; nothing is started. NULL when memory is short. The caller must
- * ignore SIGPIPE (the command gets the default back). Free with child_free, which closes the
- * command's input and gives it half a second to end; then its process group gets SIGTERM and, half a
- * second later, SIGKILL. */
+/* Prepare to run `sh -c command`; nothing is started. NULL when memory is short. The caller must ignore SIGPIPE (the
+ * command gets the default back). Free with child_free, which closes the command's input and gives it half a second to
+ * end; then its process group gets SIGTERM and, half a second later, SIGKILL. */
 struct window_child *child_new(const char *command, struct err *e);
 void child_free(struct window_child *c);
 
