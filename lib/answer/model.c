@@ -242,69 +242,12 @@ bool model_find(const char *name, char *path, size_t size)
     program[n > 0 ? n : 0] = '\0';
     char *slash = strrchr(program, '/');
     for (int i = 0; i < 4; i++) {
-        int len;
-        if (!*beside[i])
-            len = snprintf(path, size, "%s%s", PREFIX "/share/inkpipe/", name);
-        else if (slash)
-            len = snprintf(path, size, "%.*s/%s%s", (int)(slash - program), program, beside[i], name);
-        else
-            continue;
+        int len = !*beside[i] ? snprintf(path, size, "%s%s", PREFIX "/share/inkpipe/", name)
+                  : slash     ? snprintf(path, size, "%.*s/%s%s", (int)(slash - program), program, beside[i], name)
+                              : 0;
         if (len > 0 && (size_t)len < size && access(path, R_OK) == 0)
             return true;
     }
     snprintf(path, size, "%s%s", PREFIX "/share/inkpipe/", name);
     return false;
-}
-
-/* The box of the pixels of at least 128, and the centre of mass of all. */
-struct extent {
-    int left, right, top, bottom; /* all inside */
-    double x, y;
-};
-
-static struct extent measure(const uint8_t *gray, int width, int height)
-{
-    struct extent m = {.left = width, .right = -1, .top = height, .bottom = -1};
-    double mass = 0;
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++) {
-            int g = gray[y * width + x];
-            mass += g;
-            m.x += g * (x + 0.5);
-            m.y += g * (y + 0.5);
-            if (g < 128)
-                continue;
-            m.left = x < m.left ? x : m.left;
-            m.right = x > m.right ? x : m.right;
-            m.top = y < m.top ? y : m.top;
-            m.bottom = y;
-        }
-    m.x /= mass > 0 ? mass : 1;
-    m.y /= mass > 0 ? mass : 1;
-    return m;
-}
-
-/* In all of MNIST the border's mean is at most 9. In one frame of a hundred a digit touches the border;
- * its box is still at most 20 pixels long, and its centre of mass within a pixel of the middle. */
-enum model_doubt model_doubt(const uint8_t *gray, int width, int height)
-{
-    long sum = 0, count = 0;
-    int brightest = 0;
-    for (int y = 0; y < height; y++) {
-        int step = y == 0 || y == height - 1 || width == 1 ? 1 : width - 1;
-        for (int x = 0; x < width; x += step) {
-            int g = gray[y * width + x];
-            sum += g;
-            count++;
-            brightest = g > brightest ? g : brightest;
-        }
-    }
-    if (sum > 64 * count)
-        return DOUBT_PAPER;
-    if (brightest < 128)
-        return DOUBT_NONE;
-    struct extent ink = measure(gray, width, height);
-    bool large = 28 * (ink.right - ink.left) > 20 * width || 28 * (ink.bottom - ink.top) > 20 * height;
-    bool aside = fabs(ink.x - width / 2.0) > 1.5 || fabs(ink.y - height / 2.0) > 1.5;
-    return large || aside ? DOUBT_EDGE : DOUBT_NONE;
 }

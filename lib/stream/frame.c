@@ -1,20 +1,14 @@
-/* Frames in memory and on their way out: sizes and facts, the header they make, pipes whose reader is live.
+/* Frames in memory and on their way out: sizes and facts, the header they make.
  *   in   a struct frame
  *   out  a raw PGM image (pgm-stream(5)) in one writev(2) where the pipe takes it
  * Reading is in frame_read.c. */
-#define _GNU_SOURCE 1 /* F_SETPIPE_SZ */
 #include "stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/grow.h"
 
@@ -281,32 +275,4 @@ int frame_write(int fd, const struct frame *f, struct err *e)
         err_errno(e, "cannot write");
     free(header);
     return status;
-}
-
-void pipe_shrink(int fd)
-{
-    fcntl(fd, F_SETPIPE_SZ, (int)sysconf(_SC_PAGESIZE));
-}
-
-bool pipe_is_live(int fd)
-{
-    return fcntl(fd, F_GETPIPE_SZ) == (int)sysconf(_SC_PAGESIZE);
-}
-
-bool pipe_holds(int fd)
-{
-    struct stat st;
-    struct pollfd gone = {.fd = fd};
-    int held;
-    return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && ioctl(fd, FIONREAD, &held) == 0 &&
-           held > 0 && poll(&gone, 1, 0) == 0;
-}
-
-bool pipe_wait_taken(int fd)
-{
-    enum { STEP = 2 }; /* Milliseconds between two looks: no event tells a writer that a pipe is empty. */
-    bool waited = false;
-    for (; pipe_holds(fd); waited = true)
-        poll(NULL, 0, STEP);
-    return waited;
 }

@@ -68,18 +68,14 @@ static int read_header(struct file *x, struct err *e)
 {
     uint8_t magic[4], sizes[12];
     long got = read_bytes(x, magic, sizeof magic, e);
-    if (got < 0)
-        return -1;
     if (got < 4)
-        return err_set(e, "not an IDX file: only %ld bytes long", got);
+        return got < 0 ? -1 : err_set(e, "not an IDX file: only %ld bytes long", got);
     if (check_magic(magic, e) < 0)
         return -1;
     size_t n = 4 * (size_t)magic[3];
     got = read_bytes(x, sizes, n, e);
-    if (got < 0)
-        return -1;
     if (got < (long)n)
-        return err_set(e, "truncated: ends inside the header");
+        return got < 0 ? -1 : err_set(e, "truncated: ends inside the header");
     x->is_images = magic[3] == 3;
     x->count = big_endian(sizes);
     uint32_t height = x->is_images ? big_endian(sizes + 4) : 1;

@@ -1,11 +1,14 @@
 /* Frames on their way out of a program that must not wait for its reader, as one with a window must not.
  *   in   frames (outlet_add)
  *   out  their bytes to a descriptor, as many at a time as it takes; the rest is kept in memory */
+#define _GNU_SOURCE 1 /* F_SETPIPE_SZ */
 #include "stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,4 +81,34 @@ int outlet_flush(struct stream_outlet *o, struct err *e)
 bool outlet_is_closed(const struct stream_outlet *o)
 {
     return o->piecewise && ready(o, 0, 0) & POLLERR;
+}
+
+/* ---- Pipes whose reader is live ---- */
+
+void pipe_shrink(int fd)
+{
+    fcntl(fd, F_SETPIPE_SZ, (int)sysconf(_SC_PAGESIZE));
+}
+
+bool pipe_is_live(int fd)
+{
+    return fcntl(fd, F_GETPIPE_SZ) == (int)sysconf(_SC_PAGESIZE);
+}
+
+bool pipe_holds(int fd)
+{
+    struct stat st;
+    struct pollfd gone = {.fd = fd};
+    int held;
+    return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && ioctl(fd, FIONREAD, &held) == 0 &&
+           held > 0 && poll(&gone, 1, 0) == 0;
+}
+
+bool pipe_wait_taken(int fd)
+{
+    enum { STEP = 2 }; /* Milliseconds between two looks: no event tells a writer that a pipe is empty. */
+    bool waited = false;
+    for (; pipe_holds(fd); waited = true)
+        poll(NULL, 0, STEP);
+    return waited;
 }
