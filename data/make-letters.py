@@ -8,11 +8,11 @@ fonts-dancingscript fonts-kristi, and of npm's @fontsource/NAME, which
 npm install @fontsource/NAME... puts into DIRECTORY/node_modules. Needs python3-pil.
 usage: make-letters.py DIRECTORY >models/letters.pgm.gz"""
 import gzip
-import os
-import subprocess
 import sys
 
 from PIL import Image, ImageDraw, ImageFont
+
+from fonts import fonts
 
 SIDE, CAP, FOOT = 40, 20, 29
 PLAIN = "AEFHKMNPRWXadehkmpwx#&@"
@@ -29,17 +29,6 @@ BecauseWeMentor-Regular KleeOne-Regular DancingScript-Regular Kristi"""
 NPM = """architects-daughter caveat cedarville-cursive covered-by-your-grace gaegu
 gloria-hallelujah homemade-apple indie-flower kalam nanum-pen-script patrick-hand permanent-marker
 reenie-beanie rock-salt shadows-into-light"""
-
-
-def fonts():
-    """Name to file; of several formats the one that is not Type 1."""
-    files = subprocess.run(["fc-list", ":", "file"], capture_output=True, text=True, check=True)
-    found = {}
-    for line in files.stdout.split("\n"):
-        name, kind = os.path.splitext(os.path.basename(line.strip(": ")))
-        if kind in (".ttf", ".otf"):
-            found[name] = line.strip(": ")
-    return found
 
 
 def sized(file):

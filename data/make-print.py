@@ -6,11 +6,11 @@ fonts-freefont-ttf fonts-humor-sans fonts-klaudia-berenika fonts-lato fonts-libe
 fonts-roboto-unhinted fonts-rufscript fonts-sjfonts fonts-tuffy fonts-urw-base35.
 usage: make-print.py >models/print.pgm.gz"""
 import gzip
-import os
-import subprocess
 import sys
 
 from PIL import Image, ImageDraw, ImageFont
+
+from fonts import fonts
 
 SIDE = 40
 LETTERS = "AEHKMNRWXkmwx@#"
@@ -23,17 +23,6 @@ Lato-Black Lato-Light Roboto-Regular Roboto-Black Roboto-Light RobotoCondensed-R
 Klaudia"""
 HANDS = """ComicNeue-Regular ComicNeue-Bold ComicNeue-Italic Humor-Sans dkg dkgBd Rufscript010 SteveHand
 Breip Domestic_Manners Dustismo"""
-
-
-def fonts():
-    """Name to file; of several formats the one that is not Type 1."""
-    files = subprocess.run(["fc-list", ":", "file"], capture_output=True, text=True, check=True)
-    found = {}
-    for line in files.stdout.split("\n"):
-        name, kind = os.path.splitext(os.path.basename(line.strip(": ")))
-        if kind in (".ttf", ".otf"):
-            found[name] = line.strip(": ")
-    return found
 
 
 def frame(font, character):

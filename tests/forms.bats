@@ -2,10 +2,6 @@
 load helper
 load xcommon
 
-teardown() {
-    kill_background
-}
-
 setup() {
     bats_require_minimum_version 1.5.0
     cd "$BATS_TEST_TMPDIR" || return

@@ -32,10 +32,6 @@ setup() {
     done
 }
 
-teardown() {
-    kill_background
-}
-
 # One exam as somebody hands it in, with a sum that is wrong, as a picture in scans/.
 scan_exam() {
     cp examples/exam.form examples/students.tsv .

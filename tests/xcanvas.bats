@@ -2,14 +2,6 @@
 load helper
 load xcommon
 
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-}
-
-teardown() {
-    kill_background
-}
-
 # canvas [option ...]: xcanvas in a window of its own, its frames in `out`.
 canvas() {
     start_x

@@ -24,10 +24,6 @@ setup() {
     cp marks.tsv before.tsv
 }
 
-teardown() {
-    kill_background
-}
-
 row() {
     local IFS=$'\t'
     echo "$*"

@@ -3,6 +3,14 @@
 
 PATH=$B/tool:$PATH
 
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+    kill_background
+}
+
 # start_x [option ...]: an X server on a free display, for this test.
 start_x() {
     mkfifo "$BATS_TEST_TMPDIR/display"

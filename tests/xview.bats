@@ -2,14 +2,6 @@
 load helper
 load xcommon
 
-setup() {
-    cd "$BATS_TEST_TMPDIR"
-}
-
-teardown() {
-    kill_background
-}
-
 # film [COUNT]: numbered gray frames of 320x240 at 30 a second, in the file `film`.
 film() {
     camgrab -f lavfi -n "${1:-90}" 'color=gray:size=320x240:rate=30' >film
