@@ -23,7 +23,7 @@
 /* The same for a sign: a point fills its box. */
 #define SIGN_CLOSING 0.6f
 /* A component is the digit's, also where it leaves the box, when at least this part of its pixels lies in it. */
-#define MIN_OWN 0.6f
+#define MIN_OWN 0.55f
 /* The same for a sign, whose box is less exact. */
 #define SIGN_OWN 0.45f
 /* Of another what is inside is the digit's, unless it is less than this part of the ink in the box: a wall. */
