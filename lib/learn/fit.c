@@ -546,7 +546,10 @@ static int run(struct fit *f, struct err *e)
     }
     if (export(f, e) || set_metadata(f, e))
         return -1;
-    return net_is_finite(f->net) ? 0 : diverged(f, e);
+    for (int i = 0; i < f->net->layers; i++)
+        if (!net_is_finite(f->net, i))
+            return diverged(f, e);
+    return 0;
 }
 
 int fit_run(struct net *net, const struct dataset *d, const struct split *s,

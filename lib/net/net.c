@@ -278,16 +278,14 @@ int net_set_meta(struct net *net, const char *key, const char *value, struct err
     return 0;
 }
 
-bool net_is_finite(const struct net *net)
+bool net_is_finite(const struct net *net, int i)
 {
-    for (int i = 0; i < net->layers; i++) {
-        float **array[PARAM_COUNT] = PARAMS(&net->layer[i]);
-        for (int j = 0; j < PARAM_COUNT; j++) {
-            long count = *array[j] ? param_size(net, i, j) : 0;
-            for (long k = 0; k < count; k++)
-                if (!isfinite((*array[j])[k]))
-                    return false;
-        }
+    float **array[PARAM_COUNT] = PARAMS(&net->layer[i]);
+    for (int j = 0; j < PARAM_COUNT; j++) {
+        long count = *array[j] ? param_size(net, i, j) : 0;
+        for (long k = 0; k < count; k++)
+            if (!isfinite((*array[j])[k]))
+                return false;
     }
     return true;
 }

@@ -171,7 +171,7 @@ void net_init(struct net *net, uint64_t seed);
  * none. Of the net: floats that all activations of an image take up in memory. */
 long net_weight_count(const struct net *net, int layer);
 long net_channels(const struct net *net, int layer);
-bool net_is_finite(const struct net *net); /* all its weights are numbers */
+bool net_is_finite(const struct net *net, int i); /* all weights of layer i are numbers */
 int64_t net_floats(const struct net *net);
 
 /* Channel k of a batch norm as scale * x + shift, which a convolution's weights can take in. */

@@ -81,16 +81,13 @@ int do_batchnorm(struct import *m, struct value *y)
     for (int i = 0; i < 4; i++)
         if (t[i]->dims.rank != 1 || t[i]->count != like.dim[0])
             return node_fail(m, "%ld values for %ld channels", t[i]->count, like.dim[0]);
-    struct layer *l = import_new_layer(m, OP_BATCHNORM, channels_layer(m, y, &like, &flat));
-    if (!l)
-        return -1;
-    l->epsilon = attr_float(m, "epsilon", 1e-5f);
-    l->momentum = attr_float(m, "momentum", .9f);
-    l->scale = spread(m, y, flat, t[0], &like, same);
-    l->shift = spread(m, y, flat, t[1], &like, same);
-    l->mean = spread(m, y, flat, t[2], &like, same);
-    l->var = spread(m, y, flat, t[3], &like, same);
-    return import_finish(m);
+    struct layer l = {.op = OP_BATCHNORM, .in = {channels_layer(m, y, &like, &flat)}};
+    float **array[] = {&l.scale, &l.shift, &l.mean, &l.var};
+    l.epsilon = attr_float(m, "epsilon", 1e-5f);
+    l.momentum = attr_float(m, "momentum", .9f);
+    for (int i = 0; i < 4 && l.in[0] >= 0; i++)
+        *array[i] = spread(m, y, flat, t[i], &like, same);
+    return import_append(m, &l);
 }
 
 /* After a batch norm made here no layer is appended: the two are composed. */
@@ -98,23 +95,20 @@ static int add_affine(struct import *m, int from, float *scale, float *shift)
 {
     bool after = from >= 0 && m->affine[from];
     const struct layer *before = &m->net->layer[from < 0 ? 0 : from];
-    struct layer *l = import_new_layer(m, OP_BATCHNORM, after ? before->in[0] : from);
-    if (!l) {
-        free(scale);
-        free(shift);
-        return -1;
-    }
     long count = import_shape(m, from).c;
-    l->scale = scale ? scale : import_filled(m, count, 1);
-    l->shift = shift ? shift : import_filled(m, count, 0);
-    l->mean = import_filled(m, count, 0);
-    l->var = import_filled(m, count, 1);
+    struct layer l = {.op = OP_BATCHNORM, .in = {after ? before->in[0] : from}};
+    l.scale = scale ? scale : import_filled(m, count, 1);
+    l.shift = shift ? shift : import_filled(m, count, 0);
+    l.mean = import_filled(m, count, 0);
+    l.var = import_filled(m, count, 1);
     for (long i = 0; after && !m->failed && i < count; i++) {
-        l->shift[i] += l->scale[i] * before->shift[i];
-        l->scale[i] *= before->scale[i];
+        l.shift[i] += l.scale[i] * before->shift[i];
+        l.scale[i] *= before->scale[i];
     }
-    m->affine[m->net->layers - 1] = true;
-    return import_finish(m);
+    int layer = import_append(m, &l);
+    if (layer >= 0)
+        m->affine[layer] = true;
+    return layer;
 }
 
 int add_scaled(struct import *m, int from, float scale, float shift)
@@ -143,11 +137,7 @@ int affine_with(struct import *m, struct value *y, const struct tensor *t, bool 
 
 int add_pair(struct import *m, enum op op, int a, int b)
 {
-    struct layer *l = b < 0 ? NULL : import_new_layer(m, op, a);
-    if (!l)
-        return -1;
-    l->in[1] = b;
-    return import_finish(m);
+    return import_append(m, &(struct layer){.op = op, .in = {a, b}});
 }
 
 static bool same_positions(const struct tensor *a, const struct tensor *b)
@@ -221,16 +211,11 @@ static int with_input(struct import *m, int sign, struct value *y, size_t i)
 
 /* ---- A value and a constant ---- */
 
-/* Max and Min: Clip on one side. */
-static int clip_at(struct import *m, int from, double low, double high)
+int clip_at(struct import *m, int from, double low, double high)
 {
-    struct layer *l = import_new_layer(m, low == 0 && high == INFINITY ? OP_RELU : OP_POINTWISE, from);
-    if (!l)
-        return -1;
-    l->function = FUNCTION_CLIP;
-    l->low = (float)low;
-    l->high = (float)high;
-    return import_finish(m);
+    enum op op = low == 0 && high == INFINITY ? OP_RELU : OP_POINTWISE;
+    return import_append(m, &(struct layer){.op = op, .in = {from}, .function = FUNCTION_CLIP, .low = (float)low,
+                                            .high = (float)high});
 }
 
 int do_arithmetic(struct import *m, struct value *y)

@@ -8,39 +8,38 @@
 
 /* ---- Dense layers ---- */
 
-/* Append y[k] = factor * sum over f of x[f] * w[f][k], f being the element that lies at at[f] in x; a convolution: of
- * the channels alone. It is to be finished. */
-static struct layer *add_weights(struct import *m, enum op op, int from, const struct tensor *at,
-                                 const struct tensor *w, bool transposed, float factor)
+/* Make l's y[k] = factor * sum over f of x[f] * w[f][k], f being the element that lies at at[f] in x; a convolution: of
+ * the channels alone. */
+static void set_weights(struct import *m, struct layer *l, const struct tensor *at, const struct tensor *w,
+                        bool transposed, float factor)
 {
     long inputs = at->count, outputs = w->dims.dim[!transposed];
     if (w->dims.dim[transposed] != inputs || outputs < 1 || outputs > NET_MAX_DIM)
         node_fail(m, "weights of %ldx%ld for %ld inputs", w->dims.dim[0], w->dims.dim[1], inputs);
-    struct layer *l = import_new_layer(m, op, from);
-    if (!l || !(l->weight = import_filled(m, w->count, 0)))
-        return NULL;
+    if (m->failed || !(l->weight = import_filled(m, w->count, 0)))
+        return;
     l->out.c = (int)outputs;
     for (long k = 0; k < outputs; k++)
         for (long f = 0; f < inputs; f++)
             l->weight[k * inputs + (long)tensor_at(at, f)] =
                 factor * (float)tensor_at(w, transposed ? k * inputs + f : f * outputs + k);
-    return import_steps(m, l, w, !transposed, factor) ? NULL : l;
+    import_steps(m, l, w, !transposed, factor);
 }
 
-/* Append the product along the channels at each pixel, which are the last dimension: a convolution with a 1x1
+/* Make l the product along the channels at each pixel, which are the last dimension: a convolution with a 1x1
  * kernel. */
-static struct layer *add_pointwise(struct import *m, struct value *y, const struct tensor *w, bool transposed,
-                                   float factor)
+static void set_pointwise(struct import *m, struct layer *l, struct value *y, const struct tensor *w, bool transposed,
+                          float factor)
 {
     struct order o;
-    int from = view_order(m, y, &(struct wanted){.channels = y->at.dims.rank - 1}, &o);
-    if (from < 0 || w->dims.dim[transposed] != o.shape.c) {
+    l->in[0] = view_order(m, y, &(struct wanted){.channels = y->at.dims.rank - 1}, &o);
+    if (l->in[0] < 0 || w->dims.dim[transposed] != o.shape.c) {
         node_fail(m, "only a product along the channels is run");
-        return NULL;
+        return;
     }
     const struct tensor channels = tensor_natural(&(struct dims){1, {o.shape.c}});
-    struct layer *l = add_weights(m, OP_CONV, from, &channels, w, transposed, factor);
-    return l && !view_put(m, y, &o, (struct shape){l->out.c, o.shape.h, o.shape.w}) ? l : NULL;
+    set_weights(m, l, &channels, w, transposed, factor);
+    view_put(m, y, &o, (struct shape){l->out.c, o.shape.h, o.shape.w});
 }
 
 int add_product(struct import *m, struct value *y, const struct tensor *w, bool transposed, float factor,
@@ -53,13 +52,16 @@ int add_product(struct import *m, struct value *y, const struct tensor *w, bool 
     bool whole = dims->dim[last] == y->at.count;
     if (whole && (y->batch == last || (y->batch == 0 && last != 1)))
         return node_fail(m, "the images must be the rows");
-    struct layer *l = whole ? add_weights(m, OP_DENSE, y->layer, &y->at, w, transposed, factor)
-                            : add_pointwise(m, y, w, transposed, factor);
+    struct layer l = {.op = whole ? OP_DENSE : OP_CONV, .in = {y->layer}};
     if (whole) {
+        set_weights(m, &l, &y->at, w, transposed, factor);
         dims->dim[last] = w->dims.dim[!transposed];
         y->at = tensor_natural(dims);
+    } else {
+        set_pointwise(m, &l, y, w, transposed, factor);
     }
-    return !l || import_bias(m, l, b, b_factor) ? -1 : import_finish(m);
+    import_bias(m, &l, b, b_factor);
+    return import_append(m, &l);
 }
 
 int do_gemm(struct import *m, struct value *y)

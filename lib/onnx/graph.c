@@ -100,37 +100,32 @@ int import_number(struct import *m, size_t i, double number)
 
 /* ---- Layers ---- */
 
-struct layer *import_new_layer(struct import *m, enum op op, int from)
+int import_append(struct import *m, const struct layer *like)
 {
-    struct net *net = m->net;
-    if (m->failed || (from < 0 && op != OP_INPUT))
-        return NULL;
-    if (net->layers == MAX_LAYERS) {
-        node_fail(m, "too many layers");
-        return NULL;
-    }
-    struct layer *l = &net->layer[net->layers++];
-    *l = (struct layer){.op = op, .in = {from, -1}, .r = 1, .s = 1, .stride_h = 1, .stride_w = 1, .dilation_h = 1,
-                        .dilation_w = 1, .groups = 1};
-    if (m->node && m->node->name)
-        strncpy(l->name, m->node->name, sizeof l->name - 1);
-    return l;
-}
-
-int import_finish(struct import *m)
-{
+    struct layer l = *like;
     struct err why = ERR_NONE;
-    int i = m->net->layers - 1;
-    if (m->failed)
+    int *const ones[] = {&l.r, &l.s, &l.stride_h, &l.stride_w, &l.dilation_h, &l.dilation_w, &l.groups};
+    int i = m->net->layers, inputs = op_inputs(l.op);
+    bool there = (inputs < 1 || l.in[0] >= 0) && (inputs < 2 || l.in[1] >= 0);
+    if (there && i == MAX_LAYERS)
+        node_fail(m, "too many layers");
+    if (!there || m->failed) {
+        net_free_params(&l);
         return -1;
-    if (net_infer_layer(m->net, i, &why))
-        return node_fail(m, "%s", why.what);
-    return i;
+    }
+    for (int j = inputs; j < 2; j++)
+        l.in[j] = -1;
+    for (size_t j = 0; j < sizeof ones / sizeof *ones; j++)
+        *ones[j] = *ones[j] ? *ones[j] : 1;
+    if (m->node && m->node->name)
+        strncpy(l.name, m->node->name, sizeof l.name - 1);
+    m->net->layer[m->net->layers++] = l;
+    return net_infer_layer(m->net, i, &why) ? node_fail(m, "%s", why.what) : i;
 }
 
 int import_add(struct import *m, enum op op, int from)
 {
-    return import_new_layer(m, op, from) ? import_finish(m) : -1;
+    return import_append(m, &(struct layer){.op = op, .in = {from}});
 }
 
 float *import_filled(struct import *m, long count, float value)
@@ -178,12 +173,7 @@ int import_bias(struct import *m, struct layer *l, const struct tensor *b, doubl
 
 int import_function(struct import *m, int from, enum function function, float alpha)
 {
-    struct layer *l = import_new_layer(m, OP_POINTWISE, from);
-    if (!l)
-        return -1;
-    l->function = function;
-    l->alpha = alpha;
-    return import_finish(m);
+    return import_append(m, &(struct layer){.op = OP_POINTWISE, .in = {from}, .function = function, .alpha = alpha});
 }
 
 /* ---- The graph ---- */
@@ -449,10 +439,10 @@ int import_input_layer(struct import *m)
     v->integer = integer;
     if (dims.rank > 1)
         dims.dim[0] = 1;
-    struct layer *l = import_new_layer(m, OP_INPUT, -1);
-    if (view_input(m, &dims, v, &l->out))
+    struct layer l = {.op = OP_INPUT};
+    if (view_input(m, &dims, v, &l.out))
         return -1;
-    v->layer = import_finish(m);
+    v->layer = import_append(m, &l);
     if (v->layer == 0 && type->elem_type == TYPE(UINT8))
         return net_set_meta(m->net, "input_scale", "1", e);
     return v->layer < 0 ? -1 : 0;

@@ -226,10 +226,9 @@ int import_check(struct import *m, const struct value *x);
 int import_output(struct import *m, size_t i, const struct value *y);
 int import_number(struct import *m, size_t i, double number);
 
-/* Append a layer in two steps: import_new_layer, which the caller fills in, then import_finish, which
- * infers its shape and returns its index, or -1. import_add does both for a layer without parameters. */
-struct layer *import_new_layer(struct import *m, enum op op, int from);
-int import_finish(struct import *m);
+/* Append a layer like that, of which sides, strides, dilations and groups that are 0 become 1, and infer its shape.
+ * Its arrays are the net's then, or are freed. Returns its index, or -1; import_add: without parameters. */
+int import_append(struct import *m, const struct layer *like);
 int import_add(struct import *m, enum op op, int from);
 
 /* Floats for a layer, counted against m->weights: all of one value; those of t times factor, a single one being
@@ -308,8 +307,9 @@ int view_pictures(struct import *m, struct value *y);
 /* Append x under another shape. */
 int add_reshape(struct import *m, int from, struct shape to);
 
-/* Append scale * x + shift; y with t, broadcast to it, added to or multiplied with it. */
+/* Append scale * x + shift; x clipped to low..high; y with t, broadcast to it, added to or multiplied with it. */
 int add_scaled(struct import *m, int from, float scale, float shift);
+int clip_at(struct import *m, int from, double low, double high);
 int affine_with(struct import *m, struct value *y, const struct tensor *t, bool is_scale);
 
 /* Append the convolution that the node's attributes describe, with weights w and, unless NULL, biases b; the

@@ -5,7 +5,6 @@
  * table of operators make layers (import.h), tidy.c folds them. */
 #include "import.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,13 +24,8 @@ static int check_finite(const struct net *net, struct err *e)
 {
     for (int i = 0; i < net->layers; i++) {
         const struct layer *l = &net->layer[i];
-        const float *arrays[] = {l->weight, l->bias, l->scale, l->shift, l->mean, l->var};
-        for (size_t j = 0; j < sizeof arrays / sizeof *arrays; j++) {
-            long count = j ? net_channels(net, i) : net_weight_count(net, i);
-            for (long k = 0; arrays[j] && k < count; k++)
-                if (!isfinite(arrays[j][k]))
-                    return err_set(e, "node '%.60s': a weight that is not a number", l->name);
-        }
+        if (!net_is_finite(net, i))
+            return err_set(e, "node '%.60s': a weight that is not a number", l->name);
         for (long k = 0; l->op == OP_BATCHNORM && k < l->out.c; k++)
             if (!(l->var[k] + l->epsilon > 0))
                 return err_set(e, "node '%.60s': a variance of %g", l->name, l->var[k]);

@@ -9,12 +9,9 @@
 /* Append a convolution of 1x1 whose weights are all w. */
 static int mix_channels(struct import *m, int from, int outputs, float w)
 {
-    struct layer *l = import_new_layer(m, OP_CONV, from);
     long count = (long)outputs * import_shape(m, from).c;
-    if (!l || !(l->weight = import_filled(m, count, w)))
-        return -1;
-    l->out.c = outputs;
-    return import_finish(m);
+    return import_append(m, &(struct layer){.op = OP_CONV, .in = {from}, .out = {.c = outputs},
+                                            .weight = import_filled(m, count, w)});
 }
 
 /* Append the mean over some of the axes, whose sides become 1. */
@@ -24,14 +21,10 @@ static int add_mean(struct import *m, int from, const bool over[3])
     bool rows = over[AXIS_H] && s.h > 1, columns = over[AXIS_W] && s.w > 1;
     if (from >= 0 && (rows || columns)) {
         bool all = (rows || s.h == 1) && (columns || s.w == 1);
-        struct layer *l = import_new_layer(m, all ? OP_GLOBALPOOL : OP_AVGPOOL, from);
-        if (!l)
-            return -1;
-        if (!all) {
-            l->r = l->stride_h = rows ? s.h : 1;
-            l->s = l->stride_w = columns ? s.w : 1;
-        }
-        from = import_finish(m);
+        struct layer l = {.op = all ? OP_GLOBALPOOL : OP_AVGPOOL, .in = {from}};
+        l.r = l.stride_h = rows && !all ? s.h : 1;
+        l.s = l.stride_w = columns && !all ? s.w : 1;
+        from = import_append(m, &l);
     }
     return over[AXIS_C] && s.c > 1 ? mix_channels(m, from, 1, 1 / (float)s.c) : from;
 }
@@ -43,12 +36,8 @@ int add_copies(struct import *m, int from, struct shape to)
         from = mix_channels(m, from, to.c, 1);
     if (from < 0 || (s.h == to.h && s.w == to.w))
         return from;
-    struct layer *l = import_new_layer(m, OP_UPSAMPLE, from);
-    if (!l)
-        return -1;
-    l->stride_h = to.h / s.h;
-    l->stride_w = to.w / s.w;
-    return import_finish(m);
+    return import_append(m, &(struct layer){.op = OP_UPSAMPLE, .in = {from}, .stride_h = to.h / s.h,
+                                            .stride_w = to.w / s.w});
 }
 
 /* Append (x - mean) / sqrt(variance + epsilon), mean and variance being over some of the axes. */

@@ -13,10 +13,10 @@ int do_each(struct import *m, struct value *y)
 int do_pointwise(struct import *m, struct value *y)
 {
     const struct operator *o = m->operator;
-    int layer = import_function(m, y->layer, (enum function)o->kind, attr_float(m, "alpha", o->alpha));
-    if (layer >= 0)
-        m->net->layer[layer].beta = attr_float(m, o->kind == FUNCTION_SELU ? "gamma" : "beta", o->beta);
-    return layer;
+    const char *beta = o->kind == FUNCTION_SELU ? "gamma" : "beta";
+    return import_append(m, &(struct layer){.op = OP_POINTWISE, .in = {y->layer}, .function = (enum function)o->kind,
+                                            .alpha = attr_float(m, "alpha", o->alpha),
+                                            .beta = attr_float(m, beta, o->beta)});
 }
 
 int do_gelu(struct import *m, struct value *y)
@@ -44,10 +44,7 @@ int do_prelu(struct import *m, struct value *y)
     if (slope->count == 1)
         return import_function(m, y->layer, FUNCTION_LEAKY_RELU, (float)tensor_at(slope, 0));
     int above = import_add(m, OP_RELU, y->layer);
-    y->layer = import_function(m, y->layer, FUNCTION_CLIP, 0);
-    if (y->layer < 0)
-        return -1;
-    m->net->layer[y->layer].low = -INFINITY;
+    y->layer = clip_at(m, y->layer, -INFINITY, 0);
     int below = affine_with(m, y, slope, true);
     return add_pair(m, OP_ADD, add_reshape(m, above, import_shape(m, below)), below);
 }

@@ -39,14 +39,9 @@ static int quantize(struct import *m, struct value *y, size_t at)
     /* Quantized probabilities stay as they are: answers are made of the logits before softmax. */
     if (m->net->layer[y->layer].op == OP_SOFTMAX)
         return y->layer;
-    struct layer *l = import_new_layer(m, OP_QUANTIZE, y->layer);
-    if (!l)
-        return -1;
     type_range(type, &low, &high);
-    l->alpha = (float)y->scale;
-    l->low = (float)(low - y->zero);
-    l->high = (float)(high - y->zero);
-    return import_finish(m);
+    return import_append(m, &(struct layer){.op = OP_QUANTIZE, .in = {y->layer}, .alpha = (float)y->scale,
+                                            .low = (float)(low - y->zero), .high = (float)(high - y->zero)});
 }
 
 int do_quantize(struct import *m, struct value *y)

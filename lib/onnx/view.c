@@ -75,11 +75,7 @@ int add_reshape(struct import *m, int from, struct shape to)
 {
     if (from < 0 || same_shape(import_shape(m, from), to))
         return from;
-    struct layer *l = import_new_layer(m, OP_RESHAPE, from);
-    if (!l)
-        return -1;
-    l->out = to;
-    return import_finish(m);
+    return import_append(m, &(struct layer){.op = OP_RESHAPE, .in = {from}, .out = to});
 }
 
 /* Choose an order of a, whose layer has shape `own`, and of b, whose dims are as many: one that both have; that shape,
@@ -273,12 +269,10 @@ static int cut(struct import *m, struct value *y, const struct order *o, long fi
 {
     if (first < 0 || count < 1 || first > o->shape.c - count)
         return node_fail(m, "%ld channels from %ld on of %d", count, first, o->shape.c);
-    struct layer *l = count == o->shape.c ? NULL : import_new_layer(m, OP_SLICE, y->layer);
-    if (view_put(m, y, o, (struct shape){(int)count, o->shape.h, o->shape.w}) || !l)
+    if (view_put(m, y, o, (struct shape){(int)count, o->shape.h, o->shape.w}) || count == o->shape.c)
         return y->layer;
-    l->first = (int)first;
-    l->out.c = (int)count;
-    return import_finish(m);
+    return import_append(m, &(struct layer){.op = OP_SLICE, .in = {y->layer}, .first = (int)first,
+                                            .out = {.c = (int)count}});
 }
 
 /* The parts but the first are outputs here. */

@@ -87,18 +87,19 @@ static void absorb_pad(struct import *m, struct layer *l)
     l->in[0] = pad->in[0];
 }
 
-/* Finish a layer whose output is a picture, which becomes y's view. */
-static int finish_picture(struct import *m, struct value *y)
+/* Append a layer whose output is a picture, which becomes y's view. */
+static int append_picture(struct import *m, struct value *y, const struct layer *l)
 {
-    int layer = import_finish(m);
+    int layer = import_append(m, l);
     view_picture(y, import_shape(m, layer));
     return layer;
 }
 
-/* Append a convolution of layer `from` with weights [K][C/groups][R][S]. */
-static struct layer *new_conv(struct import *m, int from, const struct tensor *weights, const struct window *w)
+/* A convolution of layer `from` with weights [K][C/groups][R][S] and, unless NULL, biases b. */
+static struct layer conv_of(struct import *m, int from, const struct tensor *weights, const struct tensor *b,
+                            const struct window *w)
 {
-    struct layer *l = import_new_layer(m, OP_CONV, from);
+    struct layer l = {.op = OP_CONV, .in = {from}};
     const long *dim = weights->dims.dim;
     long groups = attr_int(m, "group", 1), channels = import_shape(m, from).c;
     for (int d = 0; d < 4; d++)
@@ -108,24 +109,28 @@ static struct layer *new_conv(struct import *m, int from, const struct tensor *w
         node_fail(m, "a kernel for %ld channels in %ld groups, not %ld", dim[1], groups, channels);
     if (w->size[0] != dim[2] || w->size[1] != dim[3])
         node_fail(m, "kernel_shape is not that of the weights");
-    if (m->failed || set_window(m, l, w) || !(l->weight = import_array(m, weights, weights->count, 1)))
-        return NULL;
-    l->out.c = (int)dim[0];
-    l->groups = (int)groups;
+    if (m->failed || set_window(m, &l, w) || !(l.weight = import_array(m, weights, weights->count, 1)))
+        return l;
+    l.out.c = (int)dim[0];
+    l.groups = (int)groups;
+    if (!import_steps(m, &l, weights, 0, 1))
+        import_bias(m, &l, b, 1);
     return l;
 }
 
 int add_conv(struct import *m, struct value *y, const struct tensor *weights, const struct tensor *b)
 {
     int from = weights ? view_pictures(m, y) : -1;
-    if (from >= 0 && weights->dims.rank != 4)
-        return node_fail(m, "a kernel of rank %d", weights->dims.rank);
-    struct window w = {.size = {weights ? weights->dims.dim[2] : 0, weights ? weights->dims.dim[3] : 0}};
-    struct layer *l = from < 0 || read_padded(m, &w, import_shape(m, from)) ? NULL : new_conv(m, from, weights, &w);
-    if (!l || import_steps(m, l, weights, 0, 1) || import_bias(m, l, b, 1))
+    if (from < 0)
         return -1;
-    absorb_pad(m, l);
-    return finish_picture(m, y);
+    if (weights->dims.rank != 4)
+        return node_fail(m, "a kernel of rank %d", weights->dims.rank);
+    struct window w = {.size = {weights->dims.dim[2], weights->dims.dim[3]}};
+    if (read_padded(m, &w, import_shape(m, from)))
+        return -1;
+    struct layer l = conv_of(m, from, weights, b, &w);
+    absorb_pad(m, &l);
+    return append_picture(m, y, &l);
 }
 
 int do_conv(struct import *m, struct value *y)
@@ -173,12 +178,8 @@ static int turn_kernel(struct import *m, const struct tensor *w, long groups, st
 /* Append zeros between the pixels of layer `from`. */
 static int add_zeros(struct import *m, int from, const long stride[2])
 {
-    struct layer *l = stride[0] * stride[1] == 1 ? NULL : import_new_layer(m, OP_ZEROSTUFF, from);
-    if (!l)
-        return from;
-    l->stride_h = (int)stride[0];
-    l->stride_w = (int)stride[1];
-    return import_finish(m);
+    const struct layer l = {.op = OP_ZEROSTUFF, .in = {from}, .stride_h = (int)stride[0], .stride_w = (int)stride[1]};
+    return stride[0] * stride[1] == 1 ? from : import_append(m, &l);
 }
 
 int do_conv_transpose(struct import *m, struct value *y)
@@ -196,8 +197,10 @@ int do_conv_transpose(struct import *m, struct value *y)
     if (read_window(m, &w) || turn_kernel(m, given, groups, &turned))
         return -1;
     from = add_zeros(m, from, w.stride);
-    struct layer *l = turn_window(m, &w, in) ? NULL : new_conv(m, from, &turned, &w);
-    return !l || import_bias(m, l, b, 1) ? -1 : finish_picture(m, y);
+    if (turn_window(m, &w, in))
+        return -1;
+    const struct layer l = conv_of(m, from, &turned, b, &w);
+    return append_picture(m, y, &l);
 }
 
 /* ---- Pools ---- */
@@ -225,10 +228,10 @@ int do_pool(struct import *m, struct value *y)
     if (!(op == OP_MAXPOOL && y->quantized) && import_check(m, y))
         return -1;
     int from = view_pictures(m, y);
-    struct layer *l = import_new_layer(m, op, from);
+    struct layer l = {.op = op, .in = {from}};
     struct shape in = import_shape(m, from);
     struct window w = {.size = {0, 0}};
-    if (!l || read_padded(m, &w, in))
+    if (from < 0 || read_padded(m, &w, in))
         return -1;
     if (m->node->n_output > 1 && m->node->output[1][0])
         return node_fail(m, "the positions of the maxima are not given");
@@ -239,19 +242,19 @@ int do_pool(struct import *m, struct value *y)
     bool below = ceil && ceil_pads(&w, 0, in.h), right = ceil && ceil_pads(&w, 1, in.w);
     if (op == OP_AVGPOOL && counted && padded && (below || right))
         return node_fail(m, "ceil_mode with count_include_pad and pads is not run");
-    l->exclude_pad = op == OP_AVGPOOL && (below || right || (padded && !counted));
-    return set_window(m, l, &w) ? -1 : finish_picture(m, y);
+    l.exclude_pad = op == OP_AVGPOOL && (below || right || (padded && !counted));
+    return set_window(m, &l, &w) ? -1 : append_picture(m, y, &l);
 }
 
 int do_global(struct import *m, struct value *y)
 {
     int from = view_pictures(m, y);
-    struct layer *l = import_new_layer(m, (enum op)m->operator->kind, from);
-    if (l && l->op == OP_MAXPOOL) {
-        l->r = l->stride_h = import_shape(m, from).h;
-        l->s = l->stride_w = import_shape(m, from).w;
+    struct layer l = {.op = (enum op)m->operator->kind, .in = {from}};
+    if (l.op == OP_MAXPOOL) {
+        l.r = l.stride_h = import_shape(m, from).h;
+        l.s = l.stride_w = import_shape(m, from).w;
     }
-    return l ? finish_picture(m, y) : -1;
+    return append_picture(m, y, &l);
 }
 
 /* Read the pads before and after each dimension from attribute or operand; since opset 18 `axes` names the
@@ -292,16 +295,14 @@ int do_pad(struct import *m, struct value *y)
         wanted.sides[d] = begin[d] || end[d];
     if ((y->batch >= 0 && wanted.sides[y->batch]) || view_order(m, y, &wanted, &o) < 0)
         return node_fail(m, "only rows and columns are padded");
-    struct layer *l = import_new_layer(m, OP_PAD, y->layer);
-    if (!l)
-        return -1;
-    l->alpha = (float)operand_number(m, 2, attr_float(m, "value", 0));
+    struct layer l = {.op = OP_PAD, .in = {y->layer}};
+    l.alpha = (float)operand_number(m, 2, attr_float(m, "value", 0));
     for (int a = AXIS_H; a <= AXIS_W; a++)
         if (o.dim[a] >= 0) {
-            *(a == AXIS_H ? &l->pad_top : &l->pad_left) = (int)begin[o.dim[a]];
-            *(a == AXIS_H ? &l->pad_bottom : &l->pad_right) = (int)end[o.dim[a]];
+            *(a == AXIS_H ? &l.pad_top : &l.pad_left) = (int)begin[o.dim[a]];
+            *(a == AXIS_H ? &l.pad_bottom : &l.pad_right) = (int)end[o.dim[a]];
         }
-    int layer = import_finish(m);
+    int layer = import_append(m, &l);
     return layer < 0 || view_put(m, y, &o, import_shape(m, layer)) ? -1 : layer;
 }
 
