@@ -14,32 +14,29 @@ static const char magic[8] = {'I', 'N', 'K', 'C', 'K', 'P', 'T', '2'};
 #define RECORD (sizeof(struct epoch_record) / sizeof(double))
 #define HEAD (sizeof magic + SHA256_SIZE + 8 * 6 + 8 * 5)
 
-/* A checkpoint's bytes as they are written, or read. */
+/* A checkpoint's bytes as they are written, or read up to end. */
 struct pass {
     uint8_t *at;
-    bool reads;
+    const uint8_t *end; /* NULL: they are written */
+    bool fits;          /* what has been read so far is there, and the arrays are those of the list */
 };
 
-/* Write or read `count` numbers of `size` bytes each, which are little-endian in the file. */
+/* Write or read `count` numbers of `size` bytes each, which are little-endian in the file; NULL: they are skipped. */
 static void pass(struct pass *p, void *numbers, size_t size, size_t count)
 {
     const bool turned = __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__;
     uint8_t *memory = numbers;
-    for (size_t i = 0; i < count * size; i++) {
+    if (p->end && !(p->fits = p->fits && count <= (size_t)(p->end - p->at) / size))
+        return;
+    if (!memory)
+        p->at += count * size;
+    for (size_t i = 0; memory && i < count * size; i++) {
         size_t j = turned ? i - i % size + (size - 1 - i % size) : i;
-        if (p->reads)
+        if (p->end)
             memory[j] = *p->at++;
         else
             *p->at++ = memory[j];
     }
-}
-
-static uint64_t read_number(const uint8_t *bytes, size_t size)
-{
-    uint64_t x = 0;
-    for (size_t i = size; i-- > 0;)
-        x = x << 8 | bytes[i];
-    return x;
 }
 
 static void pass_head(struct pass *p, struct checkpoint *c)
@@ -53,14 +50,17 @@ static void pass_head(struct pass *p, struct checkpoint *c)
         pass(p, sums[i], 8, 1);
 }
 
-static void pass_arrays(struct pass *p, const struct train_array *list, int n)
+/* Write or read the arrays of the list, or read but their sizes. */
+static void pass_arrays(struct pass *p, const struct train_array *list, int n, bool sizes)
 {
     uint64_t arrays = (uint64_t)n;
     pass(p, &arrays, 8, 1);
+    p->fits &= arrays == (uint64_t)n;
     for (int i = 0; i < n; i++) {
         uint64_t count = (uint64_t)list[i].count;
         pass(p, &count, 8, 1);
-        pass(p, list[i].data, 4, (size_t)list[i].count);
+        p->fits &= count == (uint64_t)list[i].count;
+        pass(p, sizes ? NULL : list[i].data, 4, (size_t)list[i].count);
     }
 }
 
@@ -84,7 +84,7 @@ int checkpoint_save(const char *name, const struct checkpoint *c, const struct t
     memcpy(bytes, magic, sizeof magic);
     pass_head(&p, &head);
     pass(&p, head.record, sizeof(double), RECORD * (size_t)head.records);
-    pass_arrays(&p, list, n);
+    pass_arrays(&p, list, n, false);
     uint32_t sum = checksum(bytes, size - 4);
     pass(&p, &sum, 4, 1);
     int failed = file_save(name, bytes, size, e);
@@ -92,30 +92,20 @@ int checkpoint_save(const char *name, const struct checkpoint *c, const struct t
     return failed;
 }
 
-/* Whether the arrays from p to end have the sizes of those in list. */
-static bool arrays_fit(const uint8_t *p, const uint8_t *end, const struct train_array *list, int n)
+/* Read what is before the records; *p becomes the place behind it. */
+static int read_head(uint8_t *bytes, size_t len, const struct checkpoint *c, struct pass *p,
+                     struct checkpoint *head, struct err *e)
 {
-    if (end - p < 8 || read_number(p, 8) != (uint64_t)n)
-        return false;
-    p += 8;
-    for (int i = 0; i < n; i++) {
-        if (end - p < 8 || read_number(p, 8) != (uint64_t)list[i].count ||
-            (size_t)(end - p - 8) / 4 < (size_t)list[i].count)
-            return false;
-        p += 8 + 4 * list[i].count;
-    }
-    return p == end;
-}
-
-static int check_head(const uint8_t *bytes, size_t len, const struct checkpoint *c, struct pass *p,
-                      struct checkpoint *head, struct err *e)
-{
+    uint32_t sum = 0;
     if (len < sizeof magic || memcmp(bytes, magic, sizeof magic))
         return err_set(e, "not a checkpoint");
     if (len < HEAD + 8 + 4)
         return err_set(e, "the checkpoint is cut short");
-    if (read_number(bytes + len - 4, 4) != checksum(bytes, len - 4))
+    *p = (struct pass){bytes + len - 4, bytes + len, true};
+    pass(p, &sum, 4, 1);
+    if (sum != checksum(bytes, len - 4))
         return err_set(e, "the checkpoint is damaged: its checksum is wrong");
+    *p = (struct pass){bytes + sizeof magic, bytes + len - 4, true};
     pass_head(p, head);
     if (memcmp(head->identity, c->identity, SHA256_SIZE))
         return err_set(e, "the checkpoint is of another run: network, data or options differ");
@@ -130,18 +120,20 @@ int checkpoint_parse(const uint8_t *bytes, size_t len, struct checkpoint *c,
                      const struct train_array *list, int n, struct err *e)
 {
     struct checkpoint head;
-    struct pass p = {.at = (uint8_t *)(uintptr_t)bytes + sizeof magic, .reads = true};
-    if (check_head(bytes, len, c, &p, &head, e))
+    struct pass p, sizes;
+    if (read_head((uint8_t *)(uintptr_t)bytes, len, c, &p, &head, e))
         return -1;
-    const uint8_t *end = bytes + len - 4;
-    size_t records = (size_t)head.records, size = records * sizeof(struct epoch_record);
-    if ((size_t)(end - p.at) < size || !arrays_fit(p.at + size, end, list, n))
+    size_t records = (size_t)head.records;
+    sizes = p;
+    pass(&sizes, NULL, sizeof(double), RECORD * records);
+    pass_arrays(&sizes, list, n, true);
+    if (!sizes.fits || sizes.at != sizes.end)
         return err_set(e, "the checkpoint's arrays are not those of the network");
     head.record = calloc(records ? records : 1, sizeof *head.record);
     if (!head.record)
         return err_set(e, "out of memory");
     pass(&p, head.record, sizeof(double), RECORD * records);
-    pass_arrays(&p, list, n);
+    pass_arrays(&p, list, n, false);
     free(c->record);
     *c = head;
     return 0;

@@ -250,74 +250,71 @@ static void absorb(struct writer *w, struct layer *l)
     pend_nothing(w);
 }
 
-/* The pairs in which the weights of an output are multiplied (kernel/int8.h): neighbouring channels, or
- * columns of a gray picture. 2 * pairs indices; -1: none. */
-struct pairs {
-    long count;
-    long *index;
+/* The weights of an output are multiplied in pairs of neighbours (kernel/int8.h) of a run: the channels of a place, or
+ * the columns of a gray picture. */
+struct runs {
+    long count, apart; /* how many there are, and weights between the first ones of two */
+    long n, step;      /* weights of one, and how far apart they are */
 };
 
-static void add_pairs(struct pairs *p, long first, long step, long n)
-{
-    for (long i = 0; i < n; i += 2) {
-        p->index[2 * p->count] = first + i * step;
-        p->index[2 * p->count++ + 1] = i + 1 < n ? first + (i + 1) * step : -1;
-    }
-}
-
-static int pairs_of(const struct writer *w, const struct layer *l, struct pairs *p)
+static struct runs runs_of(const struct writer *w, const struct layer *l)
 {
     int from = l->in[0];
     while (w->net->layer[from].op == OP_FLATTEN)
         from = w->net->layer[from].in[0];
     struct shape in = w->net->layer[from].out;
     bool dense = l->op == OP_DENSE;
-    long r = dense ? in.h : l->r, s = dense ? in.w : l->s, places = r * s;
-    *p = (struct pairs){.index = malloc((size_t)(places * in.c + places) * 2 * sizeof *p->index)};
-    if (!p->index)
-        return err_set(w->e, "out of memory");
-    if (in.c == 1 && dense)
-        add_pairs(p, 0, 1, places);
-    for (long i = 0; i < r && in.c == 1 && !dense; i++)
-        add_pairs(p, i * s, 1, s);
-    for (long i = 0; i < places && in.c > 1; i++)
-        add_pairs(p, i, places, in.c);
-    return 0;
+    long places = dense ? (long)in.h * in.w : (long)l->r * l->s;
+    if (in.c > 1)
+        return (struct runs){.count = places, .apart = 1, .n = in.c, .step = places};
+    return dense ? (struct runs){.count = 1, .n = places, .step = 1}
+                 : (struct runs){.count = l->r, .apart = l->s, .n = l->s, .step = 1};
 }
 
 /* Round a pair of weights to multiples of step: each at most 127, two of one sign at most 128 together, so
  * that AVX2's vpmaddubsw, which adds two products in 16 bits, cannot saturate. Returns the squared error. */
-static double round_pair(const float *weight, const long *index, float step, float *steps)
+static double round_pair(float *first, float *second, float step, bool write)
 {
+    float *const weight[2] = {first, second};
+    float steps[2];
     double error = 0;
-    for (int i = 0; i < 2; i++) {
-        float exact = index[i] < 0 ? 0 : weight[index[i]] / step;
-        steps[i] = fminf(fmaxf(rintf(exact), -127), 127);
-    }
+    for (int i = 0; i < 2; i++)
+        steps[i] = fminf(fmaxf(rintf(weight[i] ? *weight[i] / step : 0), -127), 127);
     float excess = fabsf(steps[0] + steps[1]) - 128;
     int large = fabsf(steps[1]) > fabsf(steps[0]);
     if (steps[0] * steps[1] > 0 && excess > 0)
         steps[large] -= copysignf(excess, steps[large]);
-    for (int i = 0; i < 2 && index[i] >= 0; i++)
-        error += (weight[index[i]] - step * steps[i]) * (weight[index[i]] - step * steps[i]);
+    for (int i = 0; i < 2 && weight[i]; i++) {
+        error += (*weight[i] - step * steps[i]) * (*weight[i] - step * steps[i]);
+        *weight[i] = write ? step * steps[i] : *weight[i];
+    }
     return error;
 }
 
-/* The step with the least squared error for an output's weights. */
-static float weight_step(const float *weight, const struct pairs *p, enum ranges ranges)
+/* The same of all of an output's. */
+static double round_all(const struct runs *r, float *weight, float step, bool write)
 {
-    float most = 0, best = 0, steps[2];
+    double sum = 0;
+    for (long run = 0; run < r->count; run++)
+        for (long i = 0; i < r->n; i += 2) {
+            float *first = weight + run * r->apart + i * r->step;
+            sum += round_pair(first, i + 1 < r->n ? first + r->step : NULL, step, write);
+        }
+    return sum;
+}
+
+/* The step with the least squared error for an output's weights. */
+static float weight_step(const struct runs *r, float *weight, enum ranges ranges)
+{
+    float most = 0, best = 0;
     double least = INFINITY;
-    for (long i = 0; i < 2 * p->count; i++)
-        if (p->index[i] >= 0)
-            most = fmaxf(most, fabsf(weight[p->index[i]]));
+    for (long i = 0; i < r->count * r->n; i++)
+        most = fmaxf(most, fabsf(weight[i]));
     if (!(most > 1e-20f))
         return 1;
     for (int part = 200; part >= (ranges == WHOLE ? 100 : 70); part -= 2) {
         float step = most * (float)part / 100 / 127;
-        double sum = 0;
-        for (long i = 0; i < p->count; i++)
-            sum += round_pair(weight, p->index + 2 * i, step, steps);
+        double sum = round_all(r, weight, step, false);
         if (sum < least) {
             least = sum;
             best = step;
@@ -329,24 +326,17 @@ static float weight_step(const float *weight, const struct pairs *p, enum ranges
 /* Quantize the weights of l, and its bias to integers of 32 bits, in the unit of the sums of products. */
 static int quantize_weights(struct writer *w, struct layer *l)
 {
-    struct pairs p;
-    long each = each_of(w);
+    const struct runs runs = runs_of(w, l);
     l->step = malloc((size_t)l->out.c * sizeof *l->step);
-    if (!l->step || pairs_of(w, l, &p))
+    if (!l->step)
         return err_set(w->e, "out of memory");
     for (int k = 0; k < l->out.c; k++) {
-        float *weight = l->weight + k * each, steps[2];
-        float step = l->step[k] = weight_step(weight, &p, w->ranges);
-        for (long i = 0; i < p.count; i++) {
-            round_pair(weight, p.index + 2 * i, step, steps);
-            for (int j = 0; j < 2; j++)
-                if (p.index[2 * i + j] >= 0)
-                    weight[p.index[2 * i + j]] = step * steps[j];
-        }
+        float *weight = l->weight + k * each_of(w);
+        float step = l->step[k] = weight_step(&runs, weight, w->ranges);
+        round_all(&runs, weight, step, true);
         float unit = w->step * step;
         l->bias[k] = unit * fminf(fmaxf(rintf(l->bias[k] / unit), -0x1p30f), 0x1p30f);
     }
-    free(p.index);
     return 0;
 }
 
