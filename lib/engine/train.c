@@ -134,8 +134,9 @@ static int own_items(struct trainer *t, const struct phase *p)
 static void share_rows(struct trainer *t, const struct phase *p)
 {
     for (int i = p->first; t->o.ranks && i < p->first + p->count; i++) {
-        const struct operation *op = &t->program.operation[t->instruction[i].op];
-        if (t->instruction[i].action == FORWARD && op->op == OP_FLATTEN)
+        const struct instruction *in = &t->instruction[i];
+        const struct operation *op = &t->program.operation[in->op];
+        if (in->action == RUN && !in->back && op->op == OP_FLATTEN)
             train_share_matrix(t, op);
     }
 }

@@ -233,12 +233,6 @@ static void dense_param_grads(struct trainer *t, const struct operation *op, int
 /* Batch norm needs two sums a channel over the batch: forward of x and x * x, backward of dy and
  * dy * (x - mean). They go to image_sum and image_dot for each image, then to shard_sum. */
 
-static void batchnorm_moments(struct trainer *t, const struct operation *op, int item)
-{
-    long at = item * t->stats + op->stats;
-    t->k->moments(act_view(t, op->x, item), t->image_sum + at, t->image_dot + at);
-}
-
 /* The gradient of y, masked by the relu that is fused into the operation. */
 static struct view masked_grad(struct trainer *t, const struct operation *op, int item, int thread)
 {
@@ -246,13 +240,6 @@ static struct view masked_grad(struct trainer *t, const struct operation *op, in
     if (op->relu)
         t->k->relu_grad(dy, act_view(t, op->y, item), dy);
     return dy;
-}
-
-static void batchnorm_sums(struct trainer *t, const struct operation *op, int item, int thread)
-{
-    long at = item * t->stats + op->stats;
-    t->k->batchnorm_sums(masked_grad(t, op, item, thread), act_view(t, op->x, item),
-                         t->mean + op->stats, t->image_sum + at, t->image_dot + at);
 }
 
 /* All channels' two sums over each shard, its images in order; the other ranks' shards are theirs to
@@ -334,21 +321,32 @@ void train_finish(struct trainer *t, const struct operation *op, bool back)
     finish_channels(t, op, back, 0, op->channels);
 }
 
-/* Of a matrix one item holds all images of its blocks, so that this needs no phase. */
-static void matrix_sums(struct trainer *t, const struct operation *op, int item, int thread, bool back)
+static void two_sums(const struct trainer *t, struct view from, struct view x, const float *mean, float *sum,
+                     float *dot)
 {
-    struct view x = act_view(t, op->x, item), dy = {0};
-    if (back)
-        dy = masked_grad(t, op, item, thread);
+    if (mean)
+        t->k->batchnorm_sums(from, x, mean, sum, dot);
+    else
+        t->k->moments(x, sum, dot);
+}
+
+/* An item's sums: an image's, or shard by shard those of its blocks of a matrix, which hold all images, so that the
+ * batch's numbers need no phase. */
+static void batchnorm_sums(struct trainer *t, const struct operation *op, int item, int thread, bool back)
+{
+    struct view x = act_view(t, op->x, item), from = back ? masked_grad(t, op, item, thread) : x;
+    bool matrix = t->program.value[op->x].matrix;
     long first = first_block(t, op->x, item) * BLOCK, channels = (long)x.blocks * BLOCK;
+    const float *mean = back ? t->mean + op->stats + first : NULL;
+    if (!matrix) {
+        long at = item * t->stats + op->stats;
+        two_sums(t, from, x, mean, t->image_sum + at, t->image_dot + at);
+        return;
+    }
     for (int s = 0; s < TRAIN_SHARDS; s++) {
         float sum[2 * BLOCK], dot[2 * BLOCK];
         double *to = t->shard_sum + s * 2 * op->channels + first;
-        if (back)
-            t->k->batchnorm_sums(view_shard(t, dy, s), view_shard(t, x, s), t->mean + op->stats + first, sum,
-                                 dot);
-        else
-            t->k->moments(view_shard(t, x, s), sum, dot);
+        two_sums(t, view_shard(t, from, s), view_shard(t, x, s), mean, sum, dot);
         for (long i = 0; i < channels; i++) {
             to[i] = sum[i];
             to[op->channels + i] = dot[i];
@@ -454,7 +452,7 @@ static void pointwise_forward(struct trainer *t, const struct operation *op, int
     switch (op->op) {
     case OP_BATCHNORM:
         if (t->program.value[op->x].matrix)
-            matrix_sums(t, op, item, thread, false);
+            batchnorm_sums(t, op, item, thread, false);
         t->k->affine(x, t->a + s, t->b + s, op->relu, y);
         break;
     case OP_DROPOUT:
@@ -539,7 +537,7 @@ static void backward(struct trainer *t, const struct operation *op, int item, in
     else if (op->op == OP_DENSE)
         dense_param_grads(t, op, item, thread);
     else if (op->op == OP_BATCHNORM && t->program.value[op->x].matrix)
-        matrix_sums(t, op, item, thread, true);
+        batchnorm_sums(t, op, item, thread, true);
     input_grad(t, op, op->x, op->add_x, item, thread);
     input_grad(t, op, op->x2, op->add_x2, item, thread);
 }
@@ -551,23 +549,15 @@ void train_run(struct trainer *t, const struct instruction *in, int item, int th
     case FILL:
         fill(t, item, thread);
         break;
-    case FORWARD:
-        forward(t, op, item, thread);
-        break;
-    case MOMENTS:
-        batchnorm_moments(t, op, item);
-        break;
-    case BACKWARD:
-        backward(t, op, item, thread);
+    case RUN:
+        (in->back ? backward : forward)(t, op, item, thread);
         break;
     case SUMS:
-        batchnorm_sums(t, op, item, thread);
+        batchnorm_sums(t, op, item, thread, in->back);
         break;
     case ROUND:
-        bf16_dense_round(t, op, false, act_view(t, op->x, item), first_block(t, op->x, item));
-        break;
-    case ROUND_GRAD:
-        bf16_dense_round(t, op, true, grad_view(t, op->y, item, thread), first_block(t, op->y, item));
+        bf16_dense_round(t, op, in->back, in->back ? grad_view(t, op->y, item, thread) : act_view(t, op->x, item),
+                         first_block(t, in->back ? op->y : op->x, item));
         break;
     }
 }

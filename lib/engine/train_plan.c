@@ -140,7 +140,7 @@ static struct phase *in_phase(struct trainer *t, enum unit unit, int blocks, boo
 
 static void instruct(struct trainer *t, struct phase *p, enum action action, int op)
 {
-    t->instruction[t->instructions++] = (struct instruction){action, op};
+    t->instruction[t->instructions++] = (struct instruction){action, t->forward_phases > 0, op};
     p->count++;
 }
 
@@ -158,14 +158,14 @@ static void plan_forward(struct trainer *t)
         if (op->op == OP_FLATTEN || !y->matrix) {
             if (op->op == OP_BATCHNORM) {
                 struct phase *p = in_phase(t, BY_IMAGE, 0, false);
-                instruct(t, p, MOMENTS, i);
+                instruct(t, p, SUMS, i);
                 p->finish = i;
             }
-            instruct(t, in_phase(t, BY_IMAGE, 0, false), FORWARD, i);
+            instruct(t, in_phase(t, BY_IMAGE, 0, false), RUN, i);
         } else {
             if (op->bf16.on)
                 instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->program.value[op->x]), false), ROUND, i);
-            instruct(t, in_phase(t, BY_BLOCKS, blocks_of(y), op->op == OP_DENSE), FORWARD, i);
+            instruct(t, in_phase(t, BY_BLOCKS, blocks_of(y), op->op == OP_DENSE), RUN, i);
         }
     }
     t->forward_phases = t->phases;
@@ -200,10 +200,10 @@ static void plan_backward(struct trainer *t)
             p->finish = i;
         }
         if (dense && op->bf16.on)
-            instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->program.value[op->y]), false), ROUND_GRAD, i);
+            instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->program.value[op->y]), false), ROUND, i);
         struct phase *p = matrix ? in_phase(t, BY_BLOCKS, blocks_of(x), dense)
                                : in_phase(t, BY_SHARD, 0, false);
-        instruct(t, p, BACKWARD, i);
+        instruct(t, p, RUN, i);
         t->program.value[op->y].grad_last = t->phases - 1;
         op->add_x = writes_grad(t, op->x);
         op->add_x2 = writes_grad(t, op->x2);

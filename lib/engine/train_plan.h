@@ -14,12 +14,13 @@
 
 #include "program.h"
 
-/* ROUND, ROUND_GRAD: copies in bf16 of what a dense layer reads. */
-enum action { FILL, FORWARD, MOMENTS, BACKWARD, SUMS, ROUND, ROUND_GRAD };
+/* SUMS: of a batch norm of images. ROUND: copies in bf16 of what a dense layer reads. */
+enum action { FILL, RUN, SUMS, ROUND };
 
 struct instruction {
     enum action action;
-    int op; /* operation */
+    bool back; /* of the way back */
+    int op;    /* operation */
 };
 
 enum unit { BY_IMAGE, BY_SHARD, BY_BLOCKS };
@@ -133,8 +134,8 @@ void bf16_conv(struct trainer *t, const struct operation *op, bool back, struct 
 void bf16_conv_weight_grad(struct trainer *t, const struct operation *op, const float *x,
                            struct view dy, float *dw, bool first, int thread);
 
-/* The same of a dense layer. Some blocks, from number `block` on, of what is read are copied (ROUND,
- * ROUND_GRAD); then come some blocks of what all such copies are needed for. */
+/* The same of a dense layer. Some blocks, from number `block` on, of what is read are copied (ROUND);
+ * then come some blocks of what all such copies are needed for. */
 void bf16_dense_round(struct trainer *t, const struct operation *op, bool back, struct view from, int block);
 void bf16_dense(struct trainer *t, const struct operation *op, bool back, struct view to, int block);
 void bf16_dense_weight_grad(struct trainer *t, const struct operation *op, struct view x, int block,
