@@ -31,10 +31,8 @@ const struct kernels *kernel_named(const char *name);
 const struct kernels8 *kernel8_named(const char *name);
 const struct kernels16 *kernel16_named(const char *name);
 
-/* The level's name: "avx512", "amx". */
-const char *kernel_level(const struct kernels *k);
-const char *kernel8_level(const struct kernels8 *k);
-const char *kernel16_level(const struct kernels16 *k);
+/* The name of a level, "avx512", "amx", with which its table begins, of whichever of the three kinds. */
+const char *kernel_level(const void *level);
 
 /* Processes ("ranks") that train one model together, each on its part of every batch, on one machine
  * or several. All of them hold the whole model and all data; what differs is which shards of a

@@ -141,38 +141,35 @@ static void measure(const struct infer *p, int i, const struct run *r)
         p->profile[i].seconds += clock_now() - start;
 }
 
-/* Run on r the operations of a phase from order[i] on. Returns the index behind them. */
-static int run_phase(const struct infer *p, enum phase_of phase, int i, const struct run *r)
+static void run_phase(const struct infer *p, enum phase_of phase, const struct run *r)
 {
-    for (; i < p->program.operations && p->program.operation[p->order[i]].phase == phase; i++)
-        measure(p, p->order[i], r);
-    return i;
+    for (int i = 0; i < p->program.operations; i++)
+        if (p->program.operation[i].phase == phase)
+            measure(p, i, r);
 }
 
-/* Run the first two phases on a group of n images of the chunk, from `first` on. Returns how many operations
- * that were. */
-static int run_group(const struct infer *p, const float *x, struct run *r, int first, int n)
+/* Run the first two phases on a group of n images of the chunk, from `first` on. */
+static void run_group(const struct infer *p, const float *x, struct run *r, int first, int n)
 {
     const struct program *g = &p->program;
-    int done = 0;
     for (int i = 0; i < n; i++) {
         r->image = i;
         r->row = first + i;
         r->n = 1;
         layout_put(&g->value[g->input].act, x + (first + i) * p->input_size,
                    value_at(p, r->arena, g->input, i));
-        done = run_phase(p, OF_IMAGE, 0, r);
+        run_phase(p, OF_IMAGE, r);
     }
-    for (; done < g->operations && g->operation[p->order[done]].phase == OF_GROUP; done++) {
-        bool at_once = g->operation[p->order[done]].forward.fast;
+    for (int i = 0; i < g->operations; i++) {
+        bool at_once = g->operation[i].forward.fast;
+        int times = g->operation[i].phase != OF_GROUP ? 0 : at_once ? 1 : n;
         r->n = at_once ? n : 1;
-        for (r->image = 0; r->image < (at_once ? 1 : n); r->image++) {
+        for (r->image = 0; r->image < times; r->image++) {
             r->row = first + r->image;
-            measure(p, p->order[done], r);
+            measure(p, i, r);
         }
     }
     r->image = 0;
-    return done;
 }
 
 /* Copy the logits of the n images of a chunk out of a matrix. */
@@ -190,18 +187,17 @@ static void take_logits(const struct infer *p, const float *arena, int n, float 
 static void run_chunk(const struct infer *p, int thread, const float *x, int n, float *logits)
 {
     if (p->int8) {
-        int8_run(p->int8, thread, x, n, logits);
+        int8_run(p->int8, p->k8, thread, x, n, logits);
         return;
     }
     float *arena = p->arena[thread];
     struct run r = {.arena = arena, .scratch = arena + p->scratch, .logits = logits,
                     .backward = p->backward[thread]};
-    int done = 0;
     p->backward[thread] = !r.backward;
     for (int i = 0; i < n; i += p->group)
-        done = run_group(p, x, &r, i, n - i < p->group ? n - i : p->group);
+        run_group(p, x, &r, i, n - i < p->group ? n - i : p->group);
     r.n = n;
-    run_phase(p, OF_MATRIX, done, &r);
+    run_phase(p, OF_MATRIX, &r);
     take_logits(p, arena, n, logits);
 }
 
@@ -240,13 +236,12 @@ const struct infer_step *infer_profile(struct infer *p, int *count)
 
 const struct kernels8 *infer_int8(const struct infer *p)
 {
-    return p->int8 ? int8_kernels(p->int8) : NULL;
+    return p->k8;
 }
 
 void infer_set_int8(struct infer *p, const struct kernels8 *k)
 {
-    if (p->int8)
-        int8_set_kernels(p->int8, k);
+    p->k8 = p->int8 ? k : NULL;
 }
 
 void infer_run_on(struct infer *p, int thread, const float *x, int n, float *logits)

@@ -206,17 +206,6 @@ static int alloc_arenas(struct infer *p)
     return p->arena && p->backward ? 0 : -1;
 }
 
-static int order_operations(struct infer *p)
-{
-    int n = 0;
-    p->order = pages_take(p->pages, (size_t)p->program.operations, sizeof *p->order);
-    for (enum phase_of phase = OF_IMAGE; p->order && phase <= OF_MATRIX; phase++)
-        for (int i = 0; i < p->program.operations; i++)
-            if (p->program.operation[i].phase == phase)
-                p->order[n++] = i;
-    return p->order ? 0 : -1;
-}
-
 static int make_plan(struct infer *p, const struct net *net, struct err *e)
 {
     struct program *g = &p->program;
@@ -234,7 +223,7 @@ static int make_plan(struct infer *p, const struct net *net, struct err *e)
     find_phases(g);
     size_groups(p);
     place_values(p);
-    return order_operations(p) || alloc_arenas(p) ? err_set(e, "out of memory") : 0;
+    return alloc_arenas(p) ? err_set(e, "out of memory") : 0;
 }
 
 struct infer *infer_new(const struct net *net, int batch, struct threads *t,
@@ -255,7 +244,8 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
     p->group = p->chunk < MAX_GROUP ? p->chunk : MAX_GROUP;
     p->outputs = net_outputs(net);
     p->input_size = (long)net_input(net).c * net_input(net).h * net_input(net).w;
-    p->int8 = int8_new(net, p->chunk, threads_count(t), kernel8_best(k), p->pages);
+    p->int8 = int8_new(net, p->chunk, threads_count(t), p->pages);
+    p->k8 = p->int8 ? kernel8_best(k) : NULL;
     /* (In floats answers are others, if only a little.) */
     if (!p->int8 && (pages_short(p->pages) ? err_set(e, "out of memory") : make_plan(p, net, e))) {
         infer_free(p);

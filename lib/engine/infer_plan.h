@@ -22,10 +22,10 @@ struct infer {
     long scratch, scratch_size; /* of an operation at work, in the arena */
     struct pages *pages; /* all memory of the plan */
     float **arena;      /* [threads] */
-    int *order;         /* [operations] their indices in the order of running, phase by phase */
     bool *backward;     /* [threads] whether the next chunk's dense layers read weights from the end (infer.c) */
     struct infer_step *profile; /* [operations]; NULL: not measured */
     struct int8 *int8;  /* runs instead of the program; NULL: none, floats */
+    const struct kernels8 *k8; /* its kernels */
 };
 
 #endif

@@ -29,7 +29,6 @@ struct tensor {
 };
 
 struct int8 {
-    const struct kernels8 *k;
     struct pages *pages; /* all memory, this too */
     int chunk, threads, outputs;
     struct program program;
@@ -100,16 +99,6 @@ static struct window window_of(const struct layer *l, const struct tensor *x)
         w = (struct window){x->shape.h, x->shape.w, x->shape.h * x->shape.w, 0};
     w.runs = w.r * w.s / w.span;
     return w;
-}
-
-static void fill_offsets(const struct window *w, const struct layer *l, const struct tensor *x,
-                         int *offset)
-{
-    for (int i = 0; i < w->runs; i++) {
-        int pixel = i * w->span;
-        offset[i] = (int)(pixel / w->s * l->dilation_h * x->row +
-                          (long)(pixel % w->s) * l->dilation_w * x->channels);
-    }
 }
 
 /* The index in the packed array of the weight of output k, channel c and a pixel of the window. */
@@ -190,7 +179,8 @@ static int fill_conv(struct pages *pages, struct conv8 *v, const struct layer *l
         if ((v->rectify && !(factor[k] > 0)) || !pack_output(l, x, w, k, v, packed, factor[k], &bias[k]))
             return -1;
     }
-    fill_offsets(w, l, x, offset);
+    if (l->op == OP_CONV)
+        run_offsets(l, w->s / w->span, x->channels, x->row, 1, 0, offset);
     v->w = packed;
     v->factor = factor;
     v->bias = bias;
@@ -331,27 +321,16 @@ static int make_plan(struct int8 *p)
     return product && (last->matrix || last->real) ? alloc_arenas(p) : -1;
 }
 
-struct int8 *int8_new(const struct net *net, int chunk, int threads, const struct kernels8 *k,
-                      struct pages *pages)
+struct int8 *int8_new(const struct net *net, int chunk, int threads, struct pages *pages)
 {
     struct err ignored;
     struct int8 *p = pages_take(pages, 1, sizeof *p);
     if (!p)
         return NULL;
-    *p = (struct int8){.k = k, .pages = pages, .chunk = chunk, .threads = threads, .outputs = net_outputs(net),
+    *p = (struct int8){.pages = pages, .chunk = chunk, .threads = threads, .outputs = net_outputs(net),
                        .program = {.net = net, .bytes = true, .images = 1, .group = 1, .pages = pages,
                                    .e = &ignored}};
     return net->layers > 2 && net->layer[1].op == OP_QUANTIZE && !make_plan(p) ? p : NULL;
-}
-
-const struct kernels8 *int8_kernels(const struct int8 *p)
-{
-    return p->k;
-}
-
-void int8_set_kernels(struct int8 *p, const struct kernels8 *k)
-{
-    p->k = k;
 }
 
 /* ---- Running it ---- */
@@ -362,25 +341,25 @@ static uint8_t *image_of(const struct tensor *v, uint8_t *arena, int i)
     return arena + v->place + (v->matrix ? i * v->size : 0);
 }
 
-static void read_input(const struct int8 *p, const struct tensor *v, const float *x, uint8_t *to)
+static void read_input(const struct kernels8 *k, const struct tensor *v, const float *x, uint8_t *to)
 {
     struct shape s = v->shape;
     if (v->channels == 1 && v->row == s.w) {
-        p->k->quantize((long)s.h * s.w, x, v->scale, v->zero, to + v->origin);
+        k->quantize((long)s.h * s.w, x, v->scale, v->zero, to + v->origin);
         return;
     }
     for (int c = 0; c < s.c; c++)
         for (int r = 0; r < s.h; r++, x += s.w) {
             uint8_t *row = to + v->origin + r * v->row + c;
             if (v->channels == 1)
-                p->k->quantize(s.w, x, v->scale, v->zero, row);
+                k->quantize(s.w, x, v->scale, v->zero, row);
             else
                 for (int q = 0; q < s.w; q++)
-                    p->k->quantize(1, x + q, v->scale, v->zero, row + (long)q * v->channels);
+                    k->quantize(1, x + q, v->scale, v->zero, row + (long)q * v->channels);
         }
 }
 
-static void mean_pixel(const struct int8 *p, const struct operation *s, const struct tensor *x,
+static void mean_pixel(const struct kernels8 *k, const struct operation *s, const struct tensor *x,
                        const struct tensor *y, const uint8_t *window, uint8_t *to)
 {
     int32_t zeros = s->pool.r * s->pool.s * x->zero;
@@ -396,16 +375,16 @@ static void mean_pixel(const struct int8 *p, const struct operation *s, const st
             }
         for (int j = 0; j < n; j++)
             mean[j] = (float)(sum[j] - zeros) * s->factor;
-        p->k->quantize(n, mean, y->scale, y->zero, to + c);
+        k->quantize(n, mean, y->scale, y->zero, to + c);
     }
 }
 
-static void run_mean(const struct int8 *p, const struct operation *s, const struct tensor *from,
+static void run_mean(const struct kernels8 *k, const struct operation *s, const struct tensor *from,
                      const struct tensor *to, const uint8_t *x, uint8_t *y)
 {
     for (int r = 0; r < to->shape.h; r++)
         for (int q = 0; q < to->shape.w; q++)
-            mean_pixel(p, s, from, to,
+            mean_pixel(k, s, from, to,
                        x + r * s->pool.stride_h * from->row +
                            (long)q * s->pool.stride_w * from->channels,
                        y + r * to->row + (long)q * to->channels);
@@ -424,7 +403,8 @@ static struct conv8 conv_of(const struct int8 *p, int s, uint8_t *arena, int i, 
 }
 
 /* Run operation s on image i, whose pixels are at `image`, or, of a dense layer, on n images. */
-static void run_operation(const struct int8 *p, int s, uint8_t *arena, const float *image, int i, int n)
+static void run_operation(const struct int8 *p, const struct kernels8 *k, int s, uint8_t *arena, const float *image,
+                          int i, int n)
 {
     const struct operation *op = &p->program.operation[s];
     const struct tensor *x = tensor_of(p, op->x), *y = tensor_of(p, op->y);
@@ -434,24 +414,24 @@ static void run_operation(const struct int8 *p, int s, uint8_t *arena, const flo
     case OP_CONV:
     case OP_DENSE:
         conv = conv_of(p, s, arena, i, n);
-        p->k->conv(&conv, from, to);
+        k->conv(&conv, from, to);
         break;
     case OP_MAXPOOL:
-        p->k->maxpool(&op->pool, y->shape.h, y->shape.w, from, x->row, to, y->row, x->channels);
+        k->maxpool(&op->pool, y->shape.h, y->shape.w, from, x->row, to, y->row, x->channels);
         break;
     case OP_AVGPOOL:
     case OP_GLOBALPOOL:
-        run_mean(p, op, x, y, from, to);
+        run_mean(k, op, x, y, from, to);
         break;
     default:
         if (op->x == p->program.input)
-            read_input(p, y, image, image_of(y, arena, i));
+            read_input(k, y, image, image_of(y, arena, i));
     }
 }
 
 /* Run the last operation on an image, row by row, and copy each row out while it is in the first-level
  * cache: real numbers, [C][H][W]. */
-static void run_map(const struct int8 *p, uint8_t *arena, int i, float *map)
+static void run_map(const struct int8 *p, const struct kernels8 *k, uint8_t *arena, int i, float *map)
 {
     int s = p->program.operations - 1;
     const struct operation *op = &p->program.operation[s];
@@ -461,7 +441,7 @@ static void run_map(const struct int8 *p, uint8_t *arena, int i, float *map)
     struct conv8 conv = conv_of(p, s, arena, i, 1);
     conv.rows = 1;
     for (int r = 0; r < y->shape.h; r++, map += y->shape.w) {
-        p->k->conv(&conv, image_of(x, arena, i) + op->start + r * conv.x_row, arena + y->place);
+        k->conv(&conv, image_of(x, arena, i) + op->start + r * conv.x_row, arena + y->place);
         if (conv.add)
             conv.add += conv.add_row;
         for (long c = 0; c < y->shape.c; c++)
@@ -484,7 +464,7 @@ static void write_logits(const struct int8 *p, const uint8_t *arena, int n, floa
         }
 }
 
-void int8_run(const struct int8 *p, int thread, const float *x, int n, float *logits)
+void int8_run(const struct int8 *p, const struct kernels8 *k, int thread, const float *x, int n, float *logits)
 {
     const struct program *g = &p->program;
     uint8_t *arena = p->arena[thread];
@@ -493,13 +473,13 @@ void int8_run(const struct int8 *p, int thread, const float *x, int n, float *lo
     for (int i = 0; i < n; i++) {
         for (int s = 0; s < g->operations - map; s++)
             if (g->operation[s].op != OP_DENSE)
-                run_operation(p, s, arena, x + (long)i * in.c * in.h * in.w, i, n);
+                run_operation(p, k, s, arena, x + (long)i * in.c * in.h * in.w, i, n);
         if (map)
-            run_map(p, arena, i, logits + (long)i * p->outputs);
+            run_map(p, k, arena, i, logits + (long)i * p->outputs);
     }
     for (int s = 0; s < g->operations; s++)
         if (g->operation[s].op == OP_DENSE)
-            run_operation(p, s, arena, x, 0, n);
+            run_operation(p, k, s, arena, x, 0, n);
     if (!map)
         write_logits(p, arena, n, logits);
 }

@@ -47,7 +47,7 @@ static void add(struct ladder *l, bool has, const void *level)
 static const void *named(struct ladder l, const char *name)
 {
     for (int i = 0; i < l.count; i++)
-        if (!strcmp(*(const char *const *)l.level[i], name))
+        if (!strcmp(kernel_level(l.level[i]), name))
             return l.level[i];
     return NULL;
 }
@@ -184,17 +184,7 @@ int bf16_pairs(int pairs)
     return steps ? steps * ((pairs + steps - 1) / steps) : 0;
 }
 
-const char *kernel_level(const struct kernels *k)
+const char *kernel_level(const void *level)
 {
-    return k->name;
-}
-
-const char *kernel8_level(const struct kernels8 *k)
-{
-    return k->name;
-}
-
-const char *kernel16_level(const struct kernels16 *k)
-{
-    return k->name;
+    return *(const char *const *)level;
 }

@@ -174,19 +174,12 @@ void unpack(const struct packing *p, const float *packed, float *weight)
     EACH_WEIGHT(*weight = packed[at]);
 }
 
-void conv_offsets(const struct packing *p, const struct layer *l, const struct layout *x, int *table)
+void run_offsets(const struct layer *l, int across, long pixel, long row, int blocks, long block, int *table)
 {
-    for (int b = 0; b < p->runs / (p->r * p->s); b++)
-        for (int r = 0; r < p->r; r++)
-            for (int s = 0; s < p->s; s++)
-                *table++ = (int)(b * x->block + r * l->dilation_h * x->row +
-                                 s * l->dilation_w * x->pixel);
-}
-
-void dense_offsets(const struct packing *p, int images, int *table)
-{
-    for (int i = 0; i < p->runs; i++)
-        table[i] = i * images * BLOCK;
+    for (int b = 0; b < blocks; b++)
+        for (int r = 0; r < l->r; r++)
+            for (int s = 0; s < across; s++)
+                *table++ = (int)(b * block + r * l->dilation_h * row + s * l->dilation_w * pixel);
 }
 
 bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels)

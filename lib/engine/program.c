@@ -223,22 +223,17 @@ static void fuse_sum(const struct program *p, struct operation *o)
 static struct conv conv_geometry(const struct layer *l, const struct packing *p, const struct layout *x,
                                  const struct layout *y, int *offset)
 {
-    struct conv v = {.blocks = p->blocks, .rows = l->out.h, .pixels = l->out.w, .runs = p->runs,
-                     .run = p->run, .offset = offset, .x_row = l->stride_h * x->row,
-                     .x_pixel = l->stride_w * x->pixel, .y_block = y->block, .y_row = y->row};
-    conv_offsets(p, l, x, offset);
-    if (x->pixel == 1 && l->dilation_w == 1) { /* the taps of a kernel's row lie side by side: one run */
-        for (int r = 0; r < l->r; r++)
-            offset[r] = offset[r * l->s];
-        v.runs = l->r;
-        v.run = l->s;
-    }
-    return v;
+    bool row = x->pixel == 1 && l->dilation_w == 1; /* the taps of a kernel's row lie side by side: one run */
+    run_offsets(l, row ? 1 : l->s, x->pixel, x->row, p->runs / (p->r * p->s), x->block, offset);
+    return (struct conv){.blocks = p->blocks, .rows = l->out.h, .pixels = l->out.w, .runs = row ? l->r : p->runs,
+                         .run = row ? l->s : p->run, .offset = offset, .x_row = l->stride_h * x->row,
+                         .x_pixel = l->stride_w * x->pixel, .y_block = y->block, .y_row = y->row};
 }
 
 static struct conv dense_geometry(const struct packing *p, int images, int *offset)
 {
-    dense_offsets(p, images, offset);
+    for (int i = 0; i < p->runs; i++)
+        offset[i] = i * images * BLOCK;
     return (struct conv){.blocks = p->blocks, .rows = 1, .runs = p->runs, .run = p->run,
                          .offset = offset, .x_pixel = BLOCK, .y_block = (long)images * BLOCK};
 }

@@ -91,11 +91,9 @@ void unpack(const struct packing *p, const float *packed, float *weight);
  * channels, and pictures that fill their tiles so far that half of the multiplications are saved. */
 bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels);
 
-/* The offset of each run from a window's first pixel, to table[p->runs]: of a convolution in x, of a dense
- * layer in a matrix of `images` images. */
-void conv_offsets(const struct packing *p, const struct layer *l, const struct layout *x,
-                  int *table);
-void dense_offsets(const struct packing *p, int images, int *table);
+/* The offset of each run of convolution l from a window's first pixel, to table: `across` runs a row of the kernel (1
+ * where its taps lie side by side), in each of the blocks of what it reads. */
+void run_offsets(const struct layer *l, int across, long pixel, long row, int blocks, long block, int *table);
 
 /* ---- The program (program.c) ---- */
 
@@ -268,14 +266,9 @@ struct int8;
 /* Plan net for chunks of up to `chunk` images on each of `threads` threads, with memory of `pages`, which it
  * lives as long as. Returns NULL when the program has anything else, its sums could leave 32 bits, or memory is
  * short: it is run in floats then. The net is not needed afterwards. */
-struct int8 *int8_new(const struct net *net, int chunk, int threads, const struct kernels8 *k,
-                      struct pages *pages);
-
-/* Its kernels, and other ones instead. */
-const struct kernels8 *int8_kernels(const struct int8 *p);
-void int8_set_kernels(struct int8 *p, const struct kernels8 *k);
+struct int8 *int8_new(const struct net *net, int chunk, int threads, struct pages *pages);
 
 /* Run n images (1..chunk) on thread `thread`: x [n][C][H][W] -> logits [n][outputs]. */
-void int8_run(const struct int8 *p, int thread, const float *x, int n, float *logits);
+void int8_run(const struct int8 *p, const struct kernels8 *k, int thread, const float *x, int n, float *logits);
 
 #endif

@@ -37,8 +37,8 @@ static void plan_conv(struct trainer *t, struct product16 *p, const struct layer
     int across = l->dilation_w == 1 ? 1 : l->s, runs = l->r * across;
     long c = from->blocks * (long)BLOCK, row = wide_of(from) * c;
     int *offset = train_offsets(t, runs);
-    for (int i = 0; offset && i < runs; i++)
-        offset[i] = (int)(i / across * l->dilation_h * row + i % across * l->dilation_w * c);
+    if (offset)
+        run_offsets(l, across, c, row, 1, 0, offset);
     p->v = (struct conv16){.blocks = blocks, .rows = l->out.h, .pixels = l->out.w, .runs = runs,
                            .pairs = (int)(l->r * l->s * c / 2 / runs), .offset = offset, .x_row = row,
                            .x_pixel = c};

@@ -445,7 +445,7 @@ static int agree(struct fit *f, struct err *e)
     sha256_add(&s, f->state.identity, sizeof f->state.identity);
     sha256_add(&s, kernel_level(kernel_best()), strlen(kernel_level(kernel_best())));
     if (f->o->train.bf16)
-        sha256_add(&s, kernel16_level(f->o->train.bf16), strlen(kernel16_level(f->o->train.bf16)));
+        sha256_add(&s, kernel_level(f->o->train.bf16), strlen(kernel_level(f->o->train.bf16)));
     sha256_digest(&s, all[r->rank]);
     ranks_gather(r, all, sizeof *all);
     for (int i = 1; i < r->count && !r->failed; i++)

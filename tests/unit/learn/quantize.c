@@ -84,7 +84,7 @@ static void run(const struct net *net, const struct dataset *d, int batch, struc
     static float x[IMAGES * PIXELS];
     infer_scale(d->pixels, IMAGES * PIXELS, 1.0 / 255, 0, 1, x);
     struct infer *p = infer_new(net, batch, t, kernel_best(), &e);
-    CHECK(p && !infer_int8(p) == !k, "planned in %s %s", k ? kernel8_level(k) : "floats", e.what);
+    CHECK(p && !infer_int8(p) == !k, "planned in %s %s", k ? kernel_level(k) : "floats", e.what);
     if (!p)
         exit(check_done());
     if (k)
