@@ -13,16 +13,6 @@ static double same(double x)
     return x;
 }
 
-static double negated(double x)
-{
-    return -x;
-}
-
-static double inverted(double x)
-{
-    return 1 / x;
-}
-
 /* Whether the values of a tensor of dims `like`, broadcast to y, are those of its layer's channels, or one for all. */
 static bool is_by_channel(struct import *m, struct value *y, const struct dims *like)
 {

@@ -117,6 +117,9 @@ struct operator {
     const char *domain;     /* NULL: ONNX's own */
 };
 
+double inverted(double x); /* 1 / x */
+double negated(double x);
+
 const struct operator *operator_of(const Onnx__NodeProto *node); /* NULL: not known */
 const char *operator_name(enum function function); /* the type of the operator of a function */
 bool operator_takes(const struct operator *o, const char *attribute);

@@ -21,12 +21,12 @@
 
 #define MANY 65535 /* A node of an operator with any number of inputs has at most so many. */
 
-static double reciprocal(double x)
+double inverted(double x)
 {
     return 1 / x;
 }
 
-static double negative(double x)
+double negated(double x)
 {
     return -x;
 }
@@ -80,14 +80,14 @@ static const struct operator operators[] = {
     {"Min", 1, 2, "", .fold = fold_arithmetic, .run = do_arithmetic, .takes = ITSELF, .kind = 'm'},
     {"Mish", 1, 1, "", .run = do_pointwise, .kind = FUNCTION_MISH},
     {"Mul", 2, 2, "", .fold = fold_arithmetic, .run = do_arithmetic, .takes = ITSELF, .kind = '*'},
-    {"Neg", 1, 1, "", .fold = fold_each, .run = do_negative, .each = negative},
+    {"Neg", 1, 1, "", .fold = fold_each, .run = do_negative, .each = negated},
     {"PRelu", 2, 2, "", .run = do_prelu},
     {"Pad", 1, 4, "mode pads value", .run = do_pad},
     {"Pow", 2, 2, "", .fold = fold_arithmetic, .run = do_arithmetic, .takes = ITSELF, .kind = '^'},
     {"QLinearConv", 8, 9, WINDOW, .run = do_qlinear_conv, .takes = ANY},
     {"QLinearMatMul", 8, 8, "", .run = do_qlinear_matmul, .takes = ANY},
     {"QuantizeLinear", 2, 3, QUANTIZES, .fold = fold_quantize, .run = do_quantize, .takes = ANY},
-    {"Reciprocal", 1, 1, "", .fold = fold_each, .run = do_pointwise, .each = reciprocal, .kind = FUNCTION_RECIPROCAL},
+    {"Reciprocal", 1, 1, "", .fold = fold_each, .run = do_pointwise, .each = inverted, .kind = FUNCTION_RECIPROCAL},
     {"ReduceL2", 1, 2, REDUCES, .run = do_reduce, .kind = 'L'},
     {"ReduceMean", 1, 2, REDUCES, .run = do_reduce, .kind = 'M'},
     {"ReduceProd", 1, 2, REDUCES, .fold = fold_reduce_prod},
