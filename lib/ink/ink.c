@@ -20,24 +20,29 @@
 #define MAX_SINGLE_SIDE 256
 /* What may be the only digit has at least this score, 0..1. */
 #define MIN_SINGLE_SCORE 0.26f
-/* A sign of many digits has at least this score: they are so small that the finder is less sure of them. */
-#define MIN_SIGN_SCORE 0.28f
 /* Of many, what is writing at least so probably, 0..1, but no digit surely enough, is other writing, and takes its
  * place. */
 #define MIN_WRITTEN 0.4f
+/* The box in which a sign is looked for is at least this part of its width high. */
+#define MIN_SIGN_HEIGHT 0.6f
 /* What has less than this part of the usual contrast of ink is texture, or shines through the paper. */
 #define MIN_CONTRAST 0.3f
+/* The same for a sign, which is made with the same pen; of one that was overlooked as part of the next digit's. */
+#define MIN_SIGN_CONTRAST 0.6f
 /* A page is turned when its writing is upright then by at least so much, as a logarithm of the odds: two digits do
  * not reach it. */
 #define MIN_EVIDENCE 8.0f
-/* A sign that was overlooked has at least this part of the contrast of the digit beside it, */
-#define MIN_SIGN_CONTRAST 0.6f
+/* A tail leaves the height of its digit by at most this part of it, and sticks out by more of it; */
+#define MAX_TAIL_OFF 0.15f
+/* with it the digit is at most so many times as wide as high. */
+#define MAX_TAIL 3
 /* The ink of a frame of 28x28 that is nowhere as bright as this, of 255, is stretched. */
 #define MIN_BRIGHT 200
 
 enum {
     ASKED = 100,          /* boxes of a page at most are asked whether ink is dark or light, evenly taken */
     MAX_PIECES = 16,      /* of a digit's ink at most are told apart */
+    MAX_WIDENED = 2,      /* times at most a digit is cut anew with more of its tail */
     NEAR = 32,            /* boxes at most are taken for a digit's neighbours */
     PIXELS_PER_LINE = 300 /* of a frame's shorter side: drawn lines are one pixel wider for each so many */
 };
@@ -156,31 +161,42 @@ static int drop_doubtful(struct candidate *c, int n, bool many)
     if (many)
         doubt_digits(c, n);
     for (int i = 0; i < n; i++)
-        if (c[i].score >= (!many ? MIN_SINGLE_SCORE : ink_sign(c[i].class) ? MIN_SIGN_SCORE : MIN_SCORE))
+        if (c[i].score >= (!many ? MIN_SINGLE_SCORE : ink_sign(c[i].class) ? MIN_DOUBTFUL : MIN_SCORE))
             c[left++] = c[i];
     return left;
+}
+
+/* The finder may see but one line of two. */
+static struct box box_to_cut(const struct candidate *c)
+{
+    struct candidate to_cut = *c;
+    if (ink_sign(c->class))
+        to_cut.h = fmaxf(c->h, MIN_SIGN_HEIGHT * c->w);
+    to_cut.y -= (to_cut.h - c->h) / 2;
+    return candidate_box(&to_cut);
 }
 
 static int find_candidates(struct ink *k, const struct source *s, int side, bool many, struct err *e)
 {
     struct candidate *c;
-    int n = search_run(k->search, s, side, many ? MIN_SIGN_SCORE : MIN_SINGLE_SCORE, &c, e);
+    int n = search_run(k->search, s, side, many ? MIN_DOUBTFUL : MIN_SINGLE_SCORE, &c, e);
     if (n < 0)
         return -1;
     k->most = 3 * n + 1; /* more is seldom found in them and between them */
     if (make_room(k, (size_t)k->most, e))
         return -1;
+    int seen = n;
     if (n > 0)
         memcpy(k->found, c, (size_t)n * sizeof *c);
-    n = drop_doubtful(k->found, n, many);
-    k->founds = k->showns = n = suppress(k->found, n);
+    n = suppress(k->found, drop_doubtful(k->found, n, many));
+    k->founds = k->showns = n = many ? suppress_blots(k->found, n, c, seen) : n;
     if (!many)
         put_first(k->found, n);
     for (int i = 0; i < n; i++) {
         k->seen += k->found[i].class < INK_SIGN && k->found[i].score >= MIN_SCORE;
         k->found[i].id = i;
         k->shown[i] = k->found[i];
-        k->box[i] = candidate_box(&k->found[i]);
+        k->box[i] = box_to_cut(&k->found[i]);
         k->box[i].x1 = max_int(1, min_int(k->box[i].x1, s->w));
         k->box[i].y1 = max_int(1, min_int(k->box[i].y1, s->h));
         k->box[i].x0 = max_int(0, min_int(k->box[i].x0, k->box[i].x1 - 1));
@@ -209,19 +225,52 @@ static void set_ink(struct ink *k, struct candidate *c, struct box box)
     d->class = c->class;
 }
 
-/* Cut candidate i, whose box becomes that of its ink. Returns the contrast of the ink, or 0. */
-static int cut_one(struct ink *k, const struct source *s, bool light, int i)
+/* Does ink that is in box i go on beside it, on one side, where no other digit's box is? So do tails, and blots on a
+ * neighbour that was not found; lines go on on both. Then *box is widened by it. */
+static bool goes_on(const struct ink *k, int i, struct box whole, struct box *box)
 {
-    struct box near[NEAR], box = k->box[i];
-    int n = 0;
-    for (int j = 0; j < k->showns && n < NEAR; j++)
-        if (j != i && k->shown[j].score >= MIN_SCORE && !box_apart(box, k->box[j], box_longer(box) / 4 + 2))
-            near[n++] = k->box[j];
+    int height = box_height(*box), off = (int)(MAX_TAIL_OFF * (float)height), least = off;
+    for (int j = 0; j < k->showns; j++) {
+        struct box b = k->box[j];
+        if (j == i || k->shown[j].score < MIN_SCORE || ink_sign(k->shown[j].class) || b.y1 <= box->y0 ||
+            b.y0 >= box->y1)
+            continue;
+        if (b.x0 + b.x1 > box->x0 + box->x1)
+            whole.x1 = min_int(whole.x1, b.x0);
+        else
+            whole.x0 = max_int(whole.x0, b.x1);
+    }
+    bool left = box->x0 - whole.x0 > least, right = whole.x1 - box->x1 > least;
+    if (left == right || whole.y0 < box->y0 - off || whole.y1 > box->y1 + off ||
+        box_width(box_join(*box, whole)) > MAX_TAIL * height)
+        return false;
+    *(left ? &box->x0 : &box->x1) = left ? whole.x0 : whole.x1;
+    return true;
+}
+
+/* Cut candidate i, whose box becomes that of its ink. Returns the contrast of the ink, or 0. */
+static int cut_one(struct ink *k, const struct source *s, bool light, bool many, int i)
+{
+    struct box near[NEAR], box = k->box[i], cut;
+    int n = 0, widened = 0;
     struct candidate *c = &k->found[i];
-    c->contrast = cut_digit(k->cutter, s, light, near, n, ink_sign(c->class) != 0, &box, k->cut[i].pixels);
+    bool sign = ink_sign(c->class) != 0, doubtful = many && c->class == INK_OTHER && c->score < MIN_SCORE;
+    for (int j = 0; j < k->showns && n < NEAR; j++)
+        if (j != i && k->shown[j].score >= MIN_SCORE &&
+            !(ink_sign(k->shown[j].class) && (sign || !k->found[j].contrast)) &&
+            !box_apart(box, k->box[j], box_longer(box) / 4 + 2))
+            near[n++] = candidate_box(&k->shown[j]);
+    enum cut_as what = sign ? CUT_SIGN : doubtful ? CUT_BLOT : CUT_DIGIT;
+    do {
+        cut = box;
+        c->contrast = cut_digit(k->cutter, s, light, near, n, what, &cut, k->cut[i].pixels);
+    } while (many && c->contrast && what == CUT_DIGIT && widened++ < MAX_WIDENED &&
+             goes_on(k, i, cut_whole(k->cutter), &box));
     if (c->class < INK_SIGN && (cut_was_blotted(k->cutter) || is_crossed_out(k->cut[i].pixels)))
         c->class = INK_OTHER;
-    set_ink(k, c, box);
+    set_ink(k, c, cut);
+    if (doubtful && !cut_was_blotted(k->cutter))
+        c->contrast = 0;
     return c->contrast;
 }
 
@@ -231,7 +280,8 @@ static bool cut_thing(struct ink *k, const struct source *s, bool light, const s
 {
     struct box box = thing->box;
     c->class = thing->class;
-    c->contrast = cut_digit(k->cutter, s, light, NULL, 0, ink_sign(c->class) != 0, &box, k->cut[c->id].pixels);
+    enum cut_as what = ink_sign(c->class) ? CUT_SIGN : CUT_DIGIT;
+    c->contrast = cut_digit(k->cutter, s, light, NULL, 0, what, &box, k->cut[c->id].pixels);
     if (c->contrast)
         set_ink(k, c, box);
     return c->contrast > 0;
@@ -270,7 +320,7 @@ static void look_for_sign(struct ink *k, const struct source *s, bool light, str
     struct candidate *c = &k->found[k->founds];
     *c = (struct candidate){.score = 1, .class = INK_POINT, .id = k->showns + k->more};
     uint8_t *pixels = k->cut[c->id].pixels;
-    c->contrast = cut_digit(k->cutter, s, light, NULL, 0, true, &box, pixels);
+    c->contrast = cut_digit(k->cutter, s, light, NULL, 0, CUT_SIGN, &box, pixels);
     if (cut_was_ruled(k->cutter) || (float)c->contrast < MIN_SIGN_CONTRAST * (float)contrast || box.x0 <= place.x0 ||
         box.x1 >= place.x1 || box.y1 >= place.y1)
         return;
@@ -288,7 +338,7 @@ static void look_for_signs(struct ink *k, const struct source *s, bool light)
     int n = k->founds;
     struct box place;
     for (int i = 0; i < n; i++) {
-        int signs = k->found[i].class < INK_SIGN ? sign_place(k->found, n, i, &place) : -1;
+        int signs = sign_place(k->found, n, i, &place);
         if (signs >= 0 && k->showns + k->more < k->most)
             look_for_sign(k, s, light, place, signs, k->found[i].contrast);
     }
@@ -302,17 +352,17 @@ static void cut_all(struct ink *k, const struct source *s, int n, bool many)
     bool light = is_light(k, s, n);
     int cut = 0, left = 0;
     k->more = 0;
-    for (int i = 0; i < n; i++)
-        if (!cut_one(k, s, light, i))
-            k->found[i].contrast = 0;
-        else if (many)
-            part_one(k, s, light, i, n);
+    for (int signs = 1; signs >= 0; signs--) /* which have no ink where they are parts of digits */
+        for (int i = 0; i < n; i++)
+            if ((ink_sign(k->shown[i].class) != 0) == signs && cut_one(k, s, light, many, i) && many)
+                part_one(k, s, light, i, n);
     for (int i = 0; i < n + k->more; i++)
         if (k->found[i].contrast)
             k->found[cut++] = k->found[i];
     int usual = weighted_median(k->found, cut, contrast_of);
     for (int i = 0; i < cut; i++)
-        if ((float)k->found[i].contrast > MIN_CONTRAST * (float)usual)
+        if ((float)k->found[i].contrast >
+            (ink_sign(k->found[i].class) ? MIN_SIGN_CONTRAST : MIN_CONTRAST) * (float)usual)
             k->found[left++] = k->found[i];
     k->founds = suppress_parts(k->found, suppress_same(k->found, left));
     if (!many)
@@ -348,10 +398,15 @@ static struct box raised(const struct candidate *c, int n, const struct candidat
 /* Say of each sign which it is. They are told by what all were taken for. */
 static void settle_signs(struct ink *k)
 {
-    for (int i = 0; i < k->founds; i++)
-        k->cut[k->found[i].id].class = sign_class(k->found, k->founds, i, k->cut[k->found[i].id].pixels);
-    for (int i = 0; i < k->founds; i++)
-        k->found[i].class = k->cut[k->found[i].id].class;
+    for (int slashes = 0; slashes < 2; slashes++) { /* which are told by the digits beside them once signs are none */
+        for (int i = 0; i < k->founds; i++)
+            k->cut[k->found[i].id].class = sign_class(k->found, k->founds, i, k->cut[k->found[i].id].pixels);
+        for (int i = 0; i < k->founds; i++)
+            if (slashes || k->cut[k->found[i].id].class != INK_SLASH)
+                k->found[i].class = k->cut[k->found[i].id].class;
+    }
+    k->founds = suppress_parts(k->found, suppress_same(k->found, k->founds));
+    k->founds = sign_drop_crumbs(k->found, k->founds);
 }
 
 /* Put the digits, and what stands between them, into reading order. */

@@ -10,13 +10,13 @@
 /* A slash is at least so many times as high as the digits beside it, */
 #define MIN_SLASH_HEIGHT 1.05f
 /* and reaches at least this part of their height below both; or the finder is at least so sure of it. */
-#define MIN_SLASH_BELOW 0.07f
+#define MIN_SLASH_BELOW 0.06f
 #define MIN_SLASH_SURE 0.5f
 /* A comma is at least so many times as high as wide, and reaches at least this part of their height below them. */
 #define MIN_COMMA 1.3f
 #define MIN_COMMA_BELOW 0.115f
 /* What is no larger than this part of their height, and no sign, is a speck. */
-#define MAX_SPECK 0.3f
+#define MAX_SPECK 0.35f
 /* Points, commas and pairs are at most this part of their height high; */
 #define MAX_LOW 0.5f
 #define MAX_PAIR 0.85f
@@ -35,6 +35,12 @@
 #define MAX_HIGH 0.85f
 /* A minus is at most this part of its width high, a plus is more. */
 #define MAX_FLAT 0.5f
+/* A minus or a plus is at least this part of the digits' height wide, */
+#define MIN_DASH 0.2f
+/* and its middle is at most this part of it off theirs. */
+#define MAX_OFF 0.25f
+/* The ink of a plus is at least so far from all corners of its box, the sides counted as 1; that of a circle is not. */
+#define MIN_PLUS 0.33f
 /* A slash leans: it is at least this part of its height wide, and of the four corners of its box two are so near to
  * it, the sides counted as 1, and two so far. */
 #define MIN_LEAN 0.25f
@@ -52,6 +58,12 @@ struct beside {
     float height, foot, lowest;
 };
 
+/* Is it what signs stand beside? */
+static bool is_tall(const struct candidate *c)
+{
+    return !ink_sign(c->class) || c->class == INK_SLASH;
+}
+
 /* The nearest on that side (-1: left, 1: right), no further than it is high; NULL when there is none. */
 static const struct candidate *neighbour(const struct candidate *c, int n, int sign, int side)
 {
@@ -61,8 +73,7 @@ static const struct candidate *neighbour(const struct candidate *c, int n, int s
         float away = (float)side * (c[i].x + c[i].w / 2 - middle);
         float off = s->y + s->h / 2 - c[i].y - c[i].h / 2;
         float gap = side > 0 ? c[i].x - s->x - s->w : s->x - c[i].x - c[i].w;
-        bool digit = i != sign && (!ink_sign(c[i].class) || c[i].class == INK_SLASH);
-        if (digit && away > 0 && away < least && gap < c[i].h && fabsf(off) < 0.8f * c[i].h) {
+        if (i != sign && is_tall(&c[i]) && away > 0 && away < least && gap < c[i].h && fabsf(off) < 0.8f * c[i].h) {
             least = away;
             best = &c[i];
         }
@@ -118,6 +129,22 @@ static bool leans(const struct candidate *c, const uint8_t *pixels)
     return c->w >= MIN_LEAN * c->h && along <= MAX_ALONG && across >= MIN_ACROSS;
 }
 
+/* Is it flat, at half the height of the digits? */
+static bool is_dash(const struct candidate *c, struct beside b)
+{
+    float off = c->y + c->h / 2 - (b.foot - b.height / 2);
+    return c->h <= MAX_FLAT * c->w && c->w >= MIN_DASH * b.height && fabsf(off) < MAX_OFF * b.height;
+}
+
+/* Is there ink in the middle, and none toward the corners, as in no digit? */
+static bool is_plus(const uint8_t *pixels)
+{
+    float least = 2;
+    for (int corner = 0; corner < 4; corner++)
+        least = fminf(least, frame_corner(pixels, corner & 1, corner & 2));
+    return least >= MIN_PLUS && pixels[DIGIT_PIXELS / 2 + DIGIT_SIDE / 2] >= MIN_INK;
+}
+
 /* What class candidate c is, of digits beside it. */
 static int settle(const struct candidate *c, const uint8_t *pixels, struct beside b)
 {
@@ -125,34 +152,67 @@ static int settle(const struct candidate *c, const uint8_t *pixels, struct besid
     bool narrow = c->w < 0.7f * c->h, low = h < MAX_LOW && b.foot - c->y < MAX_LOW * b.height;
     if (h > (narrow ? MIN_COLON : MIN_EQUALS) && h < MAX_PAIR && is_pair(pixels))
         return narrow ? INK_COLON : INK_EQUALS;
-    bool spot = c->class == 1 || c->class == INK_SLASH || c->class == INK_POINT || c->class == INK_COMMA;
+    if (is_dash(c, b))
+        return INK_MINUS;
+    bool tiny = fmaxf(c->w, c->h) < MIN_DASH * b.height;
+    bool spot = c->class == 1 || (ink_sign(c->class) && (tiny || (c->class != INK_MINUS && c->class != INK_PLUS)));
     if (low && (spot || (narrow && c->class < INK_SIGN)))
         return below >= MIN_COMMA_BELOW * b.height && c->h >= MIN_COMMA * c->w ? INK_COMMA : INK_POINT;
+    if (spot && tiny)
+        return INK_POINT;
     if (c->class == INK_MINUS || c->class == INK_PLUS)
-        return c->h > MAX_HIGH * b.height ? 4 : c->h > MAX_FLAT * c->w ? INK_PLUS : INK_MINUS;
-    bool reaches = b.count == 2 && h >= MIN_SLASH_HEIGHT && c->y + c->h - b.lowest >= MIN_SLASH_BELOW * b.height;
-    if (c->class == INK_SLASH && !reaches && c->sure < MIN_SLASH_SURE)
+        return h > MAX_HIGH ? 4 : c->h > MAX_FLAT * c->w ? INK_PLUS : INK_MINUS;
+    if (c->class == INK_OTHER && h <= MAX_HIGH && is_plus(pixels))
+        return INK_PLUS;
+    bool reaches = h >= MIN_SLASH_HEIGHT && c->y + c->h - b.lowest >= MIN_SLASH_BELOW * b.height;
+    if (c->class == INK_SLASH && !reaches && (c->sure < MIN_SLASH_SURE || b.count < 2))
         return 1;
     bool stroke = (c->class == 1 || c->class == INK_OTHER) && leans(c, pixels);
-    return reaches && stroke ? INK_SLASH : c->class;
+    return reaches && b.count == 2 && stroke ? INK_SLASH : c->class;
 }
 
-int sign_drop_specks(struct candidate *c, int n)
+/* Put those first that have a score. */
+static int drop_scoreless(struct candidate *c, int n)
 {
     int left = 0;
-    for (int i = 0; i < n; i++) {
-        struct beside b = look_beside(c, n, i);
-        c[i].score = !ink_sign(c[i].class) && b.count && fmaxf(c[i].w, c[i].h) <= MAX_SPECK * b.height ? 0 : c[i].score;
-    }
     for (int i = 0; i < n; i++)
         if (c[i].score > 0)
             c[left++] = c[i];
     return left;
 }
 
+int sign_drop_specks(struct candidate *c, int n)
+{
+    for (int i = 0; i < n; i++) {
+        struct beside b = look_beside(c, n, i);
+        c[i].score = !ink_sign(c[i].class) && b.count && fmaxf(c[i].w, c[i].h) <= MAX_SPECK * b.height ? 0 : c[i].score;
+    }
+    return drop_scoreless(c, n);
+}
+
+/* Is it a point or a comma that stands with a larger sign between the same two digits? */
+static bool is_crumb(const struct candidate *c, int n, int i)
+{
+    const struct candidate *left = neighbour(c, n, i, -1), *right = neighbour(c, n, i, 1);
+    if ((c[i].class != INK_POINT && c[i].class != INK_COMMA) || !left || !right)
+        return false;
+    for (int k = 0; k < n; k++)
+        if (ink_sign(c[k].class) && c[k].class != INK_SLASH && c[k].w * c[k].h > c[i].w * c[i].h &&
+            neighbour(c, n, k, -1) == left && neighbour(c, n, k, 1) == right)
+            return true;
+    return false;
+}
+
+int sign_drop_crumbs(struct candidate *c, int n)
+{
+    for (int i = 0; i < n; i++)
+        c[i].score = is_crumb(c, n, i) ? 0 : c[i].score;
+    return drop_scoreless(c, n);
+}
+
 int sign_place(const struct candidate *c, int n, int i, struct box *place)
 {
-    const struct candidate *left = &c[i], *right = neighbour(c, n, i, 1);
+    const struct candidate *left = &c[i], *right = is_tall(left) ? neighbour(c, n, i, 1) : NULL;
     if (!right)
         return -1;
     float h = (left->h + right->h) / 2, x0 = left->x + left->w, x1 = right->x;
@@ -170,16 +230,14 @@ int sign_place(const struct candidate *c, int n, int i, struct box *place)
 
 bool sign_overlooked(struct candidate *c, struct box place, int signs)
 {
-    float height = (float)box_height(place), top = (float)place.y0, middle = c->y + c->h / 2;
+    float height = (float)box_height(place), top = (float)place.y0;
     if (c->class == INK_COLON || c->class == INK_EQUALS)
         return true;
     if (signs)
         return false;
     if (2 * c->y >= top + (float)place.y1)
         return c->w <= MAX_POINT * height;
-    if (c->h <= MAX_FLAT * c->w && fabsf(middle - top - height / 2) < height / 4)
-        c->class = INK_MINUS;
-    else if (c->h >= MIN_TALL * height && c->w <= MAX_SLASH * c->h)
+    if (c->h >= MIN_TALL * height && c->w <= MAX_SLASH * c->h)
         c->class = 1;
     return c->class != INK_POINT;
 }

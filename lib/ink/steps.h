@@ -17,6 +17,9 @@ struct source {
 
 /* Writing is what has at least this score, 0..1. */
 #define MIN_SCORE 0.36f
+/* A sign of many digits has at least this score: they are so small that the finder is less sure of them. So has a
+ * blot, which the finder has hardly learnt. */
+#define MIN_DOUBTFUL 0.28f
 
 /* What the finder takes for writing. */
 struct candidate {
@@ -82,6 +85,10 @@ int search_run(struct search *s, const struct source *picture, int side, float l
 /* Put the candidates that are to stay first, and return how many; the order is lost. */
 int suppress(struct candidate *c, int n);
 
+/* Put those of all that were seen, `count`, after the n that stay which may be blots on digits: the finder is not sure
+ * of them, or they touch a digit. Their score is MIN_DOUBTFUL. Returns how many there are then. */
+int suppress_blots(struct candidate *c, int n, const struct candidate *seen, int count);
+
 /* The same, but only those go whose box is nearly another's. */
 int suppress_same(struct candidate *c, int n);
 
@@ -98,6 +105,9 @@ int sign_class(const struct candidate *c, int n, int i, const uint8_t *pixels);
 
 /* Put those of n candidates, all cut, first that are no specks beside digits, and return how many. */
 int sign_drop_specks(struct candidate *c, int n);
+
+/* The same, that are no crumbs beside signs, whose classes are settled. */
+int sign_drop_crumbs(struct candidate *c, int n);
 
 /* The place between digit i and the one on its right, where a sign or a 1 may be that the finder has not seen, or not
  * whole. Returns how many signs are there; -1 when there is no such digit, no room, or something else. */
@@ -151,15 +161,21 @@ void cutter_free(struct cutter *c);
 /* How much darker (above 0) or lighter (below) than its surroundings what stands in the box is, -1..1. */
 float cut_polarity(struct cutter *c, const struct source *s, struct box box);
 
+/* What is cut as a sign stands by itself; it and what is cut as a blot may fill their boxes. */
+enum cut_as { CUT_DIGIT, CUT_SIGN, CUT_BLOT };
+
 /* Cut the digit in `box` out of the picture, dark ink or light. other: the boxes of n other digits, whose ink
- * is not this one's. sign: it is none but a sign, which stands by itself and may fill its box. Fills pixels [28][28]
- * and makes *box that of the ink. Returns the ink's contrast to the paper, 1..255; 0 when there is no ink. */
-int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, bool sign,
+ * is not this one's. Fills pixels [28][28] and makes *box that of the ink. Returns the ink's contrast to the paper,
+ * 1..255; 0 when there is no ink. */
+int cut_digit(struct cutter *c, const struct source *s, bool light, const struct box *other, int n, enum cut_as what,
               struct box *box, uint8_t *pixels);
 
 /* Whether lines crossed the surroundings of the last digit; whether there was a blot in its box. */
 bool cut_was_ruled(const struct cutter *c);
 bool cut_was_blotted(const struct cutter *c);
+
+/* The box in the picture of all that is connected, as far as the surroundings reach, with ink of the last digit. */
+struct box cut_whole(const struct cutter *c);
 
 /* The boxes in the picture of the connected pieces of the last digit's ink, the largest first, at most so many.
  * Returns how many they are. */
