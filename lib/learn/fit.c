@@ -154,8 +154,23 @@ static void map_step(struct fit *f, int n, double rate)
     c->map.box += l.box * n;
 }
 
+/* Going on from the checkpoint would end as this run does, so it does not stay. */
+static void forget(const struct fit *f)
+{
+    if (f->file)
+        unlink(f->file);
+}
+
+static int learnt_nothing(const struct fit *f, struct err *e)
+{
+    forget(f);
+    return err_set(e, "nothing was learnt: the network is no better than one that answers all alike; a rate lower "
+                   "than %g (-l) may help, or more epochs (-e)", f->o->rate);
+}
+
 static int diverged(const struct fit *f, struct err *e)
 {
+    forget(f);
     return err_set(e, "the training has diverged: after %llu steps its loss is no number; a rate lower than "
                    "%g (-l) may hold", (unsigned long long)f->state.steps, f->o->rate);
 }
@@ -534,6 +549,28 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
     return 0;
 }
 
+/* Whether the last epoch was no better than one answer to everything: with a loss of no less than the labels' entropy,
+ * below which such an answer cannot come, and right no oftener than the most frequent class is there, give or take
+ * what is chance (three deviations). A first epoch, which begins with random weights, may have twice the loss. */
+static bool is_a_guess(const struct fit *f)
+{
+    const struct epoch_record *r = f->state.record + f->state.records - 1;
+    double n = (double)f->s->train, most = 0, entropy = 0;
+    long *count = f->d->finder ? NULL : calloc((size_t)f->d->classes, sizeof *count);
+    if (!count)
+        return false;
+    for (long i = 0; i < f->s->train; i++)
+        count[f->d->labels[f->s->train_index[i]]]++;
+    for (int i = 0; i < f->d->classes; i++) {
+        entropy -= count[i] ? (double)count[i] / n * log((double)count[i] / n) : 0;
+        most = fmax(most, (double)count[i]);
+    }
+    free(count);
+    if (f->state.records == 1)
+        entropy *= 2;
+    return entropy > 0 && r->loss >= entropy && r->accuracy * n <= most + 3 * sqrt(most);
+}
+
 /* Run from the present state to the end. Returns 0, 1 when it was stopped, or -1. */
 static int run(struct fit *f, struct err *e)
 {
@@ -546,6 +583,8 @@ static int run(struct fit *f, struct err *e)
     }
     if (export(f, e) || set_metadata(f, e))
         return -1;
+    if (is_a_guess(f))
+        return learnt_nothing(f, e);
     for (int i = 0; i < f->net->layers; i++)
         if (!net_is_finite(f->net, i))
             return diverged(f, e);
