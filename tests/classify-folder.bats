@@ -137,6 +137,27 @@ $usage" ]
     [ -f sorted/none/liar.pgm ]
 }
 
+@test "classes have any names: one may look like an error, a record's end or a path" {
+    mkdir all
+    mnist2pgm -d all -r 0:40 "$DATA/digits-images.gz" "$DATA/digits-labels.gz"
+    sed 's/^dense 10$/dense labels/' "$DATA/tiny.net" >any.net
+    mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" | LC_ALL=C sed 's/^# label=1$/# label=./
+        s/^# label=2$/# label=!/; s/^# label=3$/# label=!x/; s/^# label=4$/# label=+/; s/^# label=5$/# label=../
+        s/^# label=6$/# label=A/; s/^# label=7$/# label=a\/b/' >odd.pgm
+    cnn-train -n any.net -e 3 -o odd.onnx odd.pgm >log 2>talk
+    camgrab -R all | preproc | cnn-predict -m odd.onnx | cut -f1,2,5 >expected
+    classify-folder -R -m odd.onnx -d state -s sorted all >got 2>err
+    cut -f1,2,5 got | cmp expected -
+    grep -q '^classify-folder: 40 pictures: !: [0-9]* !x: .* \.: .* \.\.: .* A: .*a/b: .*; not readable: 0$' err
+    classes=$(cut -f1 got | sort -u | wc -l)
+    [ "$classes" -eq 10 ] && [ "$(find sorted -mindepth 1 -type d | wc -l)" -eq 10 ]
+    [ "$(find sorted -type f | wc -l)" -eq 40 ] && [ -d sorted/a%2Fb ] && [ -d sorted/%2E%2E ]
+    cp state/answers before
+    classify-folder -R -m odd.onnx -d state all >again
+    cmp got again
+    cmp before state/answers
+}
+
 @test "names are data: none is a command, an option or a pattern" {
     photos 1
     # shellcheck disable=SC2016
