@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,12 +41,26 @@ struct reader {
     struct frame frame;
 };
 
-/* Take the next picture's bytes into the file. Returns 1; 0 at the end of pictures; -1 when they could not be kept. */
+/* Read the line before a picture. Returns whether there is one; where it or the input is bad, that is in e. */
+static bool read_line(struct reader *r, long long *size, struct err *e)
+{
+    int got = scanf("%lld %765s", size, r->name);
+    if (got == 2 && *size >= 0 && getchar() == '\n')
+        return true;
+    if (ferror(stdin))
+        err_errno(e, "standard input: cannot read");
+    else if (got != EOF)
+        err_set(e, "standard input: no line of a picture's size in bytes and its name");
+    return false;
+}
+
+/* Take the next picture's bytes into the file. Returns 1; 0 at the end of pictures, as read_line has it; -1 when
+ * they could not be kept. */
 static int take_picture(struct reader *r, struct err *e)
 {
     static char block[1 << 16];
     long long size;
-    if (scanf("%lld %765s", &size, r->name) != 2 || size < 0 || getchar() != '\n')
+    if (!read_line(r, &size, e))
         return 0;
     int status = ftruncate(r->fd, 0) || lseek(r->fd, 0, SEEK_SET) ? -1 : 1;
     while (size > 0) {
@@ -169,6 +184,8 @@ static int run(const char *model, const char *finder)
         answer_picture(&r, taken, &e);
         e = (struct err)ERR_NONE;
     }
+    if (status == EXIT_OK && *e.what)
+        status = tool_error(&e);
     inkpipe_close(r.inkpipe);
     capture_free(r.capture);
     frame_free(&r.frame);

@@ -1,6 +1,7 @@
 # scripts/classify-folder: a folder of pictures to a table and sorted copies, on this machine and on
 # others (here: two ssh servers on the loopback).
 load helper
+bats_require_minimum_version 1.5.0
 
 setup() {
     cd "$BATS_TEST_TMPDIR"
@@ -82,7 +83,6 @@ expect() {
 }
 
 @test "what is missing is said" {
-    bats_require_minimum_version 1.5.0
     run classify-folder
     [ "$status" -eq 2 ]
     run classify-folder missing
@@ -104,6 +104,17 @@ expect() {
     run -2 classify-folder $'-\e'
     [ "$output" = "classify-folder: Unknown option: ?
 $usage" ]
+}
+
+@test "inkpipe-read tells what is no picture's line, and input that cannot be read" {
+    mnist2pgm -r :2 "$DATA/digits-images.gz" >two.pgm
+    run -0 inkpipe-read < <(stat -c '%s %n' two.pgm && cat two.pgm)
+    [ "${#lines[@]}" -eq 4 ] && [ "${lines[3]}" = . ]
+    run -1 inkpipe-read <<<'hello'
+    [ "${lines[1]}" = "inkpipe-read: standard input: no line of a picture's size in bytes and its name" ]
+    run -1 inkpipe-read <.
+    [ "${lines[1]}" = 'inkpipe-read: standard input: cannot read: Is a directory' ]
+    run -0 inkpipe-read </dev/null
 }
 
 @test "temporary files have a place of their own, and nothing stays there" {
