@@ -549,26 +549,22 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
     return 0;
 }
 
-/* Whether the last epoch was no better than one answer to everything: with a loss of no less than the labels' entropy,
- * below which such an answer cannot come, and right no oftener than the most frequent class is there, give or take
- * what is chance (three deviations). A first epoch, which begins with random weights, may have twice the loss. */
+/* Whether the last epoch was no better than a guess: with a loss of no less than that of classes equally probable, and
+ * right no oftener than the most frequent class is there, give or take what is chance (three deviations). A first
+ * epoch, which begins with random weights, may have twice that loss. */
 static bool is_a_guess(const struct fit *f)
 {
     const struct epoch_record *r = f->state.record + f->state.records - 1;
-    double n = (double)f->s->train, most = 0, entropy = 0;
+    double guess = log(f->d->classes) * (f->state.records == 1 ? 2 : 1), most = 0;
     long *count = f->d->finder ? NULL : calloc((size_t)f->d->classes, sizeof *count);
     if (!count)
         return false;
     for (long i = 0; i < f->s->train; i++)
         count[f->d->labels[f->s->train_index[i]]]++;
-    for (int i = 0; i < f->d->classes; i++) {
-        entropy -= count[i] ? (double)count[i] / n * log((double)count[i] / n) : 0;
+    for (int i = 0; i < f->d->classes; i++)
         most = fmax(most, (double)count[i]);
-    }
     free(count);
-    if (f->state.records == 1)
-        entropy *= 2;
-    return entropy > 0 && r->loss >= entropy && r->accuracy * n <= most + 3 * sqrt(most);
+    return guess > 0 && r->loss >= guess && r->accuracy * (double)f->s->train <= most + 3 * sqrt(most);
 }
 
 /* Run from the present state to the end. Returns 0, 1 when it was stopped, or -1. */
