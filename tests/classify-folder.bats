@@ -47,7 +47,7 @@ expect() {
     run classify-folder photos
     [ "$status" -eq 1 ]
     grep -qx -- '-	-	photos/002.png	-	-' <<<"$output"
-    grep -q '^classify-folder: photos/002.png: ' <<<"$output"
+    grep -qx 'classify-folder: photos/002.png: not a whole png picture: [A-Za-z ]*' <<<"$output"
     grep -q 'not readable: 1$' <<<"$output"
 }
 
@@ -304,6 +304,17 @@ begin() {
     [ "$(grep -c '^123 456' state/answers)" -eq 0 ]
 }
 
+@test "a folder that took a picture's place is said to be no file" {
+    photos 1
+    mkdir -p bin photos/folder.png
+    cp "$TREE/scripts/classify-folder" bin
+    ln -s "$B/inkpipe-read" bin
+    printf '#!/bin/sh\necho photos/folder.png\n' >bin/camgrab
+    chmod +x bin/camgrab
+    PATH=$PWD/bin:$PATH run -1 bin/classify-folder photos
+    grep -qx 'classify-folder: photos/folder.png: is no file' <<<"$output"
+}
+
 @test "SIGTERM to it alone ends its readers, and nothing stays" {
     photos 300
     mkdir tmp
@@ -314,6 +325,7 @@ begin() {
     status=0
     wait "${BACKGROUND[0]}" || status=$?
     [ "$status" -eq $((128 + 15)) ]
+    grep -q '	photos/001.png	' first # what was told by then is kept
     for reader in $readers; do
         gone() { ! kill -0 "$reader" 2>/dev/null; }
         wait_for gone
