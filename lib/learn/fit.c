@@ -164,8 +164,8 @@ static void forget(const struct fit *f)
 static int learnt_nothing(const struct fit *f, struct err *e)
 {
     forget(f);
-    return err_set(e, "nothing was learnt: the network is no better than one that answers all alike; a rate lower "
-                   "than %g (-l) may help, or more epochs (-e)", f->o->rate);
+    return err_set(e, "nothing was learnt: the network is worse than one that answers all alike; a rate lower than "
+                   "%g (-l) may help", f->o->rate);
 }
 
 static int diverged(const struct fit *f, struct err *e)
@@ -549,22 +549,11 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
     return 0;
 }
 
-/* Whether the last epoch was no better than a guess: with a loss of no less than that of classes equally probable, and
- * right no oftener than the most frequent class is there, give or take what is chance (three deviations). A first
- * epoch, which begins with random weights, may have twice that loss. */
-static bool is_a_guess(const struct fit *f)
+/* Whether the last epoch was far worse than a guess: with twice the loss of classes equally probable. */
+static bool is_worse_than_guess(const struct fit *f)
 {
     const struct epoch_record *r = f->state.record + f->state.records - 1;
-    double guess = log(f->d->classes) * (f->state.records == 1 ? 2 : 1), most = 0;
-    long *count = f->d->finder ? NULL : calloc((size_t)f->d->classes, sizeof *count);
-    if (!count)
-        return false;
-    for (long i = 0; i < f->s->train; i++)
-        count[f->d->labels[f->s->train_index[i]]]++;
-    for (int i = 0; i < f->d->classes; i++)
-        most = fmax(most, (double)count[i]);
-    free(count);
-    return guess > 0 && r->loss >= guess && r->accuracy * (double)f->s->train <= most + 3 * sqrt(most);
+    return !f->d->finder && f->d->classes > 1 && r->loss >= 2 * log(f->d->classes);
 }
 
 /* Run from the present state to the end. Returns 0, 1 when it was stopped, or -1. */
@@ -579,7 +568,7 @@ static int run(struct fit *f, struct err *e)
     }
     if (export(f, e) || set_metadata(f, e))
         return -1;
-    if (is_a_guess(f))
+    if (is_worse_than_guess(f))
         return learnt_nothing(f, e);
     for (int i = 0; i < f->net->layers; i++)
         if (!net_is_finite(f->net, i))
