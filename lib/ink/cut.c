@@ -34,7 +34,7 @@
 #define MIN_COVERED 0.9f
 /* and when it rises by at most this part of that way. */
 #define MAX_SLOPE 0.2f
-/* A square of this part of the box's longer side fits into a blot: of 6,000 digits of MNIST it fits into 17. */
+/* A square of this part of the box's longer side fits into a blot; it fits into fewer than one of 200 digits of MNIST. */
 #define BLOT 0.42f
 /* A pixel paler than this, of 255, is not counted to the digit's box. */
 #define MIN_INK 26
