@@ -474,13 +474,22 @@ static int find_ink(struct ink *k, const struct source *s, int side, bool many, 
     return 0;
 }
 
-/* Unless what was found on the page stands plainly upright, look at it in the other ways, too, the most probable
+/* Is a digit among what was found? */
+static bool has_digit(const struct ink *k)
+{
+    for (int i = 0; i < k->founds; i++)
+        if (k->found[i].class < INK_SIGN)
+            return true;
+    return false;
+}
+
+/* Unless what was found on the page has a digit and stands plainly upright, look at it in the other ways, too, the most probable
  * first, until it does. Returns by how many quarters the page was turned. */
 static int find_upright(struct ink *k, struct source *page, struct err *e)
 {
     struct source as_it_lies = *page;
     struct evidence lies = upright_ask(k->upright, k->found, k->founds, k->cut);
-    if (upright_is_plain(&lies, 0))
+    if (!k->founds || (has_digit(k) && upright_is_plain(&lies, 0)))
         return 0;
     for (unsigned tried = 1; tried != 0xf;) {
         int turns = upright_guess(&lies, tried);
