@@ -18,8 +18,8 @@
 #define MAX_LOOK_SIDE 1024
 /* and for the most prominent one with this, which a camera's frames are looked at fast enough with. */
 #define MAX_SINGLE_SIDE 256
-/* What may be the only digit has at least this score, 0..1. */
-#define MIN_SINGLE_SCORE 0.26f
+/* What may be the only digit is writing at least so probably, 0..1: which digit, the reader says. */
+#define MIN_SINGLE_SCORE 0.28f
 /* Of many, what is writing at least so probably, 0..1, but no digit surely enough, is other writing, and takes its
  * place. */
 #define MIN_WRITTEN 0.4f
@@ -128,6 +128,12 @@ static int make_room(struct ink *k, size_t n, struct err *e)
                : 0;
 }
 
+/* How probable it is that something is written there. */
+static float written(const struct candidate *c)
+{
+    return c->score / sqrtf(c->sure);
+}
+
 static float prominence(const struct candidate *c)
 {
     return (c->class < INK_SIGN ? 1e6f : 1) * c->score * sqrtf(c->w * c->h);
@@ -148,7 +154,7 @@ static void put_first(struct candidate *c, int n)
 static void doubt_digits(struct candidate *c, int n)
 {
     for (int i = 0; i < n; i++)
-        if (c[i].class < INK_SIGN && c[i].score < MIN_SCORE && c[i].score >= MIN_WRITTEN * sqrtf(c[i].sure)) {
+        if (c[i].class < INK_SIGN && c[i].score < MIN_SCORE && written(&c[i]) >= MIN_WRITTEN) {
             c[i].class = INK_OTHER;
             c[i].score = MIN_SCORE;
         }
@@ -161,7 +167,7 @@ static int drop_doubtful(struct candidate *c, int n, bool many)
     if (many)
         doubt_digits(c, n);
     for (int i = 0; i < n; i++)
-        if (c[i].score >= (!many ? MIN_SINGLE_SCORE : ink_sign(c[i].class) ? MIN_DOUBTFUL : MIN_SCORE))
+        if (many ? c[i].score >= (ink_sign(c[i].class) ? MIN_DOUBTFUL : MIN_SCORE) : written(&c[i]) >= MIN_SINGLE_SCORE)
             c[left++] = c[i];
     return left;
 }
