@@ -18,8 +18,6 @@
 #define MAX_LOOK_SIDE 1024
 /* and for the most prominent one with this, which a camera's frames are looked at fast enough with. */
 #define MAX_SINGLE_SIDE 256
-/* What may be the only digit is writing at least so probably, 0..1: which digit, the reader says. */
-#define MIN_SINGLE_SCORE 0.28f
 /* Of many, what is writing at least so probably, 0..1, but no digit surely enough, is other writing, and takes its
  * place. */
 #define MIN_WRITTEN 0.4f
@@ -167,7 +165,7 @@ static int drop_doubtful(struct candidate *c, int n, bool many)
     if (many)
         doubt_digits(c, n);
     for (int i = 0; i < n; i++)
-        if (many ? c[i].score >= (ink_sign(c[i].class) ? MIN_DOUBTFUL : MIN_SCORE) : written(&c[i]) >= MIN_SINGLE_SCORE)
+        if (many ? c[i].score >= (ink_sign(c[i].class) ? MIN_DOUBTFUL : MIN_SCORE) : written(&c[i]) >= MIN_DOUBTFUL)
             c[left++] = c[i];
     return left;
 }
@@ -185,7 +183,7 @@ static struct box box_to_cut(const struct candidate *c)
 static int find_candidates(struct ink *k, const struct source *s, int side, bool many, struct err *e)
 {
     struct candidate *c;
-    int n = search_run(k->search, s, side, many ? MIN_DOUBTFUL : MIN_SINGLE_SCORE, &c, e);
+    int n = search_run(k->search, s, side, MIN_DOUBTFUL, &c, e);
     if (n < 0)
         return -1;
     k->most = 3 * n + 1; /* more is seldom found in them and between them */

@@ -18,8 +18,9 @@ struct source {
 /* Writing is what has at least this score, 0..1. */
 #define MIN_SCORE 0.34f
 /* A sign of many digits has at least this score: they are so small that the finder is less sure of them. So has a
- * blot, which the finder has hardly learnt. */
-#define MIN_DOUBTFUL 0.28f
+ * blot, which the finder has hardly learnt; and what may be the only digit is writing so probably: which digit, the
+ * reader says. */
+#define MIN_DOUBTFUL 0.29f
 
 /* What the finder takes for writing. */
 struct candidate {
