@@ -3,8 +3,9 @@
  * Input: a box in the picture. Output: 28x28 pixels. The surroundings of the box are reduced to at most SIDE
  * pixels; the paper is what a closing leaves of them (Serra, 1982: strokes are narrower than its window,
  * shadows are not); ink is what differs from that by more than Otsu's threshold (1979). Rulings and walls that
- * cross the surroundings are taken out. Of the connected components those belong to the digit that lie in its
- * box for the most part, and of the others what is in its box and nearer to its middle than to another's. */
+ * cross the surroundings are taken out, and frames around the digit. Of the connected components those belong to the
+ * digit that lie in its box for the most part, and of the others what is in its box and nearer to its middle than to
+ * another's. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,24 +35,33 @@
 #define MIN_COVERED 0.9f
 /* and when it rises by at most this part of that way. */
 #define MAX_SLOPE 0.2f
+/* A frame lies along the sides of its box, no further from them than this part of the longer one, */
+#define FRAME 0.12f
+/* but for this part of its pixels; */
+#define MAX_INWARD 0.03f
+/* and the ink in it is at least this part of its own. */
+#define MIN_FRAMED 0.15f
+/* A wall between two digits is at least so many times as high as wide. */
+#define MIN_WALL 1.7f
 /* A square of this part of the box's longer side fits into a blot; it fits into fewer than one of 200 digits of MNIST. */
 #define BLOT 0.42f
 /* A pixel paler than this, of 255, is not counted to the digit's box. */
 #define MIN_INK 26
 
-enum { PIXELS = SIDE * SIDE, KEPT = 2 };
+enum { PIXELS = SIDE * SIDE, KEPT = 2, SEEN };
 
 struct cutter {
     int w, h, reduce; /* of the surroundings; pixels of the picture to one of theirs */
     int x0, y0;       /* where in the picture they begin */
     struct box core;  /* the box in them */
     struct box whole; /* of the components in them of which the digit has a part */
-    bool ruled;       /* lines were taken out */
+    int rulings;      /* lines that were taken out */
     bool blotted;     /* there was a blot in the box */
     int longer;       /* its longer side */
     uint8_t gray[PIXELS], paper[PIXELS], ink[PIXELS]; /* [h][w]; ink: contrast to the paper */
     uint8_t picture[PIXELS]; /* [h][w] gray, which is scratch once lines are looked for */
     uint8_t mask[PIXELS];  /* [h][w] 1: ink, KEPT: the digit's */
+    uint8_t marked[PIXELS]; /* [h][w] ink, before lines were taken out */
     uint16_t list[PIXELS]; /* the pixels of a component */
     uint32_t scratch[CONTRAST_SCRATCH(SIDE)];
     struct easel easel;
@@ -72,7 +82,7 @@ void cutter_free(struct cutter *c)
 
 bool cut_was_ruled(const struct cutter *c)
 {
-    return c->ruled;
+    return c->rulings > 0;
 }
 
 bool cut_was_blotted(const struct cutter *c)
@@ -326,37 +336,105 @@ static bool erase_ruling(const struct plane *p, const struct ruling *r)
     return 2 * erased >= p->w;
 }
 
-/* Erase the lines that cross the surroundings from left to right, and leave the box on both sides. */
-static bool erase_across(const struct plane *p)
+/* Erase the lines that cross the surroundings from left to right, and leave the box on both sides. Returns how many
+ * they are. */
+static int erase_across(const struct plane *p)
 {
-    bool erased = false;
+    int erased = 0;
     struct ruling r;
     while (p->core.x0 > 0 && p->core.x1 < p->w && find_ruling(p, &r) && erase_ruling(p, &r))
-        erased = true;
+        erased++;
     return erased;
 }
 
-/* Erase lines across and down. Returns whether there were any. */
-static bool erase_rulings(struct cutter *c)
+/* Erase lines across and down. Returns how many there were. */
+static int erase_rulings(struct cutter *c)
 {
     struct plane upright = {c->ink, c->mask, c->w, c->h, c->core};
     struct plane turned = {c->paper, c->gray, c->h, c->w, {c->core.y0, c->core.x0, c->core.y1, c->core.x1}};
-    bool across = erase_across(&upright);
+    int across = erase_across(&upright);
     transpose(c->ink, c->w, c->h, turned.ink); /* gray and paper are not needed any more */
     transpose(c->mask, c->w, c->h, turned.mask);
-    if (!erase_across(&turned))
+    int down = erase_across(&turned);
+    if (!down)
         return across;
     transpose(turned.ink, c->h, c->w, c->ink);
     transpose(turned.mask, c->h, c->w, c->mask);
-    return true;
+    return across + down;
 }
-
-/* ---- What is the digit's ---- */
 
 static bool holds(struct box b, int x, int y)
 {
     return x >= b.x0 && x < b.x1 && y >= b.y0 && y < b.y1;
 }
+
+/* How many of the first n pixels in the list are in the box. */
+static int count_inside(const struct cutter *c, struct box box, int n)
+{
+    int inside = 0;
+    for (int i = 0; i < n; i++)
+        inside += holds(box, c->list[i] % c->w, c->list[i] / c->w);
+    return inside;
+}
+
+/* The box of the first n pixels in the list. */
+static struct box box_of_list(const struct cutter *c, int n)
+{
+    struct box b = BOX_NONE;
+    for (int i = 0; i < n; i++)
+        b = box_join(b, box_at(c->list[i] % c->w, c->list[i] / c->w, 1, 1));
+    return b;
+}
+
+/* ---- Frames ---- */
+
+/* Is a component of n pixels a frame around ink, or two or three sides of one: does nearly all of it lie along the
+ * sides of its box? */
+static bool is_frame(const struct cutter *c, int n)
+{
+    struct box b = box_of_list(c, n);
+    int t = max_int(2, (int)(FRAME * (float)box_longer(b))), inner = 0;
+    b = (struct box){b.x0 + t, b.y0 + t, b.x1 - t, b.y1 - t};
+    if (2 * box_width(b) < box_width(c->core) || 2 * box_height(b) < box_height(c->core) ||
+        (float)count_inside(c, b, n) > MAX_INWARD * (float)n)
+        return false;
+    for (int y = b.y0; y < b.y1; y++)
+        for (int x = b.x0; x < b.x1; x++)
+            inner += c->mask[y * c->w + x] != 0;
+    return (float)inner >= MIN_FRAMED * (float)n;
+}
+
+/* Erase a component of n pixels with its soft edge. */
+static void erase_component(struct cutter *c, int n)
+{
+    for (int i = 0; i < n; i++) {
+        int at = c->list[i], x = at % c->w, y = at / c->w;
+        for (int v = max_int(y - 1, 0); v <= min_int(y + 1, c->h - 1); v++)
+            for (int u = max_int(x - 1, 0); u <= min_int(x + 1, c->w - 1); u++)
+                if (!c->mask[v * c->w + u])
+                    c->ink[v * c->w + u] = 0;
+    }
+}
+
+/* Erase the frames that stand by themselves. Returns whether there were any. */
+static bool erase_frames(struct cutter *c)
+{
+    bool erased = false;
+    for (int at = 0; at < c->w * c->h; at++) {
+        int n = c->mask[at] == 1 ? take_region(c->mask, c->w, c->h, at, 0, true, c->list) : 0;
+        bool frame = n && is_frame(c, n);
+        if (frame)
+            erase_component(c, n);
+        erased |= frame;
+        for (int i = 0; i < n && !frame; i++)
+            c->mask[c->list[i]] = SEEN;
+    }
+    for (int i = 0; i < c->w * c->h; i++)
+        c->mask[i] = c->mask[i] != 0;
+    return erased;
+}
+
+/* ---- What is the digit's ---- */
 
 /* How far from the middle of the pixels from..to one is, 1 at their ends. */
 static float from_middle(int from, int to, int at)
@@ -388,24 +466,6 @@ static bool is_anothers(const struct cutter *c, const struct box *other, int n, 
         if (is_nearer(c->core, in_surroundings(c, other[i]), x, y))
             return true;
     return false;
-}
-
-/* How many of the first n pixels in the list are in the box. */
-static int count_inside(const struct cutter *c, struct box box, int n)
-{
-    int inside = 0;
-    for (int i = 0; i < n; i++)
-        inside += holds(box, c->list[i] % c->w, c->list[i] / c->w);
-    return inside;
-}
-
-/* The box of the first n pixels in the list. */
-static struct box box_of_list(const struct cutter *c, int n)
-{
-    struct box b = BOX_NONE;
-    for (int i = 0; i < n; i++)
-        b = box_join(b, box_at(c->list[i] % c->w, c->list[i] / c->w, 1, 1));
-    return b;
 }
 
 /* Does a box that is smaller than this one hold the first n pixels of the list, too? */
@@ -482,6 +542,28 @@ static bool looks_blotted(struct cutter *c)
             if (!c->paper[y * c->w + x])
                 return true;
     return false;
+}
+
+/* On how many lines that were taken out did the digit's ink, in the box b, stand and hang: 0 to 2? */
+static int ends_on_lines(const struct cutter *c, struct box b)
+{
+    bool end[2] = {false, false};
+    for (int y = 1; y < c->h - 1; y++)
+        for (int x = 0; x < c->w; x++)
+            for (int i = -1; i <= 1 && c->mask[y * c->w + x] == KEPT; i += 2)
+                if (!c->mask[(y + i) * c->w + x] && c->marked[(y + i) * c->w + x])
+                    end[2 * y > b.y0 + b.y1] = true;
+    return end[0] + end[1];
+}
+
+bool cut_is_wall(const struct cutter *c)
+{
+    struct box b = BOX_NONE;
+    for (int i = 0; i < c->w * c->h; i++)
+        if (c->mask[i] == KEPT)
+            b = box_join(b, box_at(i % c->w, i / c->w, 1, 1));
+    return c->rulings > 0 && MIN_WALL * (float)box_width(b) <= (float)box_height(b) &&
+           ends_on_lines(c, b) >= min_int(c->rulings, 2);
 }
 
 /* ---- Its frame ---- */
@@ -562,9 +644,10 @@ int cut_digit(struct cutter *c, const struct source *s, bool light, const struct
     load(c, s, *box, what == CUT_SIGN ? SIGN_MARGIN : MARGIN);
     compare(c, light, what == CUT_DIGIT ? CLOSING : FULL_CLOSING);
     mark(c);
-    c->ruled = erase_rulings(c);
-    if (c->ruled) /* ink paler than the lines is told from paper without them */
-        mark(c);
+    memcpy(c->marked, c->mask, PIXELS);
+    c->rulings = erase_rulings(c);
+    if ((what == CUT_DIGIT && erase_frames(c)) || c->rulings)
+        mark(c); /* ink paler than the lines is told from paper without them */
     if (!keep_components(c, other, n, what))
         return 0;
     c->blotted = what != CUT_SIGN && looks_blotted(c);

@@ -175,6 +175,9 @@ int cut_digit(struct cutter *c, const struct source *s, bool light, const struct
 bool cut_was_ruled(const struct cutter *c);
 bool cut_was_blotted(const struct cutter *c);
 
+/* Is the ink of what was cut last, which is no digit, a wall between digits: a bar that ended on a line? */
+bool cut_is_wall(const struct cutter *c);
+
 /* The box in the picture of all that is connected, as far as the surroundings reach, with ink of the last digit. */
 struct box cut_whole(const struct cutter *c);
 

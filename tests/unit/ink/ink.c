@@ -578,6 +578,63 @@ static void test_after_another(void)
     free(dots.gray);
 }
 
+/* A cell as large as `side`, its corner at (x, y). */
+static void cell(struct picture *p, float x, float y, float side, float width)
+{
+    stroke(p, x, y, x + side, y, width, 0.7f);
+    stroke(p, x, y + side, x + side, y + side, width, 0.7f);
+    stroke(p, x, y, x, y + side, width, 0.7f);
+    stroke(p, x + side, y, x + side, y + side, width, 0.7f);
+}
+
+static void test_framed(void)
+{
+    struct err e = ERR_NONE;
+    struct cutter *c = cutter_new(&e);
+    uint8_t bare[DIGIT_PIXELS], framed[DIGIT_PIXELS];
+    for (int width = 1; width <= 5; width++) {
+        struct picture p = paper(120, 120, 220);
+        struct source s = {p.gray, p.w, p.w, p.h};
+        struct box box = {29, 29, 92, 92};
+        seven(&p, 45, 40, 40, 4);
+        cut_digit(c, &s, false, NULL, 0, CUT_DIGIT, &box, bare);
+        cell(&p, 30, 30, 60, (float)width);
+        box = (struct box){29, 29, 92, 92};
+        cut_digit(c, &s, false, NULL, 0, CUT_DIGIT, &box, framed);
+        CHECK(likeness(bare, framed) > 0.97f, "a cell with walls %d wide is no part of the seven in it", width);
+        free(p.gray);
+    }
+    cutter_free(c);
+}
+
+/* Is a bar a wall when it hangs on so many of two lines? */
+static bool is_wall(int lines, float from, float to)
+{
+    struct err e = ERR_NONE;
+    struct cutter *c = cutter_new(&e);
+    struct picture p = paper(160, 160, 220);
+    struct source s = {p.gray, p.w, p.w, p.h};
+    struct box box = {74, (int)from - 4, 87, (int)to + 4};
+    uint8_t pixels[DIGIT_PIXELS];
+    stroke(&p, 80, from, 80, to, 4, 0.8f);
+    for (int i = 0; i < lines; i++)
+        stroke(&p, 0, i ? 50 : 110, 160, i ? 50 : 110, 3, 0.8f);
+    cut_digit(c, &s, false, NULL, 0, CUT_DIGIT, &box, pixels);
+    bool wall = cut_is_wall(c);
+    free(p.gray);
+    cutter_free(c);
+    return wall;
+}
+
+static void test_walls(void)
+{
+    CHECK(is_wall(1, 70, 108), "a bar on a line is the tooth of a comb");
+    CHECK(is_wall(2, 52, 108), "one from line to line is a wall");
+    CHECK(!is_wall(2, 62, 108), "one that stands on the lower of two is writing");
+    CHECK(!is_wall(1, 60, 96), "so is one above the line");
+    CHECK(!is_wall(0, 60, 100), "and one where no line is");
+}
+
 int main(void)
 {
     struct err error = ERR_NONE;
@@ -597,6 +654,8 @@ int main(void)
     test_marked();
     test_form();
     test_boxes();
+    test_framed();
+    test_walls();
     test_stacked();
     test_cells(20, 0, 1.6f, 12, 88);
     test_cells(24, 0, 1.6f, 12, 96);
