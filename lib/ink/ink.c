@@ -27,6 +27,9 @@
 #define MIN_CONTRAST 0.3f
 /* The same for a sign, which is made with the same pen; of one that was overlooked as part of the next digit's. */
 #define MIN_SIGN_CONTRAST 0.6f
+/* What may be the only digit is cut off where it reaches the picture's edge, unless it fills at least this part of its width or height, as
+ * the digit of a narrow picture does. */
+#define MIN_FILLED 0.7f
 /* A page is turned when its writing is upright then by at least so much, as a logarithm of the odds: two digits do
  * not reach it. */
 #define MIN_EVIDENCE 8.0f
@@ -310,6 +313,13 @@ static void part_one(struct ink *k, const struct source *s, bool light, int i, i
     }
 }
 
+/* Is the ink of a candidate cut off by the picture's edge? */
+static bool is_cut_off(const struct candidate *c, const struct source *s)
+{
+    bool at_edge = c->x <= 1 || c->y <= 1 || c->x + c->w >= (float)s->w - 1 || c->y + c->h >= (float)s->h - 1;
+    return at_edge && c->w < MIN_FILLED * (float)s->w && c->h < MIN_FILLED * (float)s->h;
+}
+
 static float contrast_of(const struct candidate *c)
 {
     return (float)c->contrast;
@@ -361,7 +371,7 @@ static void cut_all(struct ink *k, const struct source *s, int n, bool many)
             if ((ink_sign(k->shown[i].class) != 0) == signs && cut_one(k, s, light, many, i) && many)
                 part_one(k, s, light, i, n);
     for (int i = 0; i < n + k->more; i++)
-        if (k->found[i].contrast)
+        if (k->found[i].contrast && (many || !is_cut_off(&k->found[i], s)))
             k->found[cut++] = k->found[i];
     int usual = weighted_median(k->found, cut, contrast_of);
     for (int i = 0; i < cut; i++)

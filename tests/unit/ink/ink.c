@@ -635,6 +635,21 @@ static void test_walls(void)
     CHECK(!is_wall(0, 60, 100), "and one where no line is");
 }
 
+static void test_cut_off(void)
+{
+    struct ink_digit d;
+    for (int y = -30; y <= 40; y += 70) { /* a seven that the upper edge cuts, and a whole one */
+        struct picture p = paper(320, 240, 220);
+        seven(&p, 120, (float)y, 90, 10);
+        CHECK(find(&p, false, &d, 1) == (y > 0), "a seven at %d %s", y, y > 0 ? "is read" : "is cut off");
+        free(p.gray);
+    }
+    struct picture narrow = paper(120, 116, 220);
+    seven(&narrow, 30, 6, 90, 10);
+    CHECK(find(&narrow, false, &d, 1) == 1, "a seven that fills the picture is read");
+    free(narrow.gray);
+}
+
 int main(void)
 {
     struct err error = ERR_NONE;
@@ -654,6 +669,7 @@ int main(void)
     test_marked();
     test_form();
     test_boxes();
+    test_cut_off();
     test_framed();
     test_walls();
     test_stacked();
