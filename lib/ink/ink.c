@@ -27,8 +27,9 @@
 #define MIN_CONTRAST 0.3f
 /* The same for a sign, which is made with the same pen; of one that was overlooked as part of the next digit's. */
 #define MIN_SIGN_CONTRAST 0.6f
-/* What may be the only digit is cut off where it reaches the picture's edge, unless it fills at least this part of its width or height, as
- * the digit of a narrow picture does. */
+/* Ink that reaches the picture's edge is no digit unless it scores at least this, */
+#define MIN_AT_EDGE 0.5f
+/* or fills at least this part of the picture's width or height, as the digit of a narrow picture does. */
 #define MIN_FILLED 0.7f
 /* A page is turned when its writing is upright then by at least so much, as a logarithm of the odds: two digits do
  * not reach it. */
@@ -317,7 +318,7 @@ static void part_one(struct ink *k, const struct source *s, bool light, int i, i
 static bool is_cut_off(const struct candidate *c, const struct source *s)
 {
     bool at_edge = c->x <= 1 || c->y <= 1 || c->x + c->w >= (float)s->w - 1 || c->y + c->h >= (float)s->h - 1;
-    return at_edge && c->w < MIN_FILLED * (float)s->w && c->h < MIN_FILLED * (float)s->h;
+    return at_edge && c->score < MIN_AT_EDGE && c->w < MIN_FILLED * (float)s->w && c->h < MIN_FILLED * (float)s->h;
 }
 
 static float contrast_of(const struct candidate *c)
