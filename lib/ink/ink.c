@@ -277,7 +277,8 @@ static int cut_one(struct ink *k, const struct source *s, bool light, bool many,
     if (c->class < INK_SIGN && (cut_was_blotted(k->cutter) || is_crossed_out(k->cut[i].pixels)))
         c->class = INK_OTHER;
     set_ink(k, c, cut);
-    if (doubtful ? !cut_was_blotted(k->cutter) : many && c->class >= INK_SIGN && cut_is_wall(k->cutter))
+    bool wall = many && c->contrast && c->class >= INK_SIGN && !doubtful && cut_is_wall(k->cutter);
+    if (wall || (doubtful && !cut_was_blotted(k->cutter)))
         c->contrast = 0;
     return c->contrast;
 }
