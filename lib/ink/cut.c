@@ -43,7 +43,8 @@
 #define MIN_FRAMED 0.15f
 /* A wall between two digits is at least so many times as high as wide. */
 #define MIN_WALL 1.7f
-/* A square of this part of the box's longer side fits into a blot; it fits into fewer than one of 200 digits of MNIST. */
+/* A square of this part of the box's longer side fits into a blot; it fits into fewer than one of 200 digits of
+ * MNIST. */
 #define BLOT 0.42f
 /* A pixel paler than this, of 255, is not counted to the digit's box. */
 #define MIN_INK 26
@@ -363,6 +364,8 @@ static int erase_rulings(struct cutter *c)
     return across + down;
 }
 
+/* ---- Frames ---- */
+
 static bool holds(struct box b, int x, int y)
 {
     return x >= b.x0 && x < b.x1 && y >= b.y0 && y < b.y1;
@@ -385,8 +388,6 @@ static struct box box_of_list(const struct cutter *c, int n)
         b = box_join(b, box_at(c->list[i] % c->w, c->list[i] / c->w, 1, 1));
     return b;
 }
-
-/* ---- Frames ---- */
 
 /* Is a component of n pixels a frame around ink, or two or three sides of one: does nearly all of it lie along the
  * sides of its box? */
@@ -558,10 +559,7 @@ static int ends_on_lines(const struct cutter *c, struct box b)
 
 bool cut_is_wall(const struct cutter *c)
 {
-    struct box b = BOX_NONE;
-    for (int i = 0; i < c->w * c->h; i++)
-        if (c->mask[i] == KEPT)
-            b = box_join(b, box_at(i % c->w, i / c->w, 1, 1));
+    struct box b = box_of(c->mask, c->w, c->h, KEPT);
     return c->rulings > 0 && MIN_WALL * (float)box_width(b) <= (float)box_height(b) &&
            ends_on_lines(c, b) >= min_int(c->rulings, 2);
 }
@@ -644,7 +642,7 @@ int cut_digit(struct cutter *c, const struct source *s, bool light, const struct
     load(c, s, *box, what == CUT_SIGN ? SIGN_MARGIN : MARGIN);
     compare(c, light, what == CUT_DIGIT ? CLOSING : FULL_CLOSING);
     mark(c);
-    memcpy(c->marked, c->mask, PIXELS);
+    memcpy(c->marked, c->mask, (size_t)c->w * (size_t)c->h);
     c->rulings = erase_rulings(c);
     if ((what == CUT_DIGIT && erase_frames(c)) || c->rulings)
         mark(c); /* ink paler than the lines is told from paper without them */

@@ -499,8 +499,8 @@ static bool has_digit(const struct ink *k)
     return false;
 }
 
-/* Unless what was found on the page has a digit and stands plainly upright, look at it in the other ways, too, the most probable
- * first, until it does. Returns by how many quarters the page was turned. */
+/* Unless what was found on the page has a digit and stands plainly upright, look at it in the other ways, too, the
+ * most probable first, until it does. Returns by how many quarters the page was turned. */
 static int find_upright(struct ink *k, struct source *page, struct err *e)
 {
     struct source as_it_lies = *page;
