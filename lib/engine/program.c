@@ -478,7 +478,7 @@ void operation_run(const struct kernels *k, const struct operation *op, struct v
                    struct view y)
 {
     if (op->op == OP_RELU)
-        k->relu(x, y);
+        k->relu(x, x, y);
     else if (op->op == OP_ADD)
         k->add(x, x2, op->relu, y);
     else if (op->op == OP_MAXPOOL)

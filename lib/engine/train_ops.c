@@ -128,7 +128,7 @@ static void bias_grad(struct trainer *t, struct view dy, float *bias, bool first
     int blocks = dy.blocks;
     dy.blocks = 1;
     for (int b = 0; b < blocks; b++, dy.p += dy.block, bias += BLOCK) {
-        t->k->moments(dy, sum, square);
+        t->k->sums(dy, dy, NULL, sum, square);
         for (int k = 0; k < BLOCK; k++)
             bias[k] = first ? sum[k] : bias[k] + sum[k];
     }
@@ -161,7 +161,7 @@ static void conv_param_grads(struct trainer *t, const struct operation *op, int 
     int shard = item * TRAIN_SHARDS / t->n;
     float *grad = t->shard_grad + shard * t->sharded;
     if (op->relu && !op->rectified) /* else the batch norm behind has masked dy */
-        t->k->relu_grad(dy, act_view(t, op->y, item), dy);
+        t->k->relu(dy, act_view(t, op->y, item), dy);
     if (op->layer.bias)
         bias_grad(t, dy, grad + op->bias, item == train_shard_first(t->n, shard));
     conv_weight_grad(t, op, dy, grad + op->weight, item, thread);
@@ -204,8 +204,10 @@ static void dense_bias_grad(struct trainer *t, const struct operation *op, struc
     for (int b = 0; b < op->forward.pack.blocks; b++, dy.p += dy.block, bias += BLOCK) {
         float sum[TRAIN_SHARDS][BLOCK], square[BLOCK];
         double part[TRAIN_SHARDS];
-        for (int s = 0; s < TRAIN_SHARDS; s++)
-            t->k->moments(view_shard(t, dy, s), sum[s], square);
+        for (int s = 0; s < TRAIN_SHARDS; s++) {
+            struct view images = view_shard(t, dy, s);
+            t->k->sums(images, images, NULL, sum[s], square);
+        }
         for (int k = 0; k < BLOCK; k++) {
             for (int s = 0; s < TRAIN_SHARDS; s++)
                 part[s] = sum[s][k];
@@ -238,7 +240,7 @@ static struct view masked_grad(struct trainer *t, const struct operation *op, in
 {
     struct view dy = grad_view(t, op->y, item, thread);
     if (op->relu)
-        t->k->relu_grad(dy, act_view(t, op->y, item), dy);
+        t->k->relu(dy, act_view(t, op->y, item), dy);
     return dy;
 }
 
@@ -321,15 +323,6 @@ void train_finish(struct trainer *t, const struct operation *op, bool back)
     finish_channels(t, op, back, 0, op->channels);
 }
 
-static void two_sums(const struct trainer *t, struct view from, struct view x, const float *mean, float *sum,
-                     float *dot)
-{
-    if (mean)
-        t->k->batchnorm_sums(from, x, mean, sum, dot);
-    else
-        t->k->moments(x, sum, dot);
-}
-
 /* An item's sums: an image's, or shard by shard those of its blocks of a matrix, which hold all images, so that the
  * batch's numbers need no phase. */
 static void batchnorm_sums(struct trainer *t, const struct operation *op, int item, int thread, bool back)
@@ -340,13 +333,13 @@ static void batchnorm_sums(struct trainer *t, const struct operation *op, int it
     const float *mean = back ? t->mean + op->stats + first : NULL;
     if (!matrix) {
         long at = item * t->stats + op->stats;
-        two_sums(t, from, x, mean, t->image_sum + at, t->image_dot + at);
+        t->k->sums(from, x, mean, t->image_sum + at, t->image_dot + at);
         return;
     }
     for (int s = 0; s < TRAIN_SHARDS; s++) {
         float sum[2 * BLOCK], dot[2 * BLOCK];
         double *to = t->shard_sum + s * 2 * op->channels + first;
-        two_sums(t, view_shard(t, from, s), view_shard(t, x, s), mean, sum, dot);
+        t->k->sums(view_shard(t, from, s), view_shard(t, x, s), mean, sum, dot);
         for (long i = 0; i < channels; i++) {
             to[i] = sum[i];
             to[op->channels + i] = dot[i];
@@ -478,7 +471,7 @@ static void pointwise_grad(struct trainer *t, const struct operation *op, struct
         t->k->batchnorm_grad(dy, x, t->a + s, t->b + s, t->c + s, op->rectified, dx);
         break;
     case OP_RELU:
-        t->k->relu_grad(dy, y, dx);
+        t->k->relu(dy, y, dx);
         break;
     case OP_DROPOUT:
         dropout(t, op, dy, dx, item);

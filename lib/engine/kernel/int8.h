@@ -22,8 +22,9 @@
  *     y[p * y_row + q * y_pixel + b * BLOCK + k] = min(max(round(sum * factor[b][k]) + zero, low), 255)
  *
  * halves rounded to even; or, where `real`, y is floats: sum * factor. Where `rectify`, the sum becomes at
- * least 0, and to sum * factor a value of another image is added, which lies as y does but for its rows: add_factor * (add[p * add_row + q * y_pixel + b * BLOCK + k] - add_zero). No sum leaves 32
- * bits, and what is rounded is within 2^30. */
+ * least 0, and to sum * factor a value of another image is added, which lies as y does but for its rows:
+ * add_factor * (add[p * add_row + q * y_pixel + b * BLOCK + k] - add_zero). No sum leaves 32 bits, and what is
+ * rounded is within 2^30. */
 struct conv8 {
     int blocks, rows, pixels; /* of the output */
     int runs, quads;

@@ -247,38 +247,31 @@ static void affine(struct view x, const float *scale, const float *shift, bool r
         UNROLL for (int h = 0; h < 2; h++)                                                         \
             if (q + h < (x).pixels)
 
-static void moments(struct view x, float *sum, float *square)
+INLINE void two_sums(struct view dy, struct view x, const float *mean, float *sum, float *dot)
 {
     EACH_LANE(x) {
-        vf s[2] = {{0}, {0}}, t[2] = {{0}, {0}};
-        for (int p = 0; p < x.rows; p++) {
-            const float *from = row_of(x, b, p) + j;
-            EACH_PAIR(x) {
-                vf v = load(from + (q + h) * BLOCK);
-                s[h] += v;
-                t[h] += v * v;
-            }
-        }
-        store(sum + b * BLOCK + j, s[0] + s[1]);
-        store(square + b * BLOCK + j, t[0] + t[1]);
-    }
-}
-
-static void batchnorm_sums(struct view dy, struct view x, const float *mean, float *sum, float *dot)
-{
-    EACH_LANE(x) {
-        vf m = load(mean + b * BLOCK + j), s[2] = {{0}, {0}}, t[2] = {{0}, {0}};
+        vf m = mean ? load(mean + b * BLOCK + j) : (vf){0}, s[2] = {{0}, {0}}, t[2] = {{0}, {0}};
         for (int p = 0; p < x.rows; p++) {
             const float *from = row_of(x, b, p) + j, *dfrom = row_of(dy, b, p) + j;
             EACH_PAIR(x) {
                 vf v = load(dfrom + (q + h) * BLOCK);
+                vf xi = load(from + (q + h) * BLOCK);
                 s[h] += v;
-                t[h] += v * (load(from + (q + h) * BLOCK) - m);
+                t[h] += v * (mean ? (vf)(xi - m) : xi);
             }
         }
         store(sum + b * BLOCK + j, s[0] + s[1]);
         store(dot + b * BLOCK + j, t[0] + t[1]);
     }
+}
+
+/* Compiled for each, with and without a mean. */
+static void sums(struct view dy, struct view x, const float *mean, float *sum, float *dot)
+{
+    if (mean)
+        two_sums(dy, x, mean, sum, dot);
+    else
+        two_sums(dy, x, NULL, sum, dot);
 }
 
 static void batchnorm_grad(struct view dy, struct view x, const float *a, const float *b1,
@@ -298,21 +291,12 @@ static void batchnorm_grad(struct view dy, struct view x, const float *a, const 
     }
 }
 
-static void relu(struct view x, struct view y)
+static void relu(struct view x, struct view by, struct view y)
 {
     EACH_LINE(y) {
-        const float *from = row_of(x, b, p);
+        const float *from = row_of(x, b, p), *mask = row_of(by, b, p);
         float *to = row_of(y, b, p);
-        EACH_VECTOR(y) store(to + i, positive(load(from + i)));
-    }
-}
-
-static void relu_grad(struct view dy, struct view y, struct view dx)
-{
-    EACH_LINE(dx) {
-        const float *from = row_of(y, b, p), *dfrom = row_of(dy, b, p);
-        float *to = row_of(dx, b, p);
-        EACH_VECTOR(dx) store(to + i, keep(load(dfrom + i), load(from + i) > 0));
+        EACH_VECTOR(y) store(to + i, keep(load(from + i), load(mask + i) > 0));
     }
 }
 
@@ -455,11 +439,9 @@ const struct kernels NAME(kernels, LEVEL) = {
     .winograd_grad = winograd_grad,
     .conv_grad = conv_grad,
     .affine = affine,
-    .moments = moments,
-    .batchnorm_sums = batchnorm_sums,
+    .sums = sums,
     .batchnorm_grad = batchnorm_grad,
     .relu = relu,
-    .relu_grad = relu_grad,
     .add = add,
     .maxpool = maxpool,
     .maxpool_grad = maxpool_grad,

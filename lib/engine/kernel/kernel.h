@@ -116,16 +116,13 @@ struct kernels {
 
     /* y = scale * x + shift; then relu if asked */
     void (*affine)(struct view x, const float *scale, const float *shift, bool rectify, struct view y);
-    /* sum = sum of x, square = sum of x * x, over the pixels of each block */
-    void (*moments)(struct view x, float *sum, float *square);
-    /* sum = sum of dy, dot = sum of dy * (x - mean) */
-    void (*batchnorm_sums)(struct view dy, struct view x, const float *mean, float *sum, float *dot);
+    /* sum = sum of dy, dot = sum of dy * (x - mean), over the pixels of each block; mean NULL: 0 */
+    void (*sums)(struct view dy, struct view x, const float *mean, float *sum, float *dot);
     /* dx = a * dy + b * x + c; 0 where rectified and x <= 0 (x is then a relu's output) */
     void (*batchnorm_grad)(struct view dy, struct view x, const float *a, const float *b,
                            const float *c, bool rectified, struct view dx);
-    /* y = max(x, 0), and its gradient: dx = y > 0 ? dy : 0 */
-    void (*relu)(struct view x, struct view y);
-    void (*relu_grad)(struct view dy, struct view y, struct view dx);
+    /* y = by > 0 ? x : 0: by x itself the relu, of dy by the relu's result its gradient */
+    void (*relu)(struct view x, struct view by, struct view y);
     /* y = a + b; then relu if asked */
     void (*add)(struct view a, struct view b, bool rectify, struct view y);
     /* y = the window's maximum; the gradient adds dy to dx at the first place that holds it */

@@ -238,11 +238,11 @@ static double check_pointwise(void)
     double worst = 0;
 #define TO view_of(y, blocks, p)
     COMPARE(size, k->affine(from, v, w, p.rows & 1, TO));
-    COMPARE(2 * channels, k->moments(from, y, y + channels));
-    COMPARE(2 * channels, k->batchnorm_sums(dfrom, from, v, y, y + channels));
+    COMPARE(2 * channels, k->sums(from, from, NULL, y, y + channels));
+    COMPARE(2 * channels, k->sums(dfrom, from, v, y, y + channels));
     COMPARE(size, k->batchnorm_grad(dfrom, from, v, w, u, p.rows & 1, TO));
-    COMPARE(size, k->relu(from, TO));
-    COMPARE(size, k->relu_grad(dfrom, from, TO));
+    COMPARE(size, k->relu(from, from, TO));
+    COMPARE(size, k->relu(dfrom, from, TO));
     COMPARE(size, k->add(from, dfrom, p.rows & 1, TO));
     COMPARE(size, k->dropout(from, 77, 1000, 5000, 1u << 30, 4 / 3.f, TO));
 #undef TO
