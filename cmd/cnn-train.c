@@ -71,7 +71,7 @@ static void parse_option(struct options *o, int option, const char *value)
     case 'b': f->train.batch = (int)tool_int('b', value, 1, 65536); break;
     case 'l': f->rate = tool_real('l', value, 0, 100); break;
     case 'O': f->optimizer = tool_word('O', value, RECIPE_OPTIMIZERS); break;
-    case 'p': f->train.bf16 = tool_word('p', value, "fp32 or bf16") ? kernel16_best(kernel_best()) : NULL; break;
+    case 'p': f->train.bf16 = tool_word('p', value, "fp32 or bf16") ? kernel16_named(kernel_best(), NULL) : NULL; break;
     case 'S': f->schedule = (enum schedule)tool_word('S', value, SCHEDULE_NAMES); break;
     case 'W': f->warmup = tool_real('W', value, 0, 1); break;
     case 'w': f->train.weight_decay = tool_real('w', value, 0, 10); break;

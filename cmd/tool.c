@@ -129,7 +129,7 @@ void tool_drop_privileges(struct privilege keep, char *const *file, size_t n)
 
 static void print_version(void)
 {
-    const char *level = kernel_level(kernel_best()), *level8 = kernel_level(kernel8_best(kernel_best()));
+    const char *level = kernel_level(kernel_best()), *level8 = kernel_level(kernel8_named(kernel_best(), NULL));
     printf("%s (inkpipe) %s, %s kernels, int8: %s, sandbox: %s\n", program, VERSION, level, level8,
            privilege_drop(&(struct privilege){0}));
 }

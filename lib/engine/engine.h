@@ -21,15 +21,14 @@ struct kernels;
 struct kernels8;
 struct kernels16;
 
-/* The best level that this CPU has; for int8 and bf16 the best one that is not above k's. */
+/* The best level that this CPU has. */
 const struct kernels *kernel_best(void);
-const struct kernels8 *kernel8_best(const struct kernels *k);
-const struct kernels16 *kernel16_best(const struct kernels *k);
 
-/* The level of that name, or NULL where it is not compiled in or the CPU lacks it. */
+/* The level of that name, or the best one where name is NULL, of int8 and bf16 among those that are not above k's.
+ * Returns NULL where it is not compiled in or the CPU lacks it. */
 const struct kernels *kernel_named(const char *name);
-const struct kernels8 *kernel8_named(const char *name);
-const struct kernels16 *kernel16_named(const char *name);
+const struct kernels8 *kernel8_named(const struct kernels *k, const char *name);
+const struct kernels16 *kernel16_named(const struct kernels *k, const char *name);
 
 /* The name of a level, "avx512", "amx", with which its table begins, of whichever of the three kinds. */
 const char *kernel_level(const void *level);
@@ -78,7 +77,7 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
                         const struct kernels *k, struct err *e);
 void infer_free(struct infer *p);
 
-/* The int8 kernels that the plan of a quantised model runs with (kernel8_best(k)); NULL when it runs in
+/* The int8 kernels that the plan of a quantised model runs with (kernel8_named(k, NULL)); NULL when it runs in
  * floats. */
 const struct kernels8 *infer_int8(const struct infer *p);
 

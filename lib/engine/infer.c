@@ -60,7 +60,7 @@ static void run_conv(const struct infer *p, const struct operation *op, const st
     v.count *= r->n;
     v.scratch = r->scratch;
     v.add = x2 ? x2 + p->program.value[op->x2].act.origin : NULL;
-    product_run(p->k, &op->forward, &v, x + op->start, y + p->program.value[op->y].act.origin);
+    product_run(p->k, op->forward.way, &v, x + op->start, y + p->program.value[op->y].act.origin);
 }
 
 /* Run OP_RESHAPE, OP_CONCAT or OP_SLICE: out of the blocks of each input into a list in the order C H W, and
@@ -161,7 +161,7 @@ static void run_group(const struct infer *p, const float *x, struct run *r, int 
         run_phase(p, OF_IMAGE, r);
     }
     for (int i = 0; i < g->operations; i++) {
-        bool at_once = g->operation[i].forward.fast;
+        bool at_once = g->operation[i].forward.way == WINOGRAD;
         int times = g->operation[i].phase != OF_GROUP ? 0 : at_once ? 1 : n;
         r->n = at_once ? n : 1;
         for (r->image = 0; r->image < times; r->image++) {
@@ -207,7 +207,7 @@ static const char *how(const struct operation *op)
     switch (op->op) {
     case OP_CONV:
     case OP_DENSE:
-        return op->forward.fast ? "Winograd" : "direct";
+        return op->forward.way == WINOGRAD ? "Winograd" : "direct";
     case OP_INPUT:
         return "padding";
     case OP_FLATTEN:

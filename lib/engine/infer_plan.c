@@ -12,26 +12,21 @@
 
 /* ---- Parameters ---- */
 
-/* Pack an operation's weights into w and set bias, with the batch norm that is folded in. */
-static int pack_params(const struct program *g, const struct operation *op, float *w, float *bias)
+/* Pack an operation's weights into w, which is zero, and set bias, with the batch norm that is folded in. */
+static void pack_params(const struct program *g, const struct operation *op, float *w, float *bias)
 {
     const struct packing *p = &op->forward.pack;
     const struct layer *l = &op->layer;
-    long each = p->size ? (long)(p->c / p->groups) * p->r * p->s : 0;
-    float *weight = malloc((size_t)(each * p->k + 1) * sizeof *weight);
-    if (!weight)
-        return -1;
+    long each = (long)p->runs * p->run;
+    weights_copy(p, l->weight, w, true);
     for (int k = 0; k < p->k; k++) {
-        float scale = 1, shift = 0;
+        float scale = 1, shift = 0, *of_k = w + k / BLOCK * each * BLOCK + k % BLOCK;
         if (op->fold >= 0)
             net_batchnorm(&g->net->layer[op->fold], k, &scale, &shift);
-        for (long i = k * each; i < (k + 1) * each; i++)
-            weight[i] = scale * l->weight[i];
+        for (long i = 0; i < each; i++)
+            of_k[i * BLOCK] *= scale;
         bias[k] = scale * (l->bias ? l->bias[k] : 0) + shift;
     }
-    pack(p, weight, w);
-    free(weight);
-    return 0;
 }
 
 /* Set the parameters of a product. */
@@ -39,17 +34,19 @@ static int plan_params(struct infer *p, struct operation *op)
 {
     const struct packing *pk = &op->forward.pack;
     struct conv *v = &op->forward.v.conv;
-    bool fast = op->forward.fast;
+    bool fast = op->forward.way == WINOGRAD;
     long size = fast ? pk->size / 9 * 36 : pk->size, channels = (long)pk->blocks * BLOCK;
-    float *direct = fast ? aligned_alloc(64, (size_t)pk->size * sizeof *direct) : NULL;
-    float *w = op->memory = pages_take(p->pages, (size_t)(size + 3 * channels), sizeof *w);
+    float *direct = fast ? calloc((size_t)pk->size, sizeof *direct) : NULL;
+    float *w = pages_take(p->pages, (size_t)(size + 3 * channels), sizeof *w);
     float *bias = w + size, *scale = bias + channels, *shift = scale + channels;
-    int failed = !w || (fast && !direct) || pack_params(&p->program, op, fast ? direct : w, bias);
-    if (fast && !failed)
+    if (!w || (fast && !direct)) {
+        free(direct);
+        return -1;
+    }
+    pack_params(&p->program, op, fast ? direct : w, bias);
+    if (fast)
         p->k->winograd_weights((long)pk->blocks * v->runs, (long)pk->blocks * v->runs, direct, w);
     free(direct);
-    if (failed)
-        return -1;
     for (int k = 0; op->post >= 0 && k < pk->k; k++)
         net_batchnorm(&p->program.net->layer[op->post], k, &scale[k], &shift[k]);
     v->w = w;
@@ -107,7 +104,7 @@ static int plan_operation(struct infer *p, struct operation *op)
     switch (op->op) {
     case OP_CONV:
     case OP_DENSE:
-        if (op->forward.fast)
+        if (op->forward.way == WINOGRAD)
             plan_winograd(p, op);
         return plan_params(p, op);
     case OP_BATCHNORM:
@@ -132,7 +129,7 @@ static void find_phases(struct program *g)
     for (int i = 0; i < g->operations; i++) {
         struct operation *op = &g->operation[i];
         const int used[3] = {op->x, op->x2, op->y};
-        if (op->forward.fast && op->forward.v.count < WINOGRAD_TILES / 2)
+        if (op->forward.way == WINOGRAD && op->forward.v.count < WINOGRAD_TILES / 2)
             phase = OF_GROUP;
         op->phase = g->value[op->y].matrix && op->op != OP_FLATTEN ? OF_MATRIX : phase;
         if (op->y != op->x)
@@ -245,7 +242,7 @@ struct infer *infer_new(const struct net *net, int batch, struct threads *t,
     p->outputs = net_outputs(net);
     p->input_size = (long)net_input(net).c * net_input(net).h * net_input(net).w;
     p->int8 = int8_new(net, p->chunk, threads_count(t), p->pages);
-    p->k8 = p->int8 ? kernel8_best(k) : NULL;
+    p->k8 = p->int8 ? kernel8_named(k, NULL) : NULL;
     /* (In floats answers are others, if only a little.) */
     if (!p->int8 && (pages_short(p->pages) ? err_set(e, "out of memory") : make_plan(p, net, e))) {
         infer_free(p);

@@ -214,7 +214,7 @@ static int plan_conv(struct int8 *p, struct operation *op, struct conv8 *v)
         return -1;
     struct window w = window_of(l, x);
     *v = (struct conv8){.blocks = y->channels / BLOCK, .rows = 1, .runs = w.runs,
-                        .quads = int8_quads((long)w.span * x->channels), .x_pixel = x->size, .y_pixel = y->size,
+                        .quads = kernel_words(((long)w.span * x->channels + QUAD - 1) / QUAD), .x_pixel = x->size, .y_pixel = y->size,
                         .zero = y->zero, .low = op->relu && op->x2 < 0 ? y->zero : 0, .real = y->real,
                         .rectify = op->relu && (y->real || op->x2 >= 0)};
     if (!dense) {
@@ -343,19 +343,16 @@ static uint8_t *image_of(const struct tensor *v, uint8_t *arena, int i)
 
 static void read_input(const struct kernels8 *k, const struct tensor *v, const float *x, uint8_t *to)
 {
-    struct shape s = v->shape;
-    if (v->channels == 1 && v->row == s.w) {
-        k->quantize((long)s.h * s.w, x, v->scale, v->zero, to + v->origin);
-        return;
-    }
-    for (int c = 0; c < s.c; c++)
-        for (int r = 0; r < s.h; r++, x += s.w) {
+    int rows = v->row == v->shape.w ? 1 : v->shape.h; /* those of a gray picture without a border: all in one */
+    long wide = (long)v->shape.h / rows * v->shape.w;
+    for (int c = 0; c < v->shape.c; c++)
+        for (int r = 0; r < rows; r++, x += wide) {
             uint8_t *row = to + v->origin + r * v->row + c;
             if (v->channels == 1)
-                k->quantize(s.w, x, v->scale, v->zero, row);
+                k->quantize(wide, x, v->scale, v->zero, row);
             else
-                for (int q = 0; q < s.w; q++)
-                    k->quantize(1, x + q, v->scale, v->zero, row + (long)q * v->channels);
+                for (long q = 0; q < wide; q++)
+                    k->quantize(1, x + q, v->scale, v->zero, row + q * v->channels);
         }
 }
 

@@ -31,26 +31,11 @@ extern const struct kernels8 kernels8_neondot;
 extern const struct kernels8 kernels8_portable;
 extern const struct kernels16 kernels16_portable;
 
-/* The levels of a kind that this CPU has, best first: struct kernels, kernels8 or kernels16, each of which
- * begins with its name. */
-struct ladder {
-    const void *level[8];
-    int count;
+/* A level of struct kernels, kernels8 or kernels16, each of which begins with its name. */
+struct level {
+    const void *kernels;
+    bool has; /* whether this CPU has it */
 };
-
-static void add(struct ladder *l, bool has, const void *level)
-{
-    if (has)
-        l->level[l->count++] = level;
-}
-
-static const void *named(struct ladder l, const char *name)
-{
-    for (int i = 0; i < l.count; i++)
-        if (!strcmp(kernel_level(l.level[i]), name))
-            return l.level[i];
-    return NULL;
-}
 
 #ifdef __x86_64__
 
@@ -93,95 +78,81 @@ static bool has_newer(unsigned feature)
 
 #endif
 
-static struct ladder ladder(void)
+/* The first of some levels, best first, that this CPU has and that has this name, or, NULL, any. */
+static const void *find(const struct level *l, size_t count, const char *name)
 {
-    struct ladder l = {.count = 0};
+    for (size_t i = 0; i < count; i++)
+        if (l[i].has && (!name || !strcmp(kernel_level(l[i].kernels), name)))
+            return l[i].kernels;
+    return NULL;
+}
+#define FIND(levels, name) find(levels, sizeof(levels) / sizeof *(levels), name)
+
+const struct kernels *kernel_named(const char *name)
+{
+    const struct level levels[] = {
 #ifdef __x86_64__
-    add(&l, has_avx512(), &kernels_avx512);
-    add(&l, has_avx2(), &kernels_avx2);
+        {&kernels_avx512, has_avx512()},
+        {&kernels_avx2, has_avx2()},
 #endif
 #ifdef __aarch64__
-    add(&l, true, &kernels_neon);
+        {&kernels_neon, true},
 #endif
-    add(&l, true, &kernels_portable);
-    return l;
-}
-
-/* Those of int8 that are not above k. */
-static struct ladder ladder8(const struct kernels *k)
-{
-    struct ladder l = {.count = 0};
-    bool plain = k == &kernels_portable;
-#ifdef __x86_64__
-    bool vnni = k == &kernels_avx512 && __builtin_cpu_supports("avx512vnni");
-    add(&l, vnni && has_tiles(TILES_INT8), &kernels8_amx);
-    add(&l, vnni, &kernels8_avx512vnni);
-    add(&l, !plain && has_newer(AVX_VNNI), &kernels8_avx2vnni);
-    add(&l, !plain, &kernels8_avx2);
-#endif
-#ifdef __aarch64__
-    const unsigned long asimd_dot = 1ul << 20;
-    add(&l, !plain && (getauxval(AT_HWCAP) & asimd_dot), &kernels8_neondot);
-#endif
-    (void)plain;
-    add(&l, true, &kernels8_portable);
-    return l;
-}
-
-/* Those of bf16 that are not above k. */
-static struct ladder ladder16(const struct kernels *k)
-{
-    struct ladder l = {.count = 0};
-    (void)k;
-#ifdef __x86_64__
-    bool bf16 = k == &kernels_avx512 && has_newer(AVX512_BF16);
-    add(&l, bf16 && has_tiles(TILES_BF16), &kernels16_amx);
-    add(&l, bf16, &kernels16_avx512bf16);
-#endif
-    add(&l, true, &kernels16_portable);
-    return l;
+        {&kernels_portable, true},
+    };
+    return FIND(levels, name);
 }
 
 const struct kernels *kernel_best(void)
 {
-    return ladder().level[0];
+    return kernel_named(NULL);
 }
 
-const struct kernels8 *kernel8_best(const struct kernels *k)
+const struct kernels8 *kernel8_named(const struct kernels *k, const char *name)
 {
-    return ladder8(k).level[0];
+    bool plain = k == &kernels_portable;
+#ifdef __x86_64__
+    bool vnni = k == &kernels_avx512 && __builtin_cpu_supports("avx512vnni");
+#endif
+#ifdef __aarch64__
+    const unsigned long asimd_dot = 1ul << 20;
+#endif
+    const struct level levels[] = {
+#ifdef __x86_64__
+        {&kernels8_amx, vnni && has_tiles(TILES_INT8)},
+        {&kernels8_avx512vnni, vnni},
+        {&kernels8_avx2vnni, !plain && has_newer(AVX_VNNI)},
+        {&kernels8_avx2, !plain},
+#endif
+#ifdef __aarch64__
+        {&kernels8_neondot, !plain && (getauxval(AT_HWCAP) & asimd_dot)},
+#endif
+        {&kernels8_portable, true},
+    };
+    (void)plain;
+    return FIND(levels, name);
 }
 
-const struct kernels16 *kernel16_best(const struct kernels *k)
+const struct kernels16 *kernel16_named(const struct kernels *k, const char *name)
 {
-    return ladder16(k).level[0];
+#ifdef __x86_64__
+    bool bf16 = k == &kernels_avx512 && has_newer(AVX512_BF16);
+#endif
+    const struct level levels[] = {
+#ifdef __x86_64__
+        {&kernels16_amx, bf16 && has_tiles(TILES_BF16)},
+        {&kernels16_avx512bf16, bf16},
+#endif
+        {&kernels16_portable, true},
+    };
+    (void)k;
+    return FIND(levels, name);
 }
 
-const struct kernels *kernel_named(const char *name)
+int kernel_words(long words)
 {
-    return named(ladder(), name);
-}
-
-const struct kernels8 *kernel8_named(const char *name)
-{
-    return named(ladder8(kernel_best()), name);
-}
-
-const struct kernels16 *kernel16_named(const char *name)
-{
-    return named(ladder16(kernel_best()), name);
-}
-
-int int8_quads(long bytes)
-{
-    long quads = (bytes + QUAD - 1) / QUAD, steps = (quads + STEP_QUADS - 1) / STEP_QUADS;
-    return steps ? (int)(steps * ((quads + steps - 1) / steps)) : 0;
-}
-
-int bf16_pairs(int pairs)
-{
-    int steps = (pairs + STEP_PAIRS - 1) / STEP_PAIRS;
-    return steps ? steps * ((pairs + steps - 1) / steps) : 0;
+    long steps = (words + STEP_WORDS - 1) / STEP_WORDS;
+    return steps ? (int)(steps * ((words + steps - 1) / steps)) : 0;
 }
 
 const char *kernel_level(const void *level)

@@ -53,21 +53,10 @@ long matrix_at(struct shape s, long i)
     return (c / BLOCK * places + i % places) * BLOCK + c % BLOCK;
 }
 
-/* The offset of channel c from its pixel in block 0. */
-static long channel_at(const struct layout *l, int c)
-{
-    return c / BLOCK * l->block + c % BLOCK;
-}
-
 /* The offset of value (c, y, x). */
 static long value_at(const struct layout *l, int c, int y, int x)
 {
-    return l->origin + channel_at(l, c) + y * l->row + x * l->pixel;
-}
-
-static void copy_block(float *x, float *matrix, bool gather)
-{
-    memcpy(gather ? matrix : x, gather ? x : matrix, BLOCK * sizeof *x);
+    return l->origin + c / BLOCK * l->block + c % BLOCK + y * l->row + x * l->pixel;
 }
 
 void matrix_copy(const struct layout *l, float *x, float *matrix, int images, int image, bool gather)
@@ -77,8 +66,10 @@ void matrix_copy(const struct layout *l, float *x, float *matrix, int images, in
     matrix += (long)image * BLOCK;
     for (int b = 0; b < l->blocks && !by_value(s); b++)
         for (int y = 0; y < s.h; y++)
-            for (int q = 0; q < s.w; q++, matrix += step)
-                copy_block(x + value_at(l, b * BLOCK, y, q), matrix, gather);
+            for (int q = 0; q < s.w; q++, matrix += step) {
+                float *pixel = x + value_at(l, b * BLOCK, y, q);
+                memcpy(gather ? matrix : pixel, gather ? pixel : matrix, BLOCK * sizeof *pixel);
+            }
     for (int c = 0; c < s.c && by_value(s); c++)
         for (int y = 0; y < s.h; y++)
             for (int q = 0; q < s.w; q++, i++) {
@@ -145,33 +136,20 @@ static long packed_at(const struct packing *p, int k, int c, int r, int s)
     return (((long)(k / BLOCK) * p->runs + run) * p->run + lane) * BLOCK + k % BLOCK;
 }
 
-/* Call copy for every weight with its place in both arrays. (A kernel's places are one step apart,
- * but for the second case of matrix_blocks.) */
-#define EACH_WEIGHT(copy)                                                                          \
-    do {                                                                                           \
-        int per_group = p->c / p->groups, places = p->r * p->s;                                    \
-        for (int k = 0; k < p->k; k++) {                                                           \
-            int first = k / (p->k / p->groups) * per_group;                                        \
-            for (int c = first; c < first + per_group; c++) {                                      \
-                long at = packed_at(p, k, c, 0, 0), step = (long)p->run * BLOCK;                   \
-                for (int i = 0; i < places; i++, weight++, at += step) {                           \
-                    if (p->by_value)                                                               \
-                        at = packed_at(p, k, c, i / p->s, i % p->s);                               \
-                    copy;                                                                          \
-                }                                                                                  \
-            }                                                                                      \
-        }                                                                                          \
-    } while (0)
-
-void pack(const struct packing *p, const float *weight, float *packed)
+void weights_copy(const struct packing *p, float *weight, float *packed, bool pack)
 {
-    memset(packed, 0, (size_t)p->size * sizeof *packed);
-    EACH_WEIGHT(packed[at] = *weight);
-}
-
-void unpack(const struct packing *p, const float *packed, float *weight)
-{
-    EACH_WEIGHT(*weight = packed[at]);
+    int per_group = p->c / p->groups, places = p->r * p->s;
+    for (int k = 0; k < p->k; k++) {
+        int first = k / (p->k / p->groups) * per_group;
+        for (int c = first; c < first + per_group; c++) {
+            long at = packed_at(p, k, c, 0, 0), step = (long)p->run * BLOCK;
+            for (int i = 0; i < places; i++, weight++, at += step) {
+                if (p->by_value) /* places are not one step apart */
+                    at = packed_at(p, k, c, i / p->s, i % p->s);
+                *(pack ? &packed[at] : weight) = pack ? *weight : packed[at];
+            }
+        }
+    }
 }
 
 void run_offsets(const struct layer *l, int across, long pixel, long row, int blocks, long block, int *table)

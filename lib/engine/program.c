@@ -219,23 +219,37 @@ static void fuse_sum(const struct program *p, struct operation *o)
 
 /* ---- Products ---- */
 
-/* The geometry of a convolution from x to y, and of a dense layer over a matrix of so many images. */
+struct layout bf16_layout(const struct layout *l)
+{
+    return (struct layout){l->shape, 1, l->blocks * (long)BLOCK, l->row * l->blocks, l->block * l->blocks,
+                           l->block * l->blocks, l->origin * l->blocks};
+}
+
 static struct conv conv_geometry(const struct layer *l, const struct packing *p, const struct layout *x,
                                  const struct layout *y, int *offset)
 {
-    bool row = x->pixel == 1 && l->dilation_w == 1; /* the taps of a kernel's row lie side by side: one run */
-    run_offsets(l, row ? 1 : l->s, x->pixel, x->row, p->runs / (p->r * p->s), x->block, offset);
-    return (struct conv){.blocks = p->blocks, .rows = l->out.h, .pixels = l->out.w, .runs = row ? l->r : p->runs,
-                         .run = row ? l->s : p->run, .offset = offset, .x_row = l->stride_h * x->row,
-                         .x_pixel = l->stride_w * x->pixel, .y_block = y->block, .y_row = y->row};
+    int channels = x->pixel > BLOCK ? (int)x->pixel : p->run; /* that lie side by side */
+    bool row = x->blocks == 1 && x->pixel == channels && l->dilation_w == 1; /* so do the taps of a kernel's row */
+    int across = row ? 1 : l->s;
+    run_offsets(l, across, x->pixel, x->row, x->blocks, x->block, offset);
+    return (struct conv){.blocks = p->blocks, .rows = l->out.h, .pixels = l->out.w,
+                         .runs = x->blocks * l->r * across, .run = l->s / across * channels, .offset = offset,
+                         .x_row = l->stride_h * x->row, .x_pixel = l->stride_w * x->pixel,
+                         .y_block = y->block, .y_row = y->row};
 }
 
-static struct conv dense_geometry(const struct packing *p, int images, int *offset)
+static struct conv dense_geometry(const struct product *p, int images, int *offset)
 {
-    for (int i = 0; i < p->runs; i++)
+    struct conv v = {.blocks = p->pack.blocks, .rows = 1, .runs = p->pack.runs, .run = p->pack.run,
+                     .offset = offset, .x_pixel = BLOCK, .y_block = (long)images * BLOCK};
+    if (p->way == BF16) { /* of rows, a cache line apart so that images lie in different sets of the cache */
+        v.run *= v.runs;
+        v.runs = 1;
+        v.x_pixel = v.run + 32;
+    }
+    for (int i = 0; i < v.runs; i++)
         offset[i] = i * images * BLOCK;
-    return (struct conv){.blocks = p->blocks, .rows = 1, .runs = p->runs, .run = p->run,
-                         .offset = offset, .x_pixel = BLOCK, .y_block = (long)images * BLOCK};
+    return v;
 }
 
 /* How many tiles go through Winograd's algorithm at once: those of several images of `tiles` each where they
@@ -248,34 +262,34 @@ static int tiles_at_once(int tiles, int group)
     return tiles * (images < group ? images : group);
 }
 
-int product_plan(struct product *p, const struct layer *l, const struct layout *x, const struct layout *y,
-                 int images, int group, struct pages *pages)
+int product_plan(const struct program *g, struct product *p, const struct layer *l, const struct layout *x,
+                 const struct layout *y)
 {
-    const struct packing *pk = &p->pack;
     struct winograd *v = &p->v;
-    int *offset = pages_take(pages, (size_t)pk->runs, sizeof *offset);
+    struct layout copy = bf16_layout(x);
+    int *offset = pages_take(g->pages, (size_t)p->pack.runs, sizeof *offset);
     if (!offset)
         return -1;
-    v->conv = l->op == OP_DENSE ? dense_geometry(pk, images, offset) : conv_geometry(l, pk, x, y, offset);
-    p->fast = suits_winograd(l, pk->c, pk->k, l->out.h, l->out.w);
-    if (!p->fast)
+    v->conv = l->op == OP_DENSE ? dense_geometry(p, g->images, offset)
+                                : conv_geometry(l, &p->pack, p->way == BF16 ? &copy : x, y, offset);
+    if (p->way == BF16 || !suits_winograd(l, p->pack.c, p->pack.k, l->out.h, l->out.w))
         return 0;
+    p->way = WINOGRAD;
     v->dilation = l->dilation_h;
     v->count = winograd_tiles(l->out.h, l->out.w, v->dilation);
-    v->tiles = tiles_at_once(v->count, group);
+    v->tiles = tiles_at_once(v->count, g->group);
     v->x_block = x->block;
     v->x_image = x->size;
     v->y_image = y->size;
-    v->conv.runs /= 9;
+    v->conv.runs = x->blocks;
     for (int i = 0; i < v->conv.runs; i++)
         offset[i] = i * v->tiles * BLOCK;
     return 0;
 }
 
-void product_run(const struct kernels *k, const struct product *p, const struct winograd *v, const float *x,
-                 float *y)
+void product_run(const struct kernels *k, enum way way, const struct winograd *v, const float *x, float *y)
 {
-    if (p->fast)
+    if (way == WINOGRAD)
         k->winograd(v, x, y);
     else
         k->conv(&v->conv, x, y);
@@ -289,6 +303,13 @@ static int check_conv(const struct program *p, int i, struct border pad)
     if (pad.top > reach_h || pad.bottom > reach_h || pad.left > reach_w || pad.right > reach_w)
         return err_set(p->e, "layer %d: padding as large as the kernel cannot be trained", i);
     return l->groups == 1 ? 0 : err_set(p->e, "layer %d: convolutions in groups cannot be trained", i);
+}
+
+/* Whether a product can be done in bf16. */
+static bool suits_bf16(const struct program *p, const struct operation *o)
+{
+    const struct layer *l = &o->layer;
+    return p->bf16 && o->forward.pack.run == BLOCK && l->stride_h == 1 && l->stride_w == 1 && !o->start;
 }
 
 /* Plan a conv or dense layer with the layers that can be fused into it. */
@@ -310,17 +331,20 @@ static int plan_product(struct program *p, int i)
     o->pad = pad;
     o->start = has_border(pad) ? 0 : p->value[x].act.origin;
     o->forward.pack = packing_of(l, p->value[x].shape);
+    bool fast = suits_winograd(l, p->value[x].shape.c, l->out.c, l->out.h, l->out.w);
+    if (suits_bf16(p, o) && (!fast || p->bf16->beats_winograd))
+        o->forward.way = BF16;
     fuse_norms(p, o);
     if (p->bytes && conv)
         fuse_sum(p, o);
     if (p->bytes)
         fuse(p, o, OP_QUANTIZE);
-    else if (!p->training && suits_winograd(l, p->value[x].shape.c, l->out.c, l->out.h, l->out.w)) {
+    else if (!p->training && fast) {
         fuse_pool(p, o);
         fuse_sum(p, o);
     }
     cover(p, o, !conv, o->halved ? p->net->layer[o->last].out : l->out);
-    if (product_plan(&o->forward, l, &p->value[x].act, &p->value[o->y].act, p->images, p->group, p->pages))
+    if (product_plan(p, &o->forward, l, &p->value[x].act, &p->value[o->y].act))
         return err_set(p->e, "out of memory");
     return o->last;
 }

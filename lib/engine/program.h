@@ -82,9 +82,8 @@ struct packing {
  * shape before it was flattened). */
 struct packing packing_of(const struct layer *l, struct shape in);
 
-/* [K][C/groups][R][S] -> packed, and back. Padding lanes become 0. */
-void pack(const struct packing *p, const float *weight, float *packed);
-void unpack(const struct packing *p, const float *packed, float *weight);
+/* Copy weights [K][C/groups][R][S] to where they are packed (pack), or back. Padding lanes are not written. */
+void weights_copy(const struct packing *p, float *weight, float *packed, bool pack);
 
 /* Whether Winograd's algorithm (kernel.h) pays for convolution l, or for the gradient of its input, from
  * c channels to k, whose result is rows x pixels: 3x3 of stride 1, as dilated across as down, full blocks of
@@ -116,40 +115,39 @@ struct value {
     int grad_first, grad_last;   /* the phases that write it first and use it last; -1: none yet */
 };
 
+/* DIRECT: by the definition. WINOGRAD: by his algorithm. BF16: by the definition, of copies in bf16. */
+enum way { DIRECT, WINOGRAD, BF16 };
+
 /* A product: a convolution, a dense layer, or the gradient of the input of one, which is the same with the
  * weights turned round. */
 struct product {
     struct packing pack;
-    bool fast;         /* by Winograd's algorithm; else v.conv alone counts */
-    struct winograd v; /* all but weights, bias, scratch and what follows */
+    enum way way;
+    struct winograd v; /* all but weights, bias, scratch and what follows; but for WINOGRAD v.conv alone counts */
+    /* Training: */
+    long weight; /* place in the parameter arrays, or, turned, in t->back */
+    long ready;  /* WINOGRAD and BF16: place in t->ready of the weights as they are read */
+    long copy;   /* BF16: place of the copy of x, of a convolution in the thread's memory, else in t->memory */
 };
 
-/* The bf16 side of a product: a convolution of a copy of what it reads. Sizes and places in bf16. */
-struct product16 {
-    struct conv16 v; /* all but weights, bias and where y lies */
-    long x;          /* place of the copy: of a convolution in t->scratch16, of a dense layer in t->memory16 */
-    long weight;     /* place in t->weights16 */
-};
-
-struct bf16_plan {
-    bool on;                /* else the operation is done in fp32 */
-    struct product16 forward, back;
-    int wide, pairs;        /* conv's weights: dy's pixel pairs in rows of `wide`, all of an image */
+/* The gradient of the weights in bf16. Places in the thread's memory, but dy_pairs of a dense layer. */
+struct grad16 {
+    int wide, pairs;        /* conv: dy's pixel pairs in rows of `wide`, all of an image */
     long dy_pairs, x_pairs, x_turned; /* dy and x in pairs of pixels (images), and x turned */
-    long pitch;             /* from channel to channel of x turned */
+    long pitch;             /* from channel to channel of x turned, in bf16 */
 };
 
 /* A part of x that meets the same taps of a convolution with strides (train_stride.c). */
 struct stride_part {
-    int row, column;  /* its first pixel; those after it are a stride apart */
-    int rows, pixels; /* how many there are */
-    int taps, *offset; /* the taps, and where in dy they read: [blocks of dy][taps] */
-    long weight;      /* place in t->back: [blocks of x][blocks of dy][taps][run][BLOCK] */
+    int row, column; /* its first pixel; those after it are a stride apart */
+    struct conv v;   /* its gradient's: runs of [blocks of dy][taps] */
+    long weight;     /* place in t->back: [blocks of x][blocks of dy][taps][run][BLOCK] */
 };
 
 /* The part that a tap is of, and which of its taps. */
 struct stride_tap {
-    int part, place;
+    const struct stride_part *part;
+    int place;
 };
 
 /* Operations of an earlier phase of inference run first: on each image of a group, then those of the second
@@ -174,22 +172,18 @@ struct operation {
     struct product forward;
     /* Inference: */
     enum phase_of phase;
-    float *memory; /* weights, bias, scale and shift */
+    float *memory; /* batch norm: scale and shift */
     /* Training: */
     bool rectified; /* product: the batch norm behind the relu masks dy; batch norm: x is such a relu's */
     bool add_x, add_x2; /* backward: add to the gradient of x (x2), which another operation wrote before */
     struct product back; /* the gradient of x */
-    struct stride_part *part; /* conv with strides: of the gradient of x */
+    struct stride_part *part; /* [stride_h][stride_w], of the gradient of x; NULL: it has no strides */
     struct stride_tap *tap;   /* [r][s] */
-    int parts;
-    long part_place;      /* of one, in the thread's memory */
-    long weight, bias, scale, shift; /* places in the parameter arrays */
-    long weight_back;                /* place in t->back */
-    long transformed, transformed_back; /* places in t->transformed */
+    long bias, scale, shift; /* places in the parameter arrays */
     long sums;  /* of the weights' gradient by Winograd's algorithm: place in the thread's memory */
     long stats; /* batch norm: place in the stats arrays; [channels] each */
     long channels; /* floats in bias, scale, ...: whole blocks */
-    struct bf16_plan bf16;
+    struct grad16 grad16;
 };
 
 struct program {
@@ -198,6 +192,7 @@ struct program {
     bool bytes;    /* OP_QUANTIZE is fused into what is before it, batch norm is not */
     int images;    /* of a matrix */
     int group;     /* images that go through Winograd's algorithm together, at most */
+    const struct kernels16 *bf16; /* training: those of products in bf16; NULL: none is */
     struct pages *pages; /* all its memory */
     struct err *e;
     int *uses;     /* [layers] how many layers read the layer */
@@ -214,14 +209,16 @@ int program_make(struct program *p);
 /* The value of layer `layer` as a matrix: a value of images is gathered into one first. */
 int program_gather(struct program *p, int layer);
 
-/* Plan a product whose pack is set, of layer l from x to y, or, dense, over a matrix of so many images. At most
- * `group` images go through Winograd's algorithm together. Returns 0, or -1 when memory is short. */
-int product_plan(struct product *p, const struct layer *l, const struct layout *x, const struct layout *y,
-                 int images, int group, struct pages *pages);
+/* Plan a product whose pack and way are set, of layer l from x to y, or, dense, over a matrix. Where the way is
+ * DIRECT and Winograd's algorithm suits it, it becomes that. Returns 0, or -1 when memory is short. */
+int product_plan(const struct program *g, struct product *p, const struct layer *l, const struct layout *x,
+                 const struct layout *y);
 
-/* Run v, p's geometry with the rest filled in. */
-void product_run(const struct kernels *k, const struct product *p, const struct winograd *v, const float *x,
-                 float *y);
+/* Run v, the geometry of a product in floats with the rest filled in. */
+void product_run(const struct kernels *k, enum way way, const struct winograd *v, const float *x, float *y);
+
+/* The layout of a copy in bf16: [top + h + bottom][left + w + right][all channels]. */
+struct layout bf16_layout(const struct layout *l);
 
 /* Run a relu, a sum or a pool. */
 void operation_run(const struct kernels *k, const struct operation *op, struct view x, struct view x2,

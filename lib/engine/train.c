@@ -36,10 +36,7 @@ static void move_params(const struct trainer *t, enum direction to, struct net *
         const struct operation *op = &t->program.operation[i];
         struct layer *l = &net->layer[op->first];
         if (op->op == OP_CONV || op->op == OP_DENSE) {
-            if (to == FROM_NET)
-                pack(&op->forward.pack, l->weight, w + op->weight);
-            else
-                unpack(&op->forward.pack, w + op->weight, l->weight);
+            weights_copy(&op->forward.pack, l->weight, w + op->forward.weight, to == FROM_NET);
             move_channels(t, op, to, l->bias, w + op->bias);
         } else if (op->op == OP_BATCHNORM) {
             move_channels(t, op, to, l->scale, w + op->scale);
@@ -160,25 +157,14 @@ static void turn_block(const struct trainer *t, const struct operation *op, int 
     for (int k = 0; k < p->blocks; k++)
         for (int i = 0; i < window; i++) {
             const float *from =
-                t->w + op->weight + ((long)k * p->runs + (long)b * window + i) * p->run * BLOCK;
+                t->w + op->forward.weight + ((long)k * p->runs + (long)b * window + i) * p->run * BLOCK;
             long run = (long)b * q->runs + (long)k * window + window - 1 - i;
             float *to = t->back + (op->part ? stride_weight(op, b, k, i)
-                                            : op->weight_back + run * q->run * BLOCK);
+                                            : op->back.weight + run * q->run * BLOCK);
             for (int c = 0; c < p->run; c++)
                 for (int lane = 0; lane < q->run; lane++)
                     to[lane * BLOCK + c] = from[c * BLOCK + lane];
         }
-}
-
-/* Transform block b of an operation's outputs, or, back, of its inputs, as Winograd's algorithm reads them. */
-static void transform_weights(const struct trainer *t, const struct operation *op, int b, bool back)
-{
-    const struct product *p = back ? &op->back : &op->forward;
-    long each = p->v.conv.runs, pairs = each * p->pack.blocks;
-    const float *from = back ? t->back + op->weight_back : t->active + op->weight;
-    float *to = t->transformed + (back ? op->transformed_back : op->transformed);
-    if (p->fast)
-        t->k->winograd_weights(each, pairs, from + b * each * 9 * TILE, to + b * each * TILE);
 }
 
 /* The weights as a pass reads them: in bf16 or transformed, and, on the way back, turned. */
@@ -187,28 +173,33 @@ struct weights_job {
     bool back;
 };
 
-/* The blocks of an operation's weights that are made for the pass. */
+/* The blocks of an operation's weights that are made for the pass. Those in bf16 are made for both at once. */
 static int weight_blocks(const struct weights_job *job, const struct operation *op)
 {
     if (job->back)
-        return job->t->program.value[op->x].needs_grad && !op->bf16.on ? op->back.pack.blocks : 0;
-    return op->bf16.on || op->forward.fast ? op->forward.pack.blocks : 0;
+        return op->back.way == BF16 ? 0 : op->back.pack.blocks;
+    return op->forward.way == DIRECT ? 0 : op->forward.pack.blocks;
 }
 
 /* Item: one block of one operation, counted through all of them. */
 static void weights_item(void *arg, int item, int thread)
 {
     const struct weights_job *job = arg;
-    const struct operation *op = job->t->program.operation;
+    const struct trainer *t = job->t;
+    const struct operation *op = t->program.operation;
     (void)thread;
     for (; item >= weight_blocks(job, op); op++)
         item -= weight_blocks(job, op);
+    const struct product *p = job->back ? &op->back : &op->forward;
+    long each = p->v.conv.runs;
     if (job->back)
-        turn_block(job->t, op, item);
-    if (op->bf16.on)
-        bf16_weights(job->t, op, item);
-    else
-        transform_weights(job->t, op, item, job->back);
+        turn_block(t, op, item);
+    if (p->way == BF16)
+        bf16_weights(t, op, item);
+    else if (p->way == WINOGRAD)
+        t->k->winograd_weights(each, each * p->pack.blocks,
+                               (job->back ? t->back : t->active) + p->weight + item * each * 9 * TILE,
+                               t->ready + p->ready + item * each * TILE);
 }
 
 static void make_weights(struct trainer *t, bool back)
@@ -279,39 +270,19 @@ static struct map_loss map_losses(struct trainer *t)
     return sum;
 }
 
-/* Sum `count` floats of `shards` gradients, which are t->sharded apart, by a tree into `sum` (which
- * may be the first of them). */
-static void fold_gradients(const struct trainer *t, const float *first, int shards, long count,
-                           float *sum)
-{
-    const float *s[TRAIN_SHARDS] = {first};
-    for (int i = 1; i < shards; i++)
-        s[i] = first + i * t->sharded;
-    if (shards == 8)
-        for (long i = 0; i < count; i++)
-            sum[i] = ((s[0][i] + s[1][i]) + (s[2][i] + s[3][i])) +
-                     ((s[4][i] + s[5][i]) + (s[6][i] + s[7][i]));
-    else if (shards == 4)
-        for (long i = 0; i < count; i++)
-            sum[i] = (s[0][i] + s[1][i]) + (s[2][i] + s[3][i]);
-    else if (shards == 2)
-        for (long i = 0; i < count; i++)
-            sum[i] = s[0][i] + s[1][i];
-    else if (sum != s[0])
-        memcpy(sum, s[0], (size_t)count * sizeof *sum);
-}
-
 /* Item: sum a chunk of the gradients of this rank's shards into slot `rank`, so that the ranks' gradients
  * lie one after another. The shard of that slot is this rank's own, or is not computed here. */
 static void fold_item(void *arg, int item, int thread)
 {
     const struct trainer *t = arg;
     long place = (long)item * UPDATE_CHUNK, left = t->sharded - place;
+    long count = left < UPDATE_CHUNK ? left : UPDATE_CHUNK;
     int rank = t->o.ranks->rank, first = train_rank_first(t, rank);
+    float *sum = t->shard_grad + first * t->sharded + place;
     (void)thread;
-    fold_gradients(t, t->shard_grad + first * t->sharded + place,
-                   train_rank_first(t, rank + 1) - first, left < UPDATE_CHUNK ? left : UPDATE_CHUNK,
-                   t->shard_grad + rank * t->sharded + place);
+    train_fold(t, sum, train_rank_first(t, rank + 1) - first, t->sharded, count);
+    if (first != rank)
+        memcpy(t->shard_grad + rank * t->sharded + place, sum, (size_t)count * sizeof *sum);
 }
 
 /* How many gradients the update sums: one a shard, or, among ranks, one a rank. */
@@ -357,11 +328,13 @@ static void measure_item(void *arg, int item, int thread)
     const struct trainer *t = job->t;
     long place, count;
     double square = 0;
+    const struct segment *s = find_chunk(t, item, &place, &count);
+    float *g = (s->sharded ? t->shard_grad : t->g) + place;
     (void)thread;
-    if (find_chunk(t, item, &place, &count)->sharded)
-        fold_gradients(t, t->shard_grad + place, job->gradients, count, t->g + place);
-    for (long i = place; i < place + count; i++)
-        square += (double)t->g[i] * t->g[i];
+    if (s->sharded)
+        train_fold(t, g, job->gradients, t->sharded, count);
+    for (long i = 0; i < count; i++)
+        square += (double)g[i] * g[i];
     t->square[item] = square;
 }
 
@@ -388,14 +361,15 @@ static void update_item(void *arg, int item, int thread)
     float *average = t->average ? t->average + place : NULL;
     struct update u = job->numbers;
     u.decay = s->decay ? job->decay : 0;
+    float *g = (s->sharded ? t->shard_grad : t->g) + place;
     if (s->sharded && !t->square)
-        fold_gradients(t, t->shard_grad + place, job->gradients, count, t->g + place);
-    for (long i = place; job->factor != 1 && i < place + count; i++)
-        t->g[i] *= job->factor;
+        train_fold(t, g, job->gradients, t->sharded, count);
+    for (long i = 0; job->factor != 1 && i < count; i++)
+        g[i] *= job->factor;
     if (t->o.optimizer == OPT_ADAMW)
-        t->k->adamw(count, &u, t->w + place, t->g + place, t->m + place, t->v + place, average);
+        t->k->adamw(count, &u, t->w + place, g, t->m + place, t->v + place, average);
     else
-        t->k->sgd(count, &u, t->w + place, t->g + place, t->m + place, average);
+        t->k->sgd(count, &u, t->w + place, g, t->m + place, average);
 }
 
 static void update_params(struct trainer *t, double rate)

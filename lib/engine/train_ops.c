@@ -11,6 +11,16 @@ int train_shard_first(int n, int shard)
     return (shard * n + TRAIN_SHARDS - 1) / TRAIN_SHARDS;
 }
 
+void train_fold(const struct trainer *t, float *part, int parts, long step, long count)
+{
+    for (int half = 1; half < parts; half *= 2)
+        for (int i = 0; i < parts; i += 2 * half) {
+            struct view sum = {part + i * step, 1, 1, (int)(count / BLOCK), 0, 0}, more = sum;
+            more.p += half * step;
+            t->k->add(sum, more, false, sum);
+        }
+}
+
 /* Sum eight partial sums by a binary tree, always in the same order. */
 static double fold(const double s[TRAIN_SHARDS])
 {
@@ -88,37 +98,31 @@ static void run_product(struct trainer *t, const struct operation *op, bool back
                         int thread)
 {
     const struct product *p = back ? &op->back : &op->forward;
-    const struct value *value = t->program.value;
-    bool dense = op->op == OP_DENSE;
-    int first = dense ? 2 * item : 0;
-    if (op->bf16.on && dense) {
-        bf16_dense(t, op, back, to, first);
-        return;
-    }
-    if (op->bf16.on) {
-        bf16_conv(t, op, back, back ? grad_view(t, op->y, item, thread) : act_view(t, op->x, item), to, thread);
-        return;
-    }
-    const float *from = back ? grad_of(t, &value[op->y], dense ? 0 : item, thread)
-                             : act_of(t, &value[op->x], dense ? 0 : item) + op->start;
+    const struct value *x = &t->program.value[op->x], *y = &t->program.value[op->y];
+    const float *from = back ? grad_of(t, y, item, thread) : act_of(t, x, item) + op->start;
     if (back && op->part) {
-        stride_backward(t, op, from, to, thread);
+        stride_backward(t, op, from, to, t->scratch[thread] + t->work);
         return;
     }
     struct winograd v = p->v;
-    const float *w = back ? t->back + op->weight_back : t->active + op->weight;
+    int first = op->op == OP_DENSE ? 2 * item : 0;
+    long place = (long)first * p->pack.runs * p->pack.run * BLOCK;
     v.conv.blocks = to.blocks;
     v.conv.pixels = to.pixels;
     v.conv.y_block = to.block;
     v.conv.y_row = to.row;
-    v.conv.w = w + (long)first * p->pack.runs * p->pack.run * BLOCK;
-    if (p->fast)
-        v.conv.w = t->transformed + (back ? op->transformed_back : op->transformed);
+    v.conv.w = (back ? t->back : t->active) + p->weight + place;
+    if (p->way == WINOGRAD)
+        v.conv.w = t->ready + p->ready;
+    v.conv.w16 = (const bf16 *)(const void *)(t->ready + p->ready) + place;
     if (!back)
         v.conv.bias = t->active + op->bias + first * BLOCK;
     v.conv.relu = !back && op->relu;
-    v.scratch = t->scratch[thread] + t->winograd;
-    product_run(t->k, p, &v, from, to.p);
+    v.scratch = t->scratch[thread] + t->work;
+    if (p->way == BF16)
+        bf16_run(t, op, back, &v.conv, from, to.p, thread);
+    else
+        product_run(t->k, p->way, &v, from, to.p);
 }
 
 /* Sums over the image's pixels, added to those of the shard. */
@@ -140,14 +144,14 @@ static void conv_weight_grad(struct trainer *t, const struct operation *op, stru
 {
     const float *x = act_of(t, &t->program.value[op->x], item) + op->start;
     int shard = item * TRAIN_SHARDS / t->n, first = train_shard_first(t->n, shard);
-    if (op->bf16.on) {
+    if (op->forward.way == BF16) {
         bf16_conv_weight_grad(t, op, x, dy, dw, item == first, thread);
         return;
     }
     struct winograd w = op->forward.v;
     w.conv.y_block = dy.block;
     w.conv.y_row = dy.row;
-    if (op->forward.fast) {
+    if (op->forward.way == WINOGRAD) {
         w.scratch = t->scratch[thread] + op->sums;
         t->k->winograd_grad(&w, item - first, item + 1 == train_shard_first(t->n, shard + 1), x, dy.p, dw);
         return;
@@ -164,7 +168,7 @@ static void conv_param_grads(struct trainer *t, const struct operation *op, int 
         t->k->relu(dy, act_view(t, op->y, item), dy);
     if (op->layer.bias)
         bias_grad(t, dy, grad + op->bias, item == train_shard_first(t->n, shard));
-    conv_weight_grad(t, op, dy, grad + op->weight, item, thread);
+    conv_weight_grad(t, op, dy, grad + op->forward.weight, item, thread);
 }
 
 /* The weights' gradient between one block of inputs, of number `run`, and all outputs: a shard at a time into
@@ -177,21 +181,15 @@ static void dense_weight_grad(struct trainer *t, const struct operation *op, str
     for (int b = 0; b < op->forward.pack.blocks; b += 2, dy.p += 2 * dy.block) {
         int blocks = op->forward.pack.blocks - b < 2 ? 1 : 2;
         long size = (long)blocks * inputs * BLOCK;
-        struct view sum = {tile, 1, 1, (int)(size / BLOCK), 0, 0}, more = sum;
         for (int s = 0; s < TRAIN_SHARDS; s++) {
             struct view from = view_shard(t, x, s);
             struct conv v = {.blocks = blocks, .rows = 1, .pixels = from.pixels, .runs = 1, .run = inputs,
                              .offset = &zero, .x_pixel = BLOCK, .y_block = dy.block};
             t->k->conv_grad(&v, true, from.p, view_shard(t, dy, s).p, tile + s * size);
         }
-        for (int half = 1; half < TRAIN_SHARDS; half *= 2)
-            for (int s = 0; s < TRAIN_SHARDS; s += 2 * half) {
-                sum.p = tile + s * size;
-                more.p = sum.p + half * size;
-                t->k->add(sum, more, false, sum);
-            }
+        train_fold(t, tile, TRAIN_SHARDS, size, size);
         for (int j = 0; j < blocks; j++)
-            memcpy(t->g + op->weight + (b + j) * per_block + (long)run * inputs * BLOCK,
+            memcpy(t->g + op->forward.weight + (b + j) * per_block + (long)run * inputs * BLOCK,
                    tile + j * inputs * BLOCK, (size_t)inputs * BLOCK * sizeof *tile);
     }
 }
@@ -222,7 +220,7 @@ static void dense_param_grads(struct trainer *t, const struct operation *op, int
     int first = first_block(t, op->x, item);
     if (item == 0)
         dense_bias_grad(t, op, dy);
-    if (op->bf16.on) {
+    if (op->forward.way == BF16) {
         bf16_dense_weight_grad(t, op, x, first, thread);
         return;
     }

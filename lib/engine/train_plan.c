@@ -6,14 +6,6 @@
 
 #include <string.h>
 
-/* Reserve `count` floats, rounded up to whole blocks. Returns their place. */
-static long take(long *total, long count)
-{
-    long place = *total;
-    *total += (count + BLOCK - 1) / BLOCK * BLOCK;
-    return place;
-}
-
 static int plan_output(struct trainer *t, struct err *e)
 {
     struct program *g = &t->program;
@@ -43,18 +35,28 @@ static void place_params(struct trainer *t, struct operation *op, bool sharded)
                    (long)BLOCK;
     if (weights) {
         s.count = op->forward.pack.size;
-        s.place = op->weight = take(&t->params, op->forward.pack.size);
+        s.place = op->forward.weight = train_take(&t->params, op->forward.pack.size);
         t->segment[t->segments++] = s;
-        s.place = op->bias = take(&t->params, op->channels);
+        s.place = op->bias = train_take(&t->params, op->channels);
     } else {
-        s.place = op->scale = take(&t->params, op->channels);
-        op->shift = take(&t->params, op->channels);
-        op->stats = take(&t->stats, op->channels);
+        s.place = op->scale = train_take(&t->params, op->channels);
+        op->shift = train_take(&t->params, op->channels);
+        op->stats = train_take(&t->stats, op->channels);
     }
     s.count = norm ? 2 * op->channels : op->channels;
     s.decay = false;
     if (norm || op->layer.bias)
         t->segment[t->segments++] = s;
+}
+
+/* The border of dy: as far as the first pixel's last tap reaches, and the last pixel's first one. */
+static struct border grad_border(const struct operation *op, struct shape x)
+{
+    const struct layer *l = &op->layer;
+    return (struct border){.top = ((l->r - 1) * l->dilation_h - op->pad.top) / l->stride_h,
+                           .left = ((l->s - 1) * l->dilation_w - op->pad.left) / l->stride_w,
+                           .bottom = (x.h - 1 + op->pad.top) / l->stride_h - (l->out.h - 1),
+                           .right = (x.w - 1 + op->pad.left) / l->stride_w - (l->out.w - 1)};
 }
 
 /* Plan the gradient of x: input and output channels exchanged, a kernel turned by 180 degrees. */
@@ -64,48 +66,48 @@ static int plan_back(struct trainer *t, struct operation *op)
     const struct packing *p = &op->forward.pack;
     struct layer turned = op->layer;
     int window = op->op == OP_CONV ? p->r * p->s : 1;
-    int reach_h = (turned.r - 1) * turned.dilation_h, reach_w = (turned.s - 1) * turned.dilation_w;
+    bool bf16 = op->forward.way == BF16;
     struct packing q = {.k = p->c, .c = p->k, .r = p->r, .s = p->s, .groups = 1, .runs = p->blocks * window,
-                        .run = p->k < BLOCK ? p->k : BLOCK, .blocks = p->runs / window};
+                        .run = bf16 || p->k >= BLOCK ? BLOCK : p->k, .blocks = p->runs / window};
     q.size = (long)q.blocks * q.runs * q.run * BLOCK;
-    op->back.pack = q;
-    op->weight_back = take(&t->back_size, q.size);
+    op->back = (struct product){.pack = q, .way = bf16 ? BF16 : DIRECT, .weight = train_take(&t->back_size, q.size)};
     turned.out = x->shape;
+    if (op->op == OP_CONV)
+        y->grad = layout_of(y->shape, grad_border(op, x->shape), false);
     if (op->op == OP_CONV && (turned.stride_h != 1 || turned.stride_w != 1))
         return stride_plan(t, op);
-    if (op->op == OP_CONV) {
-        struct border b = {.top = reach_h - op->pad.top, .left = reach_w - op->pad.left};
-        b.bottom = x->shape.h + reach_h - b.top - y->shape.h;
-        b.right = x->shape.w + reach_w - b.left - y->shape.w;
-        y->grad = layout_of(y->shape, b, false);
-    }
-    return product_plan(&op->back, &turned, &y->grad, &x->grad, t->o.batch, WINOGRAD_TILES, t->pages);
+    return product_plan(&t->program, &op->back, &turned, &y->grad, &x->grad);
 }
 
-/* Plan the memory of Winograd's algorithm for one of an operation's products. Returns its weights' place. */
-static long plan_winograd(struct trainer *t, struct product *p, struct operation *op)
+/* Place what a product of an operation needs at hand, where it reads layout x. */
+static void place_product(struct trainer *t, const struct operation *op, struct product *p, const struct layout *x)
 {
-    long pairs = (long)p->v.conv.blocks * p->v.conv.runs;
-    long scratch = winograd_scratch(p->v.conv.runs, p->v.tiles);
-    if (t->winograd_size < scratch)
-        t->winograd_size = scratch;
-    if (p == &op->forward)
-        op->sums = take(&t->scratch_size, winograd_grad_scratch(p->v.conv.blocks, p->v.conv.runs, p->v.tiles));
-    return take(&t->transformed_size, 36 * pairs * TILE);
+    const struct conv *v = &p->v.conv;
+    if (p->way == WINOGRAD) {
+        long scratch = winograd_scratch(v->runs, p->v.tiles);
+        t->work_size = scratch > t->work_size ? scratch : t->work_size;
+        p->ready = train_take(&t->ready_size, 36L * v->blocks * v->runs * TILE);
+    } else if (p->way == BF16) {
+        p->ready = train_take(&t->ready_size, p->pack.size / 2);
+        p->copy = op->op == OP_DENSE ? train_take(&t->memory_size, t->o.batch * v->x_pixel / 2)
+                                     : train_take(&t->scratch_size, bf16_layout(x).size / 2);
+    }
 }
 
 static int plan_products(struct trainer *t, struct operation *op)
 {
+    struct value *x = &t->program.value[op->x], *y = &t->program.value[op->y];
+    struct winograd *v = &op->forward.v;
     if (op->op != OP_CONV && op->op != OP_DENSE)
         return 0;
-    if ((t->program.value[op->x].needs_grad && plan_back(t, op)) || bf16_plan(t, op))
+    if (x->needs_grad && plan_back(t, op))
         return -1;
-    if (op->bf16.on)
-        op->forward.fast = op->back.fast = false;
-    if (op->forward.fast)
-        op->transformed = plan_winograd(t, &op->forward, op);
-    if (op->back.fast)
-        op->transformed_back = plan_winograd(t, &op->back, op);
+    place_product(t, op, &op->forward, &x->act);
+    place_product(t, op, &op->back, &y->grad);
+    if (op->forward.way == WINOGRAD)
+        op->sums = train_take(&t->scratch_size, winograd_grad_scratch(v->conv.blocks, v->conv.runs, v->tiles));
+    else if (op->forward.way == BF16)
+        bf16_plan_grad(t, op);
     return 0;
 }
 
@@ -163,7 +165,7 @@ static void plan_forward(struct trainer *t)
             }
             instruct(t, in_phase(t, BY_IMAGE, 0, false), RUN, i);
         } else {
-            if (op->bf16.on)
+            if (op->forward.way == BF16)
                 instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->program.value[op->x]), false), ROUND, i);
             instruct(t, in_phase(t, BY_BLOCKS, blocks_of(y), op->op == OP_DENSE), RUN, i);
         }
@@ -199,7 +201,7 @@ static void plan_backward(struct trainer *t)
             instruct(t, p, SUMS, i);
             p->finish = i;
         }
-        if (dense && op->bf16.on)
+        if (dense && op->forward.way == BF16)
             instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->program.value[op->y]), false), ROUND, i);
         struct phase *p = matrix ? in_phase(t, BY_BLOCKS, blocks_of(x), dense)
                                : in_phase(t, BY_SHARD, 0, false);
@@ -217,14 +219,14 @@ static void place_values(struct trainer *t)
     for (int i = 0; i < t->program.values; i++) {
         struct value *v = &t->program.value[i];
         v->size *= v->matrix ? 1 : t->o.batch;
-        v->place = take(&t->memory_size, v->size);
+        v->place = train_take(&t->memory_size, v->size);
         v->grad_local = !v->matrix && v->grad_first == v->grad_last;
         if (!v->needs_grad)
             continue;
         if (v->grad_local)
-            v->grad_place = take(&t->scratch_size, v->grad.size);
+            v->grad_place = train_take(&t->scratch_size, v->grad.size);
         else
-            v->grad_place = take(&t->memory_size, v->matrix ? v->size : v->grad.size * t->o.batch);
+            v->grad_place = train_take(&t->memory_size, v->matrix ? v->size : v->grad.size * t->o.batch);
     }
     for (int i = 0; t->o.ranks && i < t->program.operations; i++) {
         const struct value *y = &t->program.value[t->program.operation[i].y];
@@ -240,10 +242,10 @@ static void place_values(struct trainer *t)
             spare = size;
     }
     struct shape map = t->program.value[t->program.output].shape;
-    t->map_place = take(&t->scratch_size, t->map.rows ? 2L * map.c * map.h * map.w : 0);
-    t->spare = take(&t->scratch_size, spare);
-    t->winograd = take(&t->scratch_size, t->winograd_size);
-    t->tile = take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
+    t->map_place = train_take(&t->scratch_size, t->map.rows ? 2L * map.c * map.h * map.w : 0);
+    t->spare = train_take(&t->scratch_size, spare);
+    t->work = train_take(&t->scratch_size, t->work_size);
+    t->tile = train_take(&t->scratch_size, TRAIN_SHARDS * 2 * BLOCK * BLOCK);
 }
 
 /* n zeroed floats; NULL when memory is short, as of all that is taken after that (pages_short). */
@@ -255,42 +257,39 @@ static float *floats(struct trainer *t, long n)
 static int alloc_memory(struct trainer *t, struct err *e)
 {
     long images = t->o.batch;
-    float **params[] = {&t->w, &t->g, &t->m, t->o.optimizer == OPT_ADAMW ? &t->v : NULL,
-                        t->o.ema > 0 ? &t->average : NULL};
-    for (size_t i = 0; i < sizeof params / sizeof *params; i++)
-        if (params[i])
-            *params[i] = floats(t, t->params);
-    float **stats[] = {&t->running_mean, &t->running_var, &t->average_mean, &t->average_var,
-                       &t->mean, &t->inverse, &t->a, &t->b, &t->c};
-    for (size_t i = 0; i < sizeof stats / sizeof *stats; i++)
-        *stats[i] = floats(t, t->stats);
-    t->shard_grad = floats(t, TRAIN_SHARDS * t->sharded);
-    t->back = floats(t, t->back_size);
-    t->transformed = floats(t, t->transformed_size);
-    t->image_sum = floats(t, images * t->stats);
-    t->image_dot = floats(t, images * t->stats);
-    t->memory = floats(t, t->memory_size);
-    t->exchange = floats(t, t->exchange_size);
+    bool adam = t->o.optimizer == OPT_ADAMW, average = t->o.ema > 0;
+    const struct {
+        float **array;
+        long count;
+    } all[] = {
+        {&t->w, t->params}, {&t->g, t->params}, {&t->m, t->params},
+        {adam ? &t->v : NULL, t->params}, {average ? &t->average : NULL, t->params},
+        {&t->running_mean, t->stats}, {&t->running_var, t->stats},
+        {&t->average_mean, t->stats}, {&t->average_var, t->stats},
+        {&t->mean, t->stats}, {&t->inverse, t->stats},
+        {&t->a, t->stats}, {&t->b, t->stats}, {&t->c, t->stats},
+        {&t->image_sum, images * t->stats}, {&t->image_dot, images * t->stats},
+        {&t->shard_grad, TRAIN_SHARDS * t->sharded}, {&t->back, t->back_size}, {&t->ready, t->ready_size},
+        {&t->memory, t->memory_size}, {&t->exchange, t->exchange_size},
+        {&t->marks, images * t->map.rows * t->map.columns},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].array)
+            *all[i].array = floats(t, all[i].count);
     for (int i = 0; i < t->segments; i++)
         t->chunks += (t->segment[i].count + UPDATE_CHUNK - 1) / UPDATE_CHUNK;
     if (t->o.clip > 0)
         t->square = pages_take(t->pages, (size_t)t->chunks, sizeof *t->square);
     t->map_loss = pages_take(t->pages, (size_t)images, sizeof *t->map_loss);
     t->map_boxes = pages_take(t->pages, (size_t)images, sizeof *t->map_boxes);
-    t->marks = floats(t, images * t->map.rows * t->map.columns);
     t->logit_at = pages_take(t->pages, (size_t)t->classes, sizeof *t->logit_at);
     t->shard_sum = pages_take(t->pages, (size_t)(2 * TRAIN_SHARDS * t->stats), sizeof *t->shard_sum);
     t->stats_sum = pages_take(t->pages, (size_t)t->stats, sizeof *t->stats_sum);
     t->stats_square = pages_take(t->pages, (size_t)t->stats, sizeof *t->stats_square);
-    t->weights16 = pages_take(t->pages, (size_t)t->weights16_size, sizeof *t->weights16);
-    t->memory16 = pages_take(t->pages, (size_t)t->memory16_size, sizeof *t->memory16);
     int threads = threads_count(t->threads);
     t->scratch = pages_take(t->pages, (size_t)threads, sizeof *t->scratch);
-    t->scratch16 = pages_take(t->pages, (size_t)threads, sizeof *t->scratch16);
-    for (int i = 0; i < threads && !pages_short(t->pages); i++) {
+    for (int i = 0; i < threads && !pages_short(t->pages); i++)
         t->scratch[i] = floats(t, t->scratch_size);
-        t->scratch16[i] = pages_take(t->pages, (size_t)t->scratch16_size, sizeof *t->scratch16[i]);
-    }
     return pages_short(t->pages) ? err_set(e, "out of memory") : 0;
 }
 
@@ -299,7 +298,7 @@ int train_plan(struct trainer *t, struct err *e)
     long n = t->net->layers;
     struct program *g = &t->program;
     *g = (struct program){.net = t->net, .training = true, .images = t->o.batch, .group = WINOGRAD_TILES,
-                          .pages = t->pages, .e = e};
+                          .bf16 = t->o.bf16, .pages = t->pages, .e = e};
     t->segment = pages_take(t->pages, (size_t)(6 * n), sizeof *t->segment);
     t->instruction = pages_take(t->pages, (size_t)(12 * n + 12), sizeof *t->instruction);
     t->phase = pages_take(t->pages, (size_t)(12 * n + 12), sizeof *t->phase);

@@ -7,8 +7,8 @@
  * on. Within a phase an image goes through all layers while it is in the cache, and a gradient that
  * is made and used up in one phase lives in the thread's own memory, not in the batch's.
  *
- * Where o.bf16 is given, convolutions and dense layers take their operands from copies in bf16
- * (train_bf16.c), made when they are needed; everything else is as without. */
+ * Products in bf16 take their operands from copies (train_bf16.c), made when they are needed; everything else is
+ * as without. */
 #ifndef INKPIPE_TRAIN_PLAN_H
 #define INKPIPE_TRAIN_PLAN_H
 
@@ -36,7 +36,7 @@ struct phase {
 struct segment {
     long place, count;
     bool decay;   /* weight decay applies */
-    bool sharded; /* the gradient is in t->shard_grad, by shard */
+    bool sharded; /* the gradient is in t->shard_grad, by shard, else in t->g */
 };
 
 struct trainer {
@@ -58,8 +58,8 @@ struct trainer {
     float *shard_grad;              /* [TRAIN_SHARDS][sharded] */
     float *back;                    /* weights as the gradient passes read them */
     long back_size;
-    float *transformed;             /* weights as Winograd's algorithm reads them, both ways */
-    long transformed_size;
+    float *ready;                   /* weights as Winograd's algorithm and products in bf16 read them, both ways */
+    long ready_size;
 
     long stats; /* channels of all batch norms */
     float *running_mean, *running_var, *average_mean, *average_var; /* [stats] */
@@ -77,12 +77,7 @@ struct trainer {
     long memory_size, scratch_size, exchange_size;
     long map_place;   /* in scratch: a finder's map and its gradient, [channels][rows][columns] each */
     long spare, tile; /* in scratch: a gradient to be added, and sums of dense gradients */
-    long winograd, winograd_size; /* in scratch: the tiles of a convolution at hand */
-
-    bf16 *weights16; /* as the forward pass reads them, and as the gradient passes do */
-    bf16 *memory16;  /* operands of dense layers, of the batch */
-    bf16 **scratch16; /* [threads] of convolutions, of one image */
-    long weights16_size, memory16_size, scratch16_size;
+    long work, work_size; /* in scratch: of the product at hand, Winograd's tiles or a part of x */
 
     long steps;
     /* The present step: */
@@ -109,49 +104,49 @@ struct trainer {
 /* Make the plan for t->net and t->o, and all its memory. Returns 0 or -1. */
 int train_plan(struct trainer *t, struct err *e);
 
-/* The offsets of an operation, n of them; NULL when memory is short. */
-static inline int *train_offsets(struct trainer *t, long n)
+/* Reserve `count` floats of a memory of *total, rounded up to whole cache lines. Returns their place. */
+static inline long train_take(long *total, long count)
 {
-    return pages_take(t->pages, (size_t)n, sizeof(int));
+    long place = *total;
+    *total += (count + BLOCK - 1) / BLOCK * BLOCK;
+    return place;
 }
 
 /* Run one instruction for an item (image, or pair of blocks) on a thread. */
 void train_run(struct trainer *t, const struct instruction *in, int item, int thread);
 
-/* ---- train_bf16.c: the products of an operation whose op->bf16.on ---- */
+/* ---- train_bf16.c: the products of an operation in bf16 ---- */
 
-/* Decide whether a convolution's or dense layer's products are done in bf16, and plan its copies if
- * so. Returns 0 or -1. */
-int bf16_plan(struct trainer *t, struct operation *op);
+/* Plan the copies for the gradient of an operation's weights. */
+void bf16_plan_grad(struct trainer *t, struct operation *op);
 
-/* Copy block `block` of the outputs' weights from t->active, also as the gradient passes read them. */
+/* Copy block `block` of the outputs' weights from t->active, also as the gradient of the input reads them. */
 void bf16_weights(const struct trainer *t, const struct operation *op, int block);
 
-/* One image: the product forward from x, or, back, from the gradient of y to that of x. dw is set if `first`,
- * else added to; x is there its memory with the border. */
-void bf16_conv(struct trainer *t, const struct operation *op, bool back, struct view from, struct view to,
-               int thread);
+/* Run v, the geometry of a product with the rest filled in: forward from x, or, back, from the gradient of y. Of a
+ * convolution x is the memory of an image, which is copied; of a dense layer the copies are made before (ROUND):
+ * of some blocks, from number `block` on. */
+void bf16_run(const struct trainer *t, const struct operation *op, bool back, const struct conv *v, const float *x,
+              float *y, int thread);
+void bf16_dense_round(struct trainer *t, const struct operation *op, bool back, struct view from, int block);
+
+/* The gradient of the weights: of a convolution and one image, set if `first`, else added to; of a dense layer,
+ * that of some blocks of x, from number `block` on. */
 void bf16_conv_weight_grad(struct trainer *t, const struct operation *op, const float *x,
                            struct view dy, float *dw, bool first, int thread);
-
-/* The same of a dense layer. Some blocks, from number `block` on, of what is read are copied (ROUND);
- * then come some blocks of what all such copies are needed for. */
-void bf16_dense_round(struct trainer *t, const struct operation *op, bool back, struct view from, int block);
-void bf16_dense(struct trainer *t, const struct operation *op, bool back, struct view to, int block);
 void bf16_dense_weight_grad(struct trainer *t, const struct operation *op, struct view x, int block,
                             int thread);
 
 /* ---- train_stride.c: the gradient of x of a convolution with strides ---- */
 
-/* Plan it, and dy's border. Returns 0 or -1. */
+/* Plan it, dy's border being planned. Returns 0 or -1. */
 int stride_plan(struct trainer *t, struct operation *op);
 
 /* The place in t->back of the weights between block `block` of x, block k of y, and a tap. */
 long stride_weight(const struct operation *op, int block, int k, int tap);
 
-/* One image; dy is its memory with the border. */
-void stride_backward(struct trainer *t, const struct operation *op, const float *dy, struct view dx,
-                     int thread);
+/* One image; dy is its memory with the border, part the thread's at t->work. */
+void stride_backward(struct trainer *t, const struct operation *op, const float *dy, struct view dx, float *part);
 
 /* Batch norm, between phases: from all images' sums, forward or back, to the batch's numbers. */
 void train_finish(struct trainer *t, const struct operation *op, bool back);
@@ -159,6 +154,9 @@ void train_finish(struct trainer *t, const struct operation *op, bool back);
 /* Exchange the matrix that an OP_FLATTEN has gathered from this rank's images, so that it is of all
  * images. */
 void train_share_matrix(struct trainer *t, const struct operation *op);
+
+/* Sum parts of `count` floats (whole blocks), which are `step` apart, by a binary tree into the first: 1, 2, 4 or 8. */
+void train_fold(const struct trainer *t, float *part, int parts, long step, long count);
 
 /* The first image of a shard when the batch has n. */
 int train_shard_first(int n, int shard);

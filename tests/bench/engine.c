@@ -72,7 +72,7 @@ int main(int argc, char **argv)
     bool bf16 = !strcmp(argv[1], "train-bf16");
     bool train = bf16 || !strcmp(argv[1], "train");
     int batch = atoi(argv[3]);
-    const struct kernels8 *int8 = argc > 6 ? kernel8_named(argv[6]) : NULL;
+    const struct kernels8 *int8 = argc > 6 ? kernel8_named(kernel_best(), argv[6]) : NULL;
     const struct kernels *k = argc > 6 ? kernel_named(argv[6]) : kernel_best();
     k = !k && int8 ? kernel_best() : k;
     struct net *net = load(argv[2], &e);
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
     struct train_options o = {.batch = batch, .optimizer = OPT_ADAMW, .beta1 = 0.9, .beta2 = 0.999,
                               .epsilon = 1e-8};
     if (bf16)
-        o.bf16 = argc > 6 ? kernel16_named(argv[6]) : kernel16_best(kernel_best());
+        o.bf16 = kernel16_named(kernel_best(), argc > 6 ? argv[6] : NULL);
     k = !k && o.bf16 ? kernel_best() : k;
     bool ok = net && t && k && (!bf16 || o.bf16);
     struct infer *p = ok && !train ? infer_new(net, batch, t, k, &e) : NULL;

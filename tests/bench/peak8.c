@@ -60,9 +60,9 @@ __attribute__((target("avx512f,avx512vnni"))) static double run_vectors(void)
 
 static double (*runner(void))(void)
 {
-    if (kernel8_named("amx"))
+    if (kernel8_named(kernel_best(), "amx"))
         return run_tiles;
-    return kernel8_named("avx512vnni") ? run_vectors : NULL;
+    return kernel8_named(kernel_best(), "avx512vnni") ? run_vectors : NULL;
 }
 #else
 static double (*runner(void))(void)

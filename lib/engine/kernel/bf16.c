@@ -148,15 +148,6 @@ static void turn(int n, const bf16 *x, bf16 *y, long y_row)
         turn_words(x + (long)i * PAIR_BLOCK, y + 2L * i, y_row);
 }
 
-static void turn_weights(const float *w, bf16 *y)
-{
-    bf16 half[BLOCK][BLOCK];
-    narrow(1, BLOCK, w, 0, half[0], 0, BLOCK);
-    for (int j = 0; j < BLOCK / 2; j++)
-        for (int c = 0; c < BLOCK; c++)
-            memcpy(y + j * PAIR_BLOCK + 2 * c, &half[c][2 * j], 2 * sizeof *y);
-}
-
 /* ---- Products: sum + the two halves of x (a pair in every lane) times those of w ---- */
 
 #ifdef __AVX512BF16__
@@ -176,9 +167,9 @@ INLINE vf dot(vf sum, vu x, vu w)
 
 #endif
 
-static long w_block(const struct conv16 *v)
+static long w_block(const struct conv *v)
 {
-    return (long)v->runs * v->pairs * PAIR_BLOCK;
+    return (long)v->runs * v->run * BLOCK;
 }
 
 /* The place of vector j of a tile in a tensor whose blocks are `block` apart and which has `size`
@@ -196,12 +187,12 @@ INLINE vu pair_at(const bf16 *x)
 }
 
 /* P pixels by N vectors of output channels from block b on; y is the first pixel's place there. */
-INLINE void conv_tile(const struct conv16 *v, const bf16 *x, int b, float *y, const int P,
+INLINE void conv_tile(const struct conv *v, const bf16 *x, int b, float *y, const int P,
                       const int N)
 {
     vf sum[PIXELS][VECTORS];
     long block = w_block(v);
-    const bf16 *w = v->w + b * block;
+    const bf16 *w = v->w16 + b * block;
     UNROLL for (int p = 0; p < P; p++)
         UNROLL for (int j = 0; j < N; j++) {
             const float *start = v->add ? y + p * BLOCK + at(j, v->y_block, 1)
@@ -210,7 +201,7 @@ INLINE void conv_tile(const struct conv16 *v, const bf16 *x, int b, float *y, co
         }
     for (int i = 0; i < v->runs; i++) {
         const bf16 *xi = x + v->offset[i];
-        for (int c = 0; c < v->pairs; c++, xi += 2, w += PAIR_BLOCK) {
+        for (int c = 0; c < v->run / 2; c++, xi += 2, w += PAIR_BLOCK) {
             vu wj[VECTORS];
             UNROLL for (int j = 0; j < N; j++) wj[j] = *(const vu_at *)(w + at(j, block, 2));
             UNROLL for (int p = 0; p < P; p++) {
@@ -226,14 +217,14 @@ INLINE void conv_tile(const struct conv16 *v, const bf16 *x, int b, float *y, co
         }
 }
 
-INLINE void conv_row(const struct conv16 *v, const bf16 *x, int b, float *y, const int N)
+INLINE void conv_row(const struct conv *v, const bf16 *x, int b, float *y, const int N)
 {
 #define TILE(p, n) conv_tile(v, x + p * v->x_pixel, b, y + p * BLOCK, n, N)
     EACH_TILE(v->pixels, TILE)
 #undef TILE
 }
 
-static void conv(const struct conv16 *v, const bf16 *x, float *y)
+static void conv(const struct conv *v, const bf16 *x, float *y)
 {
 #define ROW(b, p, N) conv_row(v, x + p * v->x_row, b, y + b * v->y_block + p * v->y_row, N)
     EACH_ROW(v->blocks, v->rows, ROW)
@@ -256,7 +247,7 @@ static void rectify(float *y, int width)
 }
 
 /* Groups i and, where `two`, i + 1; block b and, where `wide`, b + 1. */
-INLINE void conv_groups(const struct conv16 *v, const struct groups *g, const bf16 *x, int b,
+INLINE void conv_groups(const struct conv *v, const struct groups *g, const bf16 *x, int b,
                         float *y, int i, const bool two, const bool wide)
 {
     static const float nothing[2 * BLOCK];
@@ -271,20 +262,20 @@ INLINE void conv_groups(const struct conv16 *v, const struct groups *g, const bf
 #define STORE(k) _tile_stored(k, sum[k], row)
 #define RECTIFY(k) rectify(sum[k], g->width)
     EACH_SUM(two, wide, START);
-    multiply(g, from, v->x_pixel * 2, v->offset, sizeof *x, v->runs, (const char *)(v->w + b * w_block(v)),
+    multiply(g, from, v->x_pixel * 2, v->offset, sizeof *x, v->runs, (const char *)(v->w16 + b * w_block(v)),
              w_block(v) * 2, two, wide);
     EACH_SUM(two, wide, STORE);
     if (v->relu)
         EACH_SUM(two, wide, RECTIFY);
 }
 
-static void conv_tiles(const struct conv16 *v, const bf16 *x, float *y)
+static void conv_tiles(const struct conv *v, const bf16 *x, float *y)
 {
     if (v->rows * v->pixels < 4 || v->runs == 0) {
         conv(v, x, y); /* tiles would be nearly empty */
         return;
     }
-    const struct groups g = groups_of(v->rows, v->pixels, v->pairs);
+    const struct groups g = groups_of(v->rows, v->pixels, v->run / 2);
     configure(&g);
     EACH_TWO(conv_groups, v, &g, x, y)
     _tile_release();
@@ -307,5 +298,4 @@ const struct kernels16 NAME(kernels16, LEVEL) = {
     .narrow = narrow,
     .pairs = pairs,
     .turn = turn,
-    .turn_weights = turn_weights,
 };

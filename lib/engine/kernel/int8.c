@@ -245,18 +245,6 @@ INLINE void finish_two(const struct conv8 *v, vi p0, vi p1, vi q0, vi q1, long c
     _mm256_storeu_si256((__m256i_u *)(y + v->y_pixel + channel), _mm512_extracti64x4_epi64(bytes, 1));
 }
 
-#else
-
-INLINE void finish_two(const struct conv8 *v, vi p0, vi p1, vi q0, vi q1, long channel, const uint8_t *add,
-                       uint8_t *y)
-{
-    const uint8_t *more = add ? add + v->y_pixel : NULL;
-    finish(v, p0, channel, add, y, 0);
-    finish(v, p1, channel + VW, add, y, 0);
-    finish(v, q0, channel, more, y, v->y_pixel);
-    finish(v, q1, channel + VW, more, y, v->y_pixel);
-}
-
 #endif
 
 static long w_block(const struct conv8 *v)
@@ -291,17 +279,18 @@ INLINE void conv_tile(const struct conv8 *v, const uint8_t *x, long channel, con
             }
         }
     }
-    const bool by_two = N == 2 && !v->real;
     UNROLL for (int p = 0; p < P; p++) {
         const uint8_t *more = add ? add + p * v->y_pixel : NULL;
-        if (by_two && (p | 1) < P) {
+#ifdef __AVX512F__
+        if (N == 2 && !v->real && (p | 1) < P) {
             if (p % 2 == 0)
                 finish_two(v, sum[p][0], sum[p][1], sum[p + 1][0], sum[p + 1][1], channel, more,
                            (uint8_t *)y + pixel + p * v->y_pixel);
-        } else {
-            UNROLL for (int j = 0; j < N; j++)
-                finish(v, sum[p][j], channel + j * VW, more, y, pixel + p * v->y_pixel);
+            continue;
         }
+#endif
+        UNROLL for (int j = 0; j < N; j++)
+            finish(v, sum[p][j], channel + j * VW, more, y, pixel + p * v->y_pixel);
     }
 }
 
@@ -397,7 +386,7 @@ INLINE void conv_groups(const struct conv8 *v, const struct groups *g, const uin
 
 static void conv_tiles(const struct conv8 *v, const uint8_t *x, void *y)
 {
-    if (v->rows * v->pixels < 4 || v->runs * v->quads < STEP_QUADS / 2) {
+    if (v->rows * v->pixels < 4 || v->runs * v->quads < STEP_WORDS / 2) {
         conv(v, x, y); /* tiles would be nearly empty */
         return;
     }

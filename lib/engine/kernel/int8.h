@@ -11,7 +11,6 @@
 #include "kernel.h"
 
 #define QUAD 4         /* Bytes of a quad. */
-#define STEP_QUADS 16  /* A level takes at most so many quads at once (int8_quads). */
 #define INT8_SLACK 128 /* So many bytes behind an activation may be read; their weights are 0. */
 
 /* A convolution of one image, or a dense layer over many (rows 1, pixels = images). For every
@@ -27,7 +26,7 @@
  * rounded is within 2^30. */
 struct conv8 {
     int blocks, rows, pixels; /* of the output */
-    int runs, quads;
+    int runs, quads;     /* kernel_words(quads) == quads */
     const int *offset;   /* [runs], in bytes */
     long x_row, x_pixel; /* bytes */
     long y_row, y_pixel; /* bytes, or floats */
@@ -53,8 +52,5 @@ struct kernels8 {
     /* y[i] = min(max(round(x[i] / scale) + zero, 0), 255) */
     void (*quantize)(long n, const float *x, float scale, int zero, uint8_t *y);
 };
-
-/* The quads that hold `bytes`, rounded up so that equal steps of at most STEP_QUADS make them. */
-int int8_quads(long bytes);
 
 #endif

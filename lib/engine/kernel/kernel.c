@@ -255,9 +255,8 @@ INLINE void two_sums(struct view dy, struct view x, const float *mean, float *su
             const float *from = row_of(x, b, p) + j, *dfrom = row_of(dy, b, p) + j;
             EACH_PAIR(x) {
                 vf v = load(dfrom + (q + h) * BLOCK);
-                vf xi = load(from + (q + h) * BLOCK);
                 s[h] += v;
-                t[h] += v * (mean ? (vf)(xi - m) : xi);
+                t[h] += v * (mean ? (vf)(load(from + (q + h) * BLOCK) - m) : v);
             }
         }
         store(sum + b * BLOCK + j, s[0] + s[1]);
@@ -402,6 +401,12 @@ static void dropout(struct view x, uint32_t key, uint32_t index, uint32_t step, 
     }
 }
 
+INLINE void average(long n, float ema, const float *restrict w, float *restrict a)
+{
+    for (long i = 0; a && i < n; i++)
+        a[i] = w[i] + ema * (a[i] - w[i]);
+}
+
 static void adamw(long n, const struct update *u, float *restrict w, const float *restrict g,
                   float *restrict m, float *restrict v, float *restrict a)
 {
@@ -412,9 +417,7 @@ static void adamw(long n, const struct update *u, float *restrict w, const float
         w[i] -= c.decay * w[i] +
                 c.rate * (m[i] * c.correct1) / (__builtin_sqrtf(v[i] * c.correct2) + c.epsilon);
     }
-    if (a)
-        for (long i = 0; i < n; i++)
-            a[i] = w[i] + c.ema * (a[i] - w[i]);
+    average(n, u->ema, w, a);
 }
 
 static void sgd(long n, const struct update *u, float *restrict w, const float *restrict g,
@@ -425,9 +428,7 @@ static void sgd(long n, const struct update *u, float *restrict w, const float *
         m[i] = c.beta1 * m[i] + (g[i] + c.decay * w[i]);
         w[i] -= c.rate * m[i];
     }
-    if (a)
-        for (long i = 0; i < n; i++)
-            a[i] = w[i] + c.ema * (a[i] - w[i]);
+    average(n, u->ema, w, a);
 }
 
 extern const struct kernels NAME(kernels, LEVEL);

@@ -16,6 +16,13 @@
 
 #define BLOCK 16 /* Channels of a block: NET_BLOCK. */
 
+typedef uint16_t bf16; /* a float's upper half: bf16.h */
+
+#define STEP_WORDS 16 /* A level takes at most so many words, of four bytes or of two bf16, at once. */
+
+/* `words` rounded up so that equal steps of at most STEP_WORDS make them. */
+int kernel_words(long words);
+
 /* A convolution of one image, or a dense layer over many (rows 1, pixels = images): implicit GEMM
  * with a table of offsets. For every output block b, row p, pixel q and lane k
  *
@@ -30,8 +37,9 @@ struct conv {
     long x_row, x_pixel;      /* floats between the inputs of neighbouring outputs */
     long y_block, y_row;      /* floats; pixels of y are BLOCK apart */
     const float *w;           /* [blocks][runs][run][BLOCK] */
+    const bf16 *w16;          /* instead, where x is bf16: [blocks][runs][run / 2][BLOCK][2] */
     const float *bias;        /* [blocks][BLOCK], or NULL: 0 */
-    bool relu;
+    bool relu, add;           /* add: to y, which takes the place of the bias; where x is bf16 */
     const float *scale, *shift; /* [blocks][BLOCK], or NULL */
 };
 
@@ -116,7 +124,7 @@ struct kernels {
 
     /* y = scale * x + shift; then relu if asked */
     void (*affine)(struct view x, const float *scale, const float *shift, bool rectify, struct view y);
-    /* sum = sum of dy, dot = sum of dy * (x - mean), over the pixels of each block; mean NULL: 0 */
+    /* sum = sum of dy, dot = sum of dy * (x - mean), or, without mean, of dy * dy, over each block's pixels */
     void (*sums)(struct view dy, struct view x, const float *mean, float *sum, float *dot);
     /* dx = a * dy + b * x + c; 0 where rectified and x <= 0 (x is then a relu's output) */
     void (*batchnorm_grad)(struct view dy, struct view x, const float *a, const float *b,

@@ -84,10 +84,17 @@ INLINE void output_tile(const float *x, long place, vf y[OUT][OUT])
     TRANSFORM(output_1d, SIDE, load(x + (r * SIDE + s) * place), OUT, y[r][s] = value[s]);
 }
 
-/* Where tile `tile` of a group of images is. */
+/* Where a tile of a group of images is. */
 struct tile {
     int image, row, pixel; /* of its first output */
+    int rows, pixels;      /* of the part's outputs from there on */
 };
+
+/* How many of `n` neighbouring pixels are a part's: every d-th, from the first on. */
+static int every(int n, int d)
+{
+    return (n + d - 1) / d;
+}
 
 /* The tiles of an image are those of the part that begins at row 0, pixel 0, then at pixel 1, and so on. */
 static struct tile tile_at(const struct winograd *v, int tile)
@@ -95,14 +102,8 @@ static struct tile tile_at(const struct winograd *v, int tile)
     int d = v->dilation, side = OUT * d;
     int across = (v->conv.pixels + side - 1) / side, down = (v->conv.rows + side - 1) / side;
     int part = tile / (across * down), in_part = tile % (across * down);
-    return (struct tile){part / (d * d), part / d % d + in_part / across * side,
-                         part % d + in_part % across * side};
-}
-
-/* How many of `n` neighbouring pixels are a part's: every d-th, from the first on. */
-static int every(int n, int d)
-{
-    return (n + d - 1) / d;
+    int row = part / d % d + in_part / across * side, pixel = part % d + in_part % across * side;
+    return (struct tile){part / (d * d), row, pixel, every(v->conv.rows - row, d), every(v->conv.pixels - pixel, d)};
 }
 
 static int smaller(int a, int b)
@@ -128,8 +129,7 @@ static void input_tiles(const struct winograd *v, const float *x, int first, int
     for (int t = 0; t < count; t++) {
         struct tile at = tile_at(v, first + t);
         const float *xt = x + at.image * v->x_image + at.row * v->conv.x_row + at.pixel * BLOCK;
-        int rows = smaller(SIDE, every(v->conv.rows - at.row, v->dilation) + 2);
-        int pixels = smaller(SIDE, every(v->conv.pixels - at.pixel, v->dilation) + 2);
+        int rows = smaller(SIDE, at.rows + 2), pixels = smaller(SIDE, at.pixels + 2);
         for (int b = 0; b < v->conv.runs; b++) {
             const float *xb = xt + b * v->x_block;
             float patch[PLACES * BLOCK], *y = v->scratch + ((long)b * v->tiles + t) * BLOCK;
@@ -186,8 +186,6 @@ static void output_tiles(const struct winograd *v, const float *products, int b,
     long place = (long)n * v->tiles * BLOCK;
     for (int t = 0; t < count; t++) {
         struct tile at = tile_at(v, first + t);
-        int rows = every(v->conv.rows - at.row, v->dilation);
-        int pixels = every(v->conv.pixels - at.pixel, v->dilation);
         const float *add = v->add ? v->add + at.image * v->add_image + at.row * v->add_row + at.pixel * BLOCK
                                   : NULL;
         float *yt = y + at.image * v->y_image + at.row / shrink * v->conv.y_row +
@@ -197,7 +195,7 @@ static void output_tiles(const struct winograd *v, const float *products, int b,
                 vf out[OUT][OUT];
                 output_tile(products + ((long)i * v->tiles + t) * BLOCK + j, place, out);
                 store_tile(v, (long)(b + i) * BLOCK + j, out, add ? add + (b + i) * v->add_block + j : NULL,
-                           yt + (b + i) * v->conv.y_block + j, rows, pixels);
+                           yt + (b + i) * v->conv.y_block + j, at.rows, at.pixels);
             }
     }
 }
@@ -270,16 +268,14 @@ static void dy_tiles(const struct winograd *v, const float *dy, int first, int c
     for (int t = 0; t < count; t++) {
         struct tile at = tile_at(v, first + t);
         const float *from = dy + at.row * v->conv.y_row + at.pixel * BLOCK;
-        int rows = every(v->conv.rows - at.row, v->dilation);
-        int pixels = every(v->conv.pixels - at.pixel, v->dilation);
         for (int b = 0; b < v->conv.blocks; b++)
             for (int j = 0; j < BLOCK; j += VW) {
                 const float *tile = from + b * v->conv.y_block + j;
                 float *to = y + ((long)b * v->tiles + t) * BLOCK + j;
-                if (rows >= OUT && pixels >= OUT)
+                if (at.rows >= OUT && at.pixels >= OUT)
                     dy_tile(tile, dy_row, dy_pixel, OUT, OUT, to, place);
                 else
-                    dy_tile(tile, dy_row, dy_pixel, rows, pixels, to, place);
+                    dy_tile(tile, dy_row, dy_pixel, at.rows, at.pixels, to, place);
             }
     }
 }

@@ -94,7 +94,7 @@ static struct problem random_problem(void)
     struct conv8 *v = &m.v;
     bool dense = !below(4);
     int channels = below(4) ? BLOCK * (1 + below(4)) : 1;
-    v->quads = int8_quads(channels == 1 ? 1 + below(5) : (1 + below(3)) * channels);
+    v->quads = kernel_words(channels == 1 ? 1 + below(2) : (1 + below(3)) * channels / QUAD);
     v->low = below(2) ? v->zero : 0;
     if (dense) {
         v->rows = 1;
@@ -226,7 +226,7 @@ static void bench(const struct kernels8 *k)
     static float factor[K];
     const int row = (SIDE + 2) * C, offset[3] = {0, row, 2 * row};
     struct conv8 v = {.blocks = K / BLOCK, .rows = SIDE, .pixels = SIDE, .runs = 3,
-                      .quads = int8_quads(3 * C), .offset = offset, .x_row = row, .x_pixel = C,
+                      .quads = kernel_words(3 * C / QUAD), .offset = offset, .x_row = row, .x_pixel = C,
                       .y_row = SIDE * K, .y_pixel = K, .w = w, .bias = bias, .factor = factor};
     double best = 1e9;
     for (int t = 0; t < 20; t++) {
@@ -247,7 +247,7 @@ int main(int argc, char **argv)
                                          "neondot"};
     int found = 0;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-        const struct kernels8 *k = kernel8_named(levels[i]);
+        const struct kernels8 *k = kernel8_named(kernel_best(), levels[i]);
         if (!k)
             continue;
         found++;
@@ -255,12 +255,12 @@ int main(int argc, char **argv)
         if (argc > 1 && !strcmp(argv[1], "-b"))
             bench(k);
     }
-    CHECK(found && kernel8_named("portable"), "%d levels on this CPU", found);
-    CHECK(!kernel8_named("none"), "a level of another name is none");
-    CHECK(!strcmp(kernel8_best(kernel_named("portable"))->name, "portable"),
+    CHECK(found && kernel8_named(kernel_best(), "portable"), "%d levels on this CPU", found);
+    CHECK(!kernel8_named(kernel_best(), "none"), "a level of another name is none");
+    CHECK(!strcmp(kernel8_named(kernel_named("portable"), NULL)->name, "portable"),
           "the portable level keeps to itself");
-    CHECK(int8_quads(1) == 1 && int8_quads(64) == 16 && int8_quads(96) == 24 &&
-              int8_quads(68) == 18 && int8_quads(400) == 105,
+    CHECK(kernel_words(1) == 1 && kernel_words(16) == 16 && kernel_words(24) == 24 &&
+              kernel_words(17) == 18 && kernel_words(100) == 105,
           "runs are divided in equal steps");
     return check_done();
 }

@@ -220,7 +220,7 @@ static void check_bf16(const struct net_case *c, int n, double allowed)
     step_once(net, &o, &b, 1, exact, alone, kernel_best());
     double length = gradient_length(net, exact);
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-        o.bf16 = kernel16_named(levels[i]);
+        o.bf16 = kernel16_named(kernel_best(), levels[i]);
         if (!o.bf16)
             continue;
         step_once(net, &o, &b, 1, one, alone, kernel_best());

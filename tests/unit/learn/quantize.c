@@ -139,7 +139,7 @@ static void check_levels(const struct net *net, const struct dataset *d, const f
     struct err e = ERR_NONE;
     struct threads *three = threads_new(3, &e);
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-        const struct kernels8 *k = kernel8_named(levels[i]);
+        const struct kernels8 *k = kernel8_named(kernel_best(), levels[i]);
         if (!k)
             continue;
         run(net, d, 1, threads, k, one);
@@ -164,7 +164,7 @@ static void check_net(const char *name, const char *text, struct dataset *d, con
     if (!made)
         exit(check_done());
     double distance;
-    run(made, d, 64, threads, kernel8_best(kernel_best()), after);
+    run(made, d, 64, threads, kernel8_named(kernel_best(), NULL), after);
     int differ = compare(before, after, &distance);
     CHECK(distance < 0.1 && differ < IMAGES / 10,
           "%s: about the same logits as in floats (%.3f), %d of %d answers differ", name, distance,
@@ -183,7 +183,7 @@ static void check_net(const char *name, const char *text, struct dataset *d, con
     struct net *read = onnx_save(made, file, &e) ? NULL : onnx_load(file, &e);
     CHECK(read, "%s: written and read %s", name, e.what);
     if (read)
-        run(read, d, 64, threads, kernel8_best(kernel_best()), floats);
+        run(read, d, 64, threads, kernel8_named(kernel_best(), NULL), floats);
     CHECK(!memcmp(after, floats, sizeof after), "%s: a file keeps every bit", name);
     unlink(file);
     net_free(read);
@@ -236,7 +236,7 @@ static void check_fallback(const struct dataset *d, const struct split *s)
     run(made, d, 64, threads, NULL, logits);
     levels->low = 0;
     levels->high = 255;
-    run(made, d, 64, threads, kernel8_best(kernel_best()), logits);
+    run(made, d, 64, threads, kernel8_named(kernel_best(), NULL), logits);
     net_free(made);
     net_free(net);
 }
@@ -287,7 +287,7 @@ static void check_finder(void)
     }
     CHECK(apart < .01 * all, "its maps are about those of floats (%.4f)", sqrt(apart / all));
     memcpy(floats, whole, sizeof floats);
-    infer_set_int8(q, kernel8_named("portable"));
+    infer_set_int8(q, kernel8_named(kernel_best(), "portable"));
     infer_run(q, x, 1, whole);
     CHECK(!memcmp(floats, whole, sizeof floats), "and the same at every level");
     infer_free(p);
