@@ -14,13 +14,10 @@
 
 #define MAX_BYTES (1L << 30) /* A value or weight has at most so many bytes. */
 
-/* A value of the program as bytes that mean (byte - zero) * scale: [top + h + bottom][left + w +
- * right][channels], one behind another for the images of the chunk where a dense layer reads them (matrix);
- * or, real, floats. */
+/* A value of the program as bytes that mean (byte - zero) * scale, one image behind another for those of the
+ * chunk where a dense layer reads them (matrix); or, real, floats. */
 struct tensor {
-    struct shape shape;
-    int channels; /* shape.c rounded up to a multiple of BLOCK; 1 of a gray input */
-    long row, size, origin;
+    struct layout l; /* by pixel, of a gray input flat */
     bool matrix, real;
     float scale;
     int zero;
@@ -57,55 +54,32 @@ static bool read_quantize(const struct layer *l, float *scale, int *zero)
     return l->low == -*zero && l->high == 255 - *zero;
 }
 
-static int padded(int channels)
-{
-    return (channels + BLOCK - 1) / BLOCK * BLOCK;
-}
-
 /* Make the tensor of an operation's output, whose numbers are those of the OP_QUANTIZE that is its last
  * layer, or of x. Returns NULL when it is too large or there is no such layer. */
-static struct tensor *new_tensor(struct int8 *p, const struct operation *op, int channels)
+static struct tensor *new_tensor(struct int8 *p, const struct operation *op)
 {
     const struct value *v = &p->program.value[op->y];
+    const struct tensor *x = tensor_of(p, op->x);
     struct tensor *t = &p->tensor[op->y];
-    struct border b = v->border;
-    long rows = b.top + v->shape.h + b.bottom;
     bool last = op->y == p->program.output, product = op->op == OP_CONV || op->op == OP_DENSE;
-    t->shape = v->shape;
-    t->channels = channels;
+    struct layout l = layout_of(v->shape, v->border, !product && x->l.pixel == 1);
+    t->l = layout_by_pixel(&l);
     t->matrix = v->matrix || (last && v->shape.h * v->shape.w == 1);
     t->real = product && last && p->program.net->layer[op->last].op != OP_QUANTIZE;
-    t->row = (long)(b.left + v->shape.w + b.right) * channels;
-    t->origin = b.top * t->row + (long)b.left * channels;
-    t->scale = tensor_of(p, op->x)->scale;
-    t->zero = t->real ? 0 : tensor_of(p, op->x)->zero;
-    if (t->row > MAX_BYTES || rows > MAX_BYTES / t->row)
+    t->scale = x->scale;
+    t->zero = t->real ? 0 : x->zero;
+    if (t->l.size > MAX_BYTES)
         return NULL;
-    t->size = t->real && !t->matrix ? t->row : rows * t->row; /* of a map there is room for a row (run_map) */
+    t->l.size = t->real && !t->matrix ? t->l.row : t->l.size; /* of a map there is room for a row (run_map) */
     bool stays = t->real || op->op == OP_MAXPOOL;
     return stays || read_quantize(&p->program.net->layer[op->last], &t->scale, &t->zero) ? t : NULL;
 }
 
-/* A layer's window in x, r x s pixels, as runs of `span` pixels that lie side by side: a kernel's row, of a
- * dense layer all, a single one where the kernel is dilated across. */
-struct window {
-    int r, s, span, runs;
-};
-
-static struct window window_of(const struct layer *l, const struct tensor *x)
+/* The index in the packed array of the weight of output k, channel c and a pixel of the window, of which `span` lie
+ * side by side. */
+static long packed_at(const struct conv8 *v, int span, long channels, int k, int c, int pixel)
 {
-    struct window w = {l->r, l->s, l->dilation_w == 1 ? l->s : 1, 0};
-    if (l->op == OP_DENSE)
-        w = (struct window){x->shape.h, x->shape.w, x->shape.h * x->shape.w, 0};
-    w.runs = w.r * w.s / w.span;
-    return w;
-}
-
-/* The index in the packed array of the weight of output k, channel c and a pixel of the window. */
-static long packed_at(const struct conv8 *v, const struct window *w, int channels, int k, int c,
-                      int pixel)
-{
-    long run = pixel / w->span, byte = (long)(pixel % w->span) * channels + c;
+    long run = pixel / span, byte = pixel % span * channels + c;
     long quad = (k / BLOCK * (long)v->runs + run) * v->quads + byte / QUAD;
     return (quad * BLOCK + k % BLOCK) * QUAD + byte % QUAD;
 }
@@ -122,17 +96,18 @@ static bool whole_weight(const struct layer *l, int k, long i, int *whole)
 
 /* Pack weights and bias of output k. Returns false when a sum could exceed 32 bits, or 30 after the
  * factor, or a weight is no multiple of the step. */
-static bool pack_output(const struct layer *l, const struct tensor *x, const struct window *w, int k,
-                        const struct conv8 *v, int8_t *packed, float factor, int32_t *bias)
+static bool pack_output(const struct layer *l, const struct tensor *x, int k, const struct conv8 *v, int8_t *packed,
+                        float factor, int32_t *bias)
 {
-    int pixels = w->r * w->s;
-    long sum = 0, size = 0, i = (long)k * x->shape.c * pixels;
-    for (int c = 0; c < x->shape.c; c++)
+    struct shape in = x->l.shape;
+    int pixels = l->op == OP_DENSE ? in.h * in.w : l->r * l->s;
+    long sum = 0, size = 0, i = (long)k * in.c * pixels;
+    for (int c = 0; c < in.c; c++)
         for (int pixel = 0; pixel < pixels; pixel++, i++) {
             int whole;
             if (!whole_weight(l, k, i, &whole))
                 return false;
-            packed[packed_at(v, w, x->channels, k, c, pixel)] = (int8_t)whole;
+            packed[packed_at(v, pixels / v->runs, x->l.pixel, k, c, pixel)] = (int8_t)whole;
             sum += whole;
             size += abs(whole);
         }
@@ -158,33 +133,28 @@ static bool is_narrow(const int8_t *w, long size)
 }
 
 /* Set weights, factors and bias of layer l, whose output is y. */
-static int fill_conv(struct pages *pages, struct conv8 *v, const struct layer *l, const struct window *w,
-                     const struct tensor *x, const struct tensor *y)
+static int fill_conv(struct pages *pages, struct conv8 *v, const struct layer *l, const struct tensor *x,
+                     const struct tensor *y)
 {
     long channels = (long)v->blocks * BLOCK, quad = BLOCK * QUAD;
-    if (w->runs > MAX_BYTES / v->quads / quad ||
-        v->blocks > MAX_BYTES / ((long)w->runs * v->quads * quad))
+    if (v->runs > MAX_BYTES / v->quads / quad || v->blocks > MAX_BYTES / ((long)v->runs * v->quads * quad))
         return -1;
     size_t weights = (size_t)(v->blocks * (long)v->runs * v->quads * quad);
     int8_t *packed = pages_take(pages, weights, sizeof *packed);
     float *factor = pages_take(pages, (size_t)channels, sizeof *factor);
     int32_t *bias = pages_take(pages, (size_t)channels, sizeof *bias);
-    int *offset = pages_take(pages, (size_t)w->runs, sizeof *offset);
-    if (!packed || !factor || !bias || !offset)
+    if (!packed || !factor || !bias)
         return -1;
     for (int k = 0; k < l->out.c; k++) {
         factor[k] = x->scale * l->step[k];
         if (!y->real)
             factor[k] /= y->scale;
-        if ((v->rectify && !(factor[k] > 0)) || !pack_output(l, x, w, k, v, packed, factor[k], &bias[k]))
+        if ((v->rectify && !(factor[k] > 0)) || !pack_output(l, x, k, v, packed, factor[k], &bias[k]))
             return -1;
     }
-    if (l->op == OP_CONV)
-        run_offsets(l, w->s / w->span, x->channels, x->row, 1, 0, offset);
     v->w = packed;
     v->factor = factor;
     v->bias = bias;
-    v->offset = offset;
     v->narrow = is_narrow(packed, (long)weights);
     return 0;
 }
@@ -192,10 +162,10 @@ static int fill_conv(struct pages *pages, struct conv8 *v, const struct layer *l
 /* Plan the sum with tensor `other` that is fused into a convolution to y. */
 static int plan_sum(struct conv8 *v, const struct tensor *other, const struct tensor *y)
 {
-    if (!other->size || other->matrix || other->channels != y->channels ||
-        memcmp(&other->shape, &y->shape, sizeof y->shape))
+    if (!other->l.size || other->matrix || other->l.pixel != y->l.pixel ||
+        memcmp(&other->l.shape, &y->l.shape, sizeof y->l.shape))
         return -1;
-    v->add_row = other->row;
+    v->add_row = other->l.row;
     v->add_zero = other->zero;
     v->add_factor = y->real ? other->scale : other->scale / y->scale;
     return 0;
@@ -205,29 +175,26 @@ static int plan_sum(struct conv8 *v, const struct tensor *other, const struct te
 static int plan_conv(struct int8 *p, struct operation *op, struct conv8 *v)
 {
     const struct layer *l = &op->layer;
-    const struct tensor *x = tensor_of(p, op->x), *y = new_tensor(p, op, padded(l->out.c));
+    const struct tensor *x = tensor_of(p, op->x), *y = new_tensor(p, op);
     bool dense = l->op == OP_DENSE;
     struct shape in = p->program.net->layer[l->in[0]].out;
     bool fits = dense ? !has_border(p->program.value[p->tensor[op->x].place_of].border)
-                      : !memcmp(&in, &x->shape, sizeof in); /* it was not flattened */
-    if (!y || !fits || !l->step || l->groups != 1)
+                      : !memcmp(&in, &x->l.shape, sizeof in); /* it was not flattened */
+    int *offset = pages_take(p->pages, (size_t)l->r * (size_t)l->s, sizeof *offset);
+    if (!y || !fits || !l->step || l->groups != 1 || !offset)
         return -1;
-    struct window w = window_of(l, x);
-    *v = (struct conv8){.blocks = y->channels / BLOCK, .rows = 1, .runs = w.runs,
-                        .quads = kernel_words(((long)w.span * x->channels + QUAD - 1) / QUAD), .x_pixel = x->size, .y_pixel = y->size,
+    struct conv c = {.blocks = op->forward.pack.blocks, .rows = 1, .runs = 1, .run = (int)x->l.size,
+                     .x_pixel = x->l.size};
+    if (!dense)
+        c = conv_geometry(l, c.blocks, (int)x->l.pixel, &x->l, &y->l, offset);
+    *v = (struct conv8){.blocks = c.blocks, .rows = c.rows, .pixels = c.pixels, .runs = c.runs,
+                        .quads = kernel_words((c.run + QUAD - 1) / QUAD), .offset = offset, .x_row = c.x_row,
+                        .x_pixel = c.x_pixel, .y_row = y->l.row, .y_pixel = dense ? y->l.size : y->l.pixel,
                         .zero = y->zero, .low = op->relu && op->x2 < 0 ? y->zero : 0, .real = y->real,
                         .rectify = op->relu && (y->real || op->x2 >= 0)};
-    if (!dense) {
-        v->rows = l->out.h;
-        v->pixels = l->out.w;
-        v->x_row = l->stride_h * x->row;
-        v->x_pixel = (long)l->stride_w * x->channels;
-        v->y_row = y->row;
-        v->y_pixel = y->channels;
-    }
     if (op->x2 >= 0 && plan_sum(v, tensor_of(p, op->x2), y))
         return -1;
-    return fill_conv(p->pages, v, l, &w, x, y);
+    return fill_conv(p->pages, v, l, x, y);
 }
 
 /* Plan a max pool, of which scale and zero point stay, or a mean pool with the OP_QUANTIZE behind it. */
@@ -236,7 +203,7 @@ static int plan_pool(struct int8 *p, struct operation *op)
     const struct tensor *x = tensor_of(p, op->x);
     long window = (long)op->pool.r * op->pool.s;
     op->factor = x->scale / ((float)op->pool.r * (float)op->pool.s);
-    return pool_is_plain(&op->layer) || window > INT32_MAX / 512 || !new_tensor(p, op, x->channels) ? -1 : 0;
+    return pool_is_plain(&op->layer) || window > INT32_MAX / 512 || !new_tensor(p, op) ? -1 : 0;
 }
 
 /* Let an operation's output lie where its input does. */
@@ -250,13 +217,13 @@ static int keep_place(struct int8 *p, const struct operation *op)
 static int plan_operation(struct int8 *p, struct operation *op, struct conv8 *conv)
 {
     struct tensor *x = tensor_of(p, op->x);
-    int c = p->program.value[op->x].shape.c, zero;
+    int zero;
     float scale;
     if (op->op == OP_QUANTIZE && op->x == p->program.input)
-        return new_tensor(p, op, c == 1 ? 1 : padded(c)) ? 0 : -1;
-    if (!x->size || x->real)
+        return new_tensor(p, op) ? 0 : -1;
+    if (!x->l.size || x->real)
         return -1;
-    op->start = has_border(op->pad) ? 0 : x->origin;
+    op->start = has_border(op->pad) ? 0 : x->l.origin;
     switch (op->op) {
     case OP_CONV:
     case OP_DENSE:
@@ -279,7 +246,7 @@ static int plan_operation(struct int8 *p, struct operation *op, struct conv8 *co
 
 static long bytes_of(const struct int8 *p, const struct tensor *v)
 {
-    long bytes = v->size * (v->real ? (long)sizeof(float) : 1) * (v->matrix ? p->chunk : 1);
+    long bytes = v->l.size * (v->real ? (long)sizeof(float) : 1) * (v->matrix ? p->chunk : 1);
     return (bytes + INT8_SLACK + 63) / 64 * 64;
 }
 
@@ -311,6 +278,7 @@ static int make_plan(struct int8 *p)
         return -1;
     for (int i = 0; i < g->values; i++)
         p->tensor[i].place_of = i;
+    p->tensor[g->input].l.pixel = net_input(g->net).c;
     for (int i = 0; i < g->operations; i++)
         if (plan_operation(p, &g->operation[i], &p->conv[i]))
             return -1;
@@ -338,21 +306,21 @@ struct int8 *int8_new(const struct net *net, int chunk, int threads, struct page
 /* The address of image i of a value. */
 static uint8_t *image_of(const struct tensor *v, uint8_t *arena, int i)
 {
-    return arena + v->place + (v->matrix ? i * v->size : 0);
+    return arena + v->place + (v->matrix ? i * v->l.size : 0);
 }
 
 static void read_input(const struct kernels8 *k, const struct tensor *v, const float *x, uint8_t *to)
 {
-    int rows = v->row == v->shape.w ? 1 : v->shape.h; /* those of a gray picture without a border: all in one */
-    long wide = (long)v->shape.h / rows * v->shape.w;
-    for (int c = 0; c < v->shape.c; c++)
+    int rows = v->l.row == v->l.shape.w ? 1 : v->l.shape.h; /* those of a gray picture without a border: all in one */
+    long wide = (long)v->l.shape.h / rows * v->l.shape.w;
+    for (int c = 0; c < v->l.shape.c; c++)
         for (int r = 0; r < rows; r++, x += wide) {
-            uint8_t *row = to + v->origin + r * v->row + c;
-            if (v->channels == 1)
+            uint8_t *row = to + v->l.origin + r * v->l.row + c;
+            if (v->l.pixel == 1)
                 k->quantize(wide, x, v->scale, v->zero, row);
             else
                 for (long q = 0; q < wide; q++)
-                    k->quantize(1, x + q, v->scale, v->zero, row + q * v->channels);
+                    k->quantize(1, x + q, v->scale, v->zero, row + q * v->l.pixel);
         }
 }
 
@@ -360,13 +328,13 @@ static void mean_pixel(const struct kernels8 *k, const struct operation *s, cons
                        const struct tensor *y, const uint8_t *window, uint8_t *to)
 {
     int32_t zeros = s->pool.r * s->pool.s * x->zero;
-    for (int c = 0; c < x->channels; c += BLOCK) {
+    for (int c = 0; c < x->l.pixel; c += BLOCK) {
         int32_t sum[BLOCK] = {0};
         float mean[BLOCK];
-        int n = x->channels < BLOCK ? x->channels : BLOCK;
+        int n = x->l.pixel < BLOCK ? x->l.pixel : BLOCK;
         for (int r = 0; r < s->pool.r; r++)
             for (int q = 0; q < s->pool.s; q++) {
-                const uint8_t *pixel = window + r * x->row + (long)q * x->channels + c;
+                const uint8_t *pixel = window + r * x->l.row + (long)q * x->l.pixel + c;
                 for (int j = 0; j < n; j++)
                     sum[j] += pixel[j];
             }
@@ -379,12 +347,12 @@ static void mean_pixel(const struct kernels8 *k, const struct operation *s, cons
 static void run_mean(const struct kernels8 *k, const struct operation *s, const struct tensor *from,
                      const struct tensor *to, const uint8_t *x, uint8_t *y)
 {
-    for (int r = 0; r < to->shape.h; r++)
-        for (int q = 0; q < to->shape.w; q++)
+    for (int r = 0; r < to->l.shape.h; r++)
+        for (int q = 0; q < to->l.shape.w; q++)
             mean_pixel(k, s, from, to,
-                       x + r * s->pool.stride_h * from->row +
-                           (long)q * s->pool.stride_w * from->channels,
-                       y + r * to->row + (long)q * to->channels);
+                       x + r * s->pool.stride_h * from->l.row +
+                           (long)q * s->pool.stride_w * from->l.pixel,
+                       y + r * to->l.row + (long)q * to->l.pixel);
 }
 
 /* The convolution of operation s on image i, or, of a dense layer, on n images. */
@@ -395,7 +363,7 @@ static struct conv8 conv_of(const struct int8 *p, int s, uint8_t *arena, int i, 
     if (!conv.pixels)
         conv.pixels = n;
     if (x2 >= 0)
-        conv.add = image_of(tensor_of(p, x2), arena, i) + tensor_of(p, x2)->origin;
+        conv.add = image_of(tensor_of(p, x2), arena, i) + tensor_of(p, x2)->l.origin;
     return conv;
 }
 
@@ -405,7 +373,7 @@ static void run_operation(const struct int8 *p, const struct kernels8 *k, int s,
 {
     const struct operation *op = &p->program.operation[s];
     const struct tensor *x = tensor_of(p, op->x), *y = tensor_of(p, op->y);
-    uint8_t *from = image_of(x, arena, i) + op->start, *to = image_of(y, arena, i) + y->origin;
+    uint8_t *from = image_of(x, arena, i) + op->start, *to = image_of(y, arena, i) + y->l.origin;
     struct conv8 conv;
     switch (op->op) {
     case OP_CONV:
@@ -414,7 +382,7 @@ static void run_operation(const struct int8 *p, const struct kernels8 *k, int s,
         k->conv(&conv, from, to);
         break;
     case OP_MAXPOOL:
-        k->maxpool(&op->pool, y->shape.h, y->shape.w, from, x->row, to, y->row, x->channels);
+        k->maxpool(&op->pool, y->l.shape.h, y->l.shape.w, from, x->l.row, to, y->l.row, x->l.pixel);
         break;
     case OP_AVGPOOL:
     case OP_GLOBALPOOL:
@@ -434,16 +402,16 @@ static void run_map(const struct int8 *p, const struct kernels8 *k, uint8_t *are
     const struct operation *op = &p->program.operation[s];
     const struct tensor *x = tensor_of(p, op->x), *y = tensor_of(p, op->y);
     const float *row = (const float *)(const void *)(arena + y->place);
-    long channels = y->channels;
+    long channels = y->l.pixel;
     struct conv8 conv = conv_of(p, s, arena, i, 1);
     conv.rows = 1;
-    for (int r = 0; r < y->shape.h; r++, map += y->shape.w) {
+    for (int r = 0; r < y->l.shape.h; r++, map += y->l.shape.w) {
         k->conv(&conv, image_of(x, arena, i) + op->start + r * conv.x_row, arena + y->place);
         if (conv.add)
             conv.add += conv.add_row;
-        for (long c = 0; c < y->shape.c; c++)
-            for (long q = 0; q < y->shape.w; q++)
-                map[c * y->shape.h * y->shape.w + q] = row[q * channels + c];
+        for (long c = 0; c < y->l.shape.c; c++)
+            for (long q = 0; q < y->l.shape.w; q++)
+                map[c * y->l.shape.h * y->l.shape.w + q] = row[q * channels + c];
     }
 }
 
@@ -455,9 +423,9 @@ static void write_logits(const struct int8 *p, const uint8_t *arena, int n, floa
         for (int k = 0; k < p->outputs; k++, logits++) {
             const uint8_t *at = arena + v->place;
             if (v->real)
-                memcpy(logits, at + (i * v->size + k) * (long)sizeof *logits, sizeof *logits);
+                memcpy(logits, at + (i * v->l.size + k) * (long)sizeof *logits, sizeof *logits);
             else
-                *logits = (float)(at[i * v->size + k] - v->zero) * v->scale;
+                *logits = (float)(at[i * v->l.size + k] - v->zero) * v->scale;
         }
 }
 

@@ -23,6 +23,12 @@ struct layout layout_of(struct shape shape, struct border b, bool flat)
     return l;
 }
 
+struct layout layout_by_pixel(const struct layout *l)
+{
+    return (struct layout){l->shape, 1, l->pixel * l->blocks, l->row * l->blocks, l->block * l->blocks,
+                           l->block * l->blocks, l->origin * l->blocks};
+}
+
 struct border layer_border(const struct layer *l)
 {
     return (struct border){l->pad_top, l->pad_left, l->pad_bottom, l->pad_right};
@@ -150,14 +156,6 @@ void weights_copy(const struct packing *p, float *weight, float *packed, bool pa
             }
         }
     }
-}
-
-void run_offsets(const struct layer *l, int across, long pixel, long row, int blocks, long block, int *table)
-{
-    for (int b = 0; b < blocks; b++)
-        for (int r = 0; r < l->r; r++)
-            for (int s = 0; s < across; s++)
-                *table++ = (int)(b * block + r * l->dilation_h * row + s * l->dilation_w * pixel);
 }
 
 bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels)

@@ -219,23 +219,18 @@ static void fuse_sum(const struct program *p, struct operation *o)
 
 /* ---- Products ---- */
 
-struct layout bf16_layout(const struct layout *l)
+struct conv conv_geometry(const struct layer *l, int blocks, int channels, const struct layout *x,
+                          const struct layout *y, int *offset)
 {
-    return (struct layout){l->shape, 1, l->blocks * (long)BLOCK, l->row * l->blocks, l->block * l->blocks,
-                           l->block * l->blocks, l->origin * l->blocks};
-}
-
-static struct conv conv_geometry(const struct layer *l, const struct packing *p, const struct layout *x,
-                                 const struct layout *y, int *offset)
-{
-    int channels = x->pixel > BLOCK ? (int)x->pixel : p->run; /* that lie side by side */
-    bool row = x->blocks == 1 && x->pixel == channels && l->dilation_w == 1; /* so do the taps of a kernel's row */
-    int across = row ? 1 : l->s;
-    run_offsets(l, across, x->pixel, x->row, x->blocks, x->block, offset);
-    return (struct conv){.blocks = p->blocks, .rows = l->out.h, .pixels = l->out.w,
-                         .runs = x->blocks * l->r * across, .run = l->s / across * channels, .offset = offset,
-                         .x_row = l->stride_h * x->row, .x_pixel = l->stride_w * x->pixel,
-                         .y_block = y->block, .y_row = y->row};
+    bool row = x->blocks == 1 && x->pixel == channels && l->dilation_w == 1; /* its taps lie side by side: one run */
+    int across = row ? 1 : l->s, runs = 0;
+    for (int b = 0; b < x->blocks; b++)
+        for (int r = 0; r < l->r; r++)
+            for (int s = 0; s < across; s++)
+                offset[runs++] = (int)(b * x->block + r * l->dilation_h * x->row + s * l->dilation_w * x->pixel);
+    return (struct conv){.blocks = blocks, .rows = l->out.h, .pixels = l->out.w, .runs = runs,
+                         .run = l->s / across * channels, .offset = offset, .x_row = l->stride_h * x->row,
+                         .x_pixel = l->stride_w * x->pixel, .y_block = y->block, .y_row = y->row};
 }
 
 static struct conv dense_geometry(const struct product *p, int images, int *offset)
@@ -266,12 +261,16 @@ int product_plan(const struct program *g, struct product *p, const struct layer 
                  const struct layout *y)
 {
     struct winograd *v = &p->v;
-    struct layout copy = bf16_layout(x);
+    struct layout copy = layout_by_pixel(x);
     int *offset = pages_take(g->pages, (size_t)p->pack.runs, sizeof *offset);
     if (!offset)
         return -1;
-    v->conv = l->op == OP_DENSE ? dense_geometry(p, g->images, offset)
-                                : conv_geometry(l, &p->pack, p->way == BF16 ? &copy : x, y, offset);
+    if (l->op == OP_DENSE)
+        v->conv = dense_geometry(p, g->images, offset);
+    else if (p->way == BF16)
+        v->conv = conv_geometry(l, p->pack.blocks, (int)copy.pixel, &copy, y, offset);
+    else
+        v->conv = conv_geometry(l, p->pack.blocks, p->pack.run, x, y, offset);
     if (p->way == BF16 || !suits_winograd(l, p->pack.c, p->pack.k, l->out.h, l->out.w))
         return 0;
     p->way = WINOGRAD;

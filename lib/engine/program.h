@@ -48,6 +48,10 @@ struct border {
 /* The layout of a shape with a border; flat: one channel without a block dimension. */
 struct layout layout_of(struct shape shape, struct border border, bool flat);
 
+/* The same with all channels of a pixel side by side, as what is in bf16 or bytes lies: [top + h + bottom]
+ * [left + w + right][blocks * BLOCK], of a flat one without the last. */
+struct layout layout_by_pixel(const struct layout *l);
+
 /* The padding of a convolution or pool. */
 struct border layer_border(const struct layer *l);
 
@@ -89,10 +93,6 @@ void weights_copy(const struct packing *p, float *weight, float *packed, bool pa
  * c channels to k, whose result is rows x pixels: 3x3 of stride 1, as dilated across as down, full blocks of
  * channels, and pictures that fill their tiles so far that half of the multiplications are saved. */
 bool suits_winograd(const struct layer *l, int c, int k, int rows, int pixels);
-
-/* The offset of each run of convolution l from a window's first pixel, to table: `across` runs a row of the kernel (1
- * where its taps lie side by side), in each of the blocks of what it reads. */
-void run_offsets(const struct layer *l, int across, long pixel, long row, int blocks, long block, int *table);
 
 /* ---- The program (program.c) ---- */
 
@@ -217,8 +217,10 @@ int product_plan(const struct program *g, struct product *p, const struct layer 
 /* Run v, the geometry of a product in floats with the rest filled in. */
 void product_run(const struct kernels *k, enum way way, const struct winograd *v, const float *x, float *y);
 
-/* The layout of a copy in bf16: [top + h + bottom][left + w + right][all channels]. */
-struct layout bf16_layout(const struct layout *l);
+/* The geometry of convolution l from x, of whose pixels so many channels lie side by side, to blocks of y. Into
+ * offset go the places of the runs: those of a kernel's row are one where all its taps lie side by side. */
+struct conv conv_geometry(const struct layer *l, int blocks, int channels, const struct layout *x,
+                          const struct layout *y, int *offset);
 
 /* Run a relu, a sum or a pool. */
 void operation_run(const struct kernels *k, const struct operation *op, struct view x, struct view x2,

@@ -83,7 +83,7 @@ void bf16_run(const struct trainer *t, const struct operation *op, bool back, co
 {
     const struct product *p = back ? &op->back : &op->forward;
     const struct layout *l = back ? &t->program.value[op->y].grad : &t->program.value[op->x].act;
-    struct layout to = bf16_layout(l);
+    struct layout to = layout_by_pixel(l);
     bool dense = op->op == OP_DENSE;
     bf16 *copy = halves((dense ? t->memory : t->scratch[thread]) + p->copy);
     for (int b = 0; b < l->blocks && !dense; b++)

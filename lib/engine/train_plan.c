@@ -90,7 +90,7 @@ static void place_product(struct trainer *t, const struct operation *op, struct 
     } else if (p->way == BF16) {
         p->ready = train_take(&t->ready_size, p->pack.size / 2);
         p->copy = op->op == OP_DENSE ? train_take(&t->memory_size, t->o.batch * v->x_pixel / 2)
-                                     : train_take(&t->scratch_size, bf16_layout(x).size / 2);
+                                     : train_take(&t->scratch_size, layout_by_pixel(x).size / 2);
     }
 }
 
