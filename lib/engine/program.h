@@ -1,4 +1,4 @@
-/* A network as a program, made once and run three ways: inference (infer_plan.c), training (train_plan.c)
+/* A network as a program, made once and run three ways: inference (infer.c), training (train_plan.c)
  * and 8 bits (int8.c). It is values (tensors with shape, border and layout) and, over them, operations with
  * what is fused into each and the product chosen for it. For this room alone. */
 #ifndef INKPIPE_PROGRAM_H
