@@ -10,9 +10,9 @@
 #define PAGE ((size_t)2 << 20) /* Bytes of a large page. */
 #define LINE ((size_t)64)      /* Bytes of a cache line. */
 
+/* What a chunk begins with. */
 struct chunk {
     struct chunk *next;
-    char *memory; /* owned */
 };
 
 struct pages {
@@ -31,7 +31,6 @@ void pages_free(struct pages *p)
 {
     while (p && p->chunk) {
         struct chunk *next = p->chunk->next;
-        free(p->chunk->memory);
         free(p->chunk);
         p->chunk = next;
     }
@@ -42,16 +41,12 @@ void pages_free(struct pages *p)
 static int add_chunk(struct pages *p, size_t bytes)
 {
     size_t size = (bytes + PAGE - 1) / PAGE * PAGE;
-    struct chunk *c = malloc(sizeof *c);
-    char *memory = calloc(1, size + PAGE);
-    if (!c || !memory) {
-        free(c);
-        free(memory);
+    struct chunk *c = calloc(1, sizeof *c + PAGE + size);
+    if (!c)
         return -1;
-    }
-    *c = (struct chunk){p->chunk, memory};
+    c->next = p->chunk;
     p->chunk = c;
-    p->free = memory + (PAGE - (uintptr_t)memory % PAGE) % PAGE;
+    p->free = (char *)(c + 1) + (PAGE - (uintptr_t)(c + 1) % PAGE) % PAGE;
     p->left = size;
 #ifdef MADV_HUGEPAGE
     madvise(p->free, size, MADV_HUGEPAGE); /* a hint: nothing depends on it */
