@@ -224,10 +224,8 @@ struct map_loss trainer_step_map(struct trainer *t, train_fill *fill, void *arg,
  * it): the averaged ones when `ema` and there are some, else the current ones. */
 void trainer_export(struct trainer *t, struct net *net, bool ema);
 
-/* Recompute the batch-norm statistics for the weights that trainer_export(ema) gives: between begin and
- * end, feed batches (no dropout, no update). Mean and variance over all images fed become the averaged
- * model's statistics. */
-void trainer_batchnorm_stats_begin(struct trainer *t);
+/* Recompute the batch-norm statistics for the weights that trainer_export(ema) gives: feed batches (no dropout, no
+ * update). At the end mean and variance over all images fed become the averaged model's statistics. */
 void trainer_batchnorm_stats_batch(struct trainer *t, train_fill *fill, void *arg, int n);
 void trainer_batchnorm_stats_end(struct trainer *t);
 

@@ -62,11 +62,11 @@ static int plan_params(struct infer *p, struct operation *op)
     long size = fast ? pk->size / 9 * 36 : pk->size, channels = (long)pk->blocks * BLOCK;
     float *direct = fast ? calloc((size_t)pk->size, sizeof *direct) : NULL;
     float *w = pages_take(p->pages, (size_t)(size + 3 * channels), sizeof *w);
-    float *bias = w + size, *scale = bias + channels, *shift = scale + channels;
     if (!w || (fast && !direct)) {
         free(direct);
         return -1;
     }
+    float *bias = w + size, *scale = bias + channels, *shift = scale + channels;
     pack_params(&p->program, op, fast ? direct : w, bias);
     if (fast)
         p->k->winograd_weights((long)pk->blocks * v->runs, (long)pk->blocks * v->runs, direct, w);

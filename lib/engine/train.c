@@ -144,8 +144,9 @@ static void run_phases(struct trainer *t, int first, int end)
         const struct phase *p = t->now = &t->phase[i];
         threads_run(t->threads, own_items(t, p), run_item, t);
         share_rows(t, p);
-        if (p->finish >= 0)
-            train_finish(t, &t->program.operation[p->finish], i >= t->forward_phases);
+        const struct instruction *last = &t->instruction[p->first + p->count - 1];
+        if (last->action == SUMS)
+            train_finish(t, &t->program.operation[last->op], last->back);
     }
 }
 
@@ -461,13 +462,6 @@ int trainer_arrays(struct trainer *t, struct train_array *list, int max)
 
 /* ---- Batch-norm statistics of the averaged weights ---- */
 
-void trainer_batchnorm_stats_begin(struct trainer *t)
-{
-    memset(t->stats_sum, 0, (size_t)t->stats * sizeof *t->stats_sum);
-    memset(t->stats_square, 0, (size_t)t->stats * sizeof *t->stats_square);
-    t->stats_count = 0;
-}
-
 void trainer_batchnorm_stats_batch(struct trainer *t, train_fill *fill, void *arg, int n)
 {
     forward(t, t->average ? t->average : t->w, true, fill, arg, n);
@@ -482,5 +476,7 @@ void trainer_batchnorm_stats_end(struct trainer *t)
         double mean = t->stats_sum[i] / t->stats_count;
         means[i] = (float)mean;
         vars[i] = (float)fmax(t->stats_square[i] / t->stats_count - mean * mean, 0);
+        t->stats_sum[i] = t->stats_square[i] = 0;
     }
+    t->stats_count = 0;
 }

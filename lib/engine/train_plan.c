@@ -131,12 +131,12 @@ static int plan_params(struct trainer *t, struct err *e)
 /* The last phase if it is of this kind, otherwise a new one. */
 static struct phase *in_phase(struct trainer *t, enum unit unit, int blocks, bool fresh)
 {
-    struct phase *p = t->phases ? &t->phase[t->phases - 1] : NULL;
-    bool open = p && p->finish < 0 && t->phases > t->forward_phases;
-    if (!fresh && open && p->unit == unit && p->blocks == blocks)
+    bool open = !fresh && t->phases > t->forward_phases && t->instruction[t->instructions - 1].action != SUMS;
+    struct phase *p = &t->phase[open ? t->phases - 1 : t->phases];
+    if (open && p->unit == unit && p->blocks == blocks)
         return p;
     p = &t->phase[t->phases++];
-    *p = (struct phase){.unit = unit, .blocks = blocks, .first = t->instructions, .finish = -1};
+    *p = (struct phase){.unit = unit, .blocks = blocks, .first = t->instructions};
     return p;
 }
 
@@ -158,11 +158,8 @@ static void plan_forward(struct trainer *t)
         const struct operation *op = &t->program.operation[i];
         const struct value *y = &t->program.value[op->y];
         if (op->op == OP_FLATTEN || !y->matrix) {
-            if (op->op == OP_BATCHNORM) {
-                struct phase *p = in_phase(t, BY_IMAGE, 0, false);
-                instruct(t, p, SUMS, i);
-                p->finish = i;
-            }
+            if (op->op == OP_BATCHNORM)
+                instruct(t, in_phase(t, BY_IMAGE, 0, false), SUMS, i);
             instruct(t, in_phase(t, BY_IMAGE, 0, false), RUN, i);
         } else {
             if (op->forward.way == BF16)
@@ -196,16 +193,11 @@ static void plan_backward(struct trainer *t)
         bool gather = op->op == OP_FLATTEN, matrix = x->matrix, dense = op->op == OP_DENSE;
         if (!t->program.value[op->y].needs_grad || (!x->needs_grad && gather))
             continue;
-        if (op->op == OP_BATCHNORM && !matrix) {
-            struct phase *p = in_phase(t, BY_SHARD, 0, false);
-            instruct(t, p, SUMS, i);
-            p->finish = i;
-        }
+        if (op->op == OP_BATCHNORM && !matrix)
+            instruct(t, in_phase(t, BY_SHARD, 0, false), SUMS, i);
         if (dense && op->forward.way == BF16)
             instruct(t, in_phase(t, BY_BLOCKS, blocks_of(&t->program.value[op->y]), false), ROUND, i);
-        struct phase *p = matrix ? in_phase(t, BY_BLOCKS, blocks_of(x), dense)
-                               : in_phase(t, BY_SHARD, 0, false);
-        instruct(t, p, RUN, i);
+        instruct(t, matrix ? in_phase(t, BY_BLOCKS, blocks_of(x), dense) : in_phase(t, BY_SHARD, 0, false), RUN, i);
         t->program.value[op->y].grad_last = t->phases - 1;
         op->add_x = writes_grad(t, op->x);
         op->add_x2 = writes_grad(t, op->x2);

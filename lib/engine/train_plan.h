@@ -14,7 +14,7 @@
 
 #include "program.h"
 
-/* SUMS: of a batch norm of images. ROUND: copies in bf16 of what a dense layer reads. */
+/* SUMS: of a batch norm of images, the last of its phase, after which they are complete. ROUND: copies in bf16 of what a dense layer reads. */
 enum action { FILL, RUN, SUMS, ROUND };
 
 struct instruction {
@@ -29,7 +29,6 @@ struct phase {
     enum unit unit;
     int blocks;       /* BY_BLOCKS: how many there are; an item is a pair */
     int first, count; /* instructions */
-    int finish;       /* the batch norm whose sums are complete after it, or -1 */
 };
 
 /* Parameters that are updated in one go. */
@@ -69,7 +68,7 @@ struct trainer {
     long chunks;
     double *shard_sum;            /* [TRAIN_SHARDS][2][channels] of the batch norms at hand */
     double *stats_sum, *stats_square; /* [stats] */
-    double stats_count;                 /* images since trainer_batchnorm_stats_begin */
+    double stats_count;               /* images fed for them */
 
     float *memory;   /* all values of the batch */
     float **scratch; /* [threads] the thread's memory */

@@ -233,7 +233,6 @@ static void recompute_batchnorm_stats(struct fit *f)
     dataset_shuffle(f->s->train_index, f->s->train, f->o->train.seed, UINT64_MAX, f->order);
     f->plain = true;
     f->turned = false;
-    trainer_batchnorm_stats_begin(f->trainer);
     for (long from = 0; from < n; from += f->o->train.batch) {
         long left = n - from;
         f->batch = f->order + from;

@@ -351,7 +351,6 @@ static void check_batchnorm_stats(void)
     o.ema = 0.9;
     struct trainer *trainer = trainer_new(net, &o, t, kernel_best(), &e);
     trainer_step(trainer, fill_from, &b, b.label, N, 0.1);
-    trainer_batchnorm_stats_begin(trainer);
     trainer_batchnorm_stats_batch(trainer, fill_from, &b, N);
     trainer_batchnorm_stats_batch(trainer, fill_from, &b, N - 5);
     trainer_batchnorm_stats_end(trainer);
