@@ -186,13 +186,8 @@ static void quantize_image(const struct value *v, struct view x, struct view y)
     float scale = (high - low) / 255;
     scale = scale > 0 ? scale : 1;
     float zero = rintf(fminf(fmaxf(-low / scale, 0), 255));
-    for (int b = 0; b < y.blocks; b++)
-        for (int r = 0; r < y.rows; r++) {
-            const float *xr = row_of(x, b, r);
-            float *yr = row_of(y, b, r);
-            for (long j = 0; j < (long)y.pixels * BLOCK; j++)
-                yr[j] = scale * (fminf(fmaxf(rintf(xr[j] / scale) + zero, 0), 255) - zero);
-        }
+    struct layer l = {.op = OP_QUANTIZE, .alpha = scale, .low = -zero, .high = 255 - zero};
+    plain_each(&l, v, x, y);
 }
 
 void plain_dynamic(const struct value *v, struct view x, struct view y)

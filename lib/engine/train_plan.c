@@ -208,8 +208,10 @@ static void plan_backward(struct trainer *t)
 
 static void place_values(struct trainer *t)
 {
+    long spare = 2L * t->o.batch * BLOCK;
     for (int i = 0; i < t->program.values; i++) {
         struct value *v = &t->program.value[i];
+        spare = v->size > spare && !v->matrix ? v->size : spare;
         v->size *= v->matrix ? 1 : t->o.batch;
         v->place = train_take(&t->memory_size, v->size);
         v->grad_local = !v->matrix && v->grad_first == v->grad_last;
@@ -225,13 +227,6 @@ static void place_values(struct trainer *t)
         long size = (long)blocks_of(y) * (t->o.batch + TRAIN_SHARDS) * BLOCK;
         if (t->program.operation[i].op == OP_FLATTEN && size > t->exchange_size)
             t->exchange_size = size;
-    }
-    long spare = 2L * t->o.batch * BLOCK;
-    for (int i = 0; i < t->program.values; i++) {
-        struct shape s = t->program.value[i].shape;
-        long size = layout_of(s, (struct border){0}, false).size;
-        if (!t->program.value[i].matrix && size > spare)
-            spare = size;
     }
     struct shape map = t->program.value[t->program.output].shape;
     t->map_place = train_take(&t->scratch_size, t->map.rows ? 2L * map.c * map.h * map.w : 0);
