@@ -96,7 +96,7 @@ void infer_run_on(struct infer *p, int thread, const float *x, int n, float *log
 /* A step of the plan and how long it took. */
 struct infer_step {
     int first, last;   /* the layers it covers; last < first: it prepares the input of `first` */
-    const char *how;   /* "direct", "Winograd", ... */
+    bool winograd;     /* by his algorithm */
     double multiplies; /* of an image, by the definition, whatever the algorithm saves */
     double seconds;    /* in all runs since infer_profile */
 };

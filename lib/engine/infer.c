@@ -476,24 +476,6 @@ static void run_chunk(const struct infer *p, int thread, const float *x, int n, 
     take_logits(p, arena, n, logits);
 }
 
-/* How an operation is done. */
-static const char *how(const struct operation *op)
-{
-    switch (op->op) {
-    case OP_CONV:
-    case OP_DENSE:
-        return op->forward.way == WINOGRAD ? "Winograd" : "direct";
-    case OP_INPUT:
-        return "padding";
-    case OP_FLATTEN:
-        return "gathering";
-    case OP_SOFTMAX:
-        return "copying";
-    default:
-        return op->op > OP_BOXES ? "plain" : "by itself";
-    }
-}
-
 const struct infer_step *infer_profile(struct infer *p, int *count)
 {
     *count = p->program.operations;
@@ -503,7 +485,7 @@ const struct infer_step *infer_profile(struct infer *p, int *count)
         const struct operation *op = &p->program.operation[i];
         const struct packing *pk = &op->forward.pack;
         double multiplies = pk->size ? (double)pk->k * pk->c / pk->groups * pk->r * pk->s : 0;
-        p->profile[i] = (struct infer_step){op->first, op->last, how(op),
+        p->profile[i] = (struct infer_step){op->first, op->last, op->forward.way == WINOGRAD,
                                             multiplies * op->layer.out.h * op->layer.out.w, 0};
     }
     return p->profile;

@@ -44,13 +44,6 @@ int matrix_blocks(struct shape s)
     return by_value(s) ? blocks_of(s.c * s.h * s.w) : blocks_of(s.c) * s.h * s.w;
 }
 
-/* How many values of a block are the shape's: BLOCK, or fewer when there is one block. */
-static int matrix_run(struct shape s)
-{
-    int values = s.c * s.h * s.w;
-    return by_value(s) && values < BLOCK ? values : BLOCK;
-}
-
 long matrix_at(struct shape s, long i)
 {
     if (by_value(s))
@@ -120,7 +113,8 @@ struct packing packing_of(const struct layer *l, struct shape in)
         p.groups = 1;
         p.by_value = by_value(in);
     }
-    p.run = dense ? matrix_run(in) : in.c < BLOCK ? in.c : BLOCK;
+    p.run = p.by_value ? in.c * in.h * in.w : in.c;
+    p.run = p.run < BLOCK ? p.run : BLOCK;
     p.runs = dense ? matrix_blocks(in) : blocks_of(in.c) * p.r * p.s;
     p.blocks = blocks_of(p.k);
     p.size = (long)p.blocks * p.runs * p.run * BLOCK;
@@ -130,15 +124,8 @@ struct packing packing_of(const struct layer *l, struct shape in)
 /* The offset of weight (k, c, r, s) in the packed array. */
 static long packed_at(const struct packing *p, int k, int c, int r, int s)
 {
-    long run, lane;
-    if (p->by_value) {
-        long value = ((long)c * p->r + r) * p->s + s;
-        run = value / BLOCK;
-        lane = value % BLOCK;
-    } else {
-        run = ((long)(c / BLOCK) * p->r + r) * p->s + s;
-        lane = c % BLOCK;
-    }
+    long value = ((long)c * p->r + r) * p->s + s, pixel = ((long)(c / BLOCK) * p->r + r) * p->s + s;
+    long run = p->by_value ? value / BLOCK : pixel, lane = p->by_value ? value % BLOCK : c % BLOCK;
     return (((long)(k / BLOCK) * p->runs + run) * p->run + lane) * BLOCK + k % BLOCK;
 }
 

@@ -350,13 +350,6 @@ static int plan_product(struct program *p, int i)
 
 /* ---- The others ---- */
 
-/* A pool over an input of shape `in`. */
-static struct pool pool_geometry(const struct layer *l, struct shape in)
-{
-    bool all = l->op == OP_GLOBALPOOL;
-    return (struct pool){all ? in.h : l->r, all ? in.w : l->s, l->stride_h, l->stride_w};
-}
-
 bool pool_is_plain(const struct layer *l)
 {
     return l->dilation_h != 1 || l->dilation_w != 1 || (l->exclude_pad && has_border(layer_border(l)));
@@ -365,7 +358,7 @@ bool pool_is_plain(const struct layer *l)
 static int plan_pool(struct program *p, int i)
 {
     const struct layer *l = &p->net->layer[i];
-    bool plain = pool_is_plain(l);
+    bool plain = pool_is_plain(l), all = l->op == OP_GLOBALPOOL;
     if (need_image(p, i))
         return -1;
     if (plain && p->training)
@@ -374,7 +367,8 @@ static int plan_pool(struct program *p, int i)
     if (!plain && has_border(layer_border(l)))
         x = padded(p, i, x, l->op == OP_MAXPOOL ? -INFINITY : 0, (struct border){0});
     struct operation *o = new_operation(p, l->op, i, x);
-    o->pool = pool_geometry(l, p->value[x].shape);
+    struct shape in = p->value[x].shape;
+    o->pool = (struct pool){all ? in.h : l->r, all ? in.w : l->s, l->stride_h, l->stride_w};
     o->factor = 1.0f / ((float)o->pool.r * o->pool.s);
     if (p->bytes && l->op != OP_MAXPOOL)
         fuse(p, o, OP_QUANTIZE);

@@ -25,18 +25,13 @@ static int high_of(const struct layout *l)
     return (int)(l->block / l->row);
 }
 
-/* Reserve `count` numbers in bf16 of a memory of *total floats. */
-static long take(long *total, long count)
-{
-    return train_take(total, (count + 1) / 2);
-}
-
 void bf16_plan_grad(struct trainer *t, struct operation *op)
 {
     struct grad16 *h = &op->grad16;
     const struct layout *x = &t->program.value[op->x].act;
     int batch = t->o.batch, blocks = op->forward.pack.blocks;
-    if (op->op == OP_CONV) {
+    bool conv = op->op == OP_CONV;
+    if (conv) {
         h->wide = (wide_of(x) + 1) / 2 * 2;
         int used = ((op->layer.out.h - 1) * h->wide + op->layer.out.w + 1) / 2, all = high_of(x) * h->wide / 2;
         h->pairs = kernel_words(used);
@@ -45,9 +40,10 @@ void bf16_plan_grad(struct trainer *t, struct operation *op)
         h->pairs = (batch + 1) / 2 + batch / 2 / STEP_WORDS + 2; /* an upper bound: one more a step */
         h->pitch = (long)(h->pairs + BLOCK) / BLOCK * PAIR_BLOCK;
     }
-    h->dy_pairs = take(op->op == OP_CONV ? &t->scratch_size : &t->memory_size, (long)blocks * h->pairs * PAIR_BLOCK);
-    h->x_turned = take(&t->scratch_size, (op->op == OP_CONV ? x->blocks : 2) * BLOCK * h->pitch);
-    h->x_pairs = take(&t->scratch_size, BLOCK * h->pitch);
+    /* (Two numbers in bf16 are a float.) */
+    h->dy_pairs = train_take(conv ? &t->scratch_size : &t->memory_size, (long)blocks * h->pairs * BLOCK);
+    h->x_turned = train_take(&t->scratch_size, (conv ? x->blocks : 2) * BLOCK * h->pitch / 2);
+    h->x_pairs = train_take(&t->scratch_size, BLOCK * h->pitch / 2);
 }
 
 /* A tile of weights as the gradient of the input reads it: y[k / 2][c][k % 2] = w[c][k]. */

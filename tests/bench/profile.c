@@ -28,7 +28,8 @@ static int print_step(const struct net *net, const struct infer_step *s, double 
     for (int i = s->first + 1; i <= s->last; i++)
         n += printf(" + %s", op_name(net->layer[i].op));
     double us = s->seconds / images * 1e6;
-    printf("%*s %-10s %8.2f %5.1f %%", n < 56 ? 56 - n : 1, "", s->how, us, 100 * s->seconds / all);
+    printf("%*s %-10s %8.2f %5.1f %%", n < 56 ? 56 - n : 1, "",
+           s->last < s->first ? "copying" : s->winograd ? "Winograd" : "", us, 100 * s->seconds / all);
     if (s->multiplies > 0)
         printf(" %8.1f", 2e-3 * s->multiplies / us);
     return printf("\n");

@@ -54,49 +54,44 @@ typedef bytes bytes_at __attribute__((aligned(1), may_alias));
 
 /* ---- The dot product: sum + x (a quad of bytes in every lane) * w, quad by quad ---- */
 
-#if defined(__AVX512VNNI__)
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 
 INLINE vi dot(vi sum, vi x, vi w, bool narrow)
 {
     (void)narrow;
+#ifdef __AVX512VNNI__
     return (vi)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)x, (__m512i)w);
-}
-
-#elif defined(__AVXVNNI__)
-
-INLINE vi dot(vi sum, vi x, vi w, bool narrow)
-{
-    (void)narrow;
+#else
     return (vi)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)x, (__m256i)w);
+#endif
 }
 
-#elif defined(__AVX2__)
+#elif defined(__SSE2__)
+
+typedef int16_t words __attribute__((vector_size(VW * 4), LOOSELY(4)));
+typedef uint16_t uwords __attribute__((vector_size(VW * 4), LOOSELY(4)));
+
+/* The sums of neighbouring products. */
+INLINE vi sums_of_two(words a, words b)
+{
+#ifdef __AVX2__
+    return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#else
+    return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b);
+#endif
+}
 
 /* The even and the odd bytes apart, in 16 bits each: vpmaddubsw, which takes them together, saturates
  * sums of two products, and is for weights that rule that out. */
 INLINE vi dot(vi sum, vi x, vi w, bool narrow)
 {
-    __m256i s = (__m256i)sum, a = (__m256i)x, b = (__m256i)w;
-    if (narrow) {
-        __m256i pairs = _mm256_maddubs_epi16(a, b);
-        return (vi)_mm256_add_epi32(s, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-    }
-    __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8), odd = _mm256_srai_epi16(b, 8);
-    __m256i low = _mm256_and_si256(a, _mm256_set1_epi16(255)), high = _mm256_srli_epi16(a, 8);
-    s = _mm256_add_epi32(s, _mm256_madd_epi16(low, even));
-    return (vi)_mm256_add_epi32(s, _mm256_madd_epi16(high, odd));
-}
-
-#elif defined(__SSE2__)
-
-INLINE vi dot(vi sum, vi x, vi w, bool narrow)
-{
+#ifdef __AVX2__
+    if (narrow)
+        return sum + sums_of_two((words)_mm256_maddubs_epi16((__m256i)x, (__m256i)w), (words){0} + 1);
+#endif
     (void)narrow;
-    __m128i s = (__m128i)sum, a = (__m128i)x, b = (__m128i)w;
-    __m128i even = _mm_srai_epi16(_mm_slli_epi16(b, 8), 8), odd = _mm_srai_epi16(b, 8);
-    __m128i low = _mm_and_si128(a, _mm_set1_epi16(255)), high = _mm_srli_epi16(a, 8);
-    s = _mm_add_epi32(s, _mm_madd_epi16(low, even));
-    return (vi)_mm_add_epi32(s, _mm_madd_epi16(high, odd));
+    sum += sums_of_two((words)x & 255, (words)w << 8 >> 8);
+    return sum + sums_of_two((words)((uwords)x >> 8), (words)w >> 8);
 }
 
 #elif defined(__ARM_FEATURE_DOTPROD)
