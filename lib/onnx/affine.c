@@ -8,16 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double same(double x)
-{
-    return x;
-}
-
 /* Whether the values of a tensor of dims `like`, broadcast to y, are those of its layer's channels, or one for all. */
 static bool is_by_channel(struct import *m, struct value *y, const struct dims *like)
 {
     struct order o;
-    int shift = y->at.dims.rank - like->rank;
+    int shift = y->t.dims.rank - like->rank;
     if (dims_count(like) == 1)
         return true;
     if (view_order(m, y, NULL, &o) < 0)
@@ -28,19 +23,19 @@ static bool is_by_channel(struct import *m, struct value *y, const struct dims *
     return true;
 }
 
-/* f of each value of t, of dims `like`, where y has it: one for each channel of y's layer, or of that flattened. */
+/* The values of t, of dims `like`, where y has them: one for each channel of y's layer, or of that flattened. */
 static float *spread(struct import *m, const struct value *y, bool flat, const struct tensor *t,
-                     const struct dims *like, double (*f)(double))
+                     const struct dims *like)
 {
     struct tensor given = *t, wide = *t;
-    long count = flat ? y->at.count : import_shape(m, y->layer).c;
+    long count = flat ? y->t.count : import_shape(m, y->layer).c;
     given.dims = *like;
-    if (flat && tensor_broadcast(m, &given, &y->at.dims, &wide))
+    if (flat && tensor_broadcast(m, &given, &y->t.dims, &wide))
         return NULL;
     float *floats = import_filled(m, count, 0);
     for (long i = 0; floats && i < count; i++) {
-        long to = flat ? (long)tensor_at(&y->at, i) : i;
-        floats[to] = (float)f((float)tensor_at(&wide, wide.count == 1 ? 0 : i));
+        long to = flat ? (long)tensor_at(&y->t, i) : i;
+        floats[to] = (float)tensor_at(&wide, wide.count == 1 ? 0 : i);
     }
     return floats;
 }
@@ -48,18 +43,18 @@ static float *spread(struct import *m, const struct value *y, bool flat, const s
 /* Make y's layer one to whose channels values of dims `like` belong: its own, or that flattened (*flat). */
 static int channels_layer(struct import *m, struct value *y, const struct dims *like, bool *flat)
 {
-    if (y->layer < 0 || dims_fit(m, like, &y->at.dims))
+    if (y->layer < 0 || dims_fit(m, like, &y->t.dims))
         return -1;
     *flat = !is_by_channel(m, y, like);
     if (*flat)
-        y->layer = add_reshape(m, y->layer, (struct shape){(int)y->at.count, 1, 1});
+        y->layer = add_reshape(m, y->layer, (struct shape){(int)y->t.count, 1, 1});
     return y->layer;
 }
 
 int do_batchnorm(struct import *m, struct value *y)
 {
     const struct tensor *t[4];
-    const struct dims *dims = &y->at.dims;
+    const struct dims *dims = &y->t.dims;
     struct dims like = {.rank = dims->rank == 1 ? 1 : dims->rank - 1, .dim = {1, 1, 1, 1, 1, 1, 1, 1}};
     bool flat;
     for (int i = 0; i < 4; i++)
@@ -76,7 +71,7 @@ int do_batchnorm(struct import *m, struct value *y)
     l.epsilon = attr_float(m, "epsilon", 1e-5f);
     l.momentum = attr_float(m, "momentum", .9f);
     for (int i = 0; i < 4 && l.in[0] >= 0; i++)
-        *array[i] = spread(m, y, flat, t[i], &like, same);
+        *array[i] = spread(m, y, flat, t[i], &like);
     return import_append(m, &l);
 }
 
@@ -107,20 +102,14 @@ int add_scaled(struct import *m, int from, float scale, float shift)
     return add_affine(m, from, import_filled(m, count, scale), import_filled(m, count, shift));
 }
 
-/* Append y with f of each value of t, broadcast to it, added to or multiplied with it. */
-static int affine_of(struct import *m, struct value *y, const struct tensor *t, bool is_scale, double (*f)(double))
+int affine_with(struct import *m, struct value *y, const struct tensor *t, bool is_scale)
 {
     bool flat;
     int from = channels_layer(m, y, &t->dims, &flat);
-    float *numbers = from < 0 ? NULL : spread(m, y, flat, t, &t->dims, f);
+    float *numbers = from < 0 ? NULL : spread(m, y, flat, t, &t->dims);
     if (!numbers)
         return -1;
     return add_affine(m, from, is_scale ? numbers : NULL, is_scale ? NULL : numbers);
-}
-
-int affine_with(struct import *m, struct value *y, const struct tensor *t, bool is_scale)
-{
-    return affine_of(m, y, t, is_scale, same);
 }
 
 /* ---- Two values that depend on the image ---- */
@@ -145,9 +134,9 @@ static bool same_positions(const struct tensor *a, const struct tensor *b)
 static void widen(struct value *y, int rank)
 {
     struct dims dims = {rank, {1, 1, 1, 1, 1, 1, 1, 1}};
-    int shift = rank - y->at.dims.rank;
-    memcpy(dims.dim + shift, y->at.dims.dim, (size_t)y->at.dims.rank * sizeof *dims.dim);
-    y->at.dims = dims;
+    int shift = rank - y->t.dims.rank;
+    memcpy(dims.dim + shift, y->t.dims.dim, (size_t)y->t.dims.rank * sizeof *dims.dim);
+    y->t.dims = dims;
     y->batch += y->batch < 0 ? 0 : shift;
 }
 
@@ -156,14 +145,14 @@ static int broadcast_both(struct import *m, struct value *a, struct value *b)
 {
     struct dims dims;
     struct order oa, ob;
-    if (a->layer < 0 || dims_common(m, &a->at.dims, &b->at.dims, &dims))
+    if (a->layer < 0 || dims_common(m, &a->t.dims, &b->t.dims, &dims))
         return -1;
     widen(a, dims.rank);
     widen(b, dims.rank);
     a->batch = a->batch < 0 ? b->batch : a->batch;
     if (b->batch >= 0 && b->batch != a->batch)
         return -1;
-    if (same_positions(&a->at, &b->at) && dims_count(&dims) == a->at.count) {
+    if (same_positions(&a->t, &b->t) && dims_count(&dims) == a->t.count) {
         b->layer = add_reshape(m, b->layer, import_shape(m, a->layer));
         return b->layer < 0 ? -1 : 0;
     }
@@ -196,7 +185,8 @@ static int two_values(struct import *m, int sign, struct value *y, const struct 
 /* Append y added to or multiplied with input i, a constant or not. */
 static int with_input(struct import *m, int sign, struct value *y, size_t i)
 {
-    return m->in[i] ? affine_with(m, y, m->in[i], sign == '*') : two_values(m, sign, y, import_floats(m, i));
+    const struct tensor *t = import_known(m, i);
+    return t ? affine_with(m, y, t, sign == '*') : two_values(m, sign, y, import_floats(m, i));
 }
 
 /* ---- A value and a constant ---- */
@@ -208,36 +198,36 @@ int clip_at(struct import *m, int from, double low, double high)
                                             .high = (float)high});
 }
 
+/* Append y + t or its like, t being a constant: t - y is -y + t, t / y is 1 / y * t. */
+static int with_constant(struct import *m, int sign, struct value *y, const struct tensor *t, bool y_first)
+{
+    struct tensor inverse = *t;
+    bool minus = sign == '-', over = sign == '/';
+    if ((minus || over) && y_first && tensor_each(m, t, TYPE(DOUBLE), minus ? negated : inverted, &inverse))
+        return -1;
+    if (minus && !y_first)
+        y->layer = add_scaled(m, y->layer, -1, 0);
+    if (over && !y_first)
+        y->layer = import_function(m, y->layer, FUNCTION_RECIPROCAL, 0);
+    return affine_with(m, y, &inverse, sign == '*' || over);
+}
+
 int do_arithmetic(struct import *m, struct value *y)
 {
-    int sign = m->operator->kind, at = m->node->n_input < 2 || m->in[1] ? 1 : 0;
-    const struct value *x = m->node->n_input < 2 ? import_any(m, 0) : import_floats(m, !at && m->in[0] ? 1 : 0);
+    int sign = m->operator->kind, at = m->node->n_input < 2 || import_known(m, 1) ? 1 : 0;
+    const struct value *x =
+        m->node->n_input < 2 ? import_any(m, 0) : import_floats(m, !at && import_known(m, 0) ? 1 : 0);
     if (!x)
         return -1;
     *y = *x;
     if (m->node->n_input < 2)
         return y->layer;
-    const struct tensor *t = m->in[at];
+    const struct tensor *t = import_known(m, (size_t)at);
     if (!t)
         return two_values(m, sign, y, import_floats(m, 1));
-    switch (sign) {
-    case '+':
-    case '*':
-        return affine_with(m, y, t, sign == '*');
-    case '-':
-        if (at)
-            return affine_of(m, y, t, false, negated);
-        y->layer = add_scaled(m, y->layer, -1, 0);
-        return affine_with(m, y, t, false);
-    case '/':
-        if (at)
-            return affine_of(m, y, t, true, inverted);
-        y->layer = import_function(m, y->layer, FUNCTION_RECIPROCAL, 0);
-        return affine_with(m, y, t, true);
-    default:
-        break;
-    }
-    if (t->count != 1 || t->dims.rank > y->at.dims.rank || (sign == '^' && !at))
+    if (sign != '^' && sign != 'M' && sign != 'm')
+        return with_constant(m, sign, y, t, at == 1);
+    if (t->count != 1 || t->dims.rank > y->t.dims.rank || (sign == '^' && !at))
         return node_fail(m, "input %d must be one constant number", at);
     double number = tensor_at(t, 0);
     if (sign == '^')
@@ -257,7 +247,7 @@ int do_sum(struct import *m, struct value *y)
  * is what the opposite leaves. */
 int do_compare(struct import *m, struct value *y)
 {
-    int sign = m->operator->kind, at = m->in[1] ? 1 : 0;
+    int sign = m->operator->kind, at = import_known(m, 1) ? 1 : 0;
     const struct value *x = import_floats(m, (size_t)!at);
     double number = operand_number(m, (size_t)at, 0);
     if (!x || m->failed)
@@ -300,6 +290,6 @@ int do_scaler(struct import *m, struct value *y)
 {
     struct tensor offset, scale;
     if (attr_tensor(m, "offset", &offset))
-        y->layer = affine_of(m, y, &offset, false, negated);
+        y->layer = with_constant(m, '-', y, &offset, true);
     return attr_tensor(m, "scale", &scale) ? affine_with(m, y, &scale, true) : y->layer;
 }

@@ -32,7 +32,7 @@ static void set_pointwise(struct import *m, struct layer *l, struct value *y, co
                           float factor)
 {
     struct order o;
-    l->in[0] = view_order(m, y, &(struct wanted){.channels = y->at.dims.rank - 1}, &o);
+    l->in[0] = view_order(m, y, &(struct wanted){.channels = y->t.dims.rank - 1}, &o);
     if (l->in[0] < 0 || w->dims.dim[transposed] != o.shape.c) {
         node_fail(m, "only a product along the channels is run");
         return;
@@ -45,18 +45,18 @@ static void set_pointwise(struct import *m, struct layer *l, struct value *y, co
 int add_product(struct import *m, struct value *y, const struct tensor *w, bool transposed, float factor,
                 const struct tensor *b, float b_factor)
 {
-    struct dims *dims = &y->at.dims;
+    struct dims *dims = &y->t.dims;
     int last = dims->rank - 1;
     if (!w || w->dims.rank != 2 || last < 0)
         return node_fail(m, "only a product with a matrix of weights is run");
-    bool whole = dims->dim[last] == y->at.count;
+    bool whole = dims->dim[last] == y->t.count;
     if (whole && (y->batch == last || (y->batch == 0 && last != 1)))
         return node_fail(m, "the images must be the rows");
     struct layer l = {.op = whole ? OP_DENSE : OP_CONV, .in = {y->layer}};
     if (whole) {
-        set_weights(m, &l, &y->at, w, transposed, factor);
+        set_weights(m, &l, &y->t, w, transposed, factor);
         dims->dim[last] = w->dims.dim[!transposed];
-        y->at = tensor_natural(dims);
+        y->t = tensor_natural(dims);
     } else {
         set_pointwise(m, &l, y, w, transposed, factor);
     }
@@ -69,9 +69,9 @@ int do_gemm(struct import *m, struct value *y)
     const struct tensor *w = import_constant(m, 1), *b = import_optional(m, 2);
     if (m->failed)
         return -1;
-    if (w->dims.rank != 2 || y->at.dims.rank != 2 || attr_int(m, "transA", 0))
+    if (w->dims.rank != 2 || y->t.dims.rank != 2 || attr_int(m, "transA", 0))
         return node_fail(m, "only rows of images times a matrix of weights is run");
-    if (y->batch > 0 || y->at.dims.dim[0] != 1)
+    if (y->batch > 0 || y->t.dims.dim[0] != 1)
         return node_fail(m, "the images must be the rows");
     return add_product(m, y, w, attr_int(m, "transB", 0) != 0, attr_float(m, "alpha", 1), b, attr_float(m, "beta", 1));
 }
@@ -84,10 +84,10 @@ int do_matmul(struct import *m, struct value *y)
 int do_softmax(struct import *m, struct value *y)
 {
     int axis;
-    if (node_axis(m, attr_int(m, "axis", m->opset < 13 ? 1 : -1), y->at.dims.rank, &axis))
+    if (node_axis(m, attr_int(m, "axis", m->opset < 13 ? 1 : -1), y->t.dims.rank, &axis))
         return -1;
-    for (int d = 0; d < y->at.dims.rank; d++)
-        if (y->at.dims.dim[d] > 1 && (m->opset < 13 ? d < axis : d != axis))
+    for (int d = 0; d < y->t.dims.rank; d++)
+        if (y->t.dims.dim[d] > 1 && (m->opset < 13 ? d < axis : d != axis))
             return node_fail(m, "only softmax over all of an image's values is run");
     if (axis == y->batch)
         return node_fail(m, "softmax over the images is not run");
@@ -144,7 +144,7 @@ int do_linear_classifier(struct import *m, struct value *y)
 {
     struct tensor w, b;
     bool weighted = attr_tensor(m, "coefficients", &w), biased = attr_tensor(m, "intercepts", &b);
-    long inputs = y->at.count, count = weighted ? w.count : 0, classes = count / inputs;
+    long inputs = y->t.count, count = weighted ? w.count : 0, classes = count / inputs;
     if (count != classes * inputs || classes < 2)
         return node_fail(m, "%ld coefficients for %ld inputs and at least 2 classes", count, inputs);
     w.dims = (struct dims){2, {classes, inputs}};

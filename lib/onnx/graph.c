@@ -22,17 +22,15 @@ struct value *import_find(struct import *m, const char *name)
     return bsearch(&key, m->value, m->values, sizeof key, compare_values);
 }
 
-/* Input i of the node; NULL when it is omitted. */
-static struct value *import_input(struct import *m, size_t i)
+bool import_given(struct import *m, size_t i)
 {
-    return import_given(m, i) ? import_find(m, m->node->input[i]) : NULL;
+    return i < m->node->n_input && m->in[i];
 }
 
 struct value *import_any(struct import *m, size_t i)
 {
-    struct value *x = import_input(m, i);
-    if (x && x->kind == RUNTIME)
-        return x;
+    if (import_given(m, i) && m->in[i]->kind == RUNTIME)
+        return m->in[i];
     node_fail(m, "input %zu must depend on the image", i);
     return NULL;
 }
@@ -50,18 +48,17 @@ struct value *import_floats(struct import *m, size_t i)
     return x && !import_check(m, x) ? x : NULL;
 }
 
+const struct tensor *import_known(struct import *m, size_t i)
+{
+    return import_given(m, i) && m->in[i]->kind == CONSTANT ? &m->in[i]->t : NULL;
+}
+
 const struct tensor *import_constant(struct import *m, size_t i)
 {
-    const struct tensor *t = i < m->node->n_input ? m->in[i] : NULL;
+    const struct tensor *t = import_known(m, i);
     if (!t)
         node_fail(m, import_given(m, i) ? "input %zu must be a constant" : "input %zu is missing", i);
     return t;
-}
-
-bool import_given(struct import *m, size_t i)
-{
-    const Onnx__NodeProto *node = m->node;
-    return i < node->n_input && node->input[i] && node->input[i][0];
 }
 
 const struct tensor *import_optional(struct import *m, size_t i)
@@ -94,8 +91,8 @@ int import_output(struct import *m, size_t i, const struct value *y)
 
 int import_number(struct import *m, size_t i, double number)
 {
-    struct value y = {.kind = CONSTANT};
-    return tensor_number(m, TYPE(FLOAT), number, &y.tensor) ? -1 : import_output(m, i, &y);
+    struct value y = {.kind = CONSTANT, .batch = -1};
+    return tensor_number(m, TYPE(FLOAT), number, &y.t) ? -1 : import_output(m, i, &y);
 }
 
 /* ---- Layers ---- */
@@ -237,57 +234,47 @@ int import_needed(struct import *m, struct value *output)
     return check_operators(m);
 }
 
-/* Read the initializers among the node's inputs and put its constant inputs into m->in. Returns how many
- * inputs depend on the image, or -1. */
+/* Find the node's inputs, reading the initializers among them. Returns how many depend on the image, or -1. */
 static int gather_inputs(struct import *m)
 {
     const Onnx__NodeProto *node = m->node;
     int count = 0;
     for (size_t i = 0; i < node->n_input; i++) {
-        struct value *x = import_input(m, i);
-        m->in[i] = NULL;
         if (!node->input[i] || !node->input[i][0])
             continue;
+        struct value *x = m->in[i] = import_find(m, node->input[i]);
         if (!x || x->kind == NOTHING)
-            return node_fail(m, "it reads '%.60s', which nothing before it makes",
-                             node->input[i]);
+            return node_fail(m, "it reads '%.60s', which nothing before it makes", node->input[i]);
         if (x->kind == INITIALIZER) {
-            if (tensor_read(m, x->initializer, &x->tensor))
+            if (tensor_read(m, x->initializer, &x->t))
                 return -1;
             x->kind = CONSTANT;
+            x->batch = -1;
         }
-        if (x->kind == CONSTANT)
-            m->in[i] = &x->tensor;
-        else
-            count++;
+        count += x->kind == RUNTIME;
     }
     return count;
 }
 
-static int fold_node(struct import *m)
+/* Whether input 0 is as the operator takes it. */
+static bool takes_input(struct import *m, bool constant)
 {
-    struct value *y = output(m, 0);
-    if (!y || !m->operator->fold)
-        return node_fail(m, "its inputs are all constant");
-    if (m->node->n_input && !m->in[0])
-        return node_fail(m, "input 0 is missing");
-    y->kind = CONSTANT;
-    return m->operator->fold(m, m->in[0], &y->tensor);
+    enum takes takes = m->operator->takes;
+    if (constant)
+        return !m->node->n_input || import_constant(m, 0);
+    return takes == ITSELF || (takes == ANY ? import_any(m, 0) : import_floats(m, 0));
 }
 
-static int run_node(struct import *m)
+static int run_node(struct import *m, bool constant)
 {
     const struct operator *o = m->operator;
-    struct value y = {.kind = RUNTIME};
-    if (!o->run)
-        return node_fail(m, "it is run on constants only");
-    if (o->takes != ITSELF) {
-        const struct value *x = o->takes == ANY ? import_any(m, 0) : import_floats(m, 0);
-        if (!x)
-            return -1;
-        y = *x;
-    }
-    y.layer = o->run(m, &y);
+    runner *run = constant ? o->fold : o->run;
+    if (!run)
+        return node_fail(m, constant ? "its inputs are all constant" : "it is run on constants only");
+    if (!takes_input(m, constant))
+        return -1;
+    struct value y = import_given(m, 0) ? *m->in[0] : (struct value){.kind = CONSTANT, .batch = -1};
+    y.layer = run(m, &y);
     return import_output(m, (size_t)o->out, &y);
 }
 
@@ -303,7 +290,7 @@ static int do_node(struct import *m, const Onnx__NodeProto *node)
         node_fail(m, "no output");
     } else if (!operator_check(m)) {
         int count = gather_inputs(m);
-        status = count < 0 ? -1 : count > 0 ? run_node(m) : fold_node(m);
+        status = count < 0 ? -1 : run_node(m, count == 0);
     }
     free(m->in);
     m->in = NULL;
@@ -388,7 +375,7 @@ static int read_dims(const Onnx__TypeProto__Tensor *type, int tile, struct dims 
 static int view_input(struct import *m, const struct dims *dims, struct value *v, struct shape *s)
 {
     const long *d = dims->dim;
-    v->at = tensor_natural(dims);
+    v->t = tensor_natural(dims);
     v->batch = dims->rank == 1 ? -1 : 0;
     if (dims->rank == 4 && d[3] <= 4 && d[1] > 4) {
         *s = (struct shape){(int)d[3], (int)d[1], (int)d[2]};
@@ -457,7 +444,7 @@ int import_output_layer(struct import *m, const struct value *y)
         return err_set(e, "the output '%.60s' does not depend on the image", y->name);
     if (y->integer || y->quantized)
         return err_set(e, "the output '%.60s' is whole numbers", y->name);
-    if (y->at.data || y->batch > 0)
+    if (y->t.data || y->batch > 0)
         return err_set(e, "the output '%.60s' is not a list of values an image", y->name);
     int last = y->layer;
     if (last == 0)

@@ -55,10 +55,10 @@ struct value {
     enum kind kind;
     bool needed;                          /* the output depends on it */
     const Onnx__TensorProto *initializer; /* INITIALIZER: not read yet */
-    struct tensor tensor;                 /* CONSTANT */
-    int layer;                            /* RUNTIME, as are those below */
-    struct tensor at; /* where in the layer's output, [C][H][W], the elements of an image are; N is 1 */
-    int batch;        /* the dimension that is N; -1: none, it was 1 and has been squeezed */
+    struct tensor t; /* CONSTANT: its numbers. RUNTIME: where in the layer's output, [C][H][W], the elements of an
+                        image are; N is 1 */
+    int batch;       /* the dimension that is N; -1: none, it was 1 and has been squeezed, or it is constant */
+    int layer;       /* RUNTIME, as are those below; 0 */
     bool integer;   /* pixels of an integer type, not cast to float yet */
     bool quantized; /* the ONNX value is the integer x; the layer has its meaning, (x - zero) * scale */
     double scale, zero;
@@ -80,16 +80,14 @@ struct import {
 
     const Onnx__NodeProto *node; /* the node at hand, and of it: */
     const struct operator *operator;
-    const struct tensor **in; /* [node->n_input]: constant inputs; NULL: left out, or not constant */
+    struct value **in; /* [node->n_input]: its inputs; NULL: left out */
     bool failed; /* the import, by the first failure, which e says */
 };
 
 /* ---- The table of operators (operators.c) ---- */
 
-/* Compute a constant: *out, empty before, of input 0, x (NULL: the operator has none), and the other inputs. */
-typedef int folder(struct import *m, const struct tensor *x, struct tensor *out);
-
-/* Make layers, or move positions: *y is a copy of input 0, and becomes the output. Returns the output's layer. */
+/* Compute a constant; or make layers, or move positions. *y is a copy of input 0, and becomes the output. Returns the
+ * output's layer, 0 of a constant; -1 when it has failed. */
 typedef int runner(struct import *m, struct value *y);
 
 /* The rule by which an operator makes one shape of another. */
@@ -106,8 +104,8 @@ struct operator {
     const char *type;
     int min, max;           /* how many inputs it has */
     const char *attributes; /* that it may have, separated by spaces */
-    folder *fold;           /* NULL: it is not run on constants */
-    runner *run;            /* NULL: it is run on constants only */
+    runner *fold;           /* where all inputs are constant; NULL: they may not be */
+    runner *run;            /* where one depends on the image; NULL: none may */
     enum takes takes;
     int kind;            /* which one of a family: an enum op, an enum function, a sign */
     float alpha, beta;   /* what those attributes are when they are absent */
@@ -175,35 +173,23 @@ int tensor_read(struct import *m, const Onnx__TensorProto *proto, struct tensor 
 bool type_range(int type, double *low, double *high);
 bool type_is_float(int type);
 
-/* ---- Rules for the shapes of constants and of values that depend on the image (fold.c) ---- */
+/* ---- Shapes of constants and of values that depend on the image (move.c) ---- */
 
 dims_rule dims_reshape, dims_flatten, dims_squeeze, dims_unsqueeze;
-int dims_perm(struct import *m, int rank, int *perm); /* of Transpose */
 
 long dims_count(const struct dims *d);
 long dims_inner(const struct dims *d, int axis); /* how many elements each entry along an axis has */
 long dims_check(struct import *m, const struct dims *dims); /* dims_count of any dims; fails where they are too large */
 
-/* A slice along each dimension: begin and step in `in`, and the dims that come out. */
-struct slice {
-    long from[ONNX_MAX_RANK], by[ONNX_MAX_RANK];
-    struct dims dims;
-};
-int dims_slice(struct import *m, const struct dims *in, struct slice *s);
-
 /* The dims that two tensors are broadcast to together. */
 int dims_common(struct import *m, const struct dims *a, const struct dims *b, struct dims *out);
-
-/* Make out the dims themselves, which Shape gives. */
-int dims_tensor(struct import *m, const struct dims *dims, struct tensor *out);
 
 /* Check that a constant can be broadcast to dims; make out x broadcast to them. */
 int dims_fit(struct import *m, const struct dims *from, const struct dims *to);
 int tensor_broadcast(struct import *m, const struct tensor *x, const struct dims *dims, struct tensor *out);
 
-/* Make out (x - zero) * scale, scale and zero being constant inputs `at` and at + 1 of the node: one number, or
- * one a place along dimension `along` of x. */
-int dequantize(struct import *m, const struct tensor *x, size_t at, long along, struct tensor *out);
+/* Make out f (NULL: the value itself) of each value of x, as a tensor of that type; out may be x. */
+int tensor_each(struct import *m, const struct tensor *x, int type, double (*f)(double), struct tensor *out);
 
 /* ---- Values and layers (graph.c) ---- */
 
@@ -214,11 +200,13 @@ struct value *import_find(struct import *m, const char *name);
  *   import_floats    must depend on the image, as FLOATS says; NULL when the node has failed
  *   import_any       must depend on the image, as ANY says
  *   import_constant  must be constant
+ *   import_known     NULL when it is not constant, or not there
  *   import_given     whether it is there
  *   import_optional  a constant; NULL when it is not there, or the node has failed */
 struct value *import_floats(struct import *m, size_t i);
 struct value *import_any(struct import *m, size_t i);
 const struct tensor *import_constant(struct import *m, size_t i);
+const struct tensor *import_known(struct import *m, size_t i);
 bool import_given(struct import *m, size_t i);
 const struct tensor *import_optional(struct import *m, size_t i);
 
@@ -329,9 +317,8 @@ int add_copies(struct import *m, int from, struct shape to);
 
 /* ---- The operators ---- */
 
-folder fold_arithmetic, fold_cast, fold_concat, fold_constant, fold_constant_of_shape, fold_dequantize, fold_dims,
-    fold_each, fold_expand, fold_gather, fold_identity, fold_quantize, fold_reduce_prod, fold_shape, fold_slice,
-    fold_transpose;
+runner fold_arithmetic, fold_cast, fold_concat, fold_constant, fold_constant_of_shape, fold_dequantize, fold_each,
+    fold_gather, fold_quantize, fold_reduce_prod;
 
 runner do_arithmetic, do_batchnorm, do_cast, do_clip, do_compare, do_concat, do_conv, do_conv_integer,
     do_conv_transpose, do_dequantize, do_dropout, do_dynamic_quantize, do_each, do_expand, do_flatten, do_gelu,

@@ -55,8 +55,8 @@ static int add_normal(struct import *m, int from, const bool over[3], float epsi
 static int find_axes(struct import *m, struct value *y, const bool *gone, bool over[3], struct order *o)
 {
     bool all = true;
-    for (int d = 0; d < y->at.dims.rank; d++)
-        all = all && (gone[d] || y->at.dims.dim[d] == 1);
+    for (int d = 0; d < y->t.dims.rank; d++)
+        all = all && (gone[d] || y->t.dims.dim[d] == 1);
     *o = (struct order){.dim = {-1, -1, -1}};
     over[AXIS_C] = over[AXIS_H] = over[AXIS_W] = all;
     if (all)
@@ -73,12 +73,12 @@ static void drop_dims(struct value *y, const bool *gone)
 {
     struct dims kept = {0};
     int batch = y->batch;
-    for (int d = 0; d < y->at.dims.rank; d++) {
+    for (int d = 0; d < y->t.dims.rank; d++) {
         y->batch = d == batch ? kept.rank : y->batch;
         if (!gone[d])
-            kept.dim[kept.rank++] = y->at.dims.dim[d];
+            kept.dim[kept.rank++] = y->t.dims.dim[d];
     }
-    y->at.dims = kept;
+    y->t.dims = kept;
 }
 
 /* Over any of channels, rows and columns, in whatever order. ReduceSum is the mean times their number, ReduceL2 the
@@ -92,7 +92,7 @@ int do_reduce(struct import *m, struct value *y)
     if (m->failed || count < 1)
         return node_fail(m, "only what is over named axes is run");
     for (int i = 0, d; i < count; i++) {
-        if (node_axis(m, axes[i], y->at.dims.rank, &d))
+        if (node_axis(m, axes[i], y->t.dims.rank, &d))
             return -1;
         gone[d] = true;
     }
@@ -100,13 +100,13 @@ int do_reduce(struct import *m, struct value *y)
         return node_fail(m, "only what is over channels, rows and columns is run");
     int layer = find_axes(m, y, gone, over, &o);
     layer = add_mean(m, kind == 'L' ? add_pair(m, OP_MUL, layer, layer) : layer, over);
-    long number = y->at.count;
-    for (int d = 0; d < y->at.dims.rank; d++)
-        y->at.dims.dim[d] = gone[d] ? 1 : y->at.dims.dim[d];
+    long number = y->t.count;
+    for (int d = 0; d < y->t.dims.rank; d++)
+        y->t.dims.dim[d] = gone[d] ? 1 : y->t.dims.dim[d];
     if (layer < 0 || view_put(m, y, &o, import_shape(m, layer)))
         return -1;
-    if (kind != 'M' && number > y->at.count)
-        layer = add_scaled(m, layer, (float)(number / y->at.count), 0);
+    if (kind != 'M' && number > y->t.count)
+        layer = add_scaled(m, layer, (float)(number / y->t.count), 0);
     if (attr_int(m, "keepdims", 1) == 0)
         drop_dims(y, gone);
     return kind == 'L' ? import_function(m, layer, FUNCTION_SQRT, 0) : layer;
@@ -137,11 +137,11 @@ int do_layer_norm(struct import *m, struct value *y)
     int axis;
     bool over[3], gone[ONNX_MAX_RANK];
     struct order o;
-    if (node_axis(m, attr_int(m, "axis", -1), y->at.dims.rank, &axis))
+    if (node_axis(m, attr_int(m, "axis", -1), y->t.dims.rank, &axis))
         return -1;
     if (axis <= y->batch)
         return node_fail(m, "images are not normalized together");
-    for (int d = 0; d < y->at.dims.rank; d++)
+    for (int d = 0; d < y->t.dims.rank; d++)
         gone[d] = d >= axis;
     y->layer = add_normal(m, find_axes(m, y, gone, over, &o), over, attr_float(m, "epsilon", 1e-5f));
     return scale_and_shift(m, y, NULL);
@@ -150,10 +150,10 @@ int do_layer_norm(struct import *m, struct value *y)
 /* Groups of channels, or each channel, of [N][C][...]: each group is a channel of another shape meanwhile. */
 int do_group_norm(struct import *m, struct value *y)
 {
-    const struct dims *dims = &y->at.dims;
-    if (y->batch != 0 || dims->rank < 3 || y->at.data)
+    const struct dims *dims = &y->t.dims;
+    if (y->batch != 0 || dims->rank < 3 || y->t.data)
         return node_fail(m, "only [N][C][H][W] is normalized");
-    long channels = dims->dim[1], all = y->at.count, groups = attr_int(m, "num_groups", channels);
+    long channels = dims->dim[1], all = y->t.count, groups = attr_int(m, "num_groups", channels);
     if (groups < 1 || channels % groups)
         return node_fail(m, "%ld groups of %ld channels", groups, channels);
     struct shape whole = import_shape(m, y->layer);

@@ -9,20 +9,105 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Read scale and zero point, inputs `at` and at + 1. */
-static int read_scale(struct import *m, size_t at, double *scale, double *zero, int *type)
+/* Scale and zero point of quantized values: one for all (axis -1), or one a place along an axis. */
+struct steps {
+    const struct tensor *scale, *zero; /* zero is NULL where it is 0 */
+    int axis;
+};
+
+/* Read them, inputs `at` and at + 1: of x, a constant, unless one of them, along that axis; NULL: one only. */
+static int read_steps(struct import *m, size_t at, const struct tensor *x, long along, struct steps *s)
 {
-    const struct tensor *s = import_constant(m, at), *z = import_optional(m, at + 1);
-    if (!s || m->failed)
+    *s = (struct steps){import_constant(m, at), import_optional(m, at + 1), -1};
+    if (m->failed)
         return -1;
-    if (s->count != 1 || (z && z->count != 1))
-        return node_fail(m, "one scale and zero point for all values is run, not %ld",
-                         s->count);
-    *scale = tensor_at(s, 0);
-    *zero = z ? tensor_at(z, 0) : 0;
-    *type = z ? z->type : TYPE(UINT8);
-    if (!isfinite((float)*scale) || !((float)*scale > 0))
-        return node_fail(m, "a scale of %g", *scale);
+    if (x && attr_int(m, "block_size", 0))
+        return node_fail(m, "quantization in blocks");
+    if (!x && s->scale->count != 1)
+        return node_fail(m, "one scale and zero point for all values is run, not %ld", s->scale->count);
+    bool many = x && (s->scale->count != 1 || s->scale->dims.rank > 1);
+    if (many && (s->scale->dims.rank != 1 || node_axis(m, along, x->dims.rank, &s->axis) ||
+                 s->scale->count != x->dims.dim[s->axis]))
+        return node_fail(m, "%ld scales do not fit", s->scale->count);
+    if (s->zero && s->zero->count != s->scale->count)
+        return node_fail(m, "%ld zero points for %ld scales", s->zero->count, s->scale->count);
+    for (long k = 0; k < s->scale->count; k++)
+        if (!isfinite((float)tensor_at(s->scale, k)) || !((float)tensor_at(s->scale, k) > 0))
+            return node_fail(m, "a scale of %g", tensor_at(s->scale, k));
+    return 0;
+}
+
+/* The place along an axis (-1: 0) of element i of x. */
+static long place_along(const struct tensor *x, int axis, long i)
+{
+    return axis < 0 ? 0 : i / dims_inner(&x->dims, axis) % x->dims.dim[axis];
+}
+
+static double zero_at(const struct tensor *zero, long k)
+{
+    return zero ? tensor_at(zero, k) : 0;
+}
+
+/* ---- Constants ---- */
+
+/* Make out (x - zero) * scale, scale and zero being inputs `at` and at + 1 of the node, along that axis of x. */
+static int dequantize(struct import *m, const struct tensor *x, size_t at, long along, struct tensor *out)
+{
+    const struct tensor given = *x;
+    struct steps s;
+    double *data = read_steps(m, at, x, along, &s) ? NULL : tensor_new(m, out, TYPE(FLOAT), &given.dims);
+    if (!data)
+        return -1;
+    bool eight = s.scale->count > 0; /* bits hold every number of steps */
+    for (long i = 0; i < given.count; i++) {
+        long k = place_along(&given, s.axis, i);
+        float steps = (float)(tensor_at(&given, i) - zero_at(s.zero, k));
+        data[i] = steps * (float)tensor_at(s.scale, k);
+        eight = eight && steps >= -128 && steps <= 127;
+    }
+    if (!eight)
+        return 0;
+    struct tensor steps;
+    out->step_axis = s.axis;
+    out->step = tensor_each(m, s.scale, TYPE(DOUBLE), NULL, &steps) ? NULL : steps.data;
+    return out->step ? 0 : -1;
+}
+
+int fold_dequantize(struct import *m, struct value *y)
+{
+    return dequantize(m, &y->t, 1, attr_int(m, "axis", 1), &y->t);
+}
+
+int fold_quantize(struct import *m, struct value *y)
+{
+    const struct tensor x = y->t;
+    struct steps s;
+    double low, high;
+    if (read_steps(m, 1, &x, attr_int(m, "axis", 1), &s))
+        return -1;
+    int type = s.zero ? s.zero->type : (int)attr_int(m, "output_dtype", TYPE(UINT8));
+    if (!type_range(type, &low, &high))
+        return node_fail(m, "quantization to type %d", type);
+    double *data = tensor_new(m, &y->t, type, &x.dims);
+    for (long i = 0; data && i < x.count; i++) {
+        long k = place_along(&x, s.axis, i);
+        double steps = rint((float)tensor_at(&x, i) / (float)tensor_at(s.scale, k));
+        data[i] = fmin(fmax(steps + zero_at(s.zero, k), low), high);
+    }
+    return data ? 0 : -1;
+}
+
+/* ---- Values that depend on the image ---- */
+
+/* Read the scale and zero point, inputs `at` and at + 1, that y has in all its places. */
+static int read_step(struct import *m, size_t at, double *scale, double *zero, int *type)
+{
+    struct steps s;
+    if (read_steps(m, at, NULL, 0, &s))
+        return -1;
+    *scale = tensor_at(s.scale, 0);
+    *zero = zero_at(s.zero, 0);
+    *type = s.zero ? s.zero->type : TYPE(UINT8);
     return 0;
 }
 
@@ -31,7 +116,7 @@ static int quantize(struct import *m, struct value *y, size_t at)
 {
     double low, high;
     int type;
-    if (y->layer < 0 || read_scale(m, at, &y->scale, &y->zero, &type))
+    if (y->layer < 0 || read_step(m, at, &y->scale, &y->zero, &type))
         return -1;
     if (type != TYPE(UINT8) && type != TYPE(INT8))
         return node_fail(m, "only quantization to 8 bits is run");
@@ -54,7 +139,7 @@ int do_dequantize(struct import *m, struct value *y)
 {
     double scale, zero;
     int type;
-    if (read_scale(m, 1, &scale, &zero, &type))
+    if (read_step(m, 1, &scale, &zero, &type))
         return -1;
     if (y->quantized && ((float)scale != (float)y->scale || zero != y->zero))
         return node_fail(m, "not the scale that the value was quantized with");
@@ -79,21 +164,18 @@ int do_dynamic_quantize(struct import *m, struct value *y)
 
 /* Make w the weights, input 1, less their zero points, input 3, of which there is one, or one a place along `axis`.
  * They are of the product of y, an operator's on integers whose result is scaled by nodes behind it. */
-static const struct tensor *whole_weights(struct import *m, struct value *y, long axis, struct tensor *w)
+static const struct tensor *whole_weights(struct import *m, struct value *y, int axis, struct tensor *w)
 {
     if (!y->quantized || y->scale != 1 || y->zero != 0)
         node_fail(m, "only what DynamicQuantizeLinear made is multiplied in integers");
     y->quantized = false;
     const struct tensor *x = import_constant(m, 1), *zero = import_optional(m, 3);
     double *data = x && !m->failed ? tensor_new(m, w, TYPE(FLOAT), &x->dims) : NULL;
-    if (!data)
-        return NULL;
-    if (zero && zero->count != 1 && (axis >= x->dims.rank || zero->count != x->dims.dim[axis]))
+    bool many = zero && zero->count != 1;
+    if (data && many && (axis >= x->dims.rank || zero->count != x->dims.dim[axis]))
         node_fail(m, "%ld zero points do not fit", zero->count);
-    for (long i = 0; !m->failed && i < x->count; i++) {
-        long k = zero && zero->count > 1 ? i / dims_inner(&x->dims, (int)axis) % zero->count : 0;
-        data[i] = tensor_at(x, i) - (zero ? tensor_at(zero, k) : 0);
-    }
+    for (long i = 0; data && !m->failed && i < x->count; i++)
+        data[i] = tensor_at(x, i) - zero_at(zero, place_along(x, many ? axis : -1, i));
     return m->failed ? NULL : w;
 }
 

@@ -124,7 +124,7 @@ int operand_ints(struct import *m, size_t index, const char *name, int max, long
 {
     if (!import_given(m, index))
         return attr_ints(m, name, max, values);
-    const struct tensor *t = m->in[index];
+    const struct tensor *t = import_known(m, index);
     if (!t || type_is_float(t->type) || t->count > max || t->dims.rank > 1) {
         node_fail(m, "%s must be %s", name, t ? "a short list of whole numbers" : "a constant");
         return 0;
@@ -138,7 +138,7 @@ double operand_number(struct import *m, size_t index, double otherwise)
 {
     if (!import_given(m, index))
         return otherwise;
-    const struct tensor *t = m->in[index];
+    const struct tensor *t = import_known(m, index);
     if (!t || t->count != 1) {
         node_fail(m, "input %zu must be one constant number", index);
         return otherwise;

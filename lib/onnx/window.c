@@ -287,11 +287,11 @@ int do_pad(struct import *m, struct value *y)
     long begin[ONNX_MAX_RANK], end[ONNX_MAX_RANK];
     struct wanted wanted = {.channels = -1};
     struct order o;
-    if (dims_pads(m, y->at.dims.rank, begin, end))
+    if (dims_pads(m, y->t.dims.rank, begin, end))
         return -1;
     if (!attr_is(m, "mode", "constant", true))
         return node_fail(m, "only padding with a constant is run");
-    for (int d = 0; d < y->at.dims.rank; d++)
+    for (int d = 0; d < y->t.dims.rank; d++)
         wanted.sides[d] = begin[d] || end[d];
     if ((y->batch >= 0 && wanted.sides[y->batch]) || view_order(m, y, &wanted, &o) < 0)
         return node_fail(m, "only rows and columns are padded");
