@@ -58,8 +58,7 @@ int do_batchnorm(struct import *m, struct value *y)
     struct dims like = {.rank = dims->rank == 1 ? 1 : dims->rank - 1, .dim = {1, 1, 1, 1, 1, 1, 1, 1}};
     bool flat;
     for (int i = 0; i < 4; i++)
-        if (!(t[i] = import_constant(m, (size_t)i + 1)))
-            return -1;
+        t[i] = import_constant(m, (size_t)i + 1);
     if (attr_int(m, "training_mode", 0) || !attr_int(m, "spatial", 1))
         return node_fail(m, "only inference, by channel, is run");
     like.dim[0] = dims->rank ? dims->dim[dims->rank - like.rank] : 1;
@@ -168,8 +167,6 @@ static int broadcast_both(struct import *m, struct value *a, struct value *b)
 /* Append what a sign makes of two values that depend on the image: y and b. */
 static int two_values(struct import *m, int sign, struct value *y, const struct value *b)
 {
-    if (!b)
-        return -1;
     struct value other = *b;
     if (sign != '+' && sign != '-' && sign != '*' && sign != '/')
         return node_fail(m, "one input must be a constant");
@@ -217,8 +214,6 @@ int do_arithmetic(struct import *m, struct value *y)
     int sign = m->operator->kind, at = m->node->n_input < 2 || import_known(m, 1) ? 1 : 0;
     const struct value *x =
         m->node->n_input < 2 ? import_any(m, 0) : import_floats(m, !at && import_known(m, 0) ? 1 : 0);
-    if (!x)
-        return -1;
     *y = *x;
     if (m->node->n_input < 2)
         return y->layer;
@@ -250,8 +245,6 @@ int do_compare(struct import *m, struct value *y)
     int sign = m->operator->kind, at = import_known(m, 1) ? 1 : 0;
     const struct value *x = import_floats(m, (size_t)!at);
     double number = operand_number(m, (size_t)at, 0);
-    if (!x || m->failed)
-        return -1;
     *y = *x;
     bool equal = sign == 'g' || sign == 'l', below = (sign == '<' || sign == 'g') == (at == 1);
     int layer = import_function(m, below ? add_scaled(m, y->layer, -1, 0) : y->layer, FUNCTION_GREATER,

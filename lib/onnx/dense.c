@@ -47,7 +47,7 @@ int add_product(struct import *m, struct value *y, const struct tensor *w, bool 
 {
     struct dims *dims = &y->t.dims;
     int last = dims->rank - 1;
-    if (!w || w->dims.rank != 2 || last < 0)
+    if (w->dims.rank != 2 || last < 0)
         return node_fail(m, "only a product with a matrix of weights is run");
     bool whole = dims->dim[last] == y->t.count;
     if (whole && (y->batch == last || (y->batch == 0 && last != 1)))
@@ -67,8 +67,6 @@ int add_product(struct import *m, struct value *y, const struct tensor *w, bool 
 int do_gemm(struct import *m, struct value *y)
 {
     const struct tensor *w = import_constant(m, 1), *b = import_optional(m, 2);
-    if (m->failed)
-        return -1;
     if (w->dims.rank != 2 || y->t.dims.rank != 2 || attr_int(m, "transA", 0))
         return node_fail(m, "only rows of images times a matrix of weights is run");
     if (y->batch > 0 || y->t.dims.dim[0] != 1)
@@ -83,9 +81,7 @@ int do_matmul(struct import *m, struct value *y)
 
 int do_softmax(struct import *m, struct value *y)
 {
-    int axis;
-    if (node_axis(m, attr_int(m, "axis", m->opset < 13 ? 1 : -1), y->t.dims.rank, &axis))
-        return -1;
+    int axis = node_axis(m, attr_int(m, "axis", m->opset < 13 ? 1 : -1), y->t.dims.rank);
     for (int d = 0; d < y->t.dims.rank; d++)
         if (y->t.dims.dim[d] > 1 && (m->opset < 13 ? d < axis : d != axis))
             return node_fail(m, "only softmax over all of an image's values is run");

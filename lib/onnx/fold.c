@@ -99,7 +99,7 @@ int fold_arithmetic(struct import *m, struct value *y)
     const struct tensor x = y->t, *b = import_constant(m, 1);
     struct tensor wide_x, wide_b;
     struct dims dims = {0};
-    if (!b || dims_common(m, &x.dims, &b->dims, &dims) || tensor_broadcast(m, &x, &dims, &wide_x) ||
+    if (dims_common(m, &x.dims, &b->dims, &dims) || tensor_broadcast(m, &x, &dims, &wide_x) ||
         tensor_broadcast(m, b, &dims, &wide_b))
         return -1;
     double *data = tensor_new(m, &y->t, x.type, &dims);

@@ -32,12 +32,12 @@ struct value *import_any(struct import *m, size_t i)
     if (import_given(m, i) && m->in[i]->kind == RUNTIME)
         return m->in[i];
     node_fail(m, "input %zu must depend on the image", i);
-    return NULL;
+    return &m->none;
 }
 
 int import_check(struct import *m, const struct value *x)
 {
-    if (m->net->layer[x->layer].op == OP_SOFTMAX)
+    if (x->layer >= 0 && m->net->layer[x->layer].op == OP_SOFTMAX)
         return node_fail(m, "nothing is run after softmax");
     return x->integer || x->quantized ? node_fail(m, "arithmetic on whole numbers is not run") : 0;
 }
@@ -45,7 +45,7 @@ int import_check(struct import *m, const struct value *x)
 struct value *import_floats(struct import *m, size_t i)
 {
     struct value *x = import_any(m, i);
-    return x && !import_check(m, x) ? x : NULL;
+    return import_check(m, x) ? &m->none : x;
 }
 
 const struct tensor *import_known(struct import *m, size_t i)
@@ -58,7 +58,7 @@ const struct tensor *import_constant(struct import *m, size_t i)
     const struct tensor *t = import_known(m, i);
     if (!t)
         node_fail(m, import_given(m, i) ? "input %zu must be a constant" : "input %zu is missing", i);
-    return t;
+    return t ? t : &m->none.t;
 }
 
 const struct tensor *import_optional(struct import *m, size_t i)
@@ -128,6 +128,8 @@ int import_add(struct import *m, enum op op, int from)
 float *import_filled(struct import *m, long count, float value)
 {
     float *floats = NULL;
+    if (m->failed)
+        return NULL;
     if (count > m->weights)
         node_fail(m, "more weights than a file of its size should need");
     else if (!(floats = calloc((size_t)count, sizeof *floats)))
@@ -256,22 +258,17 @@ static int gather_inputs(struct import *m)
     return count;
 }
 
-/* Whether input 0 is as the operator takes it. */
-static bool takes_input(struct import *m, bool constant)
-{
-    enum takes takes = m->operator->takes;
-    if (constant)
-        return !m->node->n_input || import_constant(m, 0);
-    return takes == ITSELF || (takes == ANY ? import_any(m, 0) : import_floats(m, 0));
-}
-
 static int run_node(struct import *m, bool constant)
 {
     const struct operator *o = m->operator;
     runner *run = constant ? o->fold : o->run;
     if (!run)
         return node_fail(m, constant ? "its inputs are all constant" : "it is run on constants only");
-    if (!takes_input(m, constant))
+    if (constant && m->node->n_input)
+        import_constant(m, 0);
+    else if (!constant && o->takes != ITSELF)
+        o->takes == ANY ? import_any(m, 0) : import_floats(m, 0);
+    if (m->failed)
         return -1;
     struct value y = import_given(m, 0) ? *m->in[0] : (struct value){.kind = CONSTANT, .batch = -1};
     y.layer = run(m, &y);

@@ -80,6 +80,7 @@ struct import {
 
     const Onnx__NodeProto *node; /* the node at hand, and of it: */
     const struct operator *operator;
+    struct value none; /* that of a node that has failed: it has no layer, and no numbers */
     struct value **in; /* [node->n_input]: its inputs; NULL: left out */
     bool failed; /* the import, by the first failure, which e says */
 };
@@ -138,7 +139,7 @@ bool attr_is(struct import *m, const char *name, const char *value, bool otherwi
 int attr_ints(struct import *m, const char *name, int max, long *values);
 
 /* The same of exactly `count` integers of at least low; values stay as they are where it is absent. */
-int attr_list(struct import *m, const char *name, int count, long low, long *values);
+void attr_list(struct import *m, const char *name, int count, long low, long *values);
 
 /* Make t an attribute that is a list of numbers, of rank 1; false when it is absent. */
 bool attr_tensor(struct import *m, const char *name, struct tensor *t);
@@ -150,8 +151,8 @@ int operand_ints(struct import *m, size_t index, const char *name, int max, long
 /* The value of a constant operand of one element; `otherwise` when it is absent. */
 double operand_number(struct import *m, size_t index, double otherwise);
 
-/* An axis in -rank..rank-1 as 0..rank-1; fails beyond. */
-int node_axis(struct import *m, long axis, int rank, int *result);
+/* An axis in -rank..rank-1 as 0..rank-1; fails beyond, and is 0. */
+int node_axis(struct import *m, long axis, int rank);
 
 static inline double tensor_at(const struct tensor *t, long i)
 {

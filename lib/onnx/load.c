@@ -59,6 +59,7 @@ static struct net *import_one(const Onnx__GraphProto *graph, long opset, size_t 
                        .opset = opset,
                        .tile = tile,
                        .memory = {.left = SIZE_MAX},
+                       .none = {.kind = RUNTIME, .layer = -1, .batch = -1},
                        .numbers = MAX_VALUES_A_BYTE * (long)file_size + SPARE_NUMBERS,
                        .weights = MAX_VALUES_A_BYTE * (long)file_size + SPARE_WEIGHTS,
                        .e = e};
@@ -150,54 +151,43 @@ static int likeness(const struct net *net)
     return net->layers + (l->op == OP_SOFTMAX || net_is_sigmoid(net) ? MAX_LAYERS : 0);
 }
 
-/* The outputs of a graph, from the first that can be imported on. */
-struct choice {
-    struct net *net; /* the best one */
-    const char *name, *equal; /* its name; that of another, just as good */
-    struct err first; /* why the first one could not be imported */
-};
-
-static void choose(struct choice *c, struct net *net, const char *name)
-{
-    int better = c->net ? likeness(net) - likeness(c->net) : 1;
-    if (better > 0) {
-        net_free(c->net);
-        *c = (struct choice){.net = net, .name = name};
-        return;
-    }
-    c->equal = better < 0 ? c->equal : name;
-    net_free(net);
-}
-
-/* The net of the output named `wanted`; NULL: of the one that names classes. Where none can be imported, NULL and
- * why the first cannot. */
+/* The net of the output named `wanted`; NULL: of the one that names classes, unless another is just as good. Where none
+ * can be imported, NULL and why the first cannot. */
 static struct net *import_best(const Onnx__GraphProto *g, long opset, size_t file_size, int tile, const char *wanted,
                                struct err *e)
 {
-    struct choice c = {.first = ERR_NONE};
+    struct net *best = NULL;
+    const char *best_name = NULL, *equal = NULL;
+    struct err first = ERR_NONE;
     for (size_t i = 0; i < g->n_output && (wanted || i < MAX_OUTPUTS); i++) {
         struct err why = ERR_NONE;
-        const Onnx__ValueInfoProto *output = g->output[i];
-        const char *name = output->name ? output->name : "";
-        if (wanted ? strcmp(name, wanted) != 0 : g->n_output > 1 && !is_answer(output))
+        const char *name = g->output[i]->name ? g->output[i]->name : "";
+        if (wanted ? strcmp(name, wanted) != 0 : g->n_output > 1 && !is_answer(g->output[i]))
             continue;
-        struct net *net = import_one(g, opset, file_size, tile, output->name, &why);
-        if (net)
-            choose(&c, net, name);
-        else if (!c.first.what[0])
-            c.first = why;
+        struct net *net = import_one(g, opset, file_size, tile, name, &why);
+        if (!net) {
+            first = first.what[0] ? first : why;
+        } else if (!best || likeness(net) > likeness(best)) {
+            net_free(best);
+            best = net;
+            best_name = name;
+            equal = NULL;
+        } else {
+            equal = likeness(net) == likeness(best) ? name : equal;
+            net_free(net);
+        }
         if (wanted)
             break;
     }
-    if (c.net && c.equal)
-        err_set(e, "'%.60s' and '%.60s' both may be the answer: name the output with -O", c.name, c.equal);
-    else if (!c.net && wanted && !c.first.what[0])
+    if (best && !equal)
+        return best;
+    if (best)
+        err_set(e, "'%.60s' and '%.60s' both may be the answer: name the output with -O", best_name, equal);
+    else if (wanted && !first.what[0])
         err_set(e, "it has no output '%.60s'", wanted);
-    else if (!c.net)
-        err_set(e, "%s", c.first.what[0] ? c.first.what : "no output is numbers");
     else
-        return c.net;
-    net_free(c.net);
+        err_set(e, "%s", first.what[0] ? first.what : "no output is numbers");
+    net_free(best);
     return NULL;
 }
 

@@ -74,9 +74,7 @@ int dims_squeeze(struct import *m, const struct dims *in, struct dims *out)
     bool gone[ONNX_MAX_RANK] = {false};
     int count = operand_ints(m, 1, "axes", ONNX_MAX_RANK, axes);
     for (int i = 0; i < count; i++) {
-        int axis;
-        if (node_axis(m, axes[i], in->rank, &axis))
-            return -1;
+        int axis = node_axis(m, axes[i], in->rank);
         if (in->dim[axis] != 1)
             return node_fail(m, "axis %d has %ld entries, not 1", axis, in->dim[axis]);
         gone[axis] = true;
@@ -97,9 +95,7 @@ int dims_unsqueeze(struct import *m, const struct dims *in, struct dims *out)
         return node_fail(m, "a bad number of axes");
     *out = (struct dims){.rank = in->rank + count};
     for (int i = 0; i < count; i++) {
-        int axis;
-        if (node_axis(m, axes[i], out->rank, &axis))
-            return -1;
+        int axis = node_axis(m, axes[i], out->rank);
         if (is_new[axis])
             return node_fail(m, "axis %d twice", axis);
         is_new[axis] = true;
@@ -110,21 +106,20 @@ int dims_unsqueeze(struct import *m, const struct dims *in, struct dims *out)
 }
 
 /* The permutation of Transpose. */
-static int dims_perm(struct import *m, int rank, int *perm)
+static void dims_perm(struct import *m, int rank, int *perm)
 {
     long list[ONNX_MAX_RANK];
     bool seen[ONNX_MAX_RANK] = {false};
     int count = attr_ints(m, "perm", ONNX_MAX_RANK, list);
     if (count >= 0 && count != rank)
-        return node_fail(m, "%d axes are permuted, not %d", count, rank);
+        node_fail(m, "%d axes are permuted, not %d", count, rank);
     for (int i = 0; i < rank; i++) {
-        long axis = count < 0 ? rank - 1 - i : list[i];
+        long axis = count < 0 || m->failed ? rank - 1 - i : list[i];
         if (axis < 0 || axis >= rank || seen[axis])
-            return node_fail(m, "perm is no permutation");
-        seen[axis] = true;
-        perm[i] = (int)axis;
+            node_fail(m, "perm is no permutation");
+        perm[i] = m->failed ? i : (int)axis;
+        seen[perm[i]] = true;
     }
-    return m->failed ? -1 : 0;
 }
 
 /* Clamp a slice's start or end to low..high; a negative one counts from the end. */
@@ -155,11 +150,8 @@ static int dims_slice(struct import *m, const struct dims *in, struct slice *s)
         s->by[d] = 1;
     bool seen[ONNX_MAX_RANK] = {false};
     for (int i = 0; i < count; i++) {
-        int axis;
-        long by = steps < 0 ? 1 : step[i];
-        if (node_axis(m, named < 0 ? i : axes[i], in->rank, &axis))
-            return -1;
-        long n = in->dim[axis];
+        int axis = node_axis(m, named < 0 ? i : axes[i], in->rank);
+        long by = steps < 0 ? 1 : step[i], n = in->dim[axis];
         if (by == 0 || by < -NET_MAX_TENSOR || by > NET_MAX_TENSOR || seen[axis])
             return node_fail(m, "a bad step or axis");
         seen[axis] = true;
@@ -347,10 +339,9 @@ int do_transpose(struct import *m, struct value *y)
     const struct tensor x = y->t;
     int perm[ONNX_MAX_RANK], rank = x.dims.rank;
     long stride[ONNX_MAX_RANK] = {0}, moved = 0;
-    if (dims_perm(m, rank, perm))
-        return -1;
     struct dims dims = {.rank = rank};
     struct walk w = {.dims = &dims};
+    dims_perm(m, rank, perm);
     strides_of(&x.dims, stride);
     for (int i = 0; i < rank; i++) {
         dims.dim[i] = x.dims.dim[perm[i]];
@@ -409,9 +400,7 @@ static void copy_entries(const struct tensor *x, int axis, long from, long count
 int fold_gather(struct import *m, struct value *y)
 {
     const struct tensor given = y->t, *x = &given, *at = import_constant(m, 1);
-    int axis;
-    if (!at || node_axis(m, attr_int(m, "axis", 0), x->dims.rank, &axis))
-        return -1;
+    int axis = node_axis(m, attr_int(m, "axis", 0), x->dims.rank);
     struct dims dims = {.rank = x->dims.rank - 1 + at->dims.rank};
     if (dims.rank > ONNX_MAX_RANK || type_is_float(at->type))
         return node_fail(m, "bad indices");
@@ -434,41 +423,31 @@ int fold_gather(struct import *m, struct value *y)
 /* Make dimension d of y the channels of its layer. */
 static int channels_at(struct import *m, struct value *y, int d, struct order *o)
 {
-    int from = d == y->batch ? -1 : view_order(m, y, &(struct wanted){.channels = d}, o);
+    int from = m->failed || d == y->batch ? -1 : view_order(m, y, &(struct wanted){.channels = d}, o);
     return from < 0 ? node_fail(m, "only channels are joined or cut") : from;
 }
 
-/* Input i, a part that is joined with those before it, of which y is the first; NULL: it does not fit. */
-static const struct value *join_part(struct import *m, const struct value *y, size_t i, int axis)
+/* Fail unless b can be joined with a along an axis. */
+static void check_join(struct import *m, const struct dims *a, const struct dims *b, int axis)
 {
-    bool there = y->kind == CONSTANT ? import_constant(m, i) != NULL : import_floats(m, i) != NULL;
-    const struct value *x = there ? m->in[i] : NULL;
-    for (int d = 0; x && d < y->t.dims.rank; d++)
-        if (x->t.dims.rank != y->t.dims.rank || x->batch != y->batch ||
-            (d != axis && x->t.dims.dim[d] != y->t.dims.dim[d])) {
+    for (int d = 0; d < a->rank; d++)
+        if (a->rank != b->rank || (d != axis && a->dim[d] != b->dim[d]))
             node_fail(m, "shapes that do not fit");
-            return NULL;
-        }
-    return x;
 }
 
 int fold_concat(struct import *m, struct value *y)
 {
-    int axis;
-    const struct value first = *y;
     struct dims dims = y->t.dims;
-    if (node_axis(m, attr_int(m, "axis", 1), dims.rank, &axis))
-        return -1;
+    int axis = node_axis(m, attr_int(m, "axis", 1), dims.rank);
     dims.dim[axis] = 0;
     for (size_t i = 0; i < m->node->n_input; i++) {
-        const struct value *part = join_part(m, &first, i, axis);
-        if (!part)
-            return -1;
-        dims.dim[axis] += part->t.dims.dim[axis];
+        const struct tensor *part = import_constant(m, i);
+        check_join(m, &dims, &part->dims, axis);
+        dims.dim[axis] += part->dims.dim[axis];
     }
     double *data = tensor_new(m, &y->t, y->t.type, &dims);
     for (size_t i = 0; data && i < m->node->n_input; i++) {
-        const struct tensor *part = &m->in[i]->t;
+        const struct tensor *part = import_constant(m, i);
         copy_entries(part, axis, 0, part->dims.dim[axis], data, dims.dim[axis]);
         data += part->count ? part->dims.dim[axis] * dims_inner(&dims, axis) : 0;
     }
@@ -477,16 +456,13 @@ int fold_concat(struct import *m, struct value *y)
 
 int do_concat(struct import *m, struct value *y)
 {
-    int axis, joined = -1, channels = 0;
-    const struct value first = *y;
+    int axis = node_axis(m, attr_int(m, "axis", 1), y->t.dims.rank), joined = -1, channels = 0;
     struct order o, next;
-    if (node_axis(m, attr_int(m, "axis", 1), first.t.dims.rank, &axis))
-        return -1;
-    for (size_t i = 0; i < m->node->n_input; i++) {
-        const struct value *x = join_part(m, &first, i, axis);
-        if (!x)
-            return -1;
-        struct value part = *x;
+    for (size_t i = 0; i < m->node->n_input && !m->failed; i++) {
+        struct value part = *import_floats(m, i);
+        check_join(m, &y->t.dims, &part.t.dims, axis);
+        if (part.batch != y->batch)
+            node_fail(m, "shapes that do not fit");
         int layer = channels_at(m, &part, axis, i ? &next : &o);
         if (layer >= 0 && i && next.turned != o.turned)
             return node_fail(m, "only channels are joined or cut");
@@ -511,10 +487,8 @@ static int cut(struct import *m, struct value *y, const struct order *o, long fi
 int do_split(struct import *m, struct value *y)
 {
     long sizes[64], first = 0, outputs = (long)m->node->n_output;
-    int d;
+    int d = node_axis(m, attr_int(m, "axis", 0), y->t.dims.rank);
     struct order o;
-    if (node_axis(m, attr_int(m, "axis", 0), y->t.dims.rank, &d))
-        return -1;
     int given = operand_ints(m, 1, "split", 64, sizes);
     if (d == y->batch || outputs > 64 || (given >= 0 && given != outputs))
         return node_fail(m, "only channels are cut, into at most 64 parts");

@@ -91,11 +91,8 @@ int do_reduce(struct import *m, struct value *y)
     struct order o;
     if (m->failed || count < 1)
         return node_fail(m, "only what is over named axes is run");
-    for (int i = 0, d; i < count; i++) {
-        if (node_axis(m, axes[i], y->t.dims.rank, &d))
-            return -1;
-        gone[d] = true;
-    }
+    for (int i = 0; i < count; i++)
+        gone[node_axis(m, axes[i], y->t.dims.rank)] = true;
     if (y->batch >= 0 && gone[y->batch])
         return node_fail(m, "only what is over channels, rows and columns is run");
     int layer = find_axes(m, y, gone, over, &o);
@@ -119,7 +116,7 @@ static int scale_and_shift(struct import *m, struct value *y, const struct dims 
     for (size_t i = 1; i <= 2 && import_given(m, i); i++) {
         const struct tensor *given = import_constant(m, i);
         struct tensor t;
-        double *data = given ? tensor_new(m, &t, TYPE(FLOAT), like ? like : &given->dims) : NULL;
+        double *data = tensor_new(m, &t, TYPE(FLOAT), like ? like : &given->dims);
         if (!data)
             return -1;
         long each = given->count ? t.count / given->count : 0;
@@ -134,11 +131,9 @@ static int scale_and_shift(struct import *m, struct value *y, const struct dims 
 
 int do_layer_norm(struct import *m, struct value *y)
 {
-    int axis;
+    int axis = node_axis(m, attr_int(m, "axis", -1), y->t.dims.rank);
     bool over[3], gone[ONNX_MAX_RANK];
     struct order o;
-    if (node_axis(m, attr_int(m, "axis", -1), y->t.dims.rank, &axis))
-        return -1;
     if (axis <= y->batch)
         return node_fail(m, "images are not normalized together");
     for (int d = 0; d < y->t.dims.rank; d++)

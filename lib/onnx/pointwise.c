@@ -39,8 +39,6 @@ int do_swish(struct import *m, struct value *y)
 int do_prelu(struct import *m, struct value *y)
 {
     const struct tensor *slope = import_constant(m, 1);
-    if (!slope)
-        return -1;
     if (slope->count == 1)
         return import_function(m, y->layer, FUNCTION_LEAKY_RELU, (float)tensor_at(slope, 0));
     int above = import_add(m, OP_RELU, y->layer);

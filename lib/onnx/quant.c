@@ -19,22 +19,21 @@ struct steps {
 static int read_steps(struct import *m, size_t at, const struct tensor *x, long along, struct steps *s)
 {
     *s = (struct steps){import_constant(m, at), import_optional(m, at + 1), -1};
-    if (m->failed)
-        return -1;
     if (x && attr_int(m, "block_size", 0))
         return node_fail(m, "quantization in blocks");
     if (!x && s->scale->count != 1)
         return node_fail(m, "one scale and zero point for all values is run, not %ld", s->scale->count);
     bool many = x && (s->scale->count != 1 || s->scale->dims.rank > 1);
-    if (many && (s->scale->dims.rank != 1 || node_axis(m, along, x->dims.rank, &s->axis) ||
-                 s->scale->count != x->dims.dim[s->axis]))
+    if (many)
+        s->axis = node_axis(m, along, x->dims.rank);
+    if (many && (s->scale->dims.rank != 1 || s->scale->count != x->dims.dim[s->axis]))
         return node_fail(m, "%ld scales do not fit", s->scale->count);
     if (s->zero && s->zero->count != s->scale->count)
         return node_fail(m, "%ld zero points for %ld scales", s->zero->count, s->scale->count);
     for (long k = 0; k < s->scale->count; k++)
         if (!isfinite((float)tensor_at(s->scale, k)) || !((float)tensor_at(s->scale, k) > 0))
             return node_fail(m, "a scale of %g", tensor_at(s->scale, k));
-    return 0;
+    return m->failed ? -1 : 0;
 }
 
 /* The place along an axis (-1: 0) of element i of x. */
@@ -170,13 +169,13 @@ static const struct tensor *whole_weights(struct import *m, struct value *y, int
         node_fail(m, "only what DynamicQuantizeLinear made is multiplied in integers");
     y->quantized = false;
     const struct tensor *x = import_constant(m, 1), *zero = import_optional(m, 3);
-    double *data = x && !m->failed ? tensor_new(m, w, TYPE(FLOAT), &x->dims) : NULL;
     bool many = zero && zero->count != 1;
-    if (data && many && (axis >= x->dims.rank || zero->count != x->dims.dim[axis]))
+    if (many && (axis >= x->dims.rank || zero->count != x->dims.dim[axis]))
         node_fail(m, "%ld zero points do not fit", zero->count);
-    for (long i = 0; data && !m->failed && i < x->count; i++)
+    double *data = tensor_new(m, w, TYPE(FLOAT), &x->dims);
+    for (long i = 0; data && i < x->count; i++)
         data[i] = tensor_at(x, i) - zero_at(zero, place_along(x, many ? axis : -1, i));
-    return m->failed ? NULL : w;
+    return data ? w : &m->none.t;
 }
 
 int do_conv_integer(struct import *m, struct value *y)
@@ -191,11 +190,11 @@ int do_matmul_integer(struct import *m, struct value *y)
     return add_product(m, y, whole_weights(m, y, 1, &w), false, 1, NULL, 0);
 }
 
-/* Make real the biases b, integers in steps of the products of input and weights. */
+/* Make real the biases b, integers in steps of the products of input and weights; NULL where there are none. */
 static const struct tensor *real_bias(struct import *m, const struct tensor *b, struct tensor *real)
 {
     const struct tensor *x = import_constant(m, 1), *step = import_constant(m, 4);
-    double *data = b && !m->failed ? tensor_new(m, real, TYPE(FLOAT), &b->dims) : NULL;
+    double *data = b ? tensor_new(m, real, TYPE(FLOAT), &b->dims) : NULL;
     for (long k = 0; data && k < b->count; k++)
         data[k] = tensor_at(b, k) * tensor_at(x, 0) * tensor_at(step, step->count == b->count ? k : 0);
     return data ? real : NULL;
@@ -207,15 +206,15 @@ static int qlinear(struct import *m, struct value *y, bool conv, size_t bias, si
 {
     bool transposed = attr_int(m, "transB", 0) != 0;
     const struct tensor *whole = import_constant(m, 3), *b = bias ? import_optional(m, bias) : NULL;
+    float alpha = attr_float(m, "alpha", 1);
     struct tensor w, real;
     if (attr_int(m, "transA", 0))
         return node_fail(m, "only rows of images times a matrix of weights is run");
-    if (m->failed || (y->layer = do_dequantize(m, y)) < 0 ||
-        dequantize(m, whole, 4, conv || transposed ? 0 : 1, &w))
+    y->layer = do_dequantize(m, y);
+    if (dequantize(m, whole, 4, conv || transposed ? 0 : 1, &w))
         return -1;
-    float alpha = attr_float(m, "alpha", 1);
     b = real_bias(m, b, &real);
-    y->layer = m->failed ? -1 : conv ? add_conv(m, y, &w, b) : add_product(m, y, &w, transposed, alpha, b, alpha);
+    y->layer = conv ? add_conv(m, y, &w, b) : add_product(m, y, &w, transposed, alpha, b, alpha);
     return import_given(m, out) ? quantize(m, y, out) : y->layer;
 }
 

@@ -106,7 +106,7 @@ int attr_ints(struct import *m, const char *name, int max, long *values)
     return (int)a->n_ints;
 }
 
-int attr_list(struct import *m, const char *name, int count, long low, long *values)
+void attr_list(struct import *m, const char *name, int count, long low, long *values)
 {
     long list[ONNX_MAX_RANK];
     int n = attr_ints(m, name, ONNX_MAX_RANK, list);
@@ -114,10 +114,9 @@ int attr_list(struct import *m, const char *name, int count, long low, long *val
     for (int i = 0; i < n; i++)
         fits = fits && list[i] >= low && list[i] <= NET_MAX_DIM;
     if (n >= 0 && !fits)
-        return node_fail(m, "%s must be %d numbers of %ld..%d", name, count, low, NET_MAX_DIM);
-    for (int i = 0; i < n; i++)
-        values[i] = list[i];
-    return m->failed ? -1 : 0;
+        node_fail(m, "%s must be %d numbers of %ld..%d", name, count, low, NET_MAX_DIM);
+    else if (n >= 0)
+        memcpy(values, list, (size_t)n * sizeof *list);
 }
 
 int operand_ints(struct import *m, size_t index, const char *name, int max, long *values)
@@ -146,11 +145,11 @@ double operand_number(struct import *m, size_t index, double otherwise)
     return tensor_at(t, 0);
 }
 
-int node_axis(struct import *m, long axis, int rank, int *result)
+int node_axis(struct import *m, long axis, int rank)
 {
-    if (axis < -rank || axis >= rank)
-        return node_fail(m, "axis %ld of a tensor of rank %d", axis, rank);
-    *result = (int)(axis < 0 ? axis + rank : axis);
+    if (axis >= -rank && axis < rank)
+        return (int)(axis < 0 ? axis + rank : axis);
+    node_fail(m, "axis %ld of a tensor of rank %d", axis, rank);
     return 0;
 }
 
@@ -215,7 +214,7 @@ long dims_check(struct import *m, const struct dims *dims)
 
 double *tensor_new(struct import *m, struct tensor *t, int type, const struct dims *dims)
 {
-    long count = dims_check(m, dims);
+    long count = m->failed ? -1 : dims_check(m, dims);
     if (count < 0)
         return NULL;
     double *data = count > m->numbers ? NULL : memory_new(&m->memory, ((size_t)count + 1) * sizeof *data);

@@ -24,36 +24,34 @@ static void share_pads(struct window *w, int i, long total, bool upper)
 }
 
 /* Read the window as the attributes have it; its size stays as it is where they do not say it. */
-static int read_window(struct import *m, struct window *w)
+static void read_window(struct import *m, struct window *w)
 {
     long pads[4] = {0};
     for (int i = 0; i < 2; i++)
         w->stride[i] = w->dilation[i] = 1;
-    if (attr_list(m, "kernel_shape", 2, 1, w->size) || attr_list(m, "strides", 2, 1, w->stride) ||
-        attr_list(m, "dilations", 2, 1, w->dilation) || attr_list(m, "pads", 4, 0, pads))
-        return -1;
+    attr_list(m, "kernel_shape", 2, 1, w->size);
+    attr_list(m, "strides", 2, 1, w->stride);
+    attr_list(m, "dilations", 2, 1, w->dilation);
+    attr_list(m, "pads", 4, 0, pads);
     for (int i = 0; i < 2; i++) {
         w->begin[i] = pads[i];
         w->end[i] = pads[i + 2];
     }
-    return 0;
 }
 
 /* Read it with the pads that auto_pad makes; SAME_: so many that the output is ceil(in / stride). */
-static int read_padded(struct import *m, struct window *w, struct shape in)
+static void read_padded(struct import *m, struct window *w, struct shape in)
 {
     const long side[2] = {in.h, in.w};
     bool upper = attr_is(m, "auto_pad", "SAME_UPPER", false), valid = attr_is(m, "auto_pad", "VALID", false);
     bool same = upper || attr_is(m, "auto_pad", "SAME_LOWER", false);
     if (!same && !valid && !attr_is(m, "auto_pad", "NOTSET", true))
-        return node_fail(m, "an unknown auto_pad");
-    if (read_window(m, w))
-        return -1;
+        node_fail(m, "an unknown auto_pad");
+    read_window(m, w);
     for (int i = 0; i < 2 && (same || valid); i++) {
         long total = (side[i] - 1) / w->stride[i] * w->stride[i] + reach(w, i) + 1 - side[i];
         share_pads(w, i, valid || total < 0 ? 0 : total, upper);
     }
-    return 0;
 }
 
 static int set_window(struct import *m, struct layer *l, const struct window *w)
@@ -120,14 +118,11 @@ static struct layer conv_of(struct import *m, int from, const struct tensor *wei
 
 int add_conv(struct import *m, struct value *y, const struct tensor *weights, const struct tensor *b)
 {
-    int from = weights ? view_pictures(m, y) : -1;
-    if (from < 0)
-        return -1;
+    int from = view_pictures(m, y);
     if (weights->dims.rank != 4)
         return node_fail(m, "a kernel of rank %d", weights->dims.rank);
     struct window w = {.size = {weights->dims.dim[2], weights->dims.dim[3]}};
-    if (read_padded(m, &w, import_shape(m, from)))
-        return -1;
+    read_padded(m, &w, import_shape(m, from));
     struct layer l = conv_of(m, from, weights, b, &w);
     absorb_pad(m, &l);
     return append_picture(m, y, &l);
@@ -135,8 +130,7 @@ int add_conv(struct import *m, struct value *y, const struct tensor *weights, co
 
 int do_conv(struct import *m, struct value *y)
 {
-    const struct tensor *w = import_constant(m, 1), *b = import_optional(m, 2);
-    return m->failed ? -1 : add_conv(m, y, w, b);
+    return add_conv(m, y, import_constant(m, 1), import_optional(m, 2));
 }
 
 /* ---- Transposed convolution: zeros between the pixels, and a convolution with the kernel turned around ---- */
@@ -144,13 +138,13 @@ int do_conv(struct import *m, struct value *y)
 /* Make w, as the node has it, the window of that convolution, whose pads are what is left of the kernel beyond its
  * first pixel. Where the size of the output is given, or is that of the input times the strides (auto_pad), the
  * pads are what makes it so. */
-static int turn_window(struct import *m, struct window *w, struct shape in)
+static void turn_window(struct import *m, struct window *w, struct shape in)
 {
     const long side[2] = {in.h, in.w};
     long more[2] = {0}, out[2] = {side[0] * w->stride[0], side[1] * w->stride[1]};
     bool upper = attr_is(m, "auto_pad", "SAME_UPPER", false), lower = attr_is(m, "auto_pad", "SAME_LOWER", false);
-    if (attr_list(m, "output_padding", 2, 0, more) || attr_list(m, "output_shape", 2, 1, out))
-        return -1;
+    attr_list(m, "output_padding", 2, 0, more);
+    attr_list(m, "output_shape", 2, 1, out);
     for (int i = 0; i < 2; i++) {
         if (upper || lower || attr_find(m->node, "output_shape"))
             share_pads(w, i, (side[i] - 1) * w->stride[i] + more[i] + reach(w, i) + 1 - out[i], upper);
@@ -158,7 +152,6 @@ static int turn_window(struct import *m, struct window *w, struct shape in)
         w->end[i] = reach(w, i) - w->end[i] + more[i];
         w->stride[i] = 1;
     }
-    return 0;
 }
 
 /* [C][K/groups][R][S] -> [K][C/groups][R][S], rows and columns turned around. */
@@ -185,20 +178,18 @@ static int add_zeros(struct import *m, int from, const long stride[2])
 int do_conv_transpose(struct import *m, struct value *y)
 {
     const struct tensor *given = import_constant(m, 1), *b = import_optional(m, 2);
-    int from = m->failed ? -1 : view_pictures(m, y);
-    if (from < 0)
-        return -1;
+    int from = view_pictures(m, y);
     long groups = attr_int(m, "group", 1), channels = given->dims.dim[0];
     struct shape in = import_shape(m, from);
     if (given->dims.rank != 4 || channels != in.c || groups < 1 || groups > in.c || in.c % groups)
         return node_fail(m, "a kernel for %ld channels in %ld groups, not %d", channels, groups, in.c);
     struct window w = {.size = {given->dims.dim[2], given->dims.dim[3]}};
     struct tensor turned;
-    if (read_window(m, &w) || turn_kernel(m, given, groups, &turned))
+    read_window(m, &w);
+    if (turn_kernel(m, given, groups, &turned))
         return -1;
     from = add_zeros(m, from, w.stride);
-    if (turn_window(m, &w, in))
-        return -1;
+    turn_window(m, &w, in);
     const struct layer l = conv_of(m, from, &turned, b, &w);
     return append_picture(m, y, &l);
 }
@@ -231,8 +222,7 @@ int do_pool(struct import *m, struct value *y)
     struct layer l = {.op = op, .in = {from}};
     struct shape in = import_shape(m, from);
     struct window w = {.size = {0, 0}};
-    if (from < 0 || read_padded(m, &w, in))
-        return -1;
+    read_padded(m, &w, in);
     if (m->node->n_output > 1 && m->node->output[1][0])
         return node_fail(m, "the positions of the maxima are not given");
     if (!w.size[0])
@@ -273,9 +263,7 @@ static int dims_pads(struct import *m, int rank, long begin[], long end[])
     for (int i = 0; i < rank; i++)
         begin[i] = end[i] = 0;
     for (int i = 0; i < n; i++) {
-        int d;
-        if (node_axis(m, named < 0 ? i : axes[i], rank, &d))
-            return -1;
+        int d = node_axis(m, named < 0 ? i : axes[i], rank);
         begin[d] = pads[i];
         end[d] = pads[n + i];
     }
