@@ -23,23 +23,6 @@ static bool is_by_channel(struct import *m, struct value *y, const struct dims *
     return true;
 }
 
-/* The values of t, of dims `like`, where y has them: one for each channel of y's layer, or of that flattened. */
-static float *spread(struct import *m, const struct value *y, bool flat, const struct tensor *t,
-                     const struct dims *like)
-{
-    struct tensor given = *t, wide = *t;
-    long count = flat ? y->t.count : import_shape(m, y->layer).c;
-    given.dims = *like;
-    if (flat && tensor_broadcast(m, &given, &y->t.dims, &wide))
-        return NULL;
-    float *floats = import_filled(m, count, 0);
-    for (long i = 0; floats && i < count; i++) {
-        long to = flat ? (long)tensor_at(&y->t, i) : i;
-        floats[to] = (float)tensor_at(&wide, wide.count == 1 ? 0 : i);
-    }
-    return floats;
-}
-
 /* Make y's layer one to whose channels values of dims `like` belong: its own, or that flattened (*flat). */
 static int channels_layer(struct import *m, struct value *y, const struct dims *like, bool *flat)
 {
@@ -51,26 +34,40 @@ static int channels_layer(struct import *m, struct value *y, const struct dims *
     return y->layer;
 }
 
+/* The values of t where y has them: one for each channel of its layer, which channels_layer has made. */
+static float *spread(struct import *m, const struct value *y, bool flat, const struct tensor *t)
+{
+    struct tensor wide = *t;
+    long count = flat ? y->t.count : import_shape(m, y->layer).c;
+    if (flat && tensor_broadcast(m, t, &y->t.dims, &wide))
+        return NULL;
+    float *floats = import_filled(m, count, 0);
+    for (long i = 0; floats && i < count; i++) {
+        long to = flat ? (long)tensor_at(&y->t, i) : i;
+        floats[to] = (float)tensor_at(&wide, wide.count == 1 ? 0 : i);
+    }
+    return floats;
+}
+
 int do_batchnorm(struct import *m, struct value *y)
 {
-    const struct tensor *t[4];
     const struct dims *dims = &y->t.dims;
     struct dims like = {.rank = dims->rank == 1 ? 1 : dims->rank - 1, .dim = {1, 1, 1, 1, 1, 1, 1, 1}};
     bool flat;
-    for (int i = 0; i < 4; i++)
-        t[i] = import_constant(m, (size_t)i + 1);
     if (attr_int(m, "training_mode", 0) || !attr_int(m, "spatial", 1))
         return node_fail(m, "only inference, by channel, is run");
     like.dim[0] = dims->rank ? dims->dim[dims->rank - like.rank] : 1;
-    for (int i = 0; i < 4; i++)
-        if (t[i]->dims.rank != 1 || t[i]->count != like.dim[0])
-            return node_fail(m, "%ld values for %ld channels", t[i]->count, like.dim[0]);
     struct layer l = {.op = OP_BATCHNORM, .in = {channels_layer(m, y, &like, &flat)}};
     float **array[] = {&l.scale, &l.shift, &l.mean, &l.var};
     l.epsilon = attr_float(m, "epsilon", 1e-5f);
     l.momentum = attr_float(m, "momentum", .9f);
-    for (int i = 0; i < 4 && l.in[0] >= 0; i++)
-        *array[i] = spread(m, y, flat, t[i], &like);
+    for (size_t i = 0; i < 4; i++) {
+        struct tensor t = *import_constant(m, i + 1);
+        if (t.dims.rank != 1 || t.count != like.dim[0])
+            node_fail(m, "%ld values for %ld channels", t.count, like.dim[0]);
+        t.dims = like;
+        *array[i] = m->failed ? NULL : spread(m, y, flat, &t);
+    }
     return import_append(m, &l);
 }
 
@@ -105,7 +102,7 @@ int affine_with(struct import *m, struct value *y, const struct tensor *t, bool 
 {
     bool flat;
     int from = channels_layer(m, y, &t->dims, &flat);
-    float *numbers = from < 0 ? NULL : spread(m, y, flat, t, &t->dims);
+    float *numbers = from < 0 ? NULL : spread(m, y, flat, t);
     if (!numbers)
         return -1;
     return add_affine(m, from, is_scale ? numbers : NULL, is_scale ? NULL : numbers);
@@ -168,7 +165,7 @@ static int broadcast_both(struct import *m, struct value *a, struct value *b)
 static int two_values(struct import *m, int sign, struct value *y, const struct value *b)
 {
     struct value other = *b;
-    if (sign != '+' && sign != '-' && sign != '*' && sign != '/')
+    if (!strchr("+-*/", sign))
         return node_fail(m, "one input must be a constant");
     if (broadcast_both(m, y, &other))
         return node_fail(m, "the two inputs have different shapes");
@@ -179,11 +176,10 @@ static int two_values(struct import *m, int sign, struct value *y, const struct 
     return add_pair(m, sign == '+' || sign == '-' ? OP_ADD : OP_MUL, y->layer, other.layer);
 }
 
-/* Append y added to or multiplied with input i, a constant or not. */
-static int with_input(struct import *m, int sign, struct value *y, size_t i)
+/* Input i, which may be constant. */
+static const struct value *operand(struct import *m, size_t i)
 {
-    const struct tensor *t = import_known(m, i);
-    return t ? affine_with(m, y, t, sign == '*') : two_values(m, sign, y, import_floats(m, i));
+    return import_known(m, i) ? m->in[i] : import_floats(m, i);
 }
 
 /* ---- A value and a constant ---- */
@@ -209,32 +205,37 @@ static int with_constant(struct import *m, int sign, struct value *y, const stru
     return affine_with(m, y, &inverse, sign == '*' || over);
 }
 
-int do_arithmetic(struct import *m, struct value *y)
+/* Append y + b or its like, where one of them may be constant. */
+static int arithmetic(struct import *m, int sign, struct value *y, const struct value *b)
 {
-    int sign = m->operator->kind, at = m->node->n_input < 2 || import_known(m, 1) ? 1 : 0;
-    const struct value *x =
-        m->node->n_input < 2 ? import_any(m, 0) : import_floats(m, !at && import_known(m, 0) ? 1 : 0);
-    *y = *x;
-    if (m->node->n_input < 2)
-        return y->layer;
-    const struct tensor *t = import_known(m, (size_t)at);
-    if (!t)
-        return two_values(m, sign, y, import_floats(m, 1));
-    if (sign != '^' && sign != 'M' && sign != 'm')
-        return with_constant(m, sign, y, t, at == 1);
-    if (t->count != 1 || t->dims.rank > y->t.dims.rank || (sign == '^' && !at))
-        return node_fail(m, "input %d must be one constant number", at);
-    double number = tensor_at(t, 0);
+    bool y_first = b->kind == CONSTANT;
+    const struct tensor t = y_first ? b->t : y->t;
+    if (y->kind == RUNTIME && !y_first)
+        return two_values(m, sign, y, b);
+    *y = y_first ? *y : *b;
+    if (strchr("+-*/", sign))
+        return with_constant(m, sign, y, &t, y_first);
+    if (t.count != 1 || t.dims.rank > y->t.dims.rank || (sign == '^' && !y_first))
+        return node_fail(m, "input %d must be one constant number", y_first);
+    double number = tensor_at(&t, 0);
     if (sign == '^')
         return import_function(m, y->layer, FUNCTION_POW, (float)number);
     return clip_at(m, y->layer, sign == 'M' ? number : -INFINITY, sign == 'm' ? number : INFINITY);
+}
+
+int do_arithmetic(struct import *m, struct value *y)
+{
+    if (m->node->n_input < 2)
+        return y->layer;
+    *y = *operand(m, 0);
+    return arithmetic(m, m->operator->kind, y, operand(m, 1));
 }
 
 /* Sum of any number of values, one after another. */
 int do_sum(struct import *m, struct value *y)
 {
     for (size_t i = 1; i < m->node->n_input; i++)
-        y->layer = with_input(m, '+', y, i);
+        y->layer = arithmetic(m, '+', y, operand(m, i));
     return y->layer;
 }
 
@@ -260,9 +261,9 @@ int do_where(struct import *m, struct value *y)
         return node_fail(m, "input 0 must be a comparison");
     y->integer = false;
     struct value other = *y;
-    y->layer = with_input(m, '*', y, 1);
+    y->layer = arithmetic(m, '*', y, operand(m, 1));
     other.layer = add_scaled(m, other.layer, -1, 1);
-    other.layer = with_input(m, '*', &other, 2);
+    other.layer = arithmetic(m, '*', &other, operand(m, 2));
     return two_values(m, '+', y, &other);
 }
 

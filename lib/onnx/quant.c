@@ -16,24 +16,24 @@ struct steps {
 };
 
 /* Read them, inputs `at` and at + 1: of x, a constant, unless one of them, along that axis; NULL: one only. */
-static int read_steps(struct import *m, size_t at, const struct tensor *x, long along, struct steps *s)
+static void read_steps(struct import *m, size_t at, const struct tensor *x, long along, struct steps *s)
 {
-    *s = (struct steps){import_constant(m, at), import_optional(m, at + 1), -1};
+    const struct tensor *scale = import_constant(m, at), *zero = import_optional(m, at + 1);
+    bool many = x && (scale->count != 1 || scale->dims.rank > 1);
+    *s = (struct steps){scale, zero, -1};
     if (x && attr_int(m, "block_size", 0))
-        return node_fail(m, "quantization in blocks");
-    if (!x && s->scale->count != 1)
-        return node_fail(m, "one scale and zero point for all values is run, not %ld", s->scale->count);
-    bool many = x && (s->scale->count != 1 || s->scale->dims.rank > 1);
+        node_fail(m, "quantization in blocks");
+    if (!x && scale->count != 1)
+        node_fail(m, "one scale and zero point for all values is run, not %ld", scale->count);
     if (many)
         s->axis = node_axis(m, along, x->dims.rank);
-    if (many && (s->scale->dims.rank != 1 || s->scale->count != x->dims.dim[s->axis]))
-        return node_fail(m, "%ld scales do not fit", s->scale->count);
-    if (s->zero && s->zero->count != s->scale->count)
-        return node_fail(m, "%ld zero points for %ld scales", s->zero->count, s->scale->count);
-    for (long k = 0; k < s->scale->count; k++)
-        if (!isfinite((float)tensor_at(s->scale, k)) || !((float)tensor_at(s->scale, k) > 0))
-            return node_fail(m, "a scale of %g", tensor_at(s->scale, k));
-    return m->failed ? -1 : 0;
+    if (many && (scale->dims.rank != 1 || scale->count != x->dims.dim[s->axis]))
+        node_fail(m, "%ld scales do not fit", scale->count);
+    if (zero && zero->count != scale->count)
+        node_fail(m, "%ld zero points for %ld scales", zero->count, scale->count);
+    for (long k = 0; k < scale->count; k++)
+        if (!isfinite((float)tensor_at(scale, k)) || !((float)tensor_at(scale, k) > 0))
+            node_fail(m, "a scale of %g", tensor_at(scale, k));
 }
 
 /* The place along an axis (-1: 0) of element i of x. */
@@ -54,7 +54,8 @@ static int dequantize(struct import *m, const struct tensor *x, size_t at, long 
 {
     const struct tensor given = *x;
     struct steps s;
-    double *data = read_steps(m, at, x, along, &s) ? NULL : tensor_new(m, out, TYPE(FLOAT), &given.dims);
+    read_steps(m, at, x, along, &s);
+    double *data = tensor_new(m, out, TYPE(FLOAT), &given.dims);
     if (!data)
         return -1;
     bool eight = s.scale->count > 0; /* bits hold every number of steps */
@@ -82,8 +83,7 @@ int fold_quantize(struct import *m, struct value *y)
     const struct tensor x = y->t;
     struct steps s;
     double low, high;
-    if (read_steps(m, 1, &x, attr_int(m, "axis", 1), &s))
-        return -1;
+    read_steps(m, 1, &x, attr_int(m, "axis", 1), &s);
     int type = s.zero ? s.zero->type : (int)attr_int(m, "output_dtype", TYPE(UINT8));
     if (!type_range(type, &low, &high))
         return node_fail(m, "quantization to type %d", type);
@@ -98,30 +98,20 @@ int fold_quantize(struct import *m, struct value *y)
 
 /* ---- Values that depend on the image ---- */
 
-/* Read the scale and zero point, inputs `at` and at + 1, that y has in all its places. */
-static int read_step(struct import *m, size_t at, double *scale, double *zero, int *type)
-{
-    struct steps s;
-    if (read_steps(m, at, NULL, 0, &s))
-        return -1;
-    *scale = tensor_at(s.scale, 0);
-    *zero = zero_at(s.zero, 0);
-    *type = s.zero ? s.zero->type : TYPE(UINT8);
-    return 0;
-}
-
 /* Append y in steps of `scale` and `zero`, inputs `at` and at + 1. */
 static int quantize(struct import *m, struct value *y, size_t at)
 {
     double low, high;
-    int type;
-    if (y->layer < 0 || read_step(m, at, &y->scale, &y->zero, &type))
-        return -1;
+    struct steps s;
+    read_steps(m, at, NULL, 0, &s);
+    int type = s.zero ? s.zero->type : TYPE(UINT8);
+    y->scale = tensor_at(s.scale, 0);
+    y->zero = zero_at(s.zero, 0);
     if (type != TYPE(UINT8) && type != TYPE(INT8))
         return node_fail(m, "only quantization to 8 bits is run");
     y->quantized = true;
     /* Quantized probabilities stay as they are: answers are made of the logits before softmax. */
-    if (m->net->layer[y->layer].op == OP_SOFTMAX)
+    if (y->layer >= 0 && m->net->layer[y->layer].op == OP_SOFTMAX)
         return y->layer;
     type_range(type, &low, &high);
     return import_append(m, &(struct layer){.op = OP_QUANTIZE, .in = {y->layer}, .alpha = (float)y->scale,
@@ -136,10 +126,9 @@ int do_quantize(struct import *m, struct value *y)
 /* Of a value that was quantized by the same scale and zero point, or of pixels. */
 int do_dequantize(struct import *m, struct value *y)
 {
-    double scale, zero;
-    int type;
-    if (read_step(m, 1, &scale, &zero, &type))
-        return -1;
+    struct steps s;
+    read_steps(m, 1, NULL, 0, &s);
+    double scale = tensor_at(s.scale, 0), zero = zero_at(s.zero, 0);
     if (y->quantized && ((float)scale != (float)y->scale || zero != y->zero))
         return node_fail(m, "not the scale that the value was quantized with");
     if (!y->quantized && !y->integer)
