@@ -69,10 +69,7 @@ const struct tensor *import_optional(struct import *m, size_t i)
 /* The node's output i; NULL when nobody asks for it. */
 static struct value *output(struct import *m, size_t i)
 {
-    const Onnx__NodeProto *node = m->node;
-    return i < node->n_output && node->output[i] && node->output[i][0]
-               ? import_find(m, node->output[i])
-               : NULL;
+    return i < m->node->n_output ? m->out[i] : NULL;
 }
 
 int import_output(struct import *m, size_t i, const struct value *y)
@@ -177,54 +174,57 @@ int import_function(struct import *m, int from, enum function function, float al
 
 /* ---- The graph ---- */
 
-static bool is_needed(struct import *m, const Onnx__NodeProto *node)
+static struct value **find_values(struct import *m, char **name, size_t count)
 {
-    for (size_t i = 0; i < node->n_output; i++) {
-        const struct value *y = import_find(m, node->output[i]);
-        if (y && y->needed)
-            return true;
-    }
-    return false;
+    struct value **v = memory_new(&m->memory, (count + 1) * sizeof *v);
+    for (size_t i = 0; v && i < count; i++)
+        v[i] = name[i] && name[i][0] ? import_find(m, name[i]) : NULL;
+    return v;
 }
 
-/* Mark the values that the output depends on. Nodes are sorted topologically, so that one pass from the
- * end does. */
-static void mark_needed(struct import *m, struct value *output)
+/* Make a step of each node, and mark the values that the output depends on. Nodes are sorted topologically, so that
+ * one pass from the end does. */
+static int make_steps(struct import *m, struct value *output)
 {
+    size_t count = m->graph->n_node;
+    m->step = memory_new(&m->memory, (count + 1) * sizeof *m->step);
     output->needed = true;
-    for (size_t n = m->graph->n_node; n-- > 0;) {
+    for (size_t n = count; m->step && n-- > 0;) {
         const Onnx__NodeProto *node = m->graph->node[n];
-        if (!is_needed(m, node))
-            continue;
-        for (size_t i = 0; i < node->n_input; i++) {
-            struct value *x = import_find(m, node->input[i]);
-            if (x)
-                x->needed = true;
-        }
+        struct step *s = &m->step[n];
+        *s = (struct step){.node = node,
+                           .operator = operator_of(node),
+                           .in = find_values(m, node->input, node->n_input),
+                           .out = find_values(m, node->output, node->n_output)};
+        if (!s->in || !s->out)
+            return err_set(m->e, "out of memory");
+        for (size_t i = 0; i < node->n_output; i++)
+            s->needed = s->needed || (s->out[i] && s->out[i]->needed);
+        for (size_t i = 0; i < node->n_input && s->needed; i++)
+            if (s->in[i])
+                s->in[i]->needed = true;
     }
+    return m->step ? 0 : err_set(m->e, "out of memory");
 }
 
 /* Fail with one message that lists every operator that cannot be run, with its nodes. */
 static int check_operators(struct import *m)
 {
-    char list[230] = "";
+    char list[230] = "", rest[32] = "";
     size_t used = 0;
     int more = 0;
     for (size_t n = 0; n < m->graph->n_node; n++) {
         const Onnx__NodeProto *node = m->graph->node[n];
-        if (!is_needed(m, node) || operator_of(node))
+        if (!m->step[n].needed || m->step[n].operator)
             continue;
-        char one[128];
-        int len = snprintf(one, sizeof one, "%s%.40s (node '%.40s')", used ? ", " : "",
+        size_t room = sizeof list - used;
+        int len = snprintf(list + used, room, "%s%.40s (node '%.40s')", used ? ", " : "",
                            node->op_type ? node->op_type : "?", node->name ? node->name : "");
-        if (used + (size_t)len < sizeof list) {
-            memcpy(list + used, one, (size_t)len + 1);
-            used += (size_t)len;
-        } else {
-            more++;
-        }
+        bool fits = (size_t)len < room;
+        used += fits ? (size_t)len : 0;
+        list[used] = '\0';
+        more += !fits;
     }
-    char rest[32] = "";
     if (more)
         snprintf(rest, sizeof rest, " and %d more", more);
     return used || more ? err_set(m->e, "operators that are not run: %s%s", list, rest) : 0;
@@ -232,28 +232,24 @@ static int check_operators(struct import *m)
 
 int import_needed(struct import *m, struct value *output)
 {
-    mark_needed(m, output);
-    return check_operators(m);
+    return make_steps(m, output) || check_operators(m) ? -1 : 0;
 }
 
-/* Find the node's inputs, reading the initializers among them. Returns how many depend on the image, or -1. */
-static int gather_inputs(struct import *m)
+/* Read the initializers among the node's inputs. Returns how many inputs depend on the image, or -1. */
+static int read_inputs(struct import *m)
 {
     const Onnx__NodeProto *node = m->node;
     int count = 0;
     for (size_t i = 0; i < node->n_input; i++) {
-        if (!node->input[i] || !node->input[i][0])
-            continue;
-        struct value *x = m->in[i] = import_find(m, node->input[i]);
-        if (!x || x->kind == NOTHING)
+        struct value *x = m->in[i];
+        if (node->input[i] && node->input[i][0] && (!x || x->kind == NOTHING))
             return node_fail(m, "it reads '%.60s', which nothing before it makes", node->input[i]);
-        if (x->kind == INITIALIZER) {
+        if (x && x->kind == INITIALIZER) {
             if (tensor_read(m, x->initializer, &x->t))
                 return -1;
             x->kind = CONSTANT;
-            x->batch = -1;
         }
-        count += x->kind == RUNTIME;
+        count += x && x->kind == RUNTIME;
     }
     return count;
 }
@@ -275,30 +271,25 @@ static int run_node(struct import *m, bool constant)
     return import_output(m, (size_t)o->out, &y);
 }
 
-static int do_node(struct import *m, const Onnx__NodeProto *node)
+static int run_step(struct import *m, const struct step *s)
 {
-    m->node = node;
-    m->operator = operator_of(node);
-    m->in = calloc(node->n_input + 1, sizeof *m->in);
-    int status = -1;
-    if (!m->in) {
-        node_fail(m, "out of memory");
-    } else if (!output(m, 0) && !m->operator->out && m->operator->run != do_split) {
+    m->node = s->node;
+    m->operator = s->operator;
+    m->in = s->in;
+    m->out = s->out;
+    if (!output(m, 0) && !m->operator->out && m->operator->run != do_split)
         node_fail(m, "no output");
-    } else if (!operator_check(m)) {
-        int count = gather_inputs(m);
-        status = count < 0 ? -1 : run_node(m, count == 0);
-    }
-    free(m->in);
-    m->in = NULL;
+    int count = operator_check(m) ? -1 : read_inputs(m);
+    if (!m->failed)
+        run_node(m, count == 0);
     m->node = NULL;
-    return status || m->failed ? -1 : 0;
+    return m->failed ? -1 : 0;
 }
 
 int import_nodes(struct import *m)
 {
     for (size_t n = 0; n < m->graph->n_node; n++)
-        if (is_needed(m, m->graph->node[n]) && do_node(m, m->graph->node[n]))
+        if (m->step[n].needed && run_step(m, &m->step[n]))
             return -1;
     return 0;
 }
@@ -308,7 +299,7 @@ int import_nodes(struct import *m)
 static struct value *add_value(struct import *m, const char *name, enum kind kind)
 {
     struct value *v = &m->value[m->values++];
-    *v = (struct value){.name = name ? name : "", .kind = kind};
+    *v = (struct value){.name = name ? name : "", .kind = kind, .batch = -1};
     return v;
 }
 

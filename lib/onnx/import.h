@@ -64,8 +64,17 @@ struct value {
     double scale, zero;
 };
 
+/* A node of the graph. */
+struct step {
+    const Onnx__NodeProto *node;
+    const struct operator *operator; /* NULL: not known */
+    struct value **in, **out; /* [node->n_input], [node->n_output]; NULL: left out */
+    bool needed;              /* the output depends on it */
+};
+
 struct import {
     const Onnx__GraphProto *graph;
+    struct step *step; /* [graph->n_node] */
     long opset;
     struct net *net;
     bool *affine;        /* [MAX_LAYERS] a batch norm that was made of constants here */
@@ -81,7 +90,7 @@ struct import {
     const Onnx__NodeProto *node; /* the node at hand, and of it: */
     const struct operator *operator;
     struct value none; /* that of a node that has failed: it has no layer, and no numbers */
-    struct value **in; /* [node->n_input]: its inputs; NULL: left out */
+    struct value **in, **out;
     bool failed; /* the import, by the first failure, which e says */
 };
 
