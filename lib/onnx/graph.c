@@ -145,26 +145,23 @@ float *import_array(struct import *m, const struct tensor *t, long count, double
     return floats;
 }
 
-int import_steps(struct import *m, struct layer *l, const struct tensor *w, int axis, float factor)
+void import_steps(struct import *m, struct layer *l, const struct tensor *w, int axis, float factor)
 {
-    if (!w->step || (w->step_axis >= 0 && w->step_axis != axis))
-        return 0;
     const struct tensor steps = {.data = w->step, .count = w->step_axis < 0 ? 1 : l->out.c};
-    l->step = import_array(m, &steps, l->out.c, factor);
-    return l->step ? 0 : -1;
+    if (w->step && (w->step_axis < 0 || w->step_axis == axis))
+        l->step = import_array(m, &steps, l->out.c, factor);
 }
 
-int import_bias(struct import *m, struct layer *l, const struct tensor *b, double factor)
+void import_bias(struct import *m, struct layer *l, const struct tensor *b, double factor)
 {
-    if (!b || m->failed)
-        return m->failed ? -1 : 0;
+    if (!b)
+        return;
     if (b->count != l->out.c && b->count != 1)
-        return node_fail(m, "%ld biases for %d outputs", b->count, l->out.c);
+        node_fail(m, "%ld biases for %d outputs", b->count, l->out.c);
     for (int d = 0; d < b->dims.rank - 1; d++)
         if (b->dims.dim[d] != 1)
-            return node_fail(m, "a bias that differs by image");
+            node_fail(m, "a bias that differs by image");
     l->bias = import_array(m, b, l->out.c, factor);
-    return l->bias ? 0 : -1;
 }
 
 int import_function(struct import *m, int from, enum function function, float alpha)

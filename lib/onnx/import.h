@@ -239,10 +239,10 @@ float *import_array(struct import *m, const struct tensor *t, long count, double
 
 /* Set l->step to w's steps times factor when w was dequantized and its steps are one, or along `axis`
  * (that of the outputs). */
-int import_steps(struct import *m, struct layer *l, const struct tensor *w, int axis, float factor);
+void import_steps(struct import *m, struct layer *l, const struct tensor *w, int axis, float factor);
 
 /* Set l->bias to b times factor unless that is NULL. l->out.c must be known. */
-int import_bias(struct import *m, struct layer *l, const struct tensor *b, double factor);
+void import_bias(struct import *m, struct layer *l, const struct tensor *b, double factor);
 
 /* Append OP_POINTWISE. */
 int import_function(struct import *m, int from, enum function function, float alpha);
@@ -291,10 +291,11 @@ struct wanted {
  * Returns the layer; -1, which fails nothing, where y's elements have no such order. */
 int view_order(struct import *m, struct value *y, const struct wanted *wanted, struct order *o);
 
-/* Find such orders of two values that are broadcast to dims, in which the same dimension is the same axis of both. The
- * layers are left as they are; own is the shape of a's. */
+/* Find such an order of a, whose layer has shape `own`, and, unless it is NULL, of b, both broadcast to dims, in which the
+ * same dimension is the same axis of both: that shape, where one has it, else the first. The layers are left as they
+ * are. */
 bool view_common(const struct value *a, const struct value *b, const struct dims *dims, struct shape own,
-                 struct order *oa, struct order *ob);
+                 const struct wanted *wanted, struct order *oa, struct order *ob);
 
 /* Make y's elements those of a layer of shape s, in that order; [N][C][H][W]. */
 int view_put(struct import *m, struct value *y, const struct order *o, struct shape s);

@@ -100,8 +100,7 @@ int do_reduce(struct import *m, struct value *y)
     long number = y->t.count;
     for (int d = 0; d < y->t.dims.rank; d++)
         y->t.dims.dim[d] = gone[d] ? 1 : y->t.dims.dim[d];
-    if (layer < 0 || view_put(m, y, &o, import_shape(m, layer)))
-        return -1;
+    view_put(m, y, &o, import_shape(m, layer));
     if (kind != 'M' && number > y->t.count)
         layer = add_scaled(m, layer, (float)(number / y->t.count), 0);
     if (attr_int(m, "keepdims", 1) == 0)

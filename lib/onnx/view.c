@@ -68,10 +68,8 @@ int add_reshape(struct import *m, int from, struct shape to)
     return import_append(m, &(struct layer){.op = OP_RESHAPE, .in = {from}, .out = to});
 }
 
-/* Choose an order of a, whose layer has shape `own`, and of b, whose dims are as many: one that both have; that shape,
- * where one has it, else the first. NULL: there is no b. */
-static bool choose(const struct value *a, const struct value *b, const struct dims *dims, struct shape own,
-                   const struct wanted *wanted, struct order *oa, struct order *ob)
+bool view_common(const struct value *a, const struct value *b, const struct dims *dims, struct shape own,
+                 const struct wanted *wanted, struct order *oa, struct order *ob)
 {
     bool found = false;
     for (enum naming naming = 0; naming < NAMINGS; naming++) {
@@ -94,14 +92,8 @@ static bool choose(const struct value *a, const struct value *b, const struct di
 int view_order(struct import *m, struct value *y, const struct wanted *wanted, struct order *o)
 {
     struct order none;
-    bool found = choose(y, NULL, &y->t.dims, import_shape(m, y->layer), wanted, o, &none);
+    bool found = view_common(y, NULL, &y->t.dims, import_shape(m, y->layer), wanted, o, &none);
     return found ? y->layer = add_reshape(m, y->layer, o->shape) : -1;
-}
-
-bool view_common(const struct value *a, const struct value *b, const struct dims *dims, struct shape own,
-                 struct order *oa, struct order *ob)
-{
-    return choose(a, b, dims, own, NULL, oa, ob);
 }
 
 int view_put(struct import *m, struct value *y, const struct order *o, struct shape s)

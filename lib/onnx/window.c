@@ -111,8 +111,8 @@ static struct layer conv_of(struct import *m, int from, const struct tensor *wei
         return l;
     l.out.c = (int)dim[0];
     l.groups = (int)groups;
-    if (!import_steps(m, &l, weights, 0, 1))
-        import_bias(m, &l, b, 1);
+    import_steps(m, &l, weights, 0, 1);
+    import_bias(m, &l, b, 1);
     return l;
 }
 
