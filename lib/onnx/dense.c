@@ -151,7 +151,7 @@ int do_linear_classifier(struct import *m, struct value *y)
 /* Normalizer of probabilities to a sum of 1. Those of a sigmoid: p / sum(p) = softmax(log(p)). */
 int do_normalizer(struct import *m, struct value *y)
 {
-    const struct layer *l = &m->net->layer[y->layer];
+    const struct layer *l = import_layer(m, y->layer);
     bool sigmoid = l->op == OP_POINTWISE && l->function == FUNCTION_SIGMOID;
     if (!attr_is(m, "norm", "L1", false) || (l->op != OP_SOFTMAX && !sigmoid) || !is_flat(l->out))
         return node_fail(m, "only probabilities are normalized, to a sum of 1 (L1)");

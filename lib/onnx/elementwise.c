@@ -75,7 +75,7 @@ int do_batchnorm(struct import *m, struct value *y)
 static int add_affine(struct import *m, int from, float *scale, float *shift)
 {
     bool after = from >= 0 && m->affine[from];
-    const struct layer *before = &m->net->layer[from < 0 ? 0 : from];
+    const struct layer *before = import_layer(m, from);
     long count = import_shape(m, from).c;
     struct layer l = {.op = OP_BATCHNORM, .in = {after ? before->in[0] : from}};
     l.scale = scale ? scale : import_filled(m, count, 1);
@@ -184,7 +184,7 @@ static const struct value *operand(struct import *m, size_t i)
 
 /* ---- A value and a constant ---- */
 
-int clip_at(struct import *m, int from, double low, double high)
+static int clip_at(struct import *m, int from, double low, double high)
 {
     enum op op = low == 0 && high == INFINITY ? OP_RELU : OP_POINTWISE;
     return import_append(m, &(struct layer){.op = op, .in = {from}, .function = FUNCTION_CLIP, .low = (float)low,

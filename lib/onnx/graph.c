@@ -9,6 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Budgets, so that a small file cannot ask for much memory. */
+#define MAX_VALUES_A_BYTE 4      /* A file may have so many numbers, and weights, for each of its bytes, */
+#define SPARE_NUMBERS (1L << 22) /* and so many numbers more, of constants and of positions, */
+#define SPARE_WEIGHTS (1L << 22) /* and so many weights more. */
+
 /* ---- Values by name ---- */
 
 static int compare_values(const void *a, const void *b)
@@ -37,7 +42,7 @@ struct value *import_any(struct import *m, size_t i)
 
 int import_check(struct import *m, const struct value *x)
 {
-    if (x->layer >= 0 && m->net->layer[x->layer].op == OP_SOFTMAX)
+    if (import_layer(m, x->layer)->op == OP_SOFTMAX)
         return node_fail(m, "nothing is run after softmax");
     return x->integer || x->quantized ? node_fail(m, "arithmetic on whole numbers is not run") : 0;
 }
@@ -227,11 +232,6 @@ static int check_operators(struct import *m)
     return used || more ? err_set(m->e, "operators that are not run: %s%s", list, rest) : 0;
 }
 
-int import_needed(struct import *m, struct value *output)
-{
-    return make_steps(m, output) || check_operators(m) ? -1 : 0;
-}
-
 /* Read the initializers among the node's inputs. Returns how many inputs depend on the image, or -1. */
 static int read_inputs(struct import *m)
 {
@@ -283,7 +283,7 @@ static int run_step(struct import *m, const struct step *s)
     return m->failed ? -1 : 0;
 }
 
-int import_nodes(struct import *m)
+static int run_steps(struct import *m)
 {
     for (size_t n = 0; n < m->graph->n_node; n++)
         if (m->step[n].needed && run_step(m, &m->step[n]))
@@ -301,13 +301,13 @@ static struct value *add_value(struct import *m, const char *name, enum kind kin
 }
 
 /* Make the table of all names in the graph, sorted. An input that is an initializer too is a constant. */
-int import_names(struct import *m)
+static int make_names(struct import *m)
 {
     const Onnx__GraphProto *g = m->graph;
     size_t count = g->n_initializer + g->n_input;
     for (size_t n = 0; n < g->n_node; n++)
         count += g->node[n]->n_output;
-    m->value = calloc(count + 1, sizeof *m->value);
+    m->value = memory_new(&m->memory, (count + 1) * sizeof *m->value);
     if (!m->value)
         return err_set(m->e, "out of memory");
     for (size_t i = 0; i < g->n_initializer; i++)
@@ -377,7 +377,7 @@ static int view_input(struct import *m, const struct dims *dims, struct value *v
     return 0;
 }
 
-int import_input_layer(struct import *m)
+static int make_input(struct import *m)
 {
     const Onnx__ValueInfoProto *info = NULL;
     struct value *v = NULL;
@@ -421,7 +421,7 @@ int import_input_layer(struct import *m)
 }
 
 /* Make the output the net's last layer: [N][K], or a finder's map. */
-int import_output_layer(struct import *m, const struct value *y)
+static int make_output(struct import *m, const struct value *y)
 {
     struct net *net = m->net;
     struct err *e = m->e;
@@ -442,4 +442,56 @@ int import_output_layer(struct import *m, const struct value *y)
         net_free_params(&net->layer[i]);
     net->layers = last + 1;
     return 0;
+}
+
+/* ---- The net ---- */
+
+static int check_finite(const struct net *net, struct err *e)
+{
+    for (int i = 0; i < net->layers; i++) {
+        const struct layer *l = &net->layer[i];
+        if (!net_is_finite(net, i))
+            return err_set(e, "node '%.60s': a weight that is not a number", l->name);
+        for (long k = 0; l->op == OP_BATCHNORM && k < l->out.c; k++)
+            if (!(l->var[k] + l->epsilon > 0))
+                return err_set(e, "node '%.60s': a variance of %g", l->name, l->var[k]);
+    }
+    return 0;
+}
+
+static int make_net(struct import *m, const char *output)
+{
+    struct err *e = m->e;
+    m->net = calloc(1, sizeof *m->net);
+    m->affine = memory_new(&m->memory, MAX_LAYERS * sizeof *m->affine);
+    if (!m->net || !m->affine || !(m->net->layer = calloc(MAX_LAYERS, sizeof *m->net->layer)))
+        return err_set(e, "out of memory");
+    if (make_names(m))
+        return -1;
+    struct value *y = import_find(m, output);
+    if (!y)
+        return err_set(e, "nothing makes the output '%.60s'", output);
+    if (make_steps(m, y) || check_operators(m) || make_input(m) || run_steps(m) || make_output(m, y) ||
+        import_tidy(m) || net_infer_shapes(m->net, e))
+        return -1;
+    return check_finite(m->net, e);
+}
+
+struct net *import_graph(const Onnx__GraphProto *graph, long opset, size_t file_size, int tile, const char *output,
+                         struct err *e)
+{
+    struct import m = {.graph = graph,
+                       .opset = opset,
+                       .tile = tile,
+                       .memory = {.left = SIZE_MAX},
+                       .none = {.kind = RUNTIME, .layer = -1, .batch = -1},
+                       .numbers = MAX_VALUES_A_BYTE * (long)file_size + SPARE_NUMBERS,
+                       .weights = MAX_VALUES_A_BYTE * (long)file_size + SPARE_WEIGHTS,
+                       .e = e};
+    int status = make_net(&m, output);
+    memory_free(&m.memory);
+    if (!status)
+        return m.net;
+    net_free(m.net);
+    return NULL;
 }

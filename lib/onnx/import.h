@@ -247,10 +247,16 @@ void import_bias(struct import *m, struct layer *l, const struct tensor *b, doub
 /* Append OP_POINTWISE. */
 int import_function(struct import *m, int from, enum function function, float alpha);
 
-/* The shape of a layer; of one that has failed, 1x1x1. */
+/* A layer, and its shape; of one that has failed, an input of 1x1x1. */
+static inline const struct layer *import_layer(const struct import *m, int layer)
+{
+    static const struct layer failed = {.op = OP_INPUT, .in = {-1, -1}, .out = {1, 1, 1}};
+    return layer < 0 ? &failed : &m->net->layer[layer];
+}
+
 static inline struct shape import_shape(const struct import *m, int layer)
 {
-    return layer < 0 ? (struct shape){1, 1, 1} : m->net->layer[layer].out;
+    return import_layer(m, layer)->out;
 }
 
 static inline bool is_flat(struct shape s)
@@ -258,15 +264,12 @@ static inline bool is_flat(struct shape s)
     return s.h == 1 && s.w == 1;
 }
 
-/* The stages, in order: make the table of names; mark the values that the output depends on and check that
- * all their operators can be run; make the input layer; run the nodes; make the output; fold and drop
- * layers. */
-int import_names(struct import *m);
-int import_needed(struct import *m, struct value *output);
-int import_input_layer(struct import *m);
-int import_nodes(struct import *m);
-int import_output_layer(struct import *m, const struct value *y);
+/* Fold and drop layers (tidy.c). */
 int import_tidy(struct import *m);
+
+/* The net that computes that output of a graph, from a file of that size. */
+struct net *import_graph(const Onnx__GraphProto *graph, long opset, size_t file_size, int tile, const char *output,
+                         struct err *e);
 
 /* ---- Positions in layers (view.c) ---- */
 
@@ -309,9 +312,8 @@ int view_pictures(struct import *m, struct value *y);
 /* Append x under another shape. */
 int add_reshape(struct import *m, int from, struct shape to);
 
-/* Append scale * x + shift; x clipped to low..high; y with t, broadcast to it, added to or multiplied with it. */
+/* Append scale * x + shift; y with t, broadcast to it, added to or multiplied with it. */
 int add_scaled(struct import *m, int from, float scale, float shift);
-int clip_at(struct import *m, int from, double low, double high);
 int affine_with(struct import *m, struct value *y, const struct tensor *t, bool is_scale);
 
 /* Append the convolution that the node's attributes describe, with weights w and, unless NULL, biases b; the

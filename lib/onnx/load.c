@@ -15,66 +15,6 @@
 #define MAX_OUTPUTS 8   /* Of a graph's outputs at most so many are tried. */
 #define MAX_METAS 1000 /* A file has at most so many entries of metadata. */
 
-/* Budgets, so that a small file cannot ask for much memory. */
-#define MAX_VALUES_A_BYTE 4      /* A file may have so many numbers, and weights, for each of its bytes, */
-#define SPARE_NUMBERS (1L << 22) /* and so many numbers more, of constants and of positions, */
-#define SPARE_WEIGHTS (1L << 22) /* and so many weights more. */
-
-static int check_finite(const struct net *net, struct err *e)
-{
-    for (int i = 0; i < net->layers; i++) {
-        const struct layer *l = &net->layer[i];
-        if (!net_is_finite(net, i))
-            return err_set(e, "node '%.60s': a weight that is not a number", l->name);
-        for (long k = 0; l->op == OP_BATCHNORM && k < l->out.c; k++)
-            if (!(l->var[k] + l->epsilon > 0))
-                return err_set(e, "node '%.60s': a variance of %g", l->name, l->var[k]);
-    }
-    return 0;
-}
-
-static int import_graph(struct import *m, const char *output)
-{
-    struct err *e = m->e;
-    m->net = calloc(1, sizeof *m->net);
-    m->affine = calloc(MAX_LAYERS, sizeof *m->affine);
-    if (!m->net || !m->affine || !(m->net->layer = calloc(MAX_LAYERS, sizeof *m->net->layer)))
-        return err_set(e, "out of memory");
-    if (import_names(m))
-        return -1;
-    struct value *y = import_find(m, output);
-    if (!y)
-        return err_set(e, "nothing makes the output '%.60s'", output ? output : "");
-    if (import_needed(m, y) || import_input_layer(m) || import_nodes(m) ||
-        import_output_layer(m, y) || import_tidy(m) || net_infer_shapes(m->net, e))
-        return -1;
-    return check_finite(m->net, e);
-}
-
-/* The net that computes that output of the graph. */
-static struct net *import_one(const Onnx__GraphProto *graph, long opset, size_t file_size,
-                                 int tile, const char *output, struct err *e)
-{
-    struct import m = {.graph = graph,
-                       .opset = opset,
-                       .tile = tile,
-                       .memory = {.left = SIZE_MAX},
-                       .none = {.kind = RUNTIME, .layer = -1, .batch = -1},
-                       .numbers = MAX_VALUES_A_BYTE * (long)file_size + SPARE_NUMBERS,
-                       .weights = MAX_VALUES_A_BYTE * (long)file_size + SPARE_WEIGHTS,
-                       .e = e};
-    int status = import_graph(&m, output);
-    memory_free(&m.memory);
-    free(m.value);
-    free(m.affine);
-    if (!status)
-        return m.net;
-    net_free(m.net);
-    return NULL;
-}
-
-/* ---- The file ---- */
-
 static int read_opset(const Onnx__ModelProto *model, long *opset, struct err *e)
 {
     *opset = 0;
@@ -164,7 +104,7 @@ static struct net *import_best(const Onnx__GraphProto *g, long opset, size_t fil
         const char *name = g->output[i]->name ? g->output[i]->name : "";
         if (wanted ? strcmp(name, wanted) != 0 : g->n_output > 1 && !is_answer(g->output[i]))
             continue;
-        struct net *net = import_one(g, opset, file_size, tile, name, &why);
+        struct net *net = import_graph(g, opset, file_size, tile, name, &why);
         if (!net) {
             first = first.what[0] ? first : why;
         } else if (!best || likeness(net) > likeness(best)) {

@@ -111,7 +111,7 @@ static int quantize(struct import *m, struct value *y, size_t at)
         return node_fail(m, "only quantization to 8 bits is run");
     y->quantized = true;
     /* Quantized probabilities stay as they are: answers are made of the logits before softmax. */
-    if (y->layer >= 0 && m->net->layer[y->layer].op == OP_SOFTMAX)
+    if (import_layer(m, y->layer)->op == OP_SOFTMAX)
         return y->layer;
     type_range(type, &low, &high);
     return import_append(m, &(struct layer){.op = OP_QUANTIZE, .in = {y->layer}, .alpha = (float)y->scale,
@@ -120,7 +120,7 @@ static int quantize(struct import *m, struct value *y, size_t at)
 
 int do_quantize(struct import *m, struct value *y)
 {
-    return m->net->layer[y->layer].op != OP_SOFTMAX && import_check(m, y) ? -1 : quantize(m, y, 1);
+    return import_layer(m, y->layer)->op != OP_SOFTMAX && import_check(m, y) ? -1 : quantize(m, y, 1);
 }
 
 /* Of a value that was quantized by the same scale and zero point, or of pixels. */

@@ -4,13 +4,9 @@
  *        layers and dropout removed, the rest numbered anew; dense layers that pictures are made of as convolutions */
 #include "import.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 /* Count for each layer the layers that read it, among those that the output depends on. */
 static void count_readers(const struct net *net, int *readers)
 {
-    memset(readers, 0, MAX_LAYERS * sizeof *readers);
     readers[net->layers - 1] = 1;
     for (int i = net->layers - 1; i > 0; i--)
         for (int j = 0; readers[i] && j < op_inputs(net->layer[i].op); j++)
@@ -66,7 +62,6 @@ static struct shape kept_shape(const struct net *net, int i)
  * flattened for them, or for a sum with something else, is moved. */
 static void keep_pictures(struct net *net, int *needed)
 {
-    memset(needed, 0, MAX_LAYERS * sizeof *needed);
     for (int i = net->layers - 1; i > 0; i--) {
         struct layer *l = &net->layer[i];
         if (op_inputs(l->op) == 2 && l->op != OP_CONCAT) {
@@ -92,11 +87,11 @@ static void keep_pictures(struct net *net, int *needed)
 int import_tidy(struct import *m)
 {
     struct net *net = m->net;
-    int *readers = calloc(2 * MAX_LAYERS, sizeof *readers);
+    int *readers = memory_new(&m->memory, MAX_LAYERS * sizeof *readers);
+    int *moved = memory_new(&m->memory, MAX_LAYERS * sizeof *moved); /* before: which layers pictures come from */
     int kept = 0, status = 0;
-    if (!readers)
+    if (!readers || !moved)
         return err_set(m->e, "out of memory");
-    int *moved = readers + MAX_LAYERS;
     count_readers(net, readers);
     for (int i = 1; i < net->layers && !status; i++)
         if (can_fold_affine(m, readers, i))
@@ -117,6 +112,5 @@ int import_tidy(struct import *m)
         }
     }
     net->layers = kept;
-    free(readers);
     return status;
 }

@@ -75,7 +75,7 @@ static int set_window(struct import *m, struct layer *l, const struct window *w)
 /* Merge a Pad of zeros before a convolution into the convolution's own padding. */
 static void absorb_pad(struct import *m, struct layer *l)
 {
-    const struct layer *pad = &m->net->layer[l->in[0]];
+    const struct layer *pad = import_layer(m, l->in[0]);
     if (pad->op != OP_PAD || pad->alpha != 0)
         return;
     l->pad_top += pad->pad_top;
@@ -249,25 +249,24 @@ int do_global(struct import *m, struct value *y)
 
 /* Read the pads before and after each dimension from attribute or operand; since opset 18 `axes` names the
  * dimensions. */
-static int dims_pads(struct import *m, int rank, long begin[], long end[])
+static void dims_pads(struct import *m, int rank, long begin[], long end[])
 {
     long pads[2 * ONNX_MAX_RANK], axes[ONNX_MAX_RANK];
     int count = operand_ints(m, 1, "pads", 2 * ONNX_MAX_RANK, pads);
     int named = import_given(m, 3) ? operand_ints(m, 3, "axes", ONNX_MAX_RANK, axes) : -1;
     int n = named < 0 ? rank : named;
-    if (m->failed || count != 2 * n)
-        return node_fail(m, "pads for %d of %d dimensions", count / 2, n);
+    if (count != 2 * n)
+        node_fail(m, "pads for %d of %d dimensions", count / 2, n);
     for (int i = 0; i < count; i++)
         if (pads[i] < 0 || pads[i] > NET_MAX_DIM)
-            return node_fail(m, "a padding of %ld", pads[i]);
+            node_fail(m, "a padding of %ld", pads[i]);
     for (int i = 0; i < rank; i++)
         begin[i] = end[i] = 0;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && !m->failed; i++) {
         int d = node_axis(m, named < 0 ? i : axes[i], rank);
         begin[d] = pads[i];
         end[d] = pads[n + i];
     }
-    return 0;
 }
 
 int do_pad(struct import *m, struct value *y)
@@ -275,8 +274,7 @@ int do_pad(struct import *m, struct value *y)
     long begin[ONNX_MAX_RANK], end[ONNX_MAX_RANK];
     struct wanted wanted = {.channels = -1};
     struct order o;
-    if (dims_pads(m, y->t.dims.rank, begin, end))
-        return -1;
+    dims_pads(m, y->t.dims.rank, begin, end);
     if (!attr_is(m, "mode", "constant", true))
         return node_fail(m, "only padding with a constant is run");
     for (int d = 0; d < y->t.dims.rank; d++)
