@@ -106,7 +106,8 @@ static int add_voter(struct model *m, const struct net *net, const struct scalin
     if (in.c != 1 && in.c != 3)
         return err_set(e, "its input has %d channels: frames are gray, of 1, or the same in 3", in.c);
     if (v->outputs < 2 || v->outputs > LABEL_MAX_CLASSES)
-        return err_set(e, "it has %d outputs: from 2 to %d can be answers", v->outputs, LABEL_MAX_CLASSES);
+        return err_set(e, "it has %d output%s: from 2 to %d can be answers", v->outputs, v->outputs == 1 ? "" : "s",
+                       LABEL_MAX_CLASSES);
     if (m->voters && (in.w != m->width || in.h != m->height))
         return err_set(e, "reads frames of %dx%d, the model before it of %dx%d: they cannot vote",
                        in.w, in.h, m->width, m->height);
