@@ -5,7 +5,6 @@
 #include "import.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Whether the values of a tensor of dims `like`, broadcast to y, are those of its layer's channels, or one for all. */
@@ -117,13 +116,10 @@ int add_pair(struct import *m, enum op op, int a, int b)
 
 static bool same_positions(const struct tensor *a, const struct tensor *b)
 {
-    bool natural = !a->data && !a->floats && !b->data && !b->floats;
-    if (a->count != b->count)
-        return false;
-    for (long i = 0; i < a->count && !natural; i++)
+    for (long i = 0; a->count == b->count && i < a->count; i++)
         if (tensor_at(a, i) != tensor_at(b, i))
             return false;
-    return true;
+    return a->count == b->count;
 }
 
 /* Put sides of 1 before the dimensions of y. */

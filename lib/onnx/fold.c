@@ -97,14 +97,15 @@ static double arithmetic(int sign, double a, double b, bool integer)
 int fold_arithmetic(struct import *m, struct value *y)
 {
     const struct tensor x = y->t, *b = import_constant(m, 1);
-    struct tensor wide_x, wide_b;
+    struct tensor left, right;
     struct dims dims = {0};
-    if (dims_common(m, &x.dims, &b->dims, &dims) || tensor_broadcast(m, &x, &dims, &wide_x) ||
-        tensor_broadcast(m, b, &dims, &wide_b))
+    bool integer = !type_is_float(x.type);
+    if (dims_common(m, &x.dims, &b->dims, &dims) || tensor_broadcast(m, &x, &dims, &left) ||
+        tensor_broadcast(m, b, &dims, &right))
         return -1;
     double *data = tensor_new(m, &y->t, x.type, &dims);
     for (long i = 0; data && i < y->t.count; i++)
-        data[i] = as_type(x.type, arithmetic(m->operator->kind, wide_x.data[i], wide_b.data[i], !type_is_float(x.type)));
+        data[i] = as_type(x.type, arithmetic(m->operator->kind, left.data[i], right.data[i], integer));
     return data ? 0 : -1;
 }
 

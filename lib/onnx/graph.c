@@ -21,7 +21,8 @@ static int compare_values(const void *a, const void *b)
     return strcmp(((const struct value *)a)->name, ((const struct value *)b)->name);
 }
 
-struct value *import_find(struct import *m, const char *name)
+/* The value of that name. NULL when there is none. */
+static struct value *find_value(struct import *m, const char *name)
 {
     struct value key = {.name = name ? name : ""};
     return bsearch(&key, m->value, m->values, sizeof key, compare_values);
@@ -180,7 +181,7 @@ static struct value **find_values(struct import *m, char **name, size_t count)
 {
     struct value **v = memory_new(&m->memory, (count + 1) * sizeof *v);
     for (size_t i = 0; v && i < count; i++)
-        v[i] = name[i] && name[i][0] ? import_find(m, name[i]) : NULL;
+        v[i] = name[i] && name[i][0] ? find_value(m, name[i]) : NULL;
     return v;
 }
 
@@ -383,7 +384,7 @@ static int make_input(struct import *m)
     struct value *v = NULL;
     struct err *e = m->e;
     for (size_t i = 0; i < m->graph->n_input; i++) {
-        struct value *input = import_find(m, m->graph->input[i]->name);
+        struct value *input = find_value(m, m->graph->input[i]->name);
         if (!input || input->kind != NOTHING || !input->needed)
             continue;
         if (info)
@@ -468,7 +469,7 @@ static int make_net(struct import *m, const char *output)
         return err_set(e, "out of memory");
     if (make_names(m))
         return -1;
-    struct value *y = import_find(m, output);
+    struct value *y = find_value(m, output);
     if (!y)
         return err_set(e, "nothing makes the output '%.60s'", output);
     if (make_steps(m, y) || check_operators(m) || make_input(m) || run_steps(m) || make_output(m, y) ||

@@ -5,8 +5,8 @@
  * constants; dense weights and constants are put where the positions are. So a network in NHWC becomes the same net as
  * its twin in NCHW, and nothing is moved at run time.
  *
- * Functions return -1 or NULL when they have failed the node at hand (node_fail), and do nothing for a layer
- * of -1, which has failed already. */
+ * Once the node at hand has failed (node_fail) no tensor and no layer is made: functions return -1 or NULL, and may be
+ * called with what has failed, a layer of -1 and the value `none`, so that only who writes into memory needs to ask. */
 #ifndef INKPIPE_IMPORT_H
 #define INKPIPE_IMPORT_H
 
@@ -57,10 +57,10 @@ struct value {
     const Onnx__TensorProto *initializer; /* INITIALIZER: not read yet */
     struct tensor t; /* CONSTANT: its numbers. RUNTIME: where in the layer's output, [C][H][W], the elements of an
                         image are; N is 1 */
-    int batch;       /* the dimension that is N; -1: none, it was 1 and has been squeezed, or it is constant */
-    int layer;       /* RUNTIME, as are those below; 0 */
-    bool integer;   /* pixels of an integer type, not cast to float yet */
-    bool quantized; /* the ONNX value is the integer x; the layer has its meaning, (x - zero) * scale */
+    int batch;       /* the dimension that is N; -1: none, it is constant, or was 1 and has been squeezed */
+    int layer;       /* RUNTIME, as are those below; else 0 */
+    bool integer;    /* pixels of an integer type, not cast to float yet */
+    bool quantized;  /* the ONNX value is the integer x; the layer has its meaning, (x - zero) * scale */
     double scale, zero;
 };
 
@@ -68,13 +68,14 @@ struct value {
 struct step {
     const Onnx__NodeProto *node;
     const struct operator *operator; /* NULL: not known */
-    struct value **in, **out; /* [node->n_input], [node->n_output]; NULL: left out */
-    bool needed;              /* the output depends on it */
+    struct value **in, **out;        /* [node->n_input], [node->n_output]; NULL: left out */
+    bool needed;                     /* the output depends on it */
 };
 
 struct import {
     const Onnx__GraphProto *graph;
     struct step *step; /* [graph->n_node] */
+    struct value none; /* that of a node that has failed: no layer, no numbers */
     long opset;
     struct net *net;
     bool *affine;        /* [MAX_LAYERS] a batch norm that was made of constants here */
@@ -87,9 +88,8 @@ struct import {
     long numbers, weights; /* budgets: how many numbers, and floats of weights, may still be made */
     struct err *e;
 
-    const Onnx__NodeProto *node; /* the node at hand, and of it: */
+    const Onnx__NodeProto *node; /* the step at hand, as in struct step */
     const struct operator *operator;
-    struct value none; /* that of a node that has failed: it has no layer, and no numbers */
     struct value **in, **out;
     bool failed; /* the import, by the first failure, which e says */
 };
@@ -107,7 +107,7 @@ typedef int dims_rule(struct import *m, const struct dims *in, struct dims *out)
 enum takes {
     FLOATS, /* floats that depend on the image */
     ANY,    /* integers, quantized values and what comes after softmax too */
-    ITSELF  /* the runner looks for it itself, and *y is empty */
+    ITSELF  /* the runner looks for it itself: it may be constant */
 };
 
 struct operator {
@@ -203,16 +203,13 @@ int tensor_each(struct import *m, const struct tensor *x, int type, double (*f)(
 
 /* ---- Values and layers (graph.c) ---- */
 
-/* Find the value of that name. NULL when there is none. */
-struct value *import_find(struct import *m, const char *name);
-
 /* Input i of the node at hand:
- *   import_floats    must depend on the image, as FLOATS says; NULL when the node has failed
+ *   import_floats    must depend on the image, as FLOATS says; `none` where that fails
  *   import_any       must depend on the image, as ANY says
- *   import_constant  must be constant
- *   import_known     NULL when it is not constant, or not there
- *   import_given     whether it is there
- *   import_optional  a constant; NULL when it is not there, or the node has failed */
+ *   import_constant  must be constant; the numbers of `none` where that fails
+ *   import_optional  the same; NULL where it is not there
+ *   import_known     NULL where it is not there or not constant
+ *   import_given     whether it is there */
 struct value *import_floats(struct import *m, size_t i);
 struct value *import_any(struct import *m, size_t i);
 const struct tensor *import_constant(struct import *m, size_t i);
@@ -294,9 +291,9 @@ struct wanted {
  * Returns the layer; -1, which fails nothing, where y's elements have no such order. */
 int view_order(struct import *m, struct value *y, const struct wanted *wanted, struct order *o);
 
-/* Find such an order of a, whose layer has shape `own`, and, unless it is NULL, of b, both broadcast to dims, in which the
- * same dimension is the same axis of both: that shape, where one has it, else the first. The layers are left as they
- * are. */
+/* Find such an order of a, whose layer has shape `own`, and, unless it is NULL, of b, both broadcast to dims, in which
+ * the same dimension is the same axis of both: that shape, where one has it, else the first. The layers are left as
+ * they are. */
 bool view_common(const struct value *a, const struct value *b, const struct dims *dims, struct shape own,
                  const struct wanted *wanted, struct order *oa, struct order *ob);
 

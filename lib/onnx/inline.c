@@ -5,7 +5,6 @@
 #include "import.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MAX_NODES 16384     /* A graph has at most so many nodes once its functions are inlined. */

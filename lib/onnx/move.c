@@ -106,20 +106,21 @@ int dims_unsqueeze(struct import *m, const struct dims *in, struct dims *out)
 }
 
 /* The permutation of Transpose. */
-static void dims_perm(struct import *m, int rank, int *perm)
+static int dims_perm(struct import *m, int rank, int *perm)
 {
     long list[ONNX_MAX_RANK];
     bool seen[ONNX_MAX_RANK] = {false};
     int count = attr_ints(m, "perm", ONNX_MAX_RANK, list);
     if (count >= 0 && count != rank)
-        node_fail(m, "%d axes are permuted, not %d", count, rank);
+        return node_fail(m, "%d axes are permuted, not %d", count, rank);
     for (int i = 0; i < rank; i++) {
-        long axis = count < 0 || m->failed ? rank - 1 - i : list[i];
+        long axis = count < 0 ? rank - 1 - i : list[i];
         if (axis < 0 || axis >= rank || seen[axis])
-            node_fail(m, "perm is no permutation");
-        perm[i] = m->failed ? i : (int)axis;
-        seen[perm[i]] = true;
+            return node_fail(m, "perm is no permutation");
+        seen[axis] = true;
+        perm[i] = (int)axis;
     }
+    return m->failed ? -1 : 0;
 }
 
 /* Clamp a slice's start or end to low..high; a negative one counts from the end. */
@@ -341,7 +342,8 @@ int do_transpose(struct import *m, struct value *y)
     long stride[ONNX_MAX_RANK] = {0}, moved = 0;
     struct dims dims = {.rank = rank};
     struct walk w = {.dims = &dims};
-    dims_perm(m, rank, perm);
+    if (dims_perm(m, rank, perm))
+        return -1;
     strides_of(&x.dims, stride);
     for (int i = 0; i < rank; i++) {
         dims.dim[i] = x.dims.dim[perm[i]];
@@ -363,15 +365,18 @@ static int repeat(struct import *m, struct value *y, const struct dims *dims)
 {
     struct dims own = whole_dims(m, y);
     struct order o;
-    long side[3] = {1, 1, 1}, sides = 1;
-    if (dims->rank == own.rank && dims_count(dims) == dims_count(&own))
+    long side[3] = {1, 1, 1};
+    size_t size = (size_t)own.rank * sizeof *own.dim;
+    bool fits = dims->rank == own.rank;
+    if (fits && !memcmp(own.dim, dims->dim, size))
         return y->layer;
     int from = view_order(m, y, NULL, &o);
-    for (int a = 0; a < 3 && from >= 0; a++) {
-        side[a] = o.dim[a] < 0 ? 1 : dims->dim[o.dim[a]];
-        sides *= side[a] < 1 || side[a] > NET_MAX_DIM ? 0 : side[a];
-    }
-    if (from < 0 || dims->rank != own.rank || sides < 1 || sides * m->batch != dims_count(dims))
+    for (int a = 0; a < 3 && from >= 0; a++)
+        if (o.dim[a] >= 0) {
+            own.dim[o.dim[a]] = side[a] = dims->dim[o.dim[a]];
+            fits = fits && side[a] >= 1 && side[a] <= NET_MAX_DIM;
+        }
+    if (from < 0 || !fits || memcmp(own.dim, dims->dim, size))
         return node_fail(m, "only channels, rows and columns of 1 are repeated");
     struct shape to = {(int)side[0], (int)side[1], (int)side[2]};
     from = add_copies(m, from, to);

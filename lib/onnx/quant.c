@@ -7,7 +7,6 @@
 #include "import.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* Scale and zero point of quantized values: one for all (axis -1), or one a place along an axis. */
 struct steps {

@@ -4,7 +4,7 @@
  *        layers and dropout removed, the rest numbered anew; dense layers that pictures are made of as convolutions */
 #include "import.h"
 
-/* Count for each layer the layers that read it, among those that the output depends on. */
+/* Count for each layer the layers that read it, among those that the output depends on; they are 0 before. */
 static void count_readers(const struct net *net, int *readers)
 {
     readers[net->layers - 1] = 1;
@@ -59,7 +59,7 @@ static struct shape kept_shape(const struct net *net, int i)
 
 /* Dense layers gather the images into a matrix, behind which there are no pictures any more. Those from which a
  * layer is reached that needs pictures become convolutions with a kernel as large as their input, and what was
- * flattened for them, or for a sum with something else, is moved. */
+ * flattened for them, or for a sum with something else, is moved. needed, 0 before, marks them. */
 static void keep_pictures(struct net *net, int *needed)
 {
     for (int i = net->layers - 1; i > 0; i--) {
@@ -88,7 +88,7 @@ int import_tidy(struct import *m)
 {
     struct net *net = m->net;
     int *readers = memory_new(&m->memory, MAX_LAYERS * sizeof *readers);
-    int *moved = memory_new(&m->memory, MAX_LAYERS * sizeof *moved); /* before: which layers pictures come from */
+    int *moved = memory_new(&m->memory, MAX_LAYERS * sizeof *moved);
     int kept = 0, status = 0;
     if (!readers || !moved)
         return err_set(m->e, "out of memory");
