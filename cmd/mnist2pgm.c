@@ -147,13 +147,15 @@ static int set_facts(struct job *j, uint32_t number, int label, struct err *e)
     return frame_set_fact(&j->frame, "label", name, e);
 }
 
-/* Convert image `number`, the next. Returns 0; 1 when there is none, or nobody reads; -1. */
+/* Convert image `number`, the next, or pass it over. Returns 0; 1 when there is none, or nobody reads; -1. */
 static int convert(struct job *j, uint32_t number, struct err *e)
 {
     int label;
     int got = idx_read(j->idx, j->item ? j->item : j->frame.gray, &label, e);
     if (got <= 0)
         return got < 0 ? -1 : 1;
+    if (number < j->o->from)
+        return 0;
     if (j->item)
         idx_transpose(j->item, j->frame.height, j->frame.width, j->frame.gray);
     if (set_facts(j, number, label, e) < 0)
@@ -188,9 +190,7 @@ static int read_mapping(struct job *j, const char *file, struct err *e)
     int status = 0;
     if (file_load(file, MAX_MAPPING, &text, &len, e))
         return -1;
-    j->name = calloc(LABEL_MAX_CLASSES, sizeof *j->name);
-    if (!j->name)
-        status = err_set(e, "out of memory");
+    j->name = tool_alloc(LABEL_MAX_CLASSES, sizeof *j->name);
     char *rest = (char *)text;
     for (char *line; !status && (line = strtok_r(rest, "\n", &rest));)
         if (line[strspn(line, " \t\r")])
@@ -208,14 +208,12 @@ static int prepare(struct job *j, struct err *e)
     if (!(j->idx = idx_open(o->images, o->labels, e)))
         return -1;
     int width = idx_width(j->idx), height = idx_height(j->idx);
-    if (o->transposed && !(j->item = malloc((size_t)width * (size_t)height)))
-        return err_set(e, "out of memory");
+    if (o->transposed)
+        j->item = tool_alloc((size_t)width, (size_t)height);
     if (frame_resize(&j->frame, o->transposed ? height : width, o->transposed ? width : height, e) < 0)
         return -1;
     text_percent(o->images, "%", source, sizeof source);
-    if (frame_set_fact(&j->frame, "source", source, e) < 0)
-        return -1;
-    return idx_skip(j->idx, o->from, e);
+    return frame_set_fact(&j->frame, "source", source, e);
 }
 
 /* All frames before one that is wrong are written. */
@@ -224,7 +222,7 @@ static int convert_all(const struct options *o, struct err *e)
     struct job j = {.o = o};
     struct err unwritten = ERR_NONE;
     int ended = prepare(&j, e);
-    for (uint32_t i = o->from; ended == 0 && i < o->to; i++)
+    for (uint32_t i = 0; ended == 0 && i < o->to; i++)
         ended = convert(&j, i, e);
     if (!o->dir && flush(&j, &unwritten) < 0) {
         *e = unwritten;

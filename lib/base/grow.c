@@ -1,10 +1,18 @@
-/* Arrays that grow by doubling. */
+/* Memory: arrays of zeros, and arrays that grow by doubling. */
 #include "grow.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define MIN_ROOM 16 /* An array has room for at least so many items. */
+
+void *zeroed(size_t n, size_t size, struct err *e)
+{
+    void *items = calloc(n, size);
+    if (!items)
+        err_set(e, "out of memory");
+    return items;
+}
 
 int grow_to(void *array, size_t n, size_t *room, size_t size, struct err *e)
 {

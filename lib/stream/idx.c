@@ -12,11 +12,13 @@
 
 #include <zlib.h>
 
+#include "base/grow.h"
+
 #define MAX_COLUMNS 64 /* A label is at most so many integers. */
 
 struct file {
     gzFile file;
-    char *name;
+    const char *name;
     bool is_images;
     uint32_t count, next; /* items; the one that is read next */
     int width, height;    /* of an item, in bytes: a label of K integers is 4K x 1 */
@@ -24,7 +26,7 @@ struct file {
 };
 
 struct stream_idx {
-    struct file *images, *labels; /* labels NULL: none */
+    struct file images, labels; /* the file of labels NULL: none */
 };
 
 /* Read n bytes. Returns n, fewer at the end of the file, -1 on a failed read. */
@@ -91,37 +93,16 @@ static int read_header(struct file *x, struct err *e)
     return 0;
 }
 
-static void close_file(struct file *x)
-{
-    if (!x)
-        return;
-    if (x->file)
-        gzclose(x->file);
-    free(x->name);
-    free(x);
-}
-
-static struct file *open_file(const char *name, struct err *e)
+static int open_file(struct file *x, const char *name, struct err *e)
 {
     bool standard = !name || !strcmp(name, "-");
-    struct file *x = calloc(1, sizeof *x);
-    if (!x || !(x->name = strdup(file_shown(name)))) {
-        err_set(e, "out of memory");
-        goto failed;
-    }
+    x->name = file_shown(name);
     errno = 0;
     x->file = standard ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(name, "rb");
-    if (!x->file) {
-        err_errno(e, "cannot open");
-        goto failed;
-    }
+    if (!x->file)
+        return err_errno(e, "cannot open") | err_at(e, x->name, -1);
     gzbuffer(x->file, 128 * 1024);
-    if (read_header(x, e) == 0)
-        return x;
-failed:
-    err_at(e, file_shown(name), -1);
-    close_file(x);
-    return NULL;
+    return read_header(x, e) ? err_at(e, x->name, -1) : 0;
 }
 
 static const char *items(const struct file *x)
@@ -154,49 +135,26 @@ static int read_item(struct file *x, uint8_t *item, struct err *e)
     return err_at(e, x->name, x->next);
 }
 
-static int skip_items(struct file *x, uint32_t n, struct err *e)
-{
-    if (n > x->count - x->next)
-        n = x->count - x->next;
-    uint8_t chunk[8192];
-    for (; n; n--, x->next++) {
-        for (size_t left = x->item; left;) {
-            size_t part = left < sizeof chunk ? left : sizeof chunk;
-            long got = read_bytes(x, chunk, part, e);
-            if (got >= 0 && got < (long)part)
-                err_set(e, "truncated: the header says %lu %s", (unsigned long)x->count, items(x));
-            if (got < (long)part)
-                return err_at(e, x->name, x->next);
-            left -= part;
-        }
-    }
-    return 0;
-}
-
 static int check_pair(const struct stream_idx *x, struct err *e)
 {
-    if (!x->images->is_images)
-        return err_set(e, "is a file of labels: images come first") | err_at(e, x->images->name, -1);
-    if (!x->labels)
+    const struct file *images = &x->images, *labels = &x->labels;
+    if (!images->is_images)
+        return err_set(e, "is a file of labels: images come first") | err_at(e, images->name, -1);
+    if (!labels->file)
         return 0;
-    if (x->labels->is_images)
+    if (labels->is_images)
         err_set(e, "is a file of images: labels were expected");
-    else if (x->labels->count != x->images->count)
-        err_set(e, "%lu labels for %lu images", (unsigned long)x->labels->count, (unsigned long)x->images->count);
+    else if (labels->count != images->count)
+        err_set(e, "%lu labels for %lu images", (unsigned long)labels->count, (unsigned long)images->count);
     else
         return 0;
-    return err_at(e, x->labels->name, -1);
+    return err_at(e, labels->name, -1);
 }
 
 struct stream_idx *idx_open(const char *images, const char *labels, struct err *e)
 {
-    struct stream_idx *x = calloc(1, sizeof *x);
-    if (!x) {
-        err_set(e, "out of memory");
-        err_at(e, file_shown(images), -1);
-        return NULL;
-    }
-    if ((x->images = open_file(images, e)) && (!labels || (x->labels = open_file(labels, e))) && check_pair(x, e) == 0)
+    struct stream_idx *x = zeroed(1, sizeof *x, e);
+    if (x && !open_file(&x->images, images, e) && !(labels && open_file(&x->labels, labels, e)) && !check_pair(x, e))
         return x;
     idx_close(x);
     return NULL;
@@ -204,46 +162,39 @@ struct stream_idx *idx_open(const char *images, const char *labels, struct err *
 
 void idx_close(struct stream_idx *x)
 {
-    if (!x)
-        return;
-    close_file(x->images);
-    close_file(x->labels);
+    if (x && x->images.file)
+        gzclose(x->images.file);
+    if (x && x->labels.file)
+        gzclose(x->labels.file);
     free(x);
 }
 
 int idx_width(const struct stream_idx *x)
 {
-    return x->images->width;
+    return x->images.width;
 }
 
 int idx_height(const struct stream_idx *x)
 {
-    return x->images->height;
+    return x->images.height;
 }
 
 int idx_read(struct stream_idx *x, uint8_t *image, int *label, struct err *e)
 {
     uint8_t item[4 * MAX_COLUMNS];
     *label = -1;
-    int got = read_item(x->images, image, e);
-    if (got < 0 || !x->labels)
+    int got = read_item(&x->images, image, e);
+    if (got < 0 || !x->labels.file)
         return got;
-    if (read_item(x->labels, item, e) < 0)
+    if (read_item(&x->labels, item, e) < 0)
         return -1;
     if (!got)
         return 0;
-    uint32_t number = x->labels->item == 1 ? *item : big_endian(item);
+    uint32_t number = x->labels.item == 1 ? *item : big_endian(item);
     if (number > INT_MAX)
-        return err_set(e, "label %d is below 0", (int)number) | err_at(e, x->labels->name, x->labels->next - 1);
+        return err_set(e, "label %d is below 0", (int)number) | err_at(e, x->labels.name, x->labels.next - 1);
     *label = (int)number;
     return got;
-}
-
-int idx_skip(struct stream_idx *x, uint32_t n, struct err *e)
-{
-    if (skip_items(x->images, n, e) < 0)
-        return -1;
-    return x->labels ? skip_items(x->labels, n, e) : 0;
 }
 
 void idx_transpose(const uint8_t *from, int width, int height, uint8_t *to)

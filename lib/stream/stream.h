@@ -155,7 +155,8 @@ bool pipe_wait_taken(int fd);
 struct stream_idx;
 
 /* Open both, labels NULL: images alone; a name "-" is standard input. NULL when one is no IDX file of its kind, its
- * images are beyond FRAME_MAX_SIDE or FRAME_MAX_PIXELS, or there are not as many of both. Close with idx_close. */
+ * images are beyond FRAME_MAX_SIDE or FRAME_MAX_PIXELS, or there are not as many of both. The names must outlive it.
+ * Close with idx_close. */
 struct stream_idx *idx_open(const char *images, const char *labels, struct err *e);
 void idx_close(struct stream_idx *x);
 
@@ -167,9 +168,6 @@ int idx_height(const struct stream_idx *x);
  * labels. Returns 1; 0 when all that the header counts have been read; -1 when a file ends before, goes on behind
  * the last one, or is a broken gzip file: e then names file and item. */
 int idx_read(struct stream_idx *x, uint8_t *image, int *label, struct err *e);
-
-/* Go past the next n, or to the end when fewer are left. Returns 0 or -1. */
-int idx_skip(struct stream_idx *x, uint32_t n, struct err *e);
 
 /* An image of width columns and height rows with rows and columns exchanged (EMNIST stores them
  * so): to has height columns and width rows. The two must not overlap. */

@@ -33,8 +33,8 @@ static void test_reading(void)
     struct stream_idx *x = idx_open(FILE_OF(IMAGES), FILE_OF(LABELS), &e);
     CHECK(x && idx_width(x) == 3 && idx_height(x) == 2, "images of 3x2");
     CHECK(idx_read(x, image, &label, &e) == 1 && !memcmp(image, "abcdef", 6) && label == 7, "the first, a 7");
-    CHECK(idx_skip(x, 1, &e) == 0 && idx_read(x, image, &label, &e) == 1 && !memcmp(image, "mnopqr", 6) &&
-              label == 1,
+    CHECK(idx_read(x, image, &label, &e) == 1 && idx_read(x, image, &label, &e) == 1 &&
+              !memcmp(image, "mnopqr", 6) && label == 1,
           "the third, a 1");
     CHECK(idx_read(x, image, &label, &e) == 0 && idx_read(x, image, &label, &e) == 0, "there is no fourth");
     idx_transpose(image, 3, 2, turned);
@@ -42,7 +42,6 @@ static void test_reading(void)
     idx_close(x);
     x = idx_open(FILE_OF(IMAGES), NULL, &e);
     CHECK(x && idx_read(x, image, &label, &e) == 1 && label == -1, "images alone have no label");
-    CHECK(idx_skip(x, 99, &e) == 0 && idx_read(x, image, &label, &e) == 0, "skipping ends at the end");
     idx_close(x);
 }
 
