@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -20,6 +21,7 @@
 #include "base/files.h"
 #include "base/grow.h"
 
+#define STEP_ENDS 0.02 /* Seconds between two looks whether a command has ended that has closed its output. */
 #define MIN_READ 4096 /* bytes of room for each read of its output */
 #define MAX_END_MS 500 /* A command has at most so many milliseconds to end before it is sent a signal. */
 #define END_STEP_MS 5  /* Milliseconds between two looks whether it has ended. */
@@ -27,7 +29,7 @@
 extern char **environ;
 
 struct window_child {
-    char *command;
+    const char *command;
     pid_t pid; /* of the shell, and of its process group; 0: not running */
     int out;   /* our end of the pipe from its standard output; -1: closed, as sending.fd, to its input, may be */
     struct stream_outlet sending; /* the frame being written */
@@ -44,13 +46,11 @@ struct window_child {
 
 struct window_child *child_new(const char *command, struct err *e)
 {
-    struct window_child *c = calloc(1, sizeof *c);
-    if (!c || !(c->command = strdup(command))) {
-        free(c);
-        err_set(e, "not enough memory");
-        return NULL;
+    struct window_child *c = zeroed(1, sizeof *c, e);
+    if (c) {
+        c->command = command;
+        c->sending.fd = c->out = -1;
     }
-    c->sending.fd = c->out = -1;
     return c;
 }
 
@@ -86,8 +86,7 @@ static int spawn_shell(struct window_child *c, int in, int out)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
-    char shell[] = "sh", option[] = "-c";
-    char *argv[] = {shell, option, c->command, NULL};
+    char *const argv[] = {"sh", "-c", (char *)c->command, NULL};
     int failed = set_up_spawn(&files, &attributes, in, out);
     if (!failed)
         failed = posix_spawn(&c->pid, "/bin/sh", &files, &attributes, argv, environ);
@@ -158,14 +157,12 @@ int child_send(struct window_child *c, const struct frame *f, struct err *e)
     return 0;
 }
 
-int child_read_fd(const struct window_child *c)
+double child_poll(const struct window_child *c, struct pollfd p[2])
 {
-    return c ? c->out : -1;
-}
-
-int child_write_fd(const struct window_child *c)
-{
-    return c && c->pid && outlet_busy(&c->sending) ? c->sending.fd : -1;
+    bool writes = c && c->pid && outlet_busy(&c->sending);
+    p[0] = (struct pollfd){c ? c->out : -1, POLLIN, 0};
+    p[1] = (struct pollfd){writes ? c->sending.fd : -1, POLLOUT, 0};
+    return c && c->pid && c->out < 0 ? STEP_ENDS : HUGE_VAL;
 }
 
 static void read_some(struct window_child *c)
@@ -223,11 +220,6 @@ const char *child_line(struct window_child *c)
     return c->lines.data;
 }
 
-bool child_is_ending(const struct window_child *c)
-{
-    return c && child_is_running(c) && c->out < 0;
-}
-
 bool child_is_running(const struct window_child *c)
 {
     return c->pid != 0;
@@ -265,6 +257,5 @@ void child_free(struct window_child *c)
     outlet_free(&c->sending);
     outlet_free(&c->waiting);
     free(c->lines.data);
-    free(c->command);
     free(c);
 }

@@ -35,14 +35,13 @@ void loop_wait(struct window_loop *l, int fd, double until, const sigset_t *open
 {
     struct pollfd p[] = {{window_fd(l->window), POLLIN, 0},
                          {l->out.fd, outlet_busy(&l->out) ? POLLOUT : 0, 0},
-                         {child_read_fd(l->child), POLLIN, 0},
-                         {child_write_fd(l->child), POLLOUT, 0},
-                         {fd, POLLIN, 0}};
+                         {fd, POLLIN, 0},
+                         {-1, 0, 0},
+                         {-1, 0, 0}};
     double now = clock_now();
     if (l->quit)
         return;
-    if (child_is_ending(l->child))
-        until = fmin(until, now + CHILD_ENDS);
+    until = fmin(until, now + child_poll(l->child, p + 3));
     if (window_pending(l->window))
         until = now;
     struct timespec left = clock_span(isfinite(until) ? fmax(0, until - now) : 0);

@@ -10,7 +10,6 @@
 
 #include "base/grow.h"
 
-#define SNAPSHOT_EVERY 64 /* The raster is kept after every so many strokes: undo redraws fewer than that. */
 #define RASTER_BYTES ((size_t)SKETCH_RASTER * SKETCH_RASTER)
 #define SCALE ((double)SKETCH_RASTER / SKETCH_SIDE) /* Pixels of the raster a frame pixel, along a side. */
 #define CURVE_STEP 3.0 /* Frame pixels between the points of a smoothed curve, about. */
@@ -27,11 +26,8 @@ struct window_sketch {
     size_t *first; /* [strokes]: index of each stroke's first point */
     int strokes;
     size_t strokes_room;
-    uint8_t **snapshot; /* [i]: the raster after (i + 1) * SNAPSHOT_EVERY strokes */
-    int snapshots;
-    size_t snapshots_room;
-    uint8_t *ink;
-    uint8_t *before; /* the raster as it was before the last stroke */
+    uint8_t ink[RASTER_BYTES];
+    uint8_t before[RASTER_BYTES]; /* the raster as it was before the last stroke */
 };
 
 static double clamp(double v, double low, double high)
@@ -67,36 +63,18 @@ void stroke_segment(uint8_t *gray, int width, int height, double ax, double ay, 
 
 struct window_sketch *sketch_new(double pen, struct err *e)
 {
-    struct window_sketch *s = calloc(1, sizeof *s);
-    if (s) {
+    struct window_sketch *s = zeroed(1, sizeof *s, e);
+    if (s)
         s->pen = pen;
-        s->ink = calloc(1, RASTER_BYTES);
-        s->before = calloc(1, RASTER_BYTES);
-    }
-    if (!s || !s->ink || !s->before) {
-        sketch_free(s);
-        err_set(e, "not enough memory");
-        return NULL;
-    }
     return s;
-}
-
-static void drop_snapshots(struct window_sketch *s, int keep)
-{
-    while (s->snapshots > keep)
-        free(s->snapshot[--s->snapshots]);
 }
 
 void sketch_free(struct window_sketch *s)
 {
     if (!s)
         return;
-    drop_snapshots(s, 0);
-    free(s->snapshot);
     free(s->points);
     free(s->first);
-    free(s->ink);
-    free(s->before);
     free(s);
 }
 
@@ -156,20 +134,6 @@ static void ink_stroke(struct window_sketch *s, int i)
     }
 }
 
-/* Keep the raster when the number of strokes is a multiple of SNAPSHOT_EVERY. Without memory for it undo
- * is only slower. */
-static void keep_snapshot(struct window_sketch *s)
-{
-    if (s->strokes % SNAPSHOT_EVERY || s->strokes / SNAPSHOT_EVERY != s->snapshots + 1)
-        return;
-    size_t n = (size_t)s->snapshots + 1;
-    uint8_t *copy = NULL;
-    if (grow_to(&s->snapshot, n, &s->snapshots_room, sizeof *s->snapshot, NULL) || !(copy = malloc(RASTER_BYTES)))
-        return;
-    memcpy(copy, s->ink, RASTER_BYTES);
-    s->snapshot[s->snapshots++] = copy;
-}
-
 int sketch_down(struct window_sketch *s, double x, double y, struct err *e)
 {
     sketch_up(s);
@@ -204,7 +168,6 @@ void sketch_up(struct window_sketch *s)
     s->down = false;
     memcpy(s->ink, s->before, RASTER_BYTES);
     ink_stroke(s, s->strokes - 1);
-    keep_snapshot(s);
 }
 
 bool sketch_is_down(const struct window_sketch *s)
@@ -227,21 +190,14 @@ bool sketch_undo(struct window_sketch *s)
         s->down = false;
         return true;
     }
-    int kept = s->strokes / SNAPSHOT_EVERY;
-    drop_snapshots(s, kept);
-    int from = s->snapshots * SNAPSHOT_EVERY;
-    if (s->snapshots)
-        memcpy(s->ink, s->snapshot[s->snapshots - 1], RASTER_BYTES);
-    else
-        memset(s->ink, 0, RASTER_BYTES);
-    for (int i = from; i < s->strokes; i++)
+    memset(s->ink, 0, RASTER_BYTES);
+    for (int i = 0; i < s->strokes; i++)
         ink_stroke(s, i);
     return true;
 }
 
 void sketch_clear(struct window_sketch *s)
 {
-    drop_snapshots(s, 0);
     s->count = 0;
     s->strokes = 0;
     s->down = false;

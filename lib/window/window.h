@@ -3,6 +3,7 @@
 #ifndef INKPIPE_WINDOW_H
 #define INKPIPE_WINDOW_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -76,7 +77,8 @@ void sketch_up(struct window_sketch *s);
 bool sketch_is_down(const struct window_sketch *s);
 int sketch_strokes(const struct window_sketch *s);
 
-/* Take back the last whole stroke (also one being drawn). False when there is none. */
+/* Take back the last whole stroke (also one being drawn), and draw those before it anew: 0.3 ms a stroke. False when
+ * there is none. */
 bool sketch_undo(struct window_sketch *s);
 
 /* Remove all strokes. */
@@ -247,9 +249,9 @@ void window_put(struct window *w, struct box r);
 
 struct window_child;
 
-/* Prepare to run `sh -c command`; nothing is started. NULL when memory is short. The caller must ignore SIGPIPE (the
- * command gets the default back). Free with child_free, which closes the command's input and gives it half a second to
- * end; then its process group gets SIGTERM and, half a second later, SIGKILL. */
+/* Prepare to run `sh -c command`, a text that must outlive the child; nothing is started. NULL when memory is short.
+ * The caller must ignore SIGPIPE (the command gets the default back). Free with child_free, which closes the command's
+ * input and gives it half a second to end; then its process group gets SIGTERM and, half a second later, SIGKILL. */
 struct window_child *child_new(const char *command, struct err *e);
 void child_free(struct window_child *c);
 
@@ -257,15 +259,9 @@ void child_free(struct window_child *c);
  * dropped. Returns 0; -1 when the command cannot be started. */
 int child_send(struct window_child *c, const struct frame *f, struct err *e);
 
-/* File descriptors for poll: the first to read (POLLIN; -1: none), the second to write (POLLOUT;
- * -1: nothing to write). c may be NULL: nothing either way. */
-int child_read_fd(const struct window_child *c);
-int child_write_fd(const struct window_child *c);
-
-/* True when the command has closed its output and not ended. No descriptor tells of its end: call child_work
- * again after CHILD_ENDS seconds. c may be NULL. */
-bool child_is_ending(const struct window_child *c);
-#define CHILD_ENDS 0.02 /* Seconds between two looks whether a command has ended. */
+/* What to poll for: p[0] to read, p[1] to write; c may be NULL. Returns the seconds after which to call child_work
+ * anyway, HUGE_VAL for never: no descriptor tells of the end of a command that has closed its output. */
+double child_poll(const struct window_child *c, struct pollfd p[2]);
 
 /* Do whatever can be done without waiting: write, read, notice a death. Call after poll. Returns true when
  * the command has ended since the last call. */
