@@ -149,10 +149,8 @@ static int predict_init(struct predict *p, const struct options *o, struct model
     p->words.digits_only = o->digits_only;
     for (int i = 0; i < 2; i++) {
         struct batch *b = &p->batch[i];
-        b->gray = malloc((size_t)m->batch * (size_t)m->width * (size_t)m->height);
-        b->probability = malloc((size_t)m->batch * (size_t)m->classes * sizeof *b->probability);
-        if (!b->gray || !b->probability)
-            return err_set(e, "out of memory");
+        b->gray = tool_alloc((size_t)m->batch, (size_t)m->width * (size_t)m->height);
+        b->probability = tool_alloc((size_t)m->batch, (size_t)m->classes * sizeof *b->probability);
     }
     if (!(p->relay = relay_new(m, e)))
         return -1;
@@ -398,12 +396,8 @@ static int predict_stream(struct predict *p, const char *name, struct err *e)
 /* After the last frame: the report, and whether there was an answer at all. */
 static int finish(const struct predict *p, int status)
 {
-    char *report = p->o->evaluate && p->frames ? evaluation_text(&p->evaluation) : NULL;
-    if (report)
-        fputs(report, stdout);
-    else if (p->o->evaluate && p->frames)
-        status = tool_error(&(struct err){"out of memory", "", -1});
-    free(report);
+    if (p->o->evaluate && p->frames)
+        evaluation_write(&p->evaluation, stdout);
     if (status != EXIT_OK || !p->frames || p->digits || ferror(stdout))
         return status;
     tool_warn("no digit in %ld frame%s: is the ink dark enough, the picture sharp, the digit "

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "base/label.h"
@@ -296,8 +297,8 @@ double evaluation_calibration_error(const struct evaluation *v);
 
 /* Write the report, as cnn-predict(1) describes it: accuracy and calibration error; the confusion table of digits, or a
  * line a class that says what it was mistaken for; the reliability table. What it says of frames without a digit is
- * left out when there were none of these. Returns the text, to be freed; NULL when memory is short. */
-char *evaluation_text(const struct evaluation *v);
+ * left out when there were none of these. */
+void evaluation_write(const struct evaluation *v, FILE *to);
 
 /* Which frame an answer is about. A command beside a window answers late, not at all, or several
  * times for one frame; an answer must never be shown on another frame. Pure: no window, no clock. */

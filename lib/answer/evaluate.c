@@ -170,7 +170,7 @@ static void put_classes(const struct evaluation *v, bool empty, FILE *to)
     }
 }
 
-static void put_report(const struct evaluation *v, FILE *to)
+void evaluation_write(const struct evaluation *v, FILE *to)
 {
     long empty = row_sum(v, v->classes), false_digits = empty - *cell(v, v->classes, v->classes);
     long frames = empty, right = empty - false_digits, refused = 0;
@@ -192,20 +192,4 @@ static void put_report(const struct evaluation *v, FILE *to)
             fprintf(to, "%5.2f-%.2f %9ld  %7.2f  %7.2f\n", (double)i / EVALUATE_BINS,
                     (double)(i + 1) / EVALUATE_BINS, v->given[i],
                     100 * v->sum[i] / (double)v->given[i], percent(v->right[i], v->given[i]));
-}
-
-char *evaluation_text(const struct evaluation *v)
-{
-    char *text = NULL;
-    size_t len;
-    FILE *to = open_memstream(&text, &len);
-    if (!to)
-        return NULL;
-    put_report(v, to);
-    bool failed = ferror(to);
-    if (fclose(to) || failed) {
-        free(text);
-        return NULL;
-    }
-    return text;
 }

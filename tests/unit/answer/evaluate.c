@@ -15,6 +15,19 @@ static struct evaluation of_digits(void)
     return v;
 }
 
+/* The report, to be freed. */
+static char *evaluation_text(const struct evaluation *v)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *to = open_memstream(&text, &len);
+    if (!to)
+        exit(1);
+    evaluation_write(v, to);
+    fclose(to);
+    return text;
+}
+
 /* Whether the report has this line. */
 static bool reports(const struct evaluation *v, const char *line)
 {
