@@ -158,14 +158,15 @@ static int worker_init(struct worker *w, const struct preproc *p, struct err *e)
         return (w->ink = ink_new(p->finder, e)) ? 0 : -1;
     if (!(w->reader = form_reader_new(e)))
         return -1;
-    return (w->easel = malloc(sizeof *w->easel)) ? 0 : err_set(e, "out of memory");
+    w->easel = tool_alloc(1, sizeof *w->easel);
+    return 0;
 }
 
 static int preproc_init(struct preproc *p, struct err *e)
 {
     int threads = p->o->threads, jobs = threads == 1 ? 1 : JOBS_PER_THREAD * threads;
-    if (!(p->job = calloc((size_t)jobs, sizeof *p->job)) || !(p->worker = calloc((size_t)threads, sizeof *p->worker)))
-        return err_set(e, "out of memory");
+    p->job = tool_alloc((size_t)jobs, sizeof *p->job);
+    p->worker = tool_alloc((size_t)threads, sizeof *p->worker);
     p->jobs = jobs;
     if (!(p->threads = threads_new(threads, e)) || (!p->layout && !(p->finder = ink_finder_load(p->o->finder, e))))
         return -1;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/threads.h"
+#include "base/grow.h"
 #include "engine/engine.h"
 #include "net/net.h"
 #include "onnx/onnx.h"
@@ -137,11 +137,9 @@ static int load(struct model *m, const char *file, const char *output, const str
 struct model *model_load(const char *const *files, int n, const char *output, const struct scaling *given,
                          int batch, struct threads *t, struct err *e)
 {
-    struct model *m = calloc(1, sizeof *m);
-    if (!m) {
-        err_set(e, "out of memory");
+    struct model *m = zeroed(1, sizeof *m, e);
+    if (!m)
         return NULL;
-    }
     m->batch = batch;
     for (int i = 0; i < n; i++)
         if (load(m, files[i], output, given, t, e)) {
@@ -152,15 +150,12 @@ struct model *model_load(const char *const *files, int n, const char *output, co
     m->threads = t;
     m->piece = (m->batch + (int)threads - 1) / (int)threads;
     m->piece = m->piece < MAX_PIECE ? m->piece : MAX_PIECE;
-    m->x = malloc(threads * (size_t)m->piece * pixels * sizeof *m->x);
-    m->logits = malloc(threads * (size_t)m->piece * (size_t)m->classes * sizeof *m->logits);
-    m->share = malloc(threads * (size_t)m->classes * sizeof *m->share);
-    if (!m->x || !m->logits || !m->share) {
-        err_set(e, "out of memory");
-        model_free(m);
-        return NULL;
-    }
-    return m;
+    if ((m->x = zeroed(threads * (size_t)m->piece, pixels * sizeof *m->x, e)) &&
+        (m->logits = zeroed(threads * (size_t)m->piece, (size_t)m->classes * sizeof *m->logits, e)) &&
+        (m->share = zeroed(threads, (size_t)m->classes * sizeof *m->share, e)))
+        return m;
+    model_free(m);
+    return NULL;
 }
 
 void model_free(struct model *m)

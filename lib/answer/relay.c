@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/grow.h"
+
 struct sent {
     const uint8_t *gray;
     double *p;
@@ -29,11 +31,9 @@ struct relay {
 
 struct relay *relay_new(struct model *m, struct err *e)
 {
-    struct relay *r = calloc(1, sizeof *r);
+    struct relay *r = zeroed(1, sizeof *r, e);
     bool alone = threads_count(m->threads) == 1;
     if (!r || (!alone && !(r->beside = threads_new(2, e)))) {
-        if (!r)
-            err_set(e, "out of memory");
         free(r);
         return NULL;
     }

@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "grow.h"
+
 int write_all(int fd, const void *data, size_t len)
 {
     const char *p = data;
@@ -161,20 +163,15 @@ static int too_large(size_t limit, struct err *e)
 static int read_all(int fd, size_t limit, uint8_t **bytes, size_t *len, struct err *e)
 {
     struct stat st;
-    size_t size = 65536, n = 0;
+    size_t room = 65536, size = 0, n = 0;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
         if ((unsigned long long)st.st_size > limit)
             return too_large(limit, e);
-        size = (size_t)st.st_size + 2;
+        room = (size_t)st.st_size + 2;
     }
     for (;;) {
-        if (!*bytes || n + 1 == size) {
-            size = *bytes ? size * 2 : size;
-            uint8_t *grown = realloc(*bytes, size);
-            if (!grown)
-                return err_errno(e, "cannot read");
-            *bytes = grown;
-        }
+        if (grow_to(bytes, n + 2 > room ? n + 2 : room, &size, 1, e))
+            return -1;
         ssize_t got = read_once(fd, *bytes + n, size - 1 - n);
         if (got < 0)
             return err_errno(e, "cannot read");

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "grow.h"
+
 /* A thread polls for the next job at most so many times before it sleeps: about 0.1 ms, which is
  * what waking two sleepers takes. */
 #define MAX_SPINS 2000
@@ -90,20 +92,16 @@ static void *worker_main(void *arg)
 
 struct threads *threads_new(int n, struct err *e)
 {
-    struct threads *t = calloc(1, sizeof *t);
-    struct worker *worker = calloc((size_t)(n > 0 ? n : 1), sizeof *worker);
-    if (!t || !worker) {
+    struct threads *t = zeroed(1, sizeof *t, e);
+    if (!t || !(t->worker = zeroed((size_t)(n > 0 ? n : 1), sizeof *t->worker, e))) {
         free(t);
-        free(worker);
-        err_set(e, "out of memory");
         return NULL;
     }
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->start, NULL);
     pthread_cond_init(&t->done, NULL);
-    t->worker = worker;
     for (t->count = 1; t->count < n; t->count++) {
-        struct worker *w = &worker[t->count];
+        struct worker *w = &t->worker[t->count];
         w->pool = t;
         w->number = t->count;
         int failed = pthread_create(&w->id, NULL, worker_main, w);

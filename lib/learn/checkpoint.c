@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "base/files.h"
+#include "base/grow.h"
 
 static const char magic[8] = {'I', 'N', 'K', 'C', 'K', 'P', 'T', '2'};
 
@@ -129,9 +130,8 @@ int checkpoint_parse(const uint8_t *bytes, size_t len, struct checkpoint *c,
     pass_arrays(&sizes, list, n, true);
     if (!sizes.fits || sizes.at != sizes.end)
         return err_set(e, "the checkpoint's arrays are not those of the network");
-    head.record = calloc(records ? records : 1, sizeof *head.record);
-    if (!head.record)
-        return err_set(e, "out of memory");
+    if (!(head.record = zeroed(records ? records : 1, sizeof *head.record, e)))
+        return -1;
     pass(&p, head.record, sizeof(double), RECORD * records);
     pass_arrays(&p, list, n, false);
     free(c->record);

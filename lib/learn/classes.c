@@ -102,11 +102,3 @@ int classes_settle(struct labels *l, int outputs, int *wrong, struct err *e)
     qsort(l->of, (size_t)l->count, sizeof *l->of, by_name);
     return 0;
 }
-
-char *classes_text(const struct labels *l)
-{
-    char *text = malloc((size_t)l->count * LABEL_SIZE + 1), *to = text;
-    for (int i = 0; text && i < l->count; i++)
-        to += sprintf(to, "%s%s", i ? " " : "", l->of[i]);
-    return text;
-}

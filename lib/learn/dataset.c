@@ -321,12 +321,11 @@ int dataset_split(const struct dataset *d, long validation, struct split *s, str
         return err_set(e, "%ld of %ld frames set aside for validation: nothing is left to learn from",
                        validation, d->images);
     size_t n = (size_t)d->images;
-    struct place *place = calloc(n, sizeof *place);
-    uint32_t *index = calloc(n, sizeof *index);
-    if (!place || !index) {
+    struct place *place = zeroed(n, sizeof *place, e);
+    uint32_t *index = place ? zeroed(n, sizeof *index, e) : NULL;
+    if (!index) {
         free(place);
-        free(index);
-        return err_set(e, "out of memory");
+        return -1;
     }
     for (size_t i = 0; i < n; i++)
         place[i] = (struct place){

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
+
 #define BATCH 64 /* Images are run in batches of so many. */
 
 int exam_init(struct exam *m, const struct dataset *d, const struct split *s, long outputs, struct threads *t,
@@ -15,10 +17,9 @@ int exam_init(struct exam *m, const struct dataset *d, const struct split *s, lo
 {
     size_t n = (size_t)s->validation + TRAIN_SHARDS; /* the last rank's part may be shorter than the others' */
     *m = (struct exam){.d = d, .s = s, .threads = t, .ranks = ranks};
-    m->labels = malloc(n * sizeof *m->labels);
-    m->logits = malloc((d->finder ? BATCH : n) * (size_t)outputs * sizeof *m->logits);
-    if (!m->labels || !m->logits)
-        return err_set(e, "out of memory");
+    if (!(m->labels = zeroed(n, sizeof *m->labels, e)) ||
+        !(m->logits = zeroed((d->finder ? BATCH : n) * (size_t)outputs, sizeof *m->logits, e)))
+        return -1;
     for (long i = 0; i < s->validation; i++)
         m->labels[i] = d->labels[s->validation_index[i]];
     return 0;
@@ -64,11 +65,9 @@ int exam_sit(struct exam *m, const struct net *net, struct err *e)
 {
     int ranks = m->ranks ? m->ranks->count : 1, rank = m->ranks ? m->ranks->rank : 0;
     long all = m->s->validation, part = (all + ranks - 1) / ranks, from = rank * part, end = from + part;
-    float *x = malloc(BATCH * (size_t)m->d->height * (size_t)m->d->width * sizeof *x);
+    float *x = zeroed(BATCH * (size_t)m->d->height * (size_t)m->d->width, sizeof *x, e);
     struct infer *plan = x ? infer_new(net, BATCH, m->threads, kernel_best(), e) : NULL;
     bool failed = !plan;
-    if (!x)
-        err_set(e, "out of memory");
     memset(&m->scores, 0, sizeof m->scores);
     if (plan)
         run(m, net, plan, from, end < all ? end : all, x);

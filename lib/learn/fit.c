@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/grow.h"
 #include "engine/engine.h"
 #include "exam.h"
 
@@ -344,14 +345,11 @@ static int read_scaling(struct net *net, const double usual[3], double scaling[3
 /* The outputs' names: a finder's are the first classes that boxes can have. */
 static int set_labels(struct fit *f, struct err *e)
 {
-    char names[128] = "";
-    size_t len = 0;
-    for (int i = 0; f->d->finder && i < f->d->classes; i++)
-        len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", i ? " " : "", boxes_class[i]);
-    char *text = f->d->finder ? names : classes_text(&f->d->named);
-    int status = text ? net_set_meta(f->net, "labels", text, e) : err_set(e, "out of memory");
-    if (text != names)
-        free(text);
+    char *names = zeroed((size_t)f->d->classes, LABEL_SIZE, e), *to = names;
+    for (int i = 0; to && i < f->d->classes; i++)
+        to += sprintf(to, "%s%s", i ? " " : "", f->d->finder ? boxes_class[i] : f->d->named.of[i]);
+    int status = names ? net_set_meta(f->net, "labels", names, e) : -1;
+    free(names);
     return status;
 }
 
@@ -536,13 +534,11 @@ static int prepare(struct fit *f, struct net *net, struct err *e)
     f->trainer = trainer_new(net, &train, f->threads, kernel_best(), e);
     if (!f->trainer)
         return -1;
-    f->array = calloc(arrays, sizeof *f->array);
-    f->order = calloc(n, sizeof *f->order);
-    f->labels = calloc((size_t)o->train.batch, sizeof *f->labels);
-    f->truth = calloc((size_t)o->train.batch, sizeof *f->truth);
-    f->room = calloc((size_t)threads_count(f->threads), sizeof *f->room);
-    if (!f->array || !f->order || !f->labels || !f->truth || !f->room)
-        return err_set(e, "out of memory");
+    if (!(f->array = zeroed(arrays, sizeof *f->array, e)) || !(f->order = zeroed(n, sizeof *f->order, e)) ||
+        !(f->labels = zeroed((size_t)o->train.batch, sizeof *f->labels, e)) ||
+        !(f->truth = zeroed((size_t)o->train.batch, sizeof *f->truth, e)) ||
+        !(f->room = zeroed((size_t)threads_count(f->threads), sizeof *f->room, e)))
+        return -1;
     f->arrays = trainer_arrays(f->trainer, f->array, (int)arrays);
     identify(f, net);
     return 0;

@@ -40,9 +40,6 @@ int classes_load(struct labels *l, const char *file, struct err *e);
  * the class met that the message is about, or -1. */
 int classes_settle(struct labels *l, int outputs, int *wrong, struct err *e);
 
-/* The names with a blank between them; free it. NULL when memory is short. */
-char *classes_text(const struct labels *l);
-
 /* Labelled pictures in memory, to train on: all of one size, divided into a part to learn from and
  * a part to judge by, and shuffled anew for every epoch. For a finder the label is a list of boxes. */
 
@@ -241,11 +238,11 @@ enum schedule {
 /* The rate of step 0..steps-1. `warmup` is the part of the steps, 0..1, that the way up takes. */
 double schedule_rate(enum schedule s, double peak, double warmup, long step, long steps);
 
-/* The default warm-up of a schedule: 0.3, 0.05 and 0. */
-double schedule_warmup(enum schedule s);
-
-/* The name of a schedule; those of all, in their order. */
-const char *schedule_name(enum schedule s);
+/* The name of each schedule, and its default warm-up. */
+extern const struct schedule_kind {
+    const char *name;
+    double warmup;
+} schedule_kind[];
 #define SCHEDULE_NAMES "onecycle, cosine or constant"
 
 /* Checkpoints: all that a training run needs to go on as if it had never stopped. What is drawn at

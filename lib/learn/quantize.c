@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "engine/engine.h"
 #include "exam.h"
 
@@ -77,14 +78,12 @@ static int run_batch(const struct writer *w, struct seen *v, int i)
 
 static int see(const struct writer *w, struct seen *v)
 {
-    memset(v, 0, sizeof *v);
     v->size = net_outputs(w->net);
     v->plan = infer_new(w->net, BATCH, w->threads, kernel_best(), w->e);
     if (!v->plan)
         return -1;
-    v->y = malloc(BATCH * (size_t)v->size * sizeof *v->y);
-    if (!v->y)
-        return err_set(w->e, "out of memory");
+    if (!(v->y = zeroed(BATCH * (size_t)v->size, sizeof *v->y, w->e)))
+        return -1;
     for (int i = 0; i < w->images; i += BATCH)
         for (long k = run_batch(w, v, i) * v->size; k-- > 0;) {
             v->low = fminf(v->low, v->y[k]);
@@ -140,9 +139,9 @@ static void append_quantize(struct writer *w, float step, int zero)
 
 static int quantize_activation(struct writer *w)
 {
-    struct seen *v = malloc(sizeof *v);
+    struct seen *v = zeroed(1, sizeof *v, w->e);
     float step = 0;
-    int zero = 0, failed = v ? see(w, v) : err_set(w->e, "out of memory");
+    int zero = 0, failed = v ? see(w, v) : -1;
     if (!failed) {
         choose_range(v, w->ranges, &step, &zero);
         append_quantize(w, step, zero);
@@ -201,10 +200,9 @@ static int pend(struct writer *w, const struct layer *norm)
 {
     if (!w->channels) {
         w->channels = norm->out.c;
-        w->scale = malloc((size_t)w->channels * sizeof *w->scale);
-        w->shift = calloc((size_t)w->channels, sizeof *w->shift);
-        if (!w->scale || !w->shift)
-            return err_set(w->e, "out of memory");
+        if (!(w->scale = zeroed((size_t)w->channels, sizeof *w->scale, w->e)) ||
+            !(w->shift = zeroed((size_t)w->channels, sizeof *w->shift, w->e)))
+            return -1;
         for (int c = 0; c < w->channels; c++)
             w->scale[c] = 1;
     }
@@ -327,9 +325,8 @@ static float weight_step(const struct runs *r, float *weight, enum ranges ranges
 static int quantize_weights(struct writer *w, struct layer *l)
 {
     const struct runs runs = runs_of(w, l);
-    l->step = malloc((size_t)l->out.c * sizeof *l->step);
-    if (!l->step)
-        return err_set(w->e, "out of memory");
+    if (!(l->step = zeroed((size_t)l->out.c, sizeof *l->step, w->e)))
+        return -1;
     for (int k = 0; k < l->out.c; k++) {
         float *weight = l->weight + k * each_of(w);
         float step = l->step[k] = weight_step(&runs, weight, w->ranges);
@@ -388,8 +385,8 @@ static int write_conv(struct writer *w, int i)
         if (w->shift[c] != 0)
             return refuse(w, i, "with padding behind a batch norm is not quantized");
     struct layer *l = take(w, i);
-    if (!l->bias && !(l->bias = calloc((size_t)l->out.c, sizeof *l->bias)))
-        return err_set(w->e, "out of memory");
+    if (!l->bias && !(l->bias = zeroed((size_t)l->out.c, sizeof *l->bias, w->e)))
+        return -1;
     absorb(w, l);
     int next = take_norms(w, i + 1);
     for (int k = 0; k < w->channels; k++)
@@ -500,14 +497,10 @@ static int write_layers(struct writer *w)
 static struct net *write_net(const struct net *net, enum ranges ranges, const float *x, int images,
                              struct threads *t, struct err *e)
 {
-    struct writer w = {.from = net_copy(net, e), .net = calloc(1, sizeof *w.net), .threads = t,
-                       .ranges = ranges, .x = x, .images = images, .e = e};
-    int failed = w.from && w.net ? 0 : err_set(e, "out of memory");
-    if (!failed) {
-        w.net->layer = calloc(2 * (size_t)net->layers + 1, sizeof *w.net->layer);
-        w.made = malloc((size_t)net->layers * sizeof *w.made);
-        failed = w.net->layer && w.made ? 0 : err_set(e, "out of memory");
-    }
+    struct writer w = {.threads = t, .ranges = ranges, .x = x, .images = images, .e = e};
+    int failed = !(w.from = net_copy(net, e)) || !(w.net = zeroed(1, sizeof *w.net, e)) ||
+                 !(w.net->layer = zeroed(2 * (size_t)net->layers + 1, sizeof *w.net->layer, e)) ||
+                 !(w.made = zeroed((size_t)net->layers, sizeof *w.made, e));
     for (int i = 0; w.made && i < net->layers; i++)
         w.made[i] = -1;
     for (int i = 0; !failed && i < net->metas; i++)
@@ -531,14 +524,10 @@ static float *calibration(const struct net *net, const struct dataset *d, const 
                           struct err *e)
 {
     long size = (long)d->height * d->width;
-    float *x = malloc((size_t)(n * size) * sizeof *x);
-    if (!x) {
-        err_set(e, "out of memory");
-        return NULL;
-    }
-    for (long i = 0; i < n; i++)
+    float *x = zeroed((size_t)(n * size), sizeof *x, e);
+    for (long i = 0; x && i < n; i++)
         scale_image(net, d, s->train_index[i * (s->train / n)], x + i * size);
-    for (long i = size; d->finder && i < n * size; i++)
+    for (long i = size; x && d->finder && i < n * size; i++)
         x[i] = i / size % 2 ? -x[i] : x[i];
     return x;
 }

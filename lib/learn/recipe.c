@@ -41,7 +41,7 @@ void recipe_complete(struct fit_options *o, bool from_model, bool finder)
     if (o->rate < 0)
         o->rate = optimizers[o->optimizer].rate / (from_model ? 10 : 1);
     if (o->warmup < 0)
-        o->warmup = schedule_warmup(o->schedule);
+        o->warmup = schedule_kind[o->schedule].warmup;
     if (o->train.weight_decay < 0)
         o->train.weight_decay = finder ? optimizers[o->optimizer].finder_decay
                                        : optimizers[o->optimizer].decay;
@@ -69,7 +69,7 @@ char *recipe_command(const struct fit_options *o, const char *net, bool from_mod
              "cnn-train -%c %s -e %d -b %d -O %s -l %g -S %s -W %g -w %g %s-E %g %s -A %d "
              "-v %ld -s %llu%s",
              from_model ? 'i' : 'n', slash ? slash + 1 : net, o->epochs, o->train.batch,
-             optimizers[o->optimizer].name, o->rate, schedule_name(o->schedule), o->warmup,
+             optimizers[o->optimizer].name, o->rate, schedule_kind[o->schedule].name, o->warmup,
              o->train.weight_decay, smoothing, o->average, look, o->plain_epochs, validation,
              (unsigned long long)o->train.seed, o->train.bf16 ? " -p bf16" : "");
     return text;

@@ -5,10 +5,7 @@
 
 #include <math.h>
 
-static const struct {
-    const char *name;
-    double warmup;
-} schedules[] = {
+const struct schedule_kind schedule_kind[] = {
     [SCHEDULE_ONECYCLE] = {"onecycle", 0.3},
     [SCHEDULE_COSINE] = {"cosine", 0.05},
     [SCHEDULE_CONSTANT] = {"constant", 0},
@@ -28,14 +25,4 @@ double schedule_rate(enum schedule s, double peak, double warmup, long step, lon
     if (s == SCHEDULE_CONSTANT)
         return peak;
     return ease(peak, 0, (at - up) / ((double)steps - up));
-}
-
-double schedule_warmup(enum schedule s)
-{
-    return schedules[s].warmup;
-}
-
-const char *schedule_name(enum schedule s)
-{
-    return schedules[s].name;
 }

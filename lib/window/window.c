@@ -16,6 +16,8 @@
 #include <X11/Xutil.h>
 #include <X11/extensions/XShm.h>
 
+#include "base/grow.h"
+
 #define MIN_SCALE 1  /* The scale of the window's parts is at least this. */
 #define MAX_SCALE 4  /* It is at most this. */
 #define KEYCODES 256 /* X11 has key codes of one byte. */
@@ -62,11 +64,9 @@ static void load_locale(Display *display)
 
 struct window *window_open(const char *display, struct err *e)
 {
-    struct window *w = calloc(1, sizeof *w);
-    if (!w) {
-        err_set(e, "not enough memory");
+    struct window *w = zeroed(1, sizeof *w, e);
+    if (!w)
         return NULL;
-    }
     w->display = XOpenDisplay(display);
     if (!w->display) {
         const char *name = XDisplayName(display);

@@ -19,7 +19,7 @@ static void check_shape(enum schedule s, double warmup)
         wrong_way += i > 0 && (double)i > warmup * steps && rate > last;
         last = rate;
     }
-    const char *name = schedule_name(s);
+    const char *name = schedule_kind[s].name;
     CHECK(peak == lround(warmup * steps), "%s peaks after its warm-up (step %ld)", name, peak);
     CHECK(fabs(schedule_rate(s, 0.5, warmup, peak, steps) - 0.5) < 1e-12, "%s peaks at the peak",
           name);
@@ -31,7 +31,7 @@ int main(void)
     for (int s = 0; s <= SCHEDULE_CONSTANT; s++) {
         check_shape((enum schedule)s, 0.3);
         check_shape((enum schedule)s, 0);
-        CHECK(strstr(SCHEDULE_NAMES, schedule_name((enum schedule)s)), "name %d", s);
+        CHECK(strstr(SCHEDULE_NAMES, schedule_kind[s].name), "name %d", s);
         for (long steps = 1; steps < 4; steps++)
             for (long i = 0; i < steps; i++) {
                 double rate = schedule_rate((enum schedule)s, 1, 1, i, steps);
