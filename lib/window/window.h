@@ -1,5 +1,5 @@
-/* The room of windows: X11 (known here alone), painting and text, what a window shows of frames and
- * answers, strokes of a pen, and the command that runs beside a window. */
+/* The room of windows: X11 (known here alone), painting and text, which answer belongs to which frame of a live
+ * stream (match), what a window shows of both, strokes of a pen, and the command that runs beside a window. */
 #ifndef INKPIPE_WINDOW_H
 #define INKPIPE_WINDOW_H
 
@@ -136,6 +136,51 @@ char *panel_percent(double probability, char *text);
 /* Paint a text at most `room` pixels wide: one that is wider is cut and ends in "...". */
 void panel_text(struct window_surface *s, double x, double y, double size, double room, uint32_t color,
                 const char *text);
+
+/* Which frame an answer is about. A command beside a window answers late, not at all, or several
+ * times for one frame; an answer must never be shown on another frame. Pure: no window, no clock. */
+
+#define MATCH_MAX_FRAMES 256 /* The last so many frames that were sent are remembered, in a ring. */
+#define MATCH_MAX_BOXES 64   /* At most so many answers to one frame are kept. */
+
+struct match_sent {
+    uint64_t source; /* the FNV-1a hash of its name */
+    long long number;
+    double time; /* the frame's own, or when it was sent */
+    double at;   /* when it was sent */
+};
+
+struct match_box {
+    char digit[16];     /* "-": no digit */
+    double probability; /* negative: not known */
+    int box[4];         /* x y w h; w = 0: not known */
+};
+
+/* Start from {.steady = {.hold = seconds}, .lag = -1}. */
+struct match {
+    struct match_sent sent[MATCH_MAX_FRAMES];
+    int count, next; /* frames remembered; index of the next one in sent[] */
+    struct match_box box[MATCH_MAX_BOXES]; /* answers to the newest frame */
+    int boxes;
+    int same;     /* answers so far to the frame `last_number` of `last_source` */
+    long long last_number;
+    uint64_t last_source;
+    double lag;   /* seconds from sending to the latest answer; negative: none yet */
+    struct steady steady;
+    struct answer steadied; /* the answer that has held, with its latest probability */
+    bool settled;           /* there is one: a first answer holds until another has held */
+};
+
+/* Note that a frame of `time` seconds was sent to the command at `now` (clock_now). */
+void match_send(struct match *m, const char *source, long long number, double time, double now);
+
+/* Find the frame that an answer is about: the one it names, or the newest when it names none. Returns true
+ * when that is the newest frame; the answer is then in box[]. An answer that names a frame which was not
+ * sent, or is no longer remembered, is ignored. */
+bool match_answer(struct match *m, const struct answer *a, double now);
+
+/* Forget all frames and answers: the command ended, or its frames did. */
+void match_forget(struct match *m);
 
 /* What xview shows: a frame with its region, boxes and answers, and a strip below it. Paints, knows no window. */
 

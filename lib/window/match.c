@@ -2,7 +2,7 @@
  *   in   frames as they are sent to a command, answers as they come back
  *   out  the answers to the newest frame, the one that has held, how late answers are
  * Frames are remembered in a ring and found again by the hash of their source and their number. */
-#include "answer.h"
+#include "window.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../check.h"
-#include "answer/answer.h"
+#include "window/window.h"
 
 static struct answer said(const char *digit, double probability, const char *source,
                           long long frame)
