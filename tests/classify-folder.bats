@@ -251,6 +251,20 @@ $usage" ]
     [ "$(cat sorted/*/* | wc -c)" -eq "$(cat photos/* other/* | wc -c)" ]
 }
 
+@test "a copy that another run is at work on is waited for, and not made again" {
+    photos 1
+    classify-folder -s sorted photos >answers
+    local copy
+    copy=$(find sorted -type f)
+    mv "$copy" whole
+    touch "$copy"
+    background flock "${copy%/*}" sh -c 'sleep 3; cat "$1" >"$2"' - whole "$copy"
+    while flock -n "${copy%/*}" true; do sleep 0.05; done
+    classify-folder -s sorted photos >answers
+    wait "${BACKGROUND[0]}"
+    [ "$(find sorted -type f)" = "$copy" ]
+}
+
 @test "a picture that its reader dies of three times is not readable; the rest is read" {
     photos 5
     mkdir bin
