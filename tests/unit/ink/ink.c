@@ -26,9 +26,13 @@ static struct picture paper(int w, int h, int shade)
 static void stroke(struct picture *p, float x0, float y0, float x1, float y1, float width,
                    float dark)
 {
-    float lx = x1 - x0, ly = y1 - y0, length = lx * lx + ly * ly;
-    for (int y = 0; y < p->h; y++)
-        for (int x = 0; x < p->w; x++) {
+    float lx = x1 - x0, ly = y1 - y0, length = lx * lx + ly * ly, reach = width / 2 + 1;
+    /* All that it can reach, as far as the picture goes. */
+    int left = (int)fmaxf(0, floorf(fminf(x0, x1) - reach)), top = (int)fmaxf(0, floorf(fminf(y0, y1) - reach));
+    int right = (int)fminf((float)p->w, ceilf(fmaxf(x0, x1) + reach));
+    int bottom = (int)fminf((float)p->h, ceilf(fmaxf(y0, y1) + reach));
+    for (int y = top; y < bottom; y++)
+        for (int x = left; x < right; x++) {
             float dx = (float)x + 0.5f - x0, dy = (float)y + 0.5f - y0;
             float t = length > 0 ? fmaxf(0, fminf(1, (dx * lx + dy * ly) / length)) : 0;
             float off = hypotf(dx - t * lx, dy - t * ly) - width / 2;
