@@ -3,6 +3,8 @@
  *     logits MODEL.onnx [BATCH] <floats >floats
  *
  * reads images [N][C][H][W] of native floats and writes [N][K]; a softmax at the end is left out.
+ * `logits -` is asked again and again in one process: a line `BATCH BYTES MODEL.onnx` and so many bytes of floats are
+ * answered by a line `ok BYTES` and so many of them, or by a line that says what is wrong.
  * `logits -s MODEL.net MODEL.onnx` writes a net with weights of seed 1 as a model,
  * `logits -c FROM.onnx TO.onnx` reads a model and writes it as ours. */
 #include <stdio.h>
@@ -54,38 +56,78 @@ static int save(const char *from, const char *to, bool drawn)
     return status;
 }
 
-static int run(const char *name, int batch)
+/* The logits of the images in len bytes, *count floats that are the caller's; NULL with e set. */
+static float *run(const char *name, int batch, const uint8_t *bytes, size_t len, size_t *count, struct err *e)
 {
-    struct err e = ERR_NONE;
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    struct net *net = onnx_load(name, &e);
-    struct threads *threads = net ? threads_new(1, &e) : NULL;
-    struct infer *infer = threads ? infer_new(net, batch, threads, kernel_best(), &e) : NULL;
-    if (!infer || file_load("-", 1L << 30, &bytes, &len, &e))
-        return fail(&e);
-    struct shape in = net_input(net);
-    size_t each = (size_t)in.c * (size_t)in.h * (size_t)in.w, n = len / sizeof(float) / each;
-    size_t outputs = (size_t)net_outputs(net);
-    float *logits = calloc(n * outputs + 1, sizeof *logits);
-    for (size_t i = 0; i < n; i += (size_t)batch)
-        infer_run(infer, (float *)(void *)bytes + i * each,
-                  n - i < (size_t)batch ? (int)(n - i) : batch, logits + i * outputs);
-    fwrite(logits, sizeof *logits, n * outputs, stdout);
+    struct net *net = onnx_load(name, e);
+    struct threads *threads = net ? threads_new(1, e) : NULL;
+    struct infer *infer = threads ? infer_new(net, batch, threads, kernel_best(), e) : NULL;
+    float *logits = NULL;
+    if (infer) {
+        struct shape in = net_input(net);
+        size_t each = (size_t)in.c * (size_t)in.h * (size_t)in.w, n = len / sizeof(float) / each;
+        size_t outputs = (size_t)net_outputs(net);
+        logits = calloc(n * outputs + 1, sizeof *logits);
+        for (size_t i = 0; i < n; i += (size_t)batch)
+            infer_run(infer, (const float *)(const void *)bytes + i * each,
+                      n - i < (size_t)batch ? (int)(n - i) : batch, logits + i * outputs);
+        *count = n * outputs;
+    }
     infer_free(infer);
     threads_free(threads);
     net_free(net);
-    free(logits);
+    return logits;
+}
+
+static int once(const char *name, int batch)
+{
+    struct err e = ERR_NONE;
+    uint8_t *bytes = NULL;
+    size_t len = 0, count = 0;
+    if (file_load("-", 1L << 30, &bytes, &len, &e))
+        return fail(&e);
+    float *logits = run(name, batch, bytes, len, &count, &e);
     free(bytes);
+    if (!logits)
+        return fail(&e);
+    fwrite(logits, sizeof *logits, count, stdout);
+    free(logits);
     return fclose(stdout) != 0;
+}
+
+static int serve(void)
+{
+    char name[4096], text[600];
+    int batch;
+    size_t len, count = 0;
+    while (scanf("%d %zu %4095[^\n]", &batch, &len, name) == 3 && getchar() == '\n') {
+        struct err e = ERR_NONE;
+        uint8_t *bytes = malloc(len + 1);
+        float *logits = NULL;
+        if (bytes && fread(bytes, 1, len, stdin) == len)
+            logits = run(name, batch, bytes, len, &count, &e);
+        if (logits) {
+            printf("ok %zu\n", count * sizeof *logits);
+            fwrite(logits, sizeof *logits, count, stdout);
+        } else {
+            printf("%s\n", err_text(&e, text, sizeof text));
+        }
+        free(logits);
+        free(bytes);
+        if (fflush(stdout))
+            return 1;
+    }
+    return !feof(stdin);
 }
 
 int main(int argc, char **argv)
 {
     if (argc == 4 && (!strcmp(argv[1], "-s") || !strcmp(argv[1], "-c")))
         return save(argv[2], argv[3], argv[1][1] == 's');
+    if (argc == 2 && !strcmp(argv[1], "-"))
+        return serve();
     if (argc == 2 || argc == 3)
-        return run(argv[1], argc == 3 ? atoi(argv[2]) : 16);
-    fprintf(stderr, "usage: logits model.onnx [batch] | logits -s net model | logits -c model model\n");
+        return once(argv[1], argc == 3 ? atoi(argv[2]) : 16);
+    fprintf(stderr, "usage: logits model.onnx [batch] | logits - | logits -s net model | logits -c model model\n");
     return 2;
 }
