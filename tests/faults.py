@@ -275,12 +275,17 @@ def space():
     for p in programs():
         for n in range(4, 9):
             yield f"{p.name}: ulimit -n {n}", p.trouble(p.run(limits=[(resource.RLIMIT_NOFILE, n)]))
-        low = 1 << 20
-        while True: # the least that the dynamic linker is content with
-            r = p.run(limits=[(resource.RLIMIT_AS, low)])
-            if r.status in (0, 1):
-                break
-            low += 1 << 18
+        # The least that the dynamic linker is content with, in steps of 256 KB: between low and high.
+        low, high = 0, 1 << 20
+        while p.run(limits=[(resource.RLIMIT_AS, high)]).status not in (0, 1):
+            low, high = high, 2 * high
+        while high - low > 1 << 18:
+            middle = (low + high) // 2
+            if p.run(limits=[(resource.RLIMIT_AS, middle)]).status in (0, 1):
+                high = middle
+            else:
+                low = middle
+        low = high
         for n in range(20 if every else 4):
             r = p.run(limits=[(resource.RLIMIT_AS, low + (n << (18 if every else 20)))])
             yield f"{p.name}: ulimit -v {(low >> 10) + (n << 8)}", p.trouble(r)
