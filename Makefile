@@ -195,10 +195,10 @@ models/find.onnx: $(MNIST) all $(DRAW) FORCE
 test: all unit
 	B=$(B) tests/run
 # What the fuzz targets run counts the branches it takes, which makes it four times as slow: of objects of
-# their own, but for the kernels.
+# their own, but for the kernels. (-g1: reports name lines, no variables.)
 sanitize:
-	$(MAKE) B=$(B)/asan CC=clang CFLAGS='$(SANITIZE)' KERNEL_CFLAGS='$(SANITIZE_KERNELS)' all unit
-	$(MAKE) B=$(B)/libfuzzer K=$(B)/asan CC=clang CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link' \
+	$(MAKE) B=$(B)/asan CC=clang CFLAGS='$(SANITIZE) -g1' KERNEL_CFLAGS='$(SANITIZE_KERNELS)' all unit
+	$(MAKE) B=$(B)/libfuzzer K=$(B)/asan CC=clang CFLAGS='$(SANITIZE) -g1 -fsanitize=fuzzer-no-link' \
 		KERNEL_CFLAGS='$(SANITIZE_KERNELS)' fuzz
 # Lines of the parsers that the corpora of the fuzz targets reach.
 corpus: $(CORPUS)
