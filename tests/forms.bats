@@ -55,7 +55,7 @@ fill() {
     eval "$(block 1)"
     eval "$(block 2)"
     [ "$(pdfinfo exam.pdf | awk '/^Pages/ { print $2 }')" = 5 ]
-    PATH=$B/tool:$PATH
+    PATH=$TOOLS:$PATH
     fill
     eval "$(block 3)"
     eval "$(block 4)" >shown

@@ -4,6 +4,10 @@ TREE=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 B=${B:-$TREE/build}
 case $B in /*) ;; *) B=$TREE/$B ;; esac
 PATH=$B:$TREE/scripts:$PATH
+# What draws inputs or looks at the screen is no program under test: where those are watched by sanitizers, which
+# makes each start four times as long, these tools may be of a plain build.
+TOOLS=${TOOLS:-$B/tool}
+case $TOOLS in /*) ;; *) TOOLS=$TREE/$TOOLS ;; esac
 export LC_ALL=C.UTF-8
 # shellcheck disable=SC2034 # for the tests
 DATA=$TREE/tests/data

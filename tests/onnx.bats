@@ -94,6 +94,8 @@ compare() {
     [ "$output" = "cnn-predict: $twins: it has no output 'c'" ]
 }
 
+# (cnn-train.bats makes and runs these two models in every build.)
+# bats test_tags=once
 @test "a model in 8 bits gives ONNX Runtime's answers, in whichever integers that runs it" {
     mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits.pgm
     for net in seed default; do

@@ -23,7 +23,7 @@ fill() {
     # shellcheck disable=SC2086 # two words
     for _ in 1 2 3; do printf '%s\t%s\n' ${values:-7210 414}; done >values
     mnist2pgm "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits
-    "$B/tool/formphoto" "$@" t.form values digits
+    "$TOOLS/formphoto" "$@" t.form values digits
 }
 
 # digits: all that were read in the cells on standard input.
@@ -133,6 +133,7 @@ strip() {
     done
 }
 
+# bats test_tags=once
 @test "nothing is seen in the empty boxes of photos" {
     for size in 3 6 12; do
         scan 200 3 | values='- -' fill -p $size | preproc -f t.form >out

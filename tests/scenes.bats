@@ -59,8 +59,9 @@ maze numbers print row scatter sums table thumb tiny words " ]
 
 @test "a scene is 256x256, of local contrast: paper is 128" {
     [ "$(pamfile -allimages scenes.pgm | grep -c 'PGM raw, 256 by 256')" = 400 ]
-    scenes -s 3 -n 400 -g gray digits.pgm none.pgm letters.pgm >gray.pgm
-    cmp <(facts boxes <scenes.pgm) <(facts boxes <gray.pgm | sed 's/,none/,other/g')
+    scenes -s 3 -n 100 -g gray digits.pgm none.pgm letters.pgm >gray.pgm
+    [ "$(pamfile -allimages gray.pgm | grep -c 'PGM raw, 256 by 256')" = 100 ]
+    cmp <(facts boxes <scenes.pgm | head -n 100) <(facts boxes <gray.pgm | sed 's/,none/,other/g')
     mean() { pamsummcol -mean <"$1" 2>/dev/null | pamsumm -mean -brief; }
     awk -v c="$(mean scenes.pgm)" 'BEGIN { exit !(c > 120 && c < 136) }'
 }

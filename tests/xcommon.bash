@@ -1,7 +1,7 @@
 # For the tests of the windows: an X server without a screen, a mouse, and what the windows show.
 # Without a window manager a new window lies at 0,0 of the screen.
 
-PATH=$B/tool:$PATH
+PATH=$TOOLS:$PATH
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
@@ -92,12 +92,12 @@ pixel() {
 
 ACCENT="255 209 102"
 
-# bar_shown DIGIT: the bar of this digit, and no other, has the colour of the answer.
+# bar_shown DIGIT: the bar of this digit, and no other, has the colour of the answer. (One look at the column
+# that goes through all ten, 22 pixels apart: it is taken again and again until the answer is there.)
 bar_shown() {
-    local d found=
-    for d in 0 1 2 3 4 5 6 7 8 9; do
-        [ "$(pixel 477 $((PAPER + 206 + 22 * d + 6)))" = "$ACCENT" ] && found+="$d"
-    done
+    local found
+    found=$(xshot 477 $((PAPER + 206 + 6)) 1 $((22 * 9 + 1)) | tail -c $((3 * (22 * 9 + 1))) | od -An -v -tu1 -w3 |
+        awk -v accent="$ACCENT" 'NR % 22 == 1 && $1 " " $2 " " $3 == accent { printf "%d", NR / 22 }')
     [ "$found" = "$1" ]
 }
 
