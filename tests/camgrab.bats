@@ -121,7 +121,8 @@ near() { # A B [DB]: two pictures differ by no more than a good JPEG does
         [ "$(camgrab $name | pamsumm -min -brief)" -eq 255 ] || { echo $name; return 1; }
     done
     mean=$(camgrab half.png | pamsumm -mean -brief)
-    [ "${mean%.*}" -ge 126 ] && [ "${mean%.*}" -le 129 ]
+    [ "${mean%.*}" -ge 126 ]
+    [ "${mean%.*}" -le 129 ]
 }
 
 @test "white ink on a transparent picture is on black" {
@@ -504,7 +505,7 @@ build_shim() {
         # What FFmpeg takes a text for depends on the path in it.
         [[ "$output" = "camgrab: photo.jpg: "@("not a picture or video"|"no pictures in it")* ]] || { echo "$script: $output"; return 1; }
         [ "$(grep -c . opened)" -ge 1 ]
-        ! grep secret opened
+        ! grep secret opened || false
     done
 }
 
@@ -516,7 +517,7 @@ build_shim() {
     for format in 'concat -o safe=0' hls; do
         run env LD_PRELOAD="$PWD/shim.so" FAKE_LOG=opened camgrab -f $format "$([ "$format" = hls ] && echo hls || echo list)"
         [ "$status" -eq 1 ]
-        ! grep secret opened
+        ! grep secret opened || false
     done
 }
 
@@ -557,7 +558,7 @@ build_shim() {
     for name in list.m3u8 list.txt; do
         run timeout 60 env LD_PRELOAD="$PWD/shim.so" FAKE_LOG=opened camgrab "http://127.0.0.1:$(cat port)/$name"
         [ "$status" -eq 1 ]
-        ! grep secret opened
+        ! grep secret opened || false
     done
     run camgrab "file://$PWD/secret.ts"
     [ "$status" -eq 1 ]
@@ -681,14 +682,18 @@ END
 
 @test "a picture of too many pixels is told by its sides and the limit" {
     bats_require_minimum_version 1.5.0
+    # Their first rows are enough: what is decoded before its sides are looked at is told as not whole.
+    pgmmake 0 400 90 | pnmtojpeg >small.jpg
     python3 - <<'END'
 import struct, zlib
 def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 open("large.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16384, 16384, 8, 0, 0, 0, 0))
-    + chunk(b"IDAT", zlib.compress(bytes(16385 * 16384))) + chunk(b"IEND", b""))
+    + chunk(b"IDAT", zlib.compress(bytes(16385 * 16))) + chunk(b"IEND", b""))
+small = open("small.jpg", "rb").read()
+sides = small.index(b"\xff\xc0") + 5
+open("large.jpg", "wb").write(small[:sides] + struct.pack(">HH", 9000, 40000) + small[sides + 4:])
 END
-    { printf 'P5 40000 9000 255\n' && head -c 360000000 /dev/zero; } | pnmtojpeg >large.jpg
     for picture in 'large.png 16384x16384' 'large.jpg 40000x9000'; do
         run ! camgrab "${picture% *}"
         [ "$output" = "camgrab: ${picture% *}: ${picture#* } pixels are too many: with 128 added to each side they must be fewer than 268435456" ]

@@ -109,7 +109,8 @@ $usage" ]
 @test "inkpipe-read tells what is no picture's line, and input that cannot be read" {
     mnist2pgm -r :2 "$DATA/digits-images.gz" >two.pgm
     run -0 inkpipe-read < <(stat -c '%s %n' two.pgm && cat two.pgm)
-    [ "${#lines[@]}" -eq 4 ] && [ "${lines[3]}" = . ]
+    [ "${#lines[@]}" -eq 4 ]
+    [ "${lines[3]}" = . ]
     run -1 inkpipe-read <<<'hello'
     [ "${lines[1]}" = "inkpipe-read: standard input: no line of a picture's size in bytes and its name" ]
     run -1 inkpipe-read <.
@@ -161,8 +162,11 @@ $usage" ]
     cut -f1,2,5 got | cmp expected -
     grep -q '^classify-folder: 40 pictures: !: [0-9]* !x: .* \.: .* \.\.: .* A: .*a/b: .*; not readable: 0$' err
     classes=$(cut -f1 got | sort -u | wc -l)
-    [ "$classes" -eq 10 ] && [ "$(find sorted -mindepth 1 -type d | wc -l)" -eq 10 ]
-    [ "$(find sorted -type f | wc -l)" -eq 40 ] && [ -d sorted/a%2Fb ] && [ -d sorted/%2E%2E ]
+    [ "$classes" -eq 10 ]
+    [ "$(find sorted -mindepth 1 -type d | wc -l)" -eq 10 ]
+    [ "$(find sorted -type f | wc -l)" -eq 40 ]
+    [ -d sorted/a%2Fb ]
+    [ -d sorted/%2E%2E ]
     cp state/answers before
     classify-folder -R -m odd.onnx -d state all >again
     cmp got again

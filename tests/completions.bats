@@ -64,13 +64,13 @@ taken() {
 
 @test "bash: who presses the tabulator gets the file" {
     # shellcheck disable=SC2016 # for the inner shell
-    run -0 timeout 20 script -qec 'bash --norc --noprofile -i' /dev/null \
+    run -0 timeout 120 script -qec 'bash --norc --noprofile -i' /dev/null \
         <<<$'. ../bash\ncnn-predict() { echo got "$@"; }\ncnn-predict -m a\t\nexit'
     [[ $output = *'got -m a.onnx'* ]]
 }
 
 @test "zsh: options and words, by its own completion" {
-    run -0 timeout 60 zsh -f -c '
+    run -0 timeout 120 zsh -f -c '
         zmodload zsh/zpty
         zpty shell zsh -f -i
         zpty -w shell "PROMPT=; fpath=('"$PWD"'/../functions \$fpath); autoload -Uz compinit; compinit -D -u"

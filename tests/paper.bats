@@ -58,7 +58,8 @@ facts() {
 @test "the digits of numbers on paper are labelled, of the numbers that preproc -m cut in five" {
     paper -k number -c plain -n 20 "$digits" | preproc -m | paper -k numbers >"$BATS_TEST_TMPDIR/n.pgm"
     count=$(facts label <"$BATS_TEST_TMPDIR/n.pgm" | wc -l)
-    [ $((count % 5)) = 0 ] && [ "$count" -ge 75 ]
+    [ $((count % 5)) = 0 ]
+    [ "$count" -ge 75 ]
     right=$(cnn-predict -e "$BATS_TEST_TMPDIR/n.pgm" | sed -n 's/^accuracy *//p' | cut -d' ' -f1)
     awk -v r="${right%\%}" 'BEGIN { exit !(r >= 95) }'
 }

@@ -77,8 +77,10 @@ difference() {
     [ "$whole" = "$region" ]
     IFS=, read -r x y w h <<<"$whole"
     # MNIST's first test digit, a 7, has its ink in 6..21 by 7..26 of 28.
-    [ "$x" -ge 318 ] && [ $((x + w)) -le 382 ]
-    [ "$y" -ge 62 ] && [ $((y + h)) -le 140 ]
+    [ "$x" -ge 318 ]
+    [ $((x + w)) -le 382 ]
+    [ "$y" -ge 62 ]
+    [ $((y + h)) -le 140 ]
     preproc -r 0,0,250,240 "$BATS_TEST_TMPDIR/in.pgm" >"$BATS_TEST_TMPDIR/none.pgm"
     [ "$(grep -ac "^# box=" "$BATS_TEST_TMPDIR/none.pgm")" = 0 ]
 }

@@ -37,7 +37,8 @@ try() {
             try $how "$program"
             [ "$status" -eq $((128 + $(kill -l SYS))) ]
             [ "$output" = "" ]
-            [ -e here ] && [ ! -e escaped ]
+            [ -e here ]
+            [ ! -e escaped ]
         done
     done
 }
@@ -89,7 +90,9 @@ calls() {
         try $how "$program"
         [ "$status" -eq 0 ]
         [ "$output" = "$how: Permission denied" ]
-        [ -e here ] && [ ! -e escaped ] && [ ! -e ../escaped ]
+        [ -e here ]
+        [ ! -e escaped ]
+        [ ! -e ../escaped ]
         [ "$(find digits -name '*.pgm' | wc -l)" -eq 3 ]
     done
 }
@@ -114,7 +117,9 @@ make_table() {
         [ "$status" -eq 0 ]
         [ "$output" = "$how: Permission denied
 xcheck: tables/marks.tsv: nothing is in check" ]
-        [ -e here ] && [ ! -e escaped ] && [ ! -e ../escaped ]
+        [ -e here ]
+        [ ! -e escaped ]
+        [ ! -e ../escaped ]
         cmp before.tsv tables/marks.tsv
     done
 }
@@ -126,7 +131,9 @@ xcheck: tables/marks.tsv: nothing is in check" ]
         try $how "$program"
         [ "$status" -eq 0 ]
         [ "${lines[0]}" = "$how: Permission denied" ]
-        [ -e here ] && [ ! -e escaped ] && [ ! -e ../escaped ]
+        [ -e here ]
+        [ ! -e escaped ]
+        [ ! -e ../escaped ]
         [ -s models/model.onnx ]
     done
 }

@@ -98,7 +98,7 @@ ALARM="255 138 128"
     xview -t -x -e 'while read -r l; do sleep 0.5; done' <film
     took=$((${EPOCHREALTIME/./} - began))
     [ $took -gt 1900000 ]
-    [ $took -lt 4500000 ]
+    [ $took -lt 15000000 ] # had it been waited for: half a minute
 }
 
 @test "a flickering answer does not flicker in the strip" {
@@ -236,13 +236,13 @@ still() {
 @test "what cannot be passed on ends it: output that is closed, or the file that is read" {
     film 5
     start_x
-    run timeout 10 bash -c 'xview -x -p film >&-'
+    run timeout 120 bash -c 'xview -x -p film >&-'
     [ "$status" -eq 1 ]
     [ "$output" = "xview: standard output: Bad file descriptor" ]
-    run timeout 10 bash -c 'ulimit -f 10000; xview -x -p film >>film'
+    run timeout 120 bash -c 'ulimit -f 10000; xview -x -p film >>film'
     [ "$status" -eq 1 ]
     [ "$output" = "xview: film: is also the file to write to" ]
-    run timeout 10 bash -c 'xview -x <&-'
+    run timeout 120 bash -c 'xview -x <&-'
     [ "$status" -eq 1 ]
     [ "$output" = "xview: standard input: frame 0: cannot read: Bad file descriptor" ]
 }
