@@ -207,7 +207,7 @@ answers_are_new() {
         }
         printf "%d %.3f\n", $n, $worst' >answers
     cat answers
-    awk '{ exit !($1 > 12 && $2 < 2 * 0.2 + 2 / 30) }' answers
+    awk '{ exit !($1 > 10 && $2 < 2 * 0.2 + 2 / 30) }' answers
 }
 
 # bats test_tags=once,timed
