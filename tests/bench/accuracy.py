@@ -1,4 +1,4 @@
-"""The tables of `make accuracy`; tests/bench/accuracy starts it. usage: accuracy.py [-f FLOORS] FOLDER...
+"""The tables of `make accuracy`; tests/bench/accuracy starts it. usage: accuracy.py [-f|-w FLOORS] FOLDER...
 
 A single digit is right when the answer is that digit. Numbers and sheets are compared as one string,
 lines joined: digits right = length - edits, or those in common where the order is `any`. Pages that
@@ -7,10 +7,12 @@ pictures that are answered when what is under 0.9 is refused (of a sheet, any nu
 the share of these answers that are wholly right.
 
 -f names a file of floors, lines of kind, condition and percent: the status is 1 when a share of the
-column `inkpipe` is below its floor, or a condition that was measured has none."""
+column `inkpipe` is below its floor, or a condition that was measured has none. -w writes the file's floors anew
+(floor() is the rule) and leaves the comment at its head."""
 import collections
 import csv
 import importlib.util
+import math
 import os
 import subprocess
 import sys
@@ -103,6 +105,21 @@ def below(tables, file):
     return sorted(wrong)
 
 
+def floor(percent):
+    """Of a share that was measured: one and a half points lower, and down to a half or whole one."""
+    return math.floor(2 * (percent - 1.5)) / 2
+
+
+def write_floors(tables, file):
+    with open(file, encoding="utf-8") as lines:
+        head = [line for line in lines if line.startswith("#")]
+    with open(file, "w", encoding="utf-8") as out:
+        out.writelines(head)
+        for kind, title in TITLES.items():
+            for name, sums in tables[title].items():
+                print(kind, name, f"{floor(100 * sums['right'] / sums['n']):g}", sep="\t", file=out)
+
+
 def main(folder):
     """Print the folder's tables, and return them: title -> condition -> sums."""
     with open(os.path.join(folder, "labels.tsv"), encoding="utf-8") as file:
@@ -125,13 +142,15 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    arguments, floors_file, wrong = sys.argv[1:], None, []
-    if arguments[:1] == ["-f"]:
-        floors_file, arguments = arguments[1], arguments[2:]
+    arguments, how, floors_file, wrong = sys.argv[1:], None, None, []
+    if arguments[:1] in (["-f"], ["-w"]):
+        how, floors_file, arguments = arguments[0], arguments[1], arguments[2:]
     for argument in arguments:
         print(f"\n\n{os.path.basename(argument.rstrip('/'))}")
         measured = main(argument)
-        if floors_file:
+        if how == "-f":
             wrong += below(measured, floors_file)
+        elif how == "-w":
+            write_floors(measured, floors_file)
     print(*wrong, sep="\n", end="\n" if wrong else "")
     sys.exit(bool(wrong))
