@@ -162,8 +162,8 @@ $usage" ]
     cut -f1,2,5 got | cmp expected -
     grep -q '^classify-folder: 40 pictures: !: [0-9]* !x: .* \.: .* \.\.: .* A: .*a/b: .*; not readable: 0$' err
     classes=$(cut -f1 got | sort -u | wc -l)
-    [ "$classes" -eq 10 ]
-    [ "$(find sorted -mindepth 1 -type d | wc -l)" -eq 10 ]
+    [ "$classes" -eq 9 ] # there is no 8 among them
+    [ "$(find sorted -mindepth 1 -type d | wc -l)" -eq 9 ]
     [ "$(find sorted -type f | wc -l)" -eq 40 ]
     [ -d sorted/a%2Fb ]
     [ -d sorted/%2E%2E ]
