@@ -434,6 +434,35 @@ static void maze(struct scene *s)
         }
 }
 
+/* Bars across the picture: cables, beams, edges of what lies there. */
+static void bars(struct scene *s)
+{
+    s->kind = "bars";
+    bool crossed = chance(s, 0.7), alike = chance(s, 0.4);
+    double angle = range(s, 0, 6.28), width = log_range(s, 0.7, 16), ink = range(s, 0.3, 1);
+    for (int n = 1 + below(s, 11); n > 0; n--) {
+        double x = range(s, 0, SIDE), y = range(s, 0, SIDE), reach = 2 * SIDE;
+        double a = crossed ? range(s, 0, 6.28) : angle + normal(s, 0.05);
+        draw_line(s, s->ink, x - reach * cos(a), y - reach * sin(a), x + reach * cos(a), y + reach * sin(a),
+                  alike ? width : log_range(s, 0.7, 16), alike ? ink : range(s, 0.2, 1));
+    }
+}
+
+/* Cloth, wood, leaves, gravel: stains of all sizes. */
+static void cloth(struct scene *s)
+{
+    s->kind = "cloth";
+    double coarse = log_range(s, 2, 50), stretch = log_range(s, 0.12, 8), fine = log_range(s, 1, 6);
+    double grain = range(s, 0, 1), hard = log_range(s, 0.5, 6), level = range(s, 0.2, 0.8);
+    uint64_t seed = rng_bits(&s->r);
+    for (int i = 0; i < PIXELS; i++) {
+        double x = i % SIDE, y = i / SIDE;
+        double v = noise_at(seed, x / coarse * stretch, y / coarse) +
+                   grain * noise_at(seed + 1, x / fine, y / fine * stretch);
+        s->ink[i] = clamp((float)(level + hard * v));
+    }
+}
+
 static void draw_view(struct scene *s)
 {
     double angle = chance(s, 0.8) ? normal(s, 0.06) : normal(s, 0.2), c, n, scale = 1;
@@ -518,7 +547,7 @@ static const struct {
     {numbers, 20, true}, {sums, 12, true},   {table, 5, true},   {few, 8, true},
     {scatter, 11, true}, {thumb, 8, true},   {words, 6, true},   {print, 4, true},
     {large, 14, false},  {tiny, 5, false},   {empty, 5, false},  {clutter, 5, false},
-    {barcode, 1, false}, {maze, 1, false},
+    {barcode, 1, false}, {maze, 1, false},  {bars, 5, false},    {cloth, 5, false},
 };
 #define KINDS ((int)(sizeof kinds / sizeof *kinds))
 
