@@ -8,7 +8,7 @@ include config.mk
 B = build
 PROGRAMS = $(filter-out tool,$(patsubst cmd/%.c,%,$(wildcard cmd/*.c)))
 UNIT = $(patsubst %.c,$(B)/unit/%,$(notdir $(wildcard tests/unit/*/*.c))) $(patsubst tests/%.c,$(B)/%,$(wildcard tests/tool/*.c))
-DRAW = $(addprefix $(B)/tool/,hands paper scenes truth turned)
+DRAW = $(addprefix $(B)/tool/,hands paper scenes truth turned views)
 FUZZ = $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*.c))
 CORPUS = $(FUZZ:$(B)/fuzz/%=$(B)/corpus/%)
 LEVEL = $(addprefix $(B)/level/,cnn-predict cnn-train preproc)
@@ -186,11 +186,14 @@ models/%-int8.onnx: $(MNIST) all $(DRAW) FORCE
 	$(MODEL_PATH); $(if $(wildcard models/$*.data),models/$*.data 4000,mnist2pgm $(MNIST)) | \
 		cnn-train -q -v $(if $(wildcard models/$*.data),1000,5000) -i models/$*.onnx -o $@
 
-# The finder is one in 8 bits. make models/find-float.onnx trains it, make models/find.onnx takes it as it is.
+# What finds digits is in 8 bits. make models/find-float.onnx trains it, make models/find.onnx takes it as it is; the
+# same of refine.onnx.
 models/%-float.onnx: models/%.net models/%.opt $(MNIST) all $(DRAW) FORCE
 	$(TRAIN)
-models/find.onnx: $(MNIST) all $(DRAW) FORCE
-	$(MODEL_PATH); models/find.data 4000 | cnn-train -q -v 1000 -i models/find-float.onnx -o $@
+models/find.onnx models/refine.onnx: models/%.onnx: $(MNIST) all $(DRAW) FORCE
+	$(MODEL_PATH); models/$*.data $(SCENES_$*) | cnn-train -q -v 1000 -i models/$*-float.onnx -o $@
+SCENES_find = 4000
+SCENES_refine = 400
 
 test: all unit
 	B=$(B) tests/run
@@ -250,7 +253,7 @@ INCLUDE = $(DESTDIR)$(PREFIX)/include
 SHARE = $(DESTDIR)$(PREFIX)/share
 SCRIPTS = $(patsubst scripts/%,%,$(wildcard scripts/draw scripts/camera scripts/classify-folder))
 PAGES = $(patsubst man/%,%,$(wildcard man/*.[157]))
-MODELS = $(patsubst models/%,%,$(wildcard models/*.net $(addprefix models/,default.onnx seed.onnx find.onnx turn.onnx)))
+MODELS = $(patsubst models/%,%,$(wildcard models/*.net $(addprefix models/,default.onnx seed.onnx find.onnx refine.onnx turn.onnx)))
 COMMANDS = $(patsubst man/%.1,%,$(wildcard man/*.1))
 BASH = $(SHARE)/bash-completion/completions
 FISH = $(SHARE)/fish/vendor_completions.d

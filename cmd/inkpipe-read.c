@@ -176,9 +176,10 @@ static int run(const char *model, const char *finder)
         return tool_error(&e);
     }
     unlink(name);
-    char turner[PATH_MAX];
-    ink_turner_file(finder, turner, sizeof turner);
-    privilege_drop(&(struct privilege){(const char *[]){model, finder, turner}, 3, {NULL}, false});
+    char refiner[PATH_MAX], turner[PATH_MAX];
+    ink_file_beside(finder, INK_REFINER, refiner, sizeof refiner);
+    ink_file_beside(finder, INK_TURNER, turner, sizeof turner);
+    privilege_drop(&(struct privilege){(const char *[]){model, finder, refiner, turner}, 4, {NULL}, false});
     int status = open_reader(&r, model, finder, &e) ? tool_error(&e) : EXIT_OK;
     for (int taken; status == EXIT_OK && !fflush(stdout) && (taken = take_picture(&r, &e));) {
         answer_picture(&r, taken, &e);

@@ -467,11 +467,13 @@ int main(int argc, char **argv)
 #endif
     struct options o = parse(argc, argv);
     char **file = optind < argc ? argv + optind : input;
-    char turner[PATH_MAX] = "-";
-    if (o.finder)
-        ink_turner_file(o.finder, turner, sizeof turner);
-    const char *const own[] = {o.form ? o.form : o.finder, turner};
-    tool_drop_privileges((struct privilege){.file = own, .files = 2}, argv + optind, (size_t)(argc - optind));
+    char refiner[PATH_MAX] = "-", turner[PATH_MAX] = "-";
+    if (o.finder) {
+        ink_file_beside(o.finder, INK_REFINER, refiner, sizeof refiner);
+        ink_file_beside(o.finder, INK_TURNER, turner, sizeof turner);
+    }
+    const char *const own[] = {o.form ? o.form : o.finder, refiner, turner};
+    tool_drop_privileges((struct privilege){.file = own, .files = 3}, argv + optind, (size_t)(argc - optind));
     struct form *form = o.form ? form_load(o.form, &e) : NULL; /* what it says of lists is not looked at */
     struct form_layout layout = {0};
     int status = o.form && (!form || form_lay_out(form, &layout, &e)) ? tool_error(&e)

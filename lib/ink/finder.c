@@ -1,7 +1,7 @@
 /* The finder, the second step of preproc, after the frame is read.
  *
  * Input: gray pixels. Output: candidates. Each level of the pyramid becomes local contrast
- * (ink_local_contrast); a fully convolutional network makes of that a map of cells, STRIDE x STRIDE pixels each,
+ * (ink_local_contrast); a fully convolutional network makes of that a map of cells, MAP_STRIDE x MAP_STRIDE pixels each,
  * that tells for each cell whether writing is centred in it, of which class, and its box; the maxima of the
  * map are the candidates (CenterNet: Zhou et al., "Objects as points", arXiv 1904.07850).
  *
@@ -9,6 +9,7 @@
  * value does not depend on where tiles are cut. */
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,10 +19,6 @@
 #include "onnx/onnx.h"
 #include "steps.h"
 
-/* A cell of the network's map is so many pixels wide and high. */
-#define STRIDE 4
-/* The network tells a box's width and height as the logarithms of their ratios to this, in pixels. */
-#define UNIT 24
 /* Each level is continued on all sides by so many pixels: a digit cut off there is still centred on the map. */
 #define MARGIN 8
 /* A box whose longer side is below this, in pixels, is noise of its level; */
@@ -36,9 +33,6 @@
 #define MIN_PLAIN 0.5f
 /* No tile is wider or higher than this, in pixels, which bounds the memory of the network's maps. */
 #define MAX_TILE 768
-/* A box is left to the reader when digits in it are at least so probable, times how probable writing is: it refuses
- * what is none. */
-#define MIN_DIGIT 0.16f
 /* A picture has at most so many candidates, more than any page has, the surest: what follows takes time by
  * their square. */
 #define MAX_CANDIDATES 5000
@@ -49,17 +43,11 @@ enum {
     MAX_PLACE = 1 << 20 /* pixels: nothing lies so far from a picture's corner, whatever a network says */
 };
 
-/* The map's channels. */
-enum { CENTRE, CLASS };
-enum { DX, DY, LOG_W, LOG_H, SIZES }; /* after the classes */
-
 struct ink_finder {
-    struct net *net;
-    struct turner *turner;     /* or NULL */
-    float input[256];          /* what it reads for a level of contrast */
-    int reach;                 /* pixels around a cell that its value depends on, a multiple of STRIDE */
-    int classes;
-    int class[INK_CLASSES]; /* what a candidate holds by the network's own order */
+    struct map_net map;
+    int reach;               /* pixels around a cell that its value depends on, a multiple of MAP_STRIDE */
+    struct refiner *refiner; /* or NULL */
+    struct turner *turner;   /* or NULL */
 };
 
 /* The network planned for one size of tile. */
@@ -76,7 +64,7 @@ struct search {
     long time;
     struct pyramid pyramid;
     const struct level *level; /* of it, at hand */
-    int width, height;       /* of that with its margin, multiples of STRIDE */
+    int width, height;       /* of that with its margin, multiples of MAP_STRIDE */
     uint8_t *padded, *contrast; /* [height][width] */
     uint32_t *scratch;
     float *tile, *map;       /* the network's input and output */
@@ -86,39 +74,7 @@ struct search {
     size_t found_room;
 };
 
-char ink_sign(int class)
-{
-    return class >= INK_SIGN && class < INK_OTHER ? INK_SIGNS[class - INK_SIGN] : '\0';
-}
-
 /* ---- The network ---- */
-
-/* The class a label names, or -1. */
-static int class_named(const char *label, size_t len)
-{
-    if (len == 1 && *label >= '0' && *label <= '9')
-        return *label - '0';
-    const char *sign = len == 1 ? strchr(INK_SIGNS, *label) : NULL;
-    if (sign)
-        return INK_SIGN + (int)(sign - INK_SIGNS);
-    return len == 5 && !memcmp(label, "other", len) ? INK_OTHER : -1;
-}
-
-static int read_labels(struct ink_finder *f, struct err *e)
-{
-    unsigned seen = 0;
-    const char *labels = net_meta(f->net, "labels");
-    for (const char *p = labels ? labels : ""; *(p += strspn(p, " "));) {
-        size_t len = strcspn(p, " ");
-        int class = class_named(p, len);
-        if (class < 0 || seen & 1u << class)
-            return err_set(e, "not a finder: its labels are \"%.60s\"", labels);
-        seen |= 1u << class;
-        f->class[f->classes++] = class;
-        p += len;
-    }
-    return (seen & 0x3ff) == 0x3ff ? 0 : err_set(e, "not a finder: its labels are not the digits");
-}
 
 /* How far around a cell the network looks, in pixels; -1 where it has layers that look at the
  * whole, or so far that little of a tile would be left. */
@@ -135,69 +91,48 @@ static int reach_of(const struct net *net)
         int beside = max_int(l->pad_left, (l->s - 1) * l->dilation_w - l->pad_left);
         reach += apart * max_int(above, beside);
         apart *= max_int(l->stride_h, l->stride_w);
-        if (reach > MAX_TILE / 4 || apart > STRIDE)
+        if (reach > MAX_TILE / 4 || apart > MAP_STRIDE)
             return -1;
     }
-    return (int)(reach + STRIDE - 1) / STRIDE * STRIDE;
-}
-
-/* A copy of the network that reads width x height pixels; NULL when it is no finder, too. */
-static struct net *resized(const struct ink_finder *f, int width, int height, struct err *e)
-{
-    struct net *net = net_copy(f->net, e);
-    if (!net)
-        return NULL;
-    if (!net_resize(net, height, width, e)) {
-        struct shape out = net->layer[net->layers - 1].out;
-        if (out.c == 1 + f->classes + SIZES && out.h == height / STRIDE && out.w == width / STRIDE)
-            return net;
-        err_set(e, "not a finder: of %dx%d pixels it makes %dx%dx%d values, not %dx%dx%d", width, height,
-                out.c, out.h, out.w, 1 + f->classes + SIZES, height / STRIDE, width / STRIDE);
-    }
-    net_free(net);
-    return NULL;
-}
-
-int net_read_scaling(const struct net *net, double scale, double mean, float input[256], struct err *e)
-{
-    uint8_t levels[256];
-    scale = net_meta_number(net, "input_scale", scale);
-    mean = net_meta_number(net, "input_mean", mean * scale);
-    double std = net_meta_number(net, "input_std", 1);
-    if (!isfinite(scale) || !isfinite(mean) || !isfinite(std) || std == 0)
-        return err_set(e, "its input scaling cannot be");
-    for (int i = 0; i < 256; i++)
-        levels[i] = (uint8_t)i;
-    infer_scale(levels, 256, scale, mean, std, input);
-    return 0;
+    return (int)(reach + MAP_STRIDE - 1) / MAP_STRIDE * MAP_STRIDE;
 }
 
 static int check_net(struct ink_finder *f, struct err *e)
 {
-    if (!net_is_finder(f->net))
-        return err_set(e, "not a finder: it does not end in boxes");
-    if (net_input(f->net).c != 1)
-        return err_set(e, "not a finder: its input has %d channels, not 1", net_input(f->net).c);
-    f->reach = reach_of(f->net);
+    f->reach = reach_of(f->map.net);
     if (f->reach < 0)
         return err_set(e, "not a finder: it does not look at each part of a picture alike");
-    if (net_read_scaling(f->net, 1.0 / CONTRAST_STEP, CONTRAST_PAPER, f->input, e) || read_labels(f, e))
-        return -1;
-    struct net *tried = resized(f, MAX_TILE, MAX_TILE, e);
+    struct net *tried = map_net_for(&f->map, MAX_TILE, MAX_TILE, e);
     net_free(tried);
     return tried ? 0 : -1;
 }
 
-static int load_turner(struct ink_finder *f, const char *finder, struct err *e)
+void ink_file_beside(const char *finder, enum ink_beside which, char *file, size_t size)
+{
+    const char *slash = strrchr(finder, '/');
+    snprintf(file, size, "%.*s%s", slash ? (int)(slash + 1 - finder) : 0, finder,
+             which == INK_REFINER ? "refine.onnx" : "turn.onnx");
+}
+
+/* Load what lies beside the finder. */
+static int load_beside(struct ink_finder *f, const char *finder, struct err *e)
 {
     char file[PATH_MAX];
-    ink_turner_file(finder, file, sizeof file);
-    return !access(file, F_OK) && !(f->turner = turner_load(file, e)) ? -1 : 0;
+    ink_file_beside(finder, INK_TURNER, file, sizeof file);
+    if (!access(file, F_OK) && !(f->turner = turner_load(file, e)))
+        return -1;
+    ink_file_beside(finder, INK_REFINER, file, sizeof file);
+    return !access(file, F_OK) && !(f->refiner = refiner_load(file, e)) ? -1 : 0;
 }
 
 const struct turner *ink_finder_turner(const struct ink_finder *f)
 {
     return f->turner;
+}
+
+const struct refiner *ink_finder_refiner(const struct ink_finder *f)
+{
+    return f->refiner;
 }
 
 struct ink_finder *ink_finder_load(const char *file, struct err *e)
@@ -207,13 +142,10 @@ struct ink_finder *ink_finder_load(const char *file, struct err *e)
         err_set(e, "out of memory");
         return NULL;
     }
-    f->net = onnx_load(file, e);
-    if (f->net && !check_net(f, e)) {
-        if (!load_turner(f, file, e))
-            return f;
-    } else {
+    if (map_net_load(&f->map, file, e) || check_net(f, e))
         err_at(e, file, -1);
-    }
+    else if (!load_beside(f, file, e))
+        return f;
     ink_finder_free(f);
     return NULL;
 }
@@ -222,8 +154,9 @@ void ink_finder_free(struct ink_finder *f)
 {
     if (!f)
         return;
-    net_free(f->net);
+    map_net_free(&f->map);
     turner_free(f->turner);
+    refiner_free(f->refiner);
     free(f);
 }
 
@@ -301,7 +234,7 @@ static struct infer *plan_for(struct search *s, int width, int height, struct er
             return p->infer;
         }
     struct plan *p = place_for_plan(s, (long)width * height);
-    struct net *net = resized(s->finder, width, height, e);
+    struct net *net = map_net_for(&s->finder->map, width, height, e);
     struct infer *infer = net ? infer_new(net, 1, s->threads, kernel_best(), e) : NULL;
     net_free(net);
     if (infer)
@@ -313,8 +246,8 @@ static struct infer *plan_for(struct search *s, int width, int height, struct er
 static int pad(struct search *s, struct err *e)
 {
     const struct level *l = s->level;
-    s->width = (l->width + 2 * MARGIN + STRIDE - 1) / STRIDE * STRIDE;
-    s->height = (l->height + 2 * MARGIN + STRIDE - 1) / STRIDE * STRIDE;
+    s->width = (l->width + 2 * MARGIN + MAP_STRIDE - 1) / MAP_STRIDE * MAP_STRIDE;
+    s->height = (l->height + 2 * MARGIN + MAP_STRIDE - 1) / MAP_STRIDE * MAP_STRIDE;
     size_t n = (size_t)s->width * (size_t)s->height;
     if (grow_to(&s->padded, n, &s->padded_room, 1, e) || grow_to(&s->contrast, n, &s->contrast_room, 1, e) ||
         grow_to(&s->scratch, CONTRAST_SCRATCH(s->width), &s->scratch_room, sizeof *s->scratch, e))
@@ -339,7 +272,7 @@ static struct cuts cut_line(int length, int reach)
     if (length <= MAX_TILE)
         return (struct cuts){length, length, 1};
     int inner = length - 2 * reach, most = MAX_TILE - 2 * reach, count = (inner + most - 1) / most;
-    int step = (inner + count * STRIDE - 1) / (count * STRIDE) * STRIDE;
+    int step = (inner + count * MAP_STRIDE - 1) / (count * MAP_STRIDE) * MAP_STRIDE;
     return (struct cuts){step + 2 * reach, step, count};
 }
 
@@ -356,8 +289,8 @@ static struct box own_cells(const struct search *s, struct box tile)
     struct box own = {tile.x0 ? tile.x0 + reach : 0, tile.y0 ? tile.y0 + reach : 0,
                       tile.x1 < s->width ? tile.x1 - reach : tile.x1,
                       tile.y1 < s->height ? tile.y1 - reach : tile.y1};
-    return (struct box){(own.x0 - tile.x0) / STRIDE, (own.y0 - tile.y0) / STRIDE,
-                        (own.x1 - tile.x0) / STRIDE, (own.y1 - tile.y0) / STRIDE};
+    return (struct box){(own.x0 - tile.x0) / MAP_STRIDE, (own.y0 - tile.y0) / MAP_STRIDE,
+                        (own.x1 - tile.x0) / MAP_STRIDE, (own.y1 - tile.y0) / MAP_STRIDE};
 }
 
 /* Is no neighbour of the cell greater? */
@@ -371,51 +304,22 @@ static bool is_peak(const float *map, int w, int h, int x, int y)
     return true;
 }
 
-/* What stands in a cell where writing is so probable, and how sure that is: a digit when all digits
- * together are probable enough, for the reader refuses what is none. logit: of the first class; those of the
- * others are `cells` apart. */
-static int class_of(const struct ink_finder *f, const float *logit, long cells, float written, float *sure)
+/* The candidate centred in cell x, y of a tile, in the picture. */
+static struct candidate candidate_at(const struct search *s, struct box tile, int x, int y)
 {
-    float digits = 0, signs = 0, most = logit[0], best[INK_CLASSES] = {0};
-    int digit = 0, sign = INK_SIGN;
-    for (int k = 0; k < f->classes; k++)
-        most = fmaxf(most, logit[k * cells]);
-    for (int k = 0; k < f->classes; k++)
-        best[f->class[k]] = expf(logit[k * cells] - most);
-    for (int d = 0; d < INK_SIGN; d++) {
-        digits += best[d];
-        digit = best[d] > best[digit] ? d : digit;
-    }
-    for (int k = INK_SIGN; k < INK_OTHER; k++) {
-        signs += best[k];
-        sign = best[k] > best[sign] ? k : sign;
-    }
-    float all = digits + signs + best[INK_OTHER];
-    int class = signs > best[INK_OTHER] ? sign : INK_OTHER;
-    if (digits >= signs && written * digits >= MIN_DIGIT * all)
-        class = digit;
-    *sure = best[class] / all;
-    return class;
-}
-
-/* The candidate centred in cell x, y of a tile. cells: of the tile's map. */
-static struct candidate decode(const struct search *s, struct box tile, long cells, long cell, int x, int y)
-{
-    const struct ink_finder *f = s->finder;
-    const float *class = s->map + CLASS * cells + cell, *size = class + f->classes * cells;
+    int width = box_width(tile) / MAP_STRIDE, height = box_height(tile) / MAP_STRIDE;
+    struct candidate c = map_candidate(&s->finder->map, s->map, width, height, x, y);
     float scale = (float)s->level->scale;
-    float cx = (float)(tile.x0 - MARGIN) + STRIDE * ((float)x + size[DX * cells]);
-    float cy = (float)(tile.y0 - MARGIN) + STRIDE * ((float)y + size[DY * cells]);
-    float w = UNIT * expf(size[LOG_W * cells]), h = UNIT * expf(size[LOG_H * cells]), sure;
-    float written = 1 / (1 + expf(-s->map[CENTRE * cells + cell]));
-    int what = class_of(f, class, cells, written, &sure);
-    return (struct candidate){(cx - w / 2) * scale, (cy - h / 2) * scale, w * scale, h * scale,
-                              written * sqrtf(sure), what, sure, 0, 0};
+    c.x = (c.x + (float)(tile.x0 - MARGIN)) * scale;
+    c.y = (c.y + (float)(tile.y0 - MARGIN)) * scale;
+    c.w *= scale;
+    c.h *= scale;
+    return c;
 }
 
 static int take_peaks(struct search *s, struct box tile, float least, struct err *e)
 {
-    int w = box_width(tile) / STRIDE, h = box_height(tile) / STRIDE;
+    int w = box_width(tile) / MAP_STRIDE, h = box_height(tile) / MAP_STRIDE;
     float most = s->level == &s->pyramid.level[s->pyramid.levels - 1] ? MAX_LAST_SIZE : MAX_SIZE;
     struct box own = own_cells(s, tile);
     for (int y = own.y0; y < own.y1; y++)
@@ -423,7 +327,7 @@ static int take_peaks(struct search *s, struct box tile, float least, struct err
             long cell = (long)y * w + x;
             if (!(s->map[cell] >= least) || !is_peak(s->map, w, h, x, y))
                 continue;
-            struct candidate c = decode(s, tile, (long)w * h, cell, x, y);
+            struct candidate c = candidate_at(s, tile, x, y);
             float size = fmaxf(c.w, c.h) / (float)s->level->scale;
             bool fits = size <= most && (size >= MIN_SIZE || ink_sign(c.class));
             if (!(fits && fabsf(c.x) < MAX_PLACE && fabsf(c.y) < MAX_PLACE))
@@ -439,15 +343,14 @@ static int run_tile(struct search *s, struct box tile, float least, struct err *
 {
     const struct ink_finder *f = s->finder;
     int w = box_width(tile), h = box_height(tile);
-    size_t cells = (size_t)(w / STRIDE) * (size_t)(h / STRIDE);
     struct infer *plan = plan_for(s, w, h, e);
     if (!plan || grow_to(&s->tile, (size_t)w * (size_t)h, &s->tile_room, sizeof *s->tile, e) ||
-        grow_to(&s->map, (size_t)(1 + f->classes + SIZES) * cells, &s->map_room, sizeof *s->map, e))
+        grow_to(&s->map, map_values(&f->map, w, h), &s->map_room, sizeof *s->map, e))
         return -1;
     for (int y = 0; y < h; y++) {
         const uint8_t *row = s->contrast + (size_t)(tile.y0 + y) * s->width + tile.x0;
         for (int x = 0; x < w; x++)
-            s->tile[(size_t)y * w + x] = f->input[row[x]];
+            s->tile[(size_t)y * w + x] = f->map.input[row[x]];
     }
     infer_run(plan, s->tile, 1, s->map);
     return take_peaks(s, tile, least, e);
@@ -481,6 +384,11 @@ static bool is_enough(const struct search *s, int first)
             plain |= s->found[i].class < INK_SIGN && s->found[i].score * s->found[i].sure >= MIN_PLAIN;
         }
     return plain && least >= MIN_ENOUGH;
+}
+
+const struct pyramid *search_pyramid(const struct search *s)
+{
+    return &s->pyramid;
 }
 
 static int compare_scores(const void *a, const void *b)

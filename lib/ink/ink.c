@@ -42,6 +42,7 @@
 #define MIN_BRIGHT 200
 
 enum {
+    MAX_LOOKS = 8,        /* at what may be the most prominent digit of a picture */
     ASKED = 100,          /* boxes of a page at most are asked whether ink is dark or light, evenly taken */
     MAX_PIECES = 16,      /* of a digit's ink at most are told apart */
     MAX_WIDENED = 2,      /* times at most a digit is cut anew with more of its tail */
@@ -52,6 +53,7 @@ enum {
 struct ink {
     struct search *search;
     struct cutter *cutter;
+    struct refine *refine;   /* or NULL */
     struct upright *upright; /* or NULL */
     struct ink *look; /* for a look at the page turned: search and cutter are shared with it */
     struct candidate *found; /* what was cut is left of them */
@@ -63,7 +65,8 @@ struct ink {
     struct ink_digit *cut; /* [showns] what was cut out of them */
     struct glyph *glyph;   /* [founds] id: the candidate */
     struct ink_digit *digit; /* [founds] */
-    size_t found_room, shown_room, box_room, cut_room, glyph_room, digit_room;
+    struct ink_box *seen_box; /* ink_search's */
+    size_t seen_room, found_room, shown_room, box_room, cut_room, glyph_room, digit_room;
 };
 
 static int make_look(struct ink *k, const struct turner *turner, struct err *e)
@@ -74,7 +77,18 @@ static int make_look(struct ink *k, const struct turner *turner, struct err *e)
         return k->upright ? err_set(e, "out of memory") : -1;
     k->look->search = k->search;
     k->look->cutter = k->cutter;
+    k->look->refine = k->refine;
     return 0;
+}
+
+/* The workspaces of the networks that lie beside the finder. */
+static int make_beside(struct ink *k, const struct ink_finder *finder, struct err *e)
+{
+    const struct refiner *refiner = ink_finder_refiner(finder);
+    const struct turner *turner = ink_finder_turner(finder);
+    if (refiner && !(k->refine = refine_new(refiner, e)))
+        return -1;
+    return turner ? make_look(k, turner, e) : 0;
 }
 
 struct ink *ink_new(const struct ink_finder *finder, struct err *e)
@@ -82,8 +96,7 @@ struct ink *ink_new(const struct ink_finder *finder, struct err *e)
     struct ink *k = calloc(1, sizeof *k);
     if (!k)
         err_set(e, "out of memory");
-    else if ((k->search = search_new(finder, e)) && (k->cutter = cutter_new(e)) &&
-             (!ink_finder_turner(finder) || !make_look(k, ink_finder_turner(finder), e)))
+    else if ((k->search = search_new(finder, e)) && (k->cutter = cutter_new(e)) && !make_beside(k, finder, e))
         return k;
     ink_free(k);
     return NULL;
@@ -96,10 +109,12 @@ void ink_free(struct ink *k)
     if (k->look) {
         k->look->search = NULL;
         k->look->cutter = NULL;
+        k->look->refine = NULL;
     }
     ink_free(k->look);
     search_free(k->search);
     cutter_free(k->cutter);
+    refine_free(k->refine);
     upright_free(k->upright);
     free(k->found);
     free(k->shown);
@@ -107,6 +122,7 @@ void ink_free(struct ink *k)
     free(k->cut);
     free(k->glyph);
     free(k->digit);
+    free(k->seen_box);
     free(k);
 }
 
@@ -130,12 +146,6 @@ static int make_room(struct ink *k, size_t n, struct err *e)
                : 0;
 }
 
-/* How probable it is that something is written there. */
-static float written(const struct candidate *c)
-{
-    return c->score / sqrtf(c->sure);
-}
-
 static float prominence(const struct candidate *c)
 {
     return (c->class < INK_SIGN ? 1e6f : 1) * c->score * sqrtf(c->w * c->h);
@@ -152,11 +162,24 @@ static void put_first(struct candidate *c, int n)
         }
 }
 
+/* Put the most prominent first of what is still writing once it was looked at again. Returns how many are left. */
+static int find_first(struct ink *k, int n)
+{
+    put_first(k->found, n);
+    for (int looks = 0; k->refine && n && !k->found[0].id && looks < MAX_LOOKS; looks++) {
+        k->found[0].id = 1; /* it was looked at */
+        if (!refine(k->refine, search_pyramid(k->search), k->found, 1, MIN_DOUBTFUL))
+            k->found[0] = k->found[--n];
+        put_first(k->found, n);
+    }
+    return n;
+}
+
 /* Make other writing of what is writing, but no digit surely enough. */
 static void doubt_digits(struct candidate *c, int n)
 {
     for (int i = 0; i < n; i++)
-        if (c[i].class < INK_SIGN && c[i].score < MIN_SCORE && written(&c[i]) >= MIN_WRITTEN) {
+        if (c[i].class < INK_SIGN && c[i].score < MIN_SCORE && c[i].written >= MIN_WRITTEN) {
             c[i].class = INK_OTHER;
             c[i].score = MIN_SCORE;
         }
@@ -169,7 +192,7 @@ static int drop_doubtful(struct candidate *c, int n, bool many)
     if (many)
         doubt_digits(c, n);
     for (int i = 0; i < n; i++)
-        if (many ? c[i].score >= (ink_sign(c[i].class) ? MIN_DOUBTFUL : MIN_SCORE) : written(&c[i]) >= MIN_DOUBTFUL)
+        if (many ? c[i].score >= (ink_sign(c[i].class) ? MIN_DOUBTFUL : MIN_SCORE) : c[i].written >= MIN_DOUBTFUL)
             c[left++] = c[i];
     return left;
 }
@@ -193,13 +216,15 @@ static int find_candidates(struct ink *k, const struct source *s, int side, bool
     k->most = 3 * n + 1; /* more is seldom found in them and between them */
     if (make_room(k, (size_t)k->most, e))
         return -1;
+    if (k->refine && many)
+        n = refine(k->refine, search_pyramid(k->search), c, suppress_same(c, n), MIN_DOUBTFUL);
     int seen = n;
     if (n > 0)
         memcpy(k->found, c, (size_t)n * sizeof *c);
     n = suppress(k->found, drop_doubtful(k->found, n, many));
     k->founds = k->showns = n = many ? suppress_blots(k->found, n, c, seen) : n;
     if (!many)
-        put_first(k->found, n);
+        k->founds = k->showns = n = find_first(k, n);
     for (int i = 0; i < n; i++) {
         k->seen += k->found[i].class < INK_SIGN && k->found[i].score >= MIN_SCORE;
         k->found[i].id = i;
@@ -546,6 +571,28 @@ int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool
         n = find_digits(k, &s, many, e);
     *digits = k->digit;
     return n;
+}
+
+/* ---- What the second network learns from ---- */
+
+int ink_search(struct ink *k, const uint8_t *gray, int w, int h, float least, const struct ink_box **box,
+               struct err *e)
+{
+    struct source s = {gray, w, w, h};
+    struct candidate *c;
+    int n = search_run(k->search, &s, MAX_PAGE_SIDE, least, &c, e), left = 0;
+    if (n < 0 || grow_to(&k->seen_box, (size_t)n + 1, &k->seen_room, sizeof *k->seen_box, e))
+        return -1;
+    for (int i = 0; i < n; i++)
+        if (!ink_sign(c[i].class))
+            k->seen_box[left++] = (struct ink_box){c[i].x, c[i].y, c[i].w, c[i].h, c[i].score};
+    *box = k->seen_box;
+    return left;
+}
+
+void ink_view(const struct ink *k, const struct ink_box *box, struct ink_view *view)
+{
+    take_view(search_pyramid(k->search), &(struct candidate){.x = box->x, .y = box->y, .w = box->w, .h = box->h}, view);
 }
 
 /* ---- A picture of what was seen ---- */

@@ -64,9 +64,11 @@ struct ink_finder;
 struct ink_finder *ink_finder_load(const char *file, struct err *e);
 void ink_finder_free(struct ink_finder *f);
 
-/* The file, in the folder of a finder's, of the network that tells which way up pages lie. It is loaded with the
- * finder; where it is not there, pages are read as they lie. */
-void ink_turner_file(const char *finder, char *file, size_t size);
+/* The files, in the folder of a finder's, of the networks that are loaded with it where they are: one looks again at
+ * what the finder saw, one tells which way up pages lie. Without, the finder alone counts, and pages are read as they
+ * lie. */
+enum ink_beside { INK_REFINER, INK_TURNER };
+void ink_file_beside(const char *finder, enum ink_beside which, char *file, size_t size);
 
 /* Workspace for pictures of any size, reused from one to the next; one thread at a time. */
 struct ink;
@@ -80,6 +82,26 @@ void ink_free(struct ink *k);
  * call; 0 when there is none; -1 when memory is short. */
 int ink_find(struct ink *k, const uint8_t *gray, long stride, int w, int h, bool many,
              struct ink_digit **digits, struct err *e);
+
+/* What the network that looks again reads of a box in a picture: the box with its surroundings, always of one size,
+ * as levels of contrast (above). */
+#define INK_VIEW 40
+struct ink_box {
+    float x, y, w, h; /* pixels of the picture */
+    float score;
+};
+struct ink_view {
+    float x, y, step; /* its left and upper edge, and the side of one of its pixels, in pixels of the picture */
+    uint8_t level[INK_VIEW * INK_VIEW];
+};
+
+/* For what teaches that network: fill *box with what the finder alone takes for writing that is no sign, at least so
+ * probably (`least`, 0..1), until the next call. Returns how many they are; -1 when memory is short. */
+int ink_search(struct ink *k, const uint8_t *gray, int w, int h, float least, const struct ink_box **box,
+               struct err *e);
+
+/* The view of a box in the picture that was searched last. */
+void ink_view(const struct ink *k, const struct ink_box *box, struct ink_view *view);
 
 /* Draw the picture gray [height][width] into rgb [height][width][3], with the boxes of what the finder saw last,
  * in that part of it that begins at x, y: digits green, signs blue, other writing red, the brighter the surer. */

@@ -25,10 +25,13 @@ struct source {
 /* What the finder takes for writing. */
 struct candidate {
     float x, y, w, h; /* its box in pixels of the picture: left, top, width, height */
-    float score;      /* how probable it is that writing is centred here, times the root of `sure`, 0..1 */
+    float score;      /* `written` times the root of `sure` */
     int class;
     float sure;       /* how probable its class is, 0..1 */
     int id, contrast; /* once it is cut: the digit it is cut into, and the contrast of its ink, 1..255 */
+    float written;     /* how probable it is that writing is centred here, 0..1; */
+    float digits;      /* and that what is written is a digit, */
+    int digit;         /* most probably this one */
 };
 
 /* The pixels that a candidate's box touches. */
@@ -62,12 +65,40 @@ void reduce(const struct source *s, struct box part, int k, uint8_t *out);
 int pyramid_make(struct pyramid *p, const struct source *s, int side, struct err *e);
 void pyramid_free(struct pyramid *p);
 
-/* ---- finder.c: the network, from a picture to candidates ---- */
+/* ---- map.c: networks that end in boxes, from their map to candidates ---- */
+
+/* A cell of a map is so many pixels wide and high. */
+#define MAP_STRIDE 4
+
+struct map_net {
+    struct net *net; /* owned */
+    float input[256]; /* what it reads for a level */
+    int classes;
+    int class[INK_CLASSES]; /* what a candidate holds by the network's own order */
+};
+
+/* Load it from a file. map_net_free also after a failure. */
+int map_net_load(struct map_net *m, const char *file, struct err *e);
+void map_net_free(struct map_net *m);
+
+/* A copy of the network that reads width x height pixels, and how many values its map has; NULL when it is no finder,
+ * too. */
+struct net *map_net_for(const struct map_net *m, int width, int height, struct err *e);
+size_t map_values(const struct map_net *m, int width, int height);
+
+/* What cell x, y of a map of width x height cells tells of, in pixels of the network's input. */
+struct candidate map_candidate(const struct map_net *m, const float *map, int width, int height, int x, int y);
+
+/* Is it so probable that digits are written there that it is left to the reader, who refuses what is none? */
+bool candidate_is_digit(const struct candidate *c);
 
 /* What a network reads for each level of a pixel, by its own words or else (level - mean) * scale. */
 int net_read_scaling(const struct net *net, double scale, double mean, float input[256], struct err *e);
 
-/* The network that tells which way up pages lie, or NULL. */
+/* ---- finder.c: the network, from a picture to candidates ---- */
+
+/* The networks that look again, and that tell which way up pages lie, or NULL. */
+const struct refiner *ink_finder_refiner(const struct ink_finder *f);
 const struct turner *ink_finder_turner(const struct ink_finder *f);
 
 /* The workspace of a search through one picture after another, by one thread. `finder` must outlive it. */
@@ -80,6 +111,28 @@ void search_free(struct search *s);
  * Returns how many they are. */
 int search_run(struct search *s, const struct source *picture, int side, float least, struct candidate **found,
                struct err *e);
+
+/* The pyramid of the last picture, the search's until the next. */
+const struct pyramid *search_pyramid(const struct search *s);
+
+/* ---- refine.c: the second look ---- */
+
+/* The network, read only, as ink_finder is. */
+struct refiner;
+struct refiner *refiner_load(const char *file, struct err *e);
+void refiner_free(struct refiner *r);
+
+/* The workspace of one thread. `refiner` must outlive it. */
+struct refine;
+struct refine *refine_new(const struct refiner *refiner, struct err *e);
+void refine_free(struct refine *r);
+
+/* The view of a candidate. */
+void take_view(const struct pyramid *p, const struct candidate *c, struct ink_view *view);
+
+/* Look again at n candidates of the pyramid's picture, but not at signs. Those where writing is at least so probable
+ * are put first. Returns how many they are. */
+int refine(struct refine *r, const struct pyramid *p, struct candidate *c, int n, float least);
 
 /* ---- suppress.c: what tells of one thing twice, or of a part of one ---- */
 

@@ -43,12 +43,6 @@ struct upright {
 
 /* ---- The network ---- */
 
-void ink_turner_file(const char *finder, char *file, size_t size)
-{
-    const char *slash = strrchr(finder, '/');
-    snprintf(file, size, "%.*sturn.onnx", slash ? (int)(slash + 1 - finder) : 0, finder);
-}
-
 static int read_ways(struct turner *t, struct err *e)
 {
     char name[WAYS][16];

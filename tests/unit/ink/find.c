@@ -178,20 +178,20 @@ static void test_suppress(void)
         int n, left;
         struct candidate c[4]; /* those that stay first */
     } cases[] = {
-        {"nothing", 0, 0, {{0, 0, 0, 0, 0, 0, 0, 0, 0}}},
-        {"one digit on two levels", 2, 1, {{10, 10, 20, 30, .9f, 3, 1, 0, 0}, {11, 9, 22, 30, .8f, 3, 1, 0, 0}}},
-        {"two digits beside each other", 2, 2, {{10, 10, 20, 30, .9f, 3, 1, 0, 0}, {28, 10, 20, 30, .8f, 4, 1, 0, 0}}},
-        {"a part of a digit", 2, 1, {{10, 10, 40, 60, .9f, 8, 1, 0, 0}, {15, 12, 30, 28, .8f, 0, 1, 0, 0}}},
+        {"nothing", 0, 0, {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}},
+        {"one digit on two levels", 2, 1, {{10, 10, 20, 30, .9f, 3, 1, 0, 0, 0, 0, 0}, {11, 9, 22, 30, .8f, 3, 1, 0, 0, 0, 0, 0}}},
+        {"two digits beside each other", 2, 2, {{10, 10, 20, 30, .9f, 3, 1, 0, 0, 0, 0, 0}, {28, 10, 20, 30, .8f, 4, 1, 0, 0, 0, 0, 0}}},
+        {"a part of a digit", 2, 1, {{10, 10, 40, 60, .9f, 8, 1, 0, 0, 0, 0, 0}, {15, 12, 30, 28, .8f, 0, 1, 0, 0, 0, 0, 0}}},
         {"a number taken for a digit", 3, 2,
-         {{10, 10, 30, 50, .9f, 1, 1, 0, 0}, {45, 10, 30, 50, .9f, 0, 1, 0, 0}, {10, 9, 65, 52, .7f, 0, 1, 0, 0}}},
-        {"a speck", 4, 3, {{0, 0, 30, 40, .9f, 1, 1, 0, 0}, {40, 0, 30, 40, .9f, 2, 1, 0, 0}, {80, 0, 30, 40, .9f, 3, 1, 0, 0}, {150, 30, 5, 5, .9f, 0, 1, 0, 0}}},
+         {{10, 10, 30, 50, .9f, 1, 1, 0, 0, 0, 0, 0}, {45, 10, 30, 50, .9f, 0, 1, 0, 0, 0, 0, 0}, {10, 9, 65, 52, .7f, 0, 1, 0, 0, 0, 0, 0}}},
+        {"a speck", 4, 3, {{0, 0, 30, 40, .9f, 1, 1, 0, 0, 0, 0, 0}, {40, 0, 30, 40, .9f, 2, 1, 0, 0, 0, 0, 0}, {80, 0, 30, 40, .9f, 3, 1, 0, 0, 0, 0, 0}, {150, 30, 5, 5, .9f, 0, 1, 0, 0, 0, 0, 0}}},
         {"a point that is a part of a colon", 3, 2,
-         {{0, 0, 30, 50, .9f, 3, 1, 0, 0}, {34, 12, 8, 32, .4f, INK_COLON, 1, 0, 0}, {35, 37, 6, 6, .7f, INK_POINT, 1, 0, 0}}},
+         {{0, 0, 30, 50, .9f, 3, 1, 0, 0, 0, 0, 0}, {34, 12, 8, 32, .4f, INK_COLON, 1, 0, 0, 0, 0, 0}, {35, 37, 6, 6, .7f, INK_POINT, 1, 0, 0, 0, 0, 0}}},
         {"a colon in a digit's box", 2, 2,
-         {{0, 0, 40, 50, .9f, 3, 1, 0, 0}, {1, 12, 8, 32, .4f, INK_COLON, 1, 0, 0}}},
+         {{0, 0, 40, 50, .9f, 3, 1, 0, 0, 0, 0, 0}, {1, 12, 8, 32, .4f, INK_COLON, 1, 0, 0, 0, 0, 0}}},
         {"a minus and a digit taken for a minus", 3, 2,
-         {{30, 0, 40, 50, .8f, 2, 1, 0, 0}, {2, 22, 20, 6, .6f, INK_MINUS, 1, 0, 0}, {0, 2, 70, 46, .9f, INK_MINUS, 1, 0, 0}}},
-        {"the same score twice", 2, 1, {{10, 10, 20, 30, .9f, 3, 1, 0, 0}, {10, 10, 20, 30, .9f, 3, 1, 0, 0}}},
+         {{30, 0, 40, 50, .8f, 2, 1, 0, 0, 0, 0, 0}, {2, 22, 20, 6, .6f, INK_MINUS, 1, 0, 0, 0, 0, 0}, {0, 2, 70, 46, .9f, INK_MINUS, 1, 0, 0, 0, 0, 0}}},
+        {"the same score twice", 2, 1, {{10, 10, 20, 30, .9f, 3, 1, 0, 0, 0, 0, 0}, {10, 10, 20, 30, .9f, 3, 1, 0, 0, 0, 0, 0}}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int turned = 0; turned < 2; turned++) {
@@ -211,12 +211,12 @@ static void test_suppress(void)
 /* What the finder doubts and cutting may find to be a blot. */
 static void test_blots(void)
 {
-    struct candidate kept[4] = {{100, 0, 40, 50, .9f, 3, 1, 0, 0}};
-    const struct candidate seen[] = {{50, 0, 55, 50, .35f, INK_OTHER, 1, 0, 0}, {90, 0, 60, 60, .35f, INK_OTHER, 1, 0, 0},
-                                     {300, 0, 50, 50, .35f, INK_OTHER, 1, 0, 0}, {145, 0, 40, 50, .35f, 5, 1, 0, 0}};
+    struct candidate kept[4] = {{100, 0, 40, 50, .9f, 3, 1, 0, 0, 0, 0, 0}};
+    const struct candidate seen[] = {{50, 0, 55, 50, .35f, INK_OTHER, 1, 0, 0, 0, 0, 0}, {90, 0, 60, 60, .35f, INK_OTHER, 1, 0, 0, 0, 0, 0},
+                                     {300, 0, 50, 50, .35f, INK_OTHER, 1, 0, 0, 0, 0, 0}, {145, 0, 40, 50, .35f, 5, 1, 0, 0, 0, 0, 0}};
     int n = suppress_blots(kept, 1, seen, 4);
     CHECK(n == 2 && kept[1].x == 50, "beside a digit, not on it nor far away, may be a blot: %d", n);
-    struct candidate loop[] = {{0, 0, 40, 50, .8f, 6, 1, 0, 0}, {10, 25, 28, 24, .9f, 0, 1, 0, 0}};
+    struct candidate loop[] = {{0, 0, 40, 50, .8f, 6, 1, 0, 0, 0, 0, 0}, {10, 25, 28, 24, .9f, 0, 1, 0, 0, 0, 0, 0}};
     CHECK(suppress_parts(loop, 2) == 1 && loop[0].class == 6, "ink that is part of a digit's is no digit");
 }
 
