@@ -191,9 +191,9 @@ models/%-int8.onnx: $(MNIST) all $(DRAW) FORCE
 models/%-float.onnx: models/%.net models/%.opt $(MNIST) all $(DRAW) FORCE
 	$(TRAIN)
 models/find.onnx models/refine.onnx: models/%.onnx: $(MNIST) all $(DRAW) FORCE
-	$(MODEL_PATH); models/$*.data $(SCENES_$*) | cnn-train -q -v 1000 -i models/$*-float.onnx -o $@
-SCENES_find = 4000
-SCENES_refine = 400
+	$(MODEL_PATH); models/$*.data 4000 | cnn-train -q -v $(ASIDE_$*) -i models/$*-float.onnx -o $@
+ASIDE_find = 1000
+ASIDE_refine = 8000
 
 test: all unit
 	B=$(B) tests/run

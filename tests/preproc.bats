@@ -361,6 +361,19 @@ facts() {
     [[ $output == "preproc: $none: "* ]]
 }
 
+@test "without refine.onnx beside the finder this alone counts; a broken one is an error" {
+    cp "$TREE/models/find.onnx" "$BATS_TEST_TMPDIR"
+    digits 0:20 | preproc -M "$BATS_TEST_TMPDIR/find.onnx" | cnn-predict -e | grep 'accuracy 100'
+    page | preproc -m -M "$BATS_TEST_TMPDIR/find.onnx" | cnn-predict | cut -f1 | tr -d '\n' | grep 721040740151244
+    local none=$BATS_TEST_TMPDIR/refine.onnx
+    cp "$TREE/models/default.onnx" "$none"
+    run ! preproc -M "$BATS_TEST_TMPDIR/find.onnx" </dev/null
+    [[ $output == "preproc: $none: not a finder: it does not end in boxes" ]]
+    head -c 5000 "$TREE/models/refine.onnx" >"$none"
+    run ! preproc -M "$BATS_TEST_TMPDIR/find.onnx" </dev/null
+    [[ $output == "preproc: $none: "* ]]
+}
+
 @test "where no finder is installed the error says where it was looked for" {
     mkdir "$BATS_TEST_TMPDIR/bin"
     cp "$B/preproc" "$BATS_TEST_TMPDIR/bin"

@@ -55,7 +55,6 @@ struct cutter {
     int w, h, reduce; /* of the surroundings; pixels of the picture to one of theirs */
     int x0, y0;       /* where in the picture they begin */
     struct box core;  /* the box in them */
-    struct box whole; /* of the components in them of which the digit has a part */
     int rulings;      /* lines that were taken out */
     bool blotted;     /* there was a blot in the box */
     int longer;       /* its longer side */
@@ -504,7 +503,7 @@ static bool keep_components(struct cutter *c, const struct box *other, int other
     bool sign = what == CUT_SIGN;
     float least = sign ? SIGN_OWN : what == CUT_BLOT ? BLOT_OWN : MIN_OWN;
     int all = 0;
-    c->whole = BOX_NONE;
+    bool any = false;
     for (int y = c->core.y0; y < c->core.y1; y++)
         for (int x = c->core.x0; x < c->core.x1; x++)
             all += c->mask[y * c->w + x];
@@ -517,9 +516,9 @@ static bool keep_components(struct cutter *c, const struct box *other, int other
             own = 0;
         for (int i = 0; i < own; i++)
             c->mask[c->list[i]] = KEPT;
-        c->whole = own ? box_join(c->whole, whole) : c->whole;
+        any |= own > 0;
     }
-    return !box_empty(c->whole);
+    return any;
 }
 
 /* ---- Is it a digit at all ---- */
@@ -607,11 +606,6 @@ static struct box in_picture(const struct cutter *c, struct box b)
 {
     int k = c->reduce;
     return (struct box){c->x0 + b.x0 * k, c->y0 + b.y0 * k, c->x0 + b.x1 * k, c->y0 + b.y1 * k};
-}
-
-struct box cut_whole(const struct cutter *c)
-{
-    return in_picture(c, c->whole);
 }
 
 int cut_pieces(struct cutter *c, struct box *piece, int most)

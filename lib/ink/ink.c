@@ -34,10 +34,6 @@
 /* A page is turned when its writing is upright then by at least so much, as a logarithm of the odds: two digits do
  * not reach it. */
 #define MIN_EVIDENCE 8.0f
-/* A tail leaves the height of its digit by at most this part of it, and sticks out by more of it; */
-#define MAX_TAIL_OFF 0.15f
-/* with it the digit is at most so many times as wide as high. */
-#define MAX_TAIL 3
 /* The ink of a frame of 28x28 that is nowhere as bright as this, of 255, is stretched. */
 #define MIN_BRIGHT 200
 
@@ -45,7 +41,6 @@ enum {
     MAX_LOOKS = 8,        /* at what may be the most prominent digit of a picture */
     ASKED = 100,          /* boxes of a page at most are asked whether ink is dark or light, evenly taken */
     MAX_PIECES = 16,      /* of a digit's ink at most are told apart */
-    MAX_WIDENED = 2,      /* times at most a digit is cut anew with more of its tail */
     NEAR = 32,            /* boxes at most are taken for a digit's neighbours */
     PIXELS_PER_LINE = 300 /* of a frame's shorter side: drawn lines are one pixel wider for each so many */
 };
@@ -162,13 +157,14 @@ static void put_first(struct candidate *c, int n)
         }
 }
 
-/* Put the most prominent first of what is still writing once it was looked at again. Returns how many are left. */
+/* Put the most prominent first of what is still writing once it was looked at again. Its box stays the finder's: it
+ * may be larger than the digits of pages, whose boxes the network has learnt. Returns how many are left. */
 static int find_first(struct ink *k, int n)
 {
     put_first(k->found, n);
     for (int looks = 0; k->refine && n && !k->found[0].id && looks < MAX_LOOKS; looks++) {
         k->found[0].id = 1; /* it was looked at */
-        if (!refine(k->refine, search_pyramid(k->search), k->found, 1, MIN_DOUBTFUL))
+        if (!refine(k->refine, search_pyramid(k->search), k->found, 1, false, MIN_DOUBTFUL))
             k->found[0] = k->found[--n];
         put_first(k->found, n);
     }
@@ -217,7 +213,8 @@ static int find_candidates(struct ink *k, const struct source *s, int side, bool
     if (make_room(k, (size_t)k->most, e))
         return -1;
     if (k->refine && many)
-        n = refine(k->refine, search_pyramid(k->search), c, suppress_same(c, n), MIN_DOUBTFUL);
+        n = refine(k->refine, search_pyramid(k->search), c, suppress_same(c, n), true,
+                   MIN_DOUBTFUL);
     int seen = n;
     if (n > 0)
         memcpy(k->found, c, (size_t)n * sizeof *c);
@@ -258,34 +255,11 @@ static void set_ink(struct ink *k, struct candidate *c, struct box box)
     d->class = c->class;
 }
 
-/* Does ink that is in box i go on beside it, on one side, where no other digit's box is? So do tails, and blots on a
- * neighbour that was not found; lines go on on both. Then *box is widened by it. */
-static bool goes_on(const struct ink *k, int i, struct box whole, struct box *box)
-{
-    int height = box_height(*box), off = (int)(MAX_TAIL_OFF * (float)height), least = off;
-    for (int j = 0; j < k->showns; j++) {
-        struct box b = k->box[j];
-        if (j == i || k->shown[j].score < MIN_SCORE || ink_sign(k->shown[j].class) || b.y1 <= box->y0 ||
-            b.y0 >= box->y1)
-            continue;
-        if (b.x0 + b.x1 > box->x0 + box->x1)
-            whole.x1 = min_int(whole.x1, b.x0);
-        else
-            whole.x0 = max_int(whole.x0, b.x1);
-    }
-    bool left = box->x0 - whole.x0 > least, right = whole.x1 - box->x1 > least;
-    if (left == right || whole.y0 < box->y0 - off || whole.y1 > box->y1 + off ||
-        box_width(box_join(*box, whole)) > MAX_TAIL * height)
-        return false;
-    *(left ? &box->x0 : &box->x1) = left ? whole.x0 : whole.x1;
-    return true;
-}
-
 /* Cut candidate i, whose box becomes that of its ink. Returns the contrast of the ink, or 0. */
 static int cut_one(struct ink *k, const struct source *s, bool light, bool many, int i)
 {
-    struct box near[NEAR], box = k->box[i], cut;
-    int n = 0, widened = 0;
+    struct box near[NEAR], box = k->box[i], cut = box;
+    int n = 0;
     struct candidate *c = &k->found[i];
     bool sign = ink_sign(c->class) != 0, doubtful = many && c->class == INK_OTHER && c->score < MIN_SCORE;
     for (int j = 0; j < k->showns && n < NEAR; j++)
@@ -294,11 +268,7 @@ static int cut_one(struct ink *k, const struct source *s, bool light, bool many,
             !box_apart(box, k->box[j], box_longer(box) / 4 + 2))
             near[n++] = candidate_box(&k->shown[j]);
     enum cut_as what = sign ? CUT_SIGN : doubtful ? CUT_BLOT : CUT_DIGIT;
-    do {
-        cut = box;
-        c->contrast = cut_digit(k->cutter, s, light, near, n, what, &cut, k->cut[i].pixels);
-    } while (many && c->contrast && what == CUT_DIGIT && widened++ < MAX_WIDENED &&
-             goes_on(k, i, cut_whole(k->cutter), &box));
+    c->contrast = cut_digit(k->cutter, s, light, near, n, what, &cut, k->cut[i].pixels);
     if (c->class < INK_SIGN && (cut_was_blotted(k->cutter) || is_crossed_out(k->cut[i].pixels)))
         c->class = INK_OTHER;
     set_ink(k, c, cut);

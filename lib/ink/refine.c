@@ -19,8 +19,11 @@
 #define VIEW_NOISE 3
 /* What stands in the view is centred in one of so many cells each way around its middle. */
 #define MIDDLE 2
-/* Its box is taken when it shares at least this part of the area that it and the candidate's cover together. */
-#define MIN_SHARED 0.3f
+/* It is what the candidate tells of when the boxes share at least this part of the area that they cover together.
+ * Where they do not, as of a wall beside a digit, only so much of what is seen counts as they share. */
+#define MIN_SHARED 0.4f
+/* What the finder is so sure of, by its score, is not looked at again. */
+#define MIN_SURE 0.7f
 
 enum { CELLS = INK_VIEW / MAP_STRIDE };
 
@@ -189,26 +192,32 @@ static struct candidate look(struct refine *r, const struct pyramid *p, const st
     return seen;
 }
 
-/* Join what the network has seen to what the finder says of *c. */
-static void join(struct candidate *c, const struct candidate *seen)
+/* Join what the network has seen to what the finder says of *c, and its box to the middle of both, if asked. */
+static void join(struct candidate *c, const struct candidate *seen, bool boxes)
 {
-    c->written = joined(c->written, seen->written);
+    float both = overlap(c, seen);
+    bool same = both >= MIN_SHARED;
+    c->written = joined(c->written, same ? seen->written : seen->written * both);
     c->digits = joined(c->digits, seen->digits);
     bool digit = candidate_is_digit(c);
     c->class = digit ? seen->digit : INK_OTHER;
     c->sure = digit ? c->digits : 1 - c->digits;
     c->score = c->written * sqrtf(c->sure);
-    if (overlap(c, seen) >= MIN_SHARED)
-        c->x = seen->x, c->y = seen->y, c->w = seen->w, c->h = seen->h;
+    if (!boxes || !same)
+        return;
+    c->x = (c->x + seen->x) / 2;
+    c->y = (c->y + seen->y) / 2;
+    c->w = (c->w + seen->w) / 2;
+    c->h = (c->h + seen->h) / 2;
 }
 
-int refine(struct refine *r, const struct pyramid *p, struct candidate *c, int n, float least)
+int refine(struct refine *r, const struct pyramid *p, struct candidate *c, int n, bool boxes, float least)
 {
     int left = 0;
     for (int i = 0; i < n; i++) {
-        if (!ink_sign(c[i].class)) { /* which are too small for it to know them better */
+        if (!ink_sign(c[i].class) && c[i].score < MIN_SURE) { /* signs are too small for it to know them better */
             struct candidate seen = look(r, p, &c[i]);
-            join(&c[i], &seen);
+            join(&c[i], &seen, boxes);
         }
         if (c[i].written >= least)
             c[left++] = c[i];

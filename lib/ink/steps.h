@@ -130,9 +130,9 @@ void refine_free(struct refine *r);
 /* The view of a candidate. */
 void take_view(const struct pyramid *p, const struct candidate *c, struct ink_view *view);
 
-/* Look again at n candidates of the pyramid's picture, but not at signs. Those where writing is at least so probable
- * are put first. Returns how many they are. */
-int refine(struct refine *r, const struct pyramid *p, struct candidate *c, int n, float least);
+/* Look again at n candidates of the pyramid's picture, but not at signs nor at what is sure. boxes: move their boxes,
+ * too. Those where writing is at least so probable are put first. Returns how many they are. */
+int refine(struct refine *r, const struct pyramid *p, struct candidate *c, int n, bool boxes, float least);
 
 /* ---- suppress.c: what tells of one thing twice, or of a part of one ---- */
 
@@ -230,9 +230,6 @@ bool cut_was_blotted(const struct cutter *c);
 
 /* Is the ink of what was cut last, which is no digit, a wall between digits: a bar that ended on a line? */
 bool cut_is_wall(const struct cutter *c);
-
-/* The box in the picture of all that is connected, as far as the surroundings reach, with ink of the last digit. */
-struct box cut_whole(const struct cutter *c);
 
 /* The boxes in the picture of the connected pieces of the last digit's ink, the largest first, at most so many.
  * Returns how many they are. */
