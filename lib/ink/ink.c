@@ -38,7 +38,6 @@
 #define MIN_BRIGHT 200
 
 enum {
-    MAX_LOOKS = 8,        /* at what may be the most prominent digit of a picture */
     ASKED = 100,          /* boxes of a page at most are asked whether ink is dark or light, evenly taken */
     MAX_PIECES = 16,      /* of a digit's ink at most are told apart */
     NEAR = 32,            /* boxes at most are taken for a digit's neighbours */
@@ -157,20 +156,6 @@ static void put_first(struct candidate *c, int n)
         }
 }
 
-/* Put the most prominent first of what is still writing once it was looked at again. Its box stays the finder's: it
- * may be larger than the digits of pages, whose boxes the network has learnt. Returns how many are left. */
-static int find_first(struct ink *k, int n)
-{
-    put_first(k->found, n);
-    for (int looks = 0; k->refine && n && !k->found[0].id && looks < MAX_LOOKS; looks++) {
-        k->found[0].id = 1; /* it was looked at */
-        if (!refine(k->refine, search_pyramid(k->search), k->found, 1, false, MIN_DOUBTFUL))
-            k->found[0] = k->found[--n];
-        put_first(k->found, n);
-    }
-    return n;
-}
-
 /* Make other writing of what is writing, but no digit surely enough. */
 static void doubt_digits(struct candidate *c, int n)
 {
@@ -212,16 +197,15 @@ static int find_candidates(struct ink *k, const struct source *s, int side, bool
     k->most = 3 * n + 1; /* more is seldom found in them and between them */
     if (make_room(k, (size_t)k->most, e))
         return -1;
-    if (k->refine && many)
-        n = refine(k->refine, search_pyramid(k->search), c, suppress_same(c, n), true,
-                   MIN_DOUBTFUL);
+    if (k->refine && many) /* a single one, mostly large, is told no better by it */
+        n = refine(k->refine, search_pyramid(k->search), c, suppress_same(c, n), MIN_DOUBTFUL);
     int seen = n;
     if (n > 0)
         memcpy(k->found, c, (size_t)n * sizeof *c);
     n = suppress(k->found, drop_doubtful(k->found, n, many));
     k->founds = k->showns = n = many ? suppress_blots(k->found, n, c, seen) : n;
     if (!many)
-        k->founds = k->showns = n = find_first(k, n);
+        put_first(k->found, n);
     for (int i = 0; i < n; i++) {
         k->seen += k->found[i].class < INK_SIGN && k->found[i].score >= MIN_SCORE;
         k->found[i].id = i;

@@ -192,8 +192,8 @@ static struct candidate look(struct refine *r, const struct pyramid *p, const st
     return seen;
 }
 
-/* Join what the network has seen to what the finder says of *c, and its box to the middle of both, if asked. */
-static void join(struct candidate *c, const struct candidate *seen, bool boxes)
+/* Join what the network has seen to what the finder says of *c, and its box to the middle of both. */
+static void join(struct candidate *c, const struct candidate *seen)
 {
     float both = overlap(c, seen);
     bool same = both >= MIN_SHARED;
@@ -203,7 +203,7 @@ static void join(struct candidate *c, const struct candidate *seen, bool boxes)
     c->class = digit ? seen->digit : INK_OTHER;
     c->sure = digit ? c->digits : 1 - c->digits;
     c->score = c->written * sqrtf(c->sure);
-    if (!boxes || !same)
+    if (!same)
         return;
     c->x = (c->x + seen->x) / 2;
     c->y = (c->y + seen->y) / 2;
@@ -211,13 +211,13 @@ static void join(struct candidate *c, const struct candidate *seen, bool boxes)
     c->h = (c->h + seen->h) / 2;
 }
 
-int refine(struct refine *r, const struct pyramid *p, struct candidate *c, int n, bool boxes, float least)
+int refine(struct refine *r, const struct pyramid *p, struct candidate *c, int n, float least)
 {
     int left = 0;
     for (int i = 0; i < n; i++) {
         if (!ink_sign(c[i].class) && c[i].score < MIN_SURE) { /* signs are too small for it to know them better */
             struct candidate seen = look(r, p, &c[i]);
-            join(&c[i], &seen, boxes);
+            join(&c[i], &seen);
         }
         if (c[i].written >= least)
             c[left++] = c[i];

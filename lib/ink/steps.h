@@ -130,9 +130,9 @@ void refine_free(struct refine *r);
 /* The view of a candidate. */
 void take_view(const struct pyramid *p, const struct candidate *c, struct ink_view *view);
 
-/* Look again at n candidates of the pyramid's picture, but not at signs nor at what is sure. boxes: move their boxes,
- * too. Those where writing is at least so probable are put first. Returns how many they are. */
-int refine(struct refine *r, const struct pyramid *p, struct candidate *c, int n, bool boxes, float least);
+/* Look again at n candidates of the pyramid's picture, but not at signs nor at what is sure. Those where writing is at
+ * least so probable are put first. Returns how many they are. */
+int refine(struct refine *r, const struct pyramid *p, struct candidate *c, int n, float least);
 
 /* ---- suppress.c: what tells of one thing twice, or of a part of one ---- */
 

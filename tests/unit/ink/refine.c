@@ -113,7 +113,7 @@ static void test_refine(struct refine *r)
                                 doubted(20, 150, w, h, 3)};
         float before = off(&c[0], b);
         CHECK(!pyramid_make(&pyramid, &(struct source){picture, SIDE, SIDE, SIDE}, SIDE, &e), "a pyramid %s", e.what);
-        int left = refine(r, &pyramid, c, 2, true, 0.3f);
+        int left = refine(r, &pyramid, c, 2, 0.3f);
         empty += left > 1 || (left == 1 && c[0].y > 120);
         stayed += left > 0 && c[0].y < 120 && c[0].class < INK_SIGN && c[0].written > 0.5f;
         nearer += left > 0 && off(&c[0], b) < before;
@@ -122,7 +122,7 @@ static void test_refine(struct refine *r)
     CHECK(nearer >= DIGITS - 2, "the boxes of %d come nearer to them", nearer);
     CHECK(!empty, "empty paper is dropped: %d are left", empty);
     struct candidate point = doubted(20, 20, 4, 4, INK_POINT);
-    CHECK(refine(r, &pyramid, &point, 1, true, 0.3f) == 1 && point.class == INK_POINT && point.written == 0.5f,
+    CHECK(refine(r, &pyramid, &point, 1, 0.3f) == 1 && point.class == INK_POINT && point.written == 0.5f,
           "signs are as they were");
     idx_close(digits);
 }
