@@ -16,6 +16,7 @@
 #include <libavutil/log.h>
 
 #include "base/files.h"
+#include "base/grow.h"
 #include "base/privilege.h"
 #include "camera/camera.h"
 #include "tool.h"
@@ -360,7 +361,8 @@ static int start_pages(struct options *o, const struct camera_names *list)
 {
     struct err e = ERR_NONE;
     char program[PATH_MAX];
-    o->pages = tool_alloc(list->count + 1, sizeof *o->pages);
+    if (!(o->pages = zeroed(list->count + 1, sizeof *o->pages, &e)))
+        return tool_error(&e);
     for (size_t i = 0; i < list->count; i++)
         o->pages[i] = -1;
     if (o->list || o->capture.format || !find_program("pdftoppm", program))

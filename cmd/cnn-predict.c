@@ -11,6 +11,7 @@
 #include "answer/answer.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/grow.h"
 #include "base/threads.h"
 #include "tool.h"
 
@@ -149,8 +150,10 @@ static int predict_init(struct predict *p, const struct options *o, struct model
     p->words.digits_only = o->digits_only;
     for (int i = 0; i < 2; i++) {
         struct batch *b = &p->batch[i];
-        b->gray = tool_alloc((size_t)m->batch, (size_t)m->width * (size_t)m->height);
-        b->probability = tool_alloc((size_t)m->batch, (size_t)m->classes * sizeof *b->probability);
+        b->gray = zeroed((size_t)m->batch, (size_t)m->width * (size_t)m->height, e);
+        b->probability = b->gray ? zeroed((size_t)m->batch, (size_t)m->classes * sizeof *b->probability, e) : NULL;
+        if (!b->probability)
+            return -1;
     }
     if (!(p->relay = relay_new(m, e)))
         return -1;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/grow.h"
 #include "base/privilege.h"
 #include "tool.h"
 
@@ -190,7 +191,8 @@ static int read_mapping(struct job *j, const char *file, struct err *e)
     int status = 0;
     if (file_load(file, MAX_MAPPING, &text, &len, e))
         return -1;
-    j->name = tool_alloc(LABEL_MAX_CLASSES, sizeof *j->name);
+    if (!(j->name = zeroed(LABEL_MAX_CLASSES, sizeof *j->name, e)))
+        status = -1;
     char *rest = (char *)text;
     for (char *line; !status && (line = strtok_r(rest, "\n", &rest));)
         if (line[strspn(line, " \t\r")])
@@ -208,8 +210,8 @@ static int prepare(struct job *j, struct err *e)
     if (!(j->idx = idx_open(o->images, o->labels, e)))
         return -1;
     int width = idx_width(j->idx), height = idx_height(j->idx);
-    if (o->transposed)
-        j->item = tool_alloc((size_t)width, (size_t)height);
+    if (o->transposed && !(j->item = zeroed((size_t)width, (size_t)height, e)))
+        return -1;
     if (frame_resize(&j->frame, o->transposed ? height : width, o->transposed ? width : height, e) < 0)
         return -1;
     text_percent(o->images, "%", source, sizeof source);

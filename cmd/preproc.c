@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/grow.h"
 #include "base/threads.h"
 #include "form/form.h"
 #include "ink/ink.h"
@@ -158,15 +159,15 @@ static int worker_init(struct worker *w, const struct preproc *p, struct err *e)
         return (w->ink = ink_new(p->finder, e)) ? 0 : -1;
     if (!(w->reader = form_reader_new(e)))
         return -1;
-    w->easel = tool_alloc(1, sizeof *w->easel);
-    return 0;
+    return (w->easel = zeroed(1, sizeof *w->easel, e)) ? 0 : -1;
 }
 
 static int preproc_init(struct preproc *p, struct err *e)
 {
     int threads = p->o->threads, jobs = threads == 1 ? 1 : JOBS_PER_THREAD * threads;
-    p->job = tool_alloc((size_t)jobs, sizeof *p->job);
-    p->worker = tool_alloc((size_t)threads, sizeof *p->worker);
+    if (!(p->job = zeroed((size_t)jobs, sizeof *p->job, e)) ||
+        !(p->worker = zeroed((size_t)threads, sizeof *p->worker, e)))
+        return -1;
     p->jobs = jobs;
     if (!(p->threads = threads_new(threads, e)) || (!p->layout && !(p->finder = ink_finder_load(p->o->finder, e))))
         return -1;

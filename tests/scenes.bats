@@ -10,7 +10,7 @@ setup_file() {
     "$B/mnist2pgm" -r 0:200 "$DATA/digits-images.gz" "$DATA/digits-labels.gz" >digits.pgm
     "$B/tool/hands" -s 102 -x -n 30 "$TREE/models/shapes.txt" >none.pgm
     zcat "$TREE/models/letters.pgm.gz" >letters.pgm
-    "$B/tool/scenes" -s 3 -n 400 digits.pgm none.pgm letters.pgm >scenes.pgm
+    "$B/tool/scenes" -s 3 -n 600 digits.pgm none.pgm letters.pgm >scenes.pgm
 }
 
 setup() {
@@ -53,12 +53,12 @@ END
 }
 
 @test "every kind of scene is drawn" {
-    [ "$(facts kind <scenes.pgm | sort -u | tr '\n' ' ')" = "barcode clutter comb empty few frame grid large \
+    [ "$(facts kind <scenes.pgm | sort -u | tr '\n' ' ')" = "barcode bars cloth clutter comb empty few frame grid large \
 maze numbers print row scatter sums table thumb tiny words " ]
 }
 
 @test "a scene is 256x256, of local contrast: paper is 128" {
-    [ "$(pamfile -allimages scenes.pgm | grep -c 'PGM raw, 256 by 256')" = 400 ]
+    [ "$(pamfile -allimages scenes.pgm | grep -c 'PGM raw, 256 by 256')" = 600 ]
     scenes -s 3 -n 100 -g gray digits.pgm none.pgm letters.pgm >gray.pgm
     [ "$(pamfile -allimages gray.pgm | grep -c 'PGM raw, 256 by 256')" = 100 ]
     cmp <(facts boxes <scenes.pgm | head -n 100) <(facts boxes <gray.pgm | sed 's/,none/,other/g')
@@ -80,7 +80,7 @@ maze numbers print row scatter sums table thumb tiny words " ]
 
 @test "pages without a digit have no boxes of digits, those of too small and too large ones none in between" {
     grep -aE "^# (kind|boxes)=" scenes.pgm | paste - - >pages
-    run ! grep -E "kind=(barcode|clutter|maze|empty).*,[0-9](;|$)" pages
+    run ! grep -E "kind=(barcode|bars|cloth|clutter|maze|empty).*,[0-9](;|$)" pages
     heights() { grep "kind=$1" pages | tr ';' '\n' | awk -F, '/,[0-9]$/ { print $4 }'; }
     heights tiny | awk '$1 > 12 { high = 1 } END { exit !NR || high }'
     heights large | awk '$1 < 50 { low = 1 } END { exit low }'

@@ -154,7 +154,9 @@ static int check_pair(const struct stream_idx *x, struct err *e)
 struct stream_idx *idx_open(const char *images, const char *labels, struct err *e)
 {
     struct stream_idx *x = zeroed(1, sizeof *x, e);
-    if (x && !open_file(&x->images, images, e) && !(labels && open_file(&x->labels, labels, e)) && !check_pair(x, e))
+    if (!x)
+        err_at(e, file_shown(images), -1);
+    else if (!open_file(&x->images, images, e) && !(labels && open_file(&x->labels, labels, e)) && !check_pair(x, e))
         return x;
     idx_close(x);
     return NULL;

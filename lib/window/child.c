@@ -159,10 +159,13 @@ int child_send(struct window_child *c, const struct frame *f, struct err *e)
 
 double child_poll(const struct window_child *c, struct pollfd p[2])
 {
-    bool writes = c && c->pid && outlet_busy(&c->sending);
-    p[0] = (struct pollfd){c ? c->out : -1, POLLIN, 0};
-    p[1] = (struct pollfd){writes ? c->sending.fd : -1, POLLOUT, 0};
-    return c && c->pid && c->out < 0 ? STEP_ENDS : HUGE_VAL;
+    p[0] = p[1] = (struct pollfd){-1, 0, 0};
+    if (!c)
+        return HUGE_VAL;
+    p[0] = (struct pollfd){c->out, POLLIN, 0};
+    if (c->pid && outlet_busy(&c->sending))
+        p[1] = (struct pollfd){c->sending.fd, POLLOUT, 0};
+    return c->pid && c->out < 0 ? STEP_ENDS : HUGE_VAL;
 }
 
 static void read_some(struct window_child *c)
